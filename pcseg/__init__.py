@@ -1,0 +1,1 @@
+"""Label-efficient semantic segmentation of 3D point clouds."""

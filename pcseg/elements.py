@@ -1,0 +1,28 @@
+"""What every network returns, 2D or 3D: one row per pixel, voxel or point, flattened over the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Scores and features of E elements (a pixel, a voxel or a point) of B samples.
+
+    Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, which
+    scene or image a row belongs to; ``position`` (E, 2 or 3), pixels or metres; ``color`` (E, 3) in [0, 1], or None.
+    Rows of one sample need not be contiguous.
+    """
+
+    logits: Tensor
+    feats: Tensor
+    sample: Tensor
+    position: Tensor
+    color: Tensor | None = None
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples B, taken as the largest ``sample`` plus one."""
+        return int(self.sample.max()) + 1 if len(self.sample) else 0
