@@ -1,0 +1,56 @@
+# Two commands: `make demo` (raw scans to segmented rooms) and `make test` (everything CI runs).
+PYTHON ?= python3
+# The PyTorch to install where there is none yet; any release from 2.6 on will do: make demo TORCH=torch==2.8.0
+TORCH ?= torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+SOURCES := pyproject.toml setup.py $(shell find csrc -type f)
+NVCC := $(shell command -v nvcc 2>/dev/null)
+CUDA_SOURCES := $(wildcard csrc/cuda/*.cu)
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+.PHONY: help demo test install lint cuda pytest clean
+help:
+	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (15 minutes)"
+	@echo "make test   install and run everything CI runs"
+	@echo "make clean  remove the build and what demo and test left (not .venv, not data)"
+
+install: $(VENV)/installed
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' || \
+		{ echo "error: $(PYTHON) is not Python 3.10 to 3.13; name one that is: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+	$(RUN) -c 'import torch' 2>/dev/null || $(RUN) -m pip install --disable-pip-version-check $(TORCH)
+	$(RUN) -m pip install --disable-pip-version-check -e '.[dev]'
+	$(RUN) -m pcseg.info
+	touch $@
+
+test: lint cuda pytest
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Compiled for the GPUs of the field, run on none: a machine without nvcc passes this by.
+cuda: install
+ifneq ($(NVCC),)
+	mkdir -p build/cuda-check
+	@for source in $(CUDA_SOURCES); do echo "nvcc $$source"; \
+		$(NVCC) -c -std=c++17 -O2 -Icsrc/include -Xcompiler -fPIC -o build/cuda-check/$$(basename $$source).o $$source \
+			-gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90,code=sm_90 -gencode=arch=compute_100,code=sm_100; done
+else
+	@echo "no nvcc here: csrc/cuda is not compiled"
+endif
+
+# Once with the compiled library and once with the PyTorch reference alone.
+pytest: install
+	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2
+
+clean:
+	rm -rf build dist *.egg-info outputs/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
