@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from pcseg.errors import InputError
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success move what was written there to ``path``, else remove it.
 
-    Serves files and folders. A folder that already stands at ``path`` is replaced. Whatever happens, a reader sees
-    the old content or the new, never half of it. Raises InputError where the place cannot be written.
+    Serves files and folders. A folder that already stands at ``path`` is replaced by a folder, never by a file.
+    Whatever happens, a reader sees the old content or the new, never half of it (nothing at all for an instant,
+    while a folder takes another's place). Raises InputError where the place cannot be written.
     """
     final = Path(path)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.tmp")
@@ -27,6 +29,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync(temporary)
+        if final.is_dir() and not temporary.is_dir():
+            raise InputError(f"{final}: is a folder; give the name of a file")
         if final.is_dir():
             retired = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")
             final.rename(retired)
@@ -58,6 +62,17 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error})") from error
+
+
+def sweep(root: str | os.PathLike[str]) -> None:
+    """Remove what a killed process left of ``atomic_path`` in ``root`` and the folders right below it.
+
+    Not to be called while another process writes there.
+    """
+    for path in [*Path(root).glob(".*"), *Path(root).glob("*/.*")]:
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.(tmp|old)", path.name):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
 from pcseg.labels import IGNORE, Classes, translation
 
-ARRAYS = ("coord", "color", "normal", "segment", "instance", "superpoint")
+KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": "int32", "superpoint": "int32"}
+"""The arrays a scene may have besides ``coord``, and their types on disk."""
 
 
 @dataclass(frozen=True)
@@ -49,25 +51,32 @@ class Scene:
         return hashlib.sha256(np.ascontiguousarray(self.coord, dtype=np.float32).tobytes()).hexdigest()
 
 
-def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "") -> Path:
-    """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder."""
+def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = ()) -> Path:
+    """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder.
+
+    ``source`` says where it came from and ``defects`` what was wrong there; both are kept in ``scene.json``.
+    """
     folder = Path(root) / scene.name
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         np.save(temporary / "coord.npy", np.asarray(scene.coord, dtype=np.float32))
-        kinds = {
-            "color": np.uint8,
-            "normal": np.float32,
-            "segment": np.int16,
-            "instance": np.int32,
-            "superpoint": np.int32,
-        }
-        for name, kind in kinds.items():
+        for name, kind in KINDS.items():
             if getattr(scene, name) is not None:
-                np.save(temporary / f"{name}.npy", getattr(scene, name).astype(kind))
+                np.save(temporary / f"{name}.npy", _narrowed(folder, name, getattr(scene, name), kind))
         meta = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes), "source": source}
-        write_json(temporary / "scene.json", meta)
+        write_json(temporary / "scene.json", {**meta, "defects": list(defects)})
     return folder
+
+
+def _narrowed(folder: Path, name: str, array: np.ndarray, kind: str) -> np.ndarray:
+    """``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
+    if "int" in kind and len(array):
+        low, high, limit = int(array.min()), int(array.max()), np.iinfo(np.dtype(kind))
+        if low < limit.min or high > limit.max:
+            raise InputError(
+                f"{folder}: {name} runs from {low} to {high}, but must be {limit.min} to {limit.max}; renumber it"
+            )
+    return array.astype(kind)
 
 
 def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels: bool) -> Scene:
@@ -103,6 +112,17 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     return Scene(name=name, coord=coord, origin=origin, classes=classes.names, **arrays)
 
 
+def read_classes(root: str | os.PathLike[str]) -> Classes:
+    """The classes, with their colours, of a folder that tools/prepare.py wrote; InputError where it did not."""
+    path = Path(root) / "dataset.json"
+    meta = read_json(path)
+    try:
+        colors = tuple((int(r), int(g), int(b)) for r, g, b in meta["colors"])
+        return Classes(tuple(str(name) for name in meta["classes"]), colors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
+
+
 def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
     """Scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none."""
     root = Path(root)
@@ -122,29 +142,38 @@ def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...
 
 def _load(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy file ({error}); prepare the scene again") from error
+        text = str(error).splitlines()[0] if str(error) else "damaged"
+        raise InputError(f"{path}: not a readable .npy file ({text}); prepare the scene again") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: not an array of numbers; prepare the scene again")
+    return array
 
 
 def _points(folder: Path, name: str, count: int | None = None) -> Any:
+    array = _rows(folder, name, count)
+    return None if array is None else np.asarray(array, dtype=np.float32)
+
+
+def _rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
     path = folder / f"{name}.npy"
     if not path.is_file():
         return None
     array = _load(path)
     if array.ndim != 2 or array.shape[1] != 3 or (count is not None and len(array) != count):
         raise InputError(f"{path}: shape {array.shape}, but ({count or 'P'}, 3) is needed; prepare the scene again")
-    return np.asarray(array, dtype=np.float32)
+    return array
 
 
 def _color(folder: Path, count: int) -> np.ndarray | None:
-    array = _points(folder, "color", count)
-    if array is None:
-        return None
+    array = _rows(folder, "color", count)
+    if array is None or array.dtype == np.uint8:
+        return array
     low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 255:
+    if not (low >= 0 and high <= 255):
         raise InputError(f"{folder}/color.npy: values from {low:g} to {high:g}; colours must be 0 to 255 or 0 to 1")
-    integer = np.issubdtype(_load(folder / "color.npy").dtype, np.integer)
+    integer = np.issubdtype(array.dtype, np.integer)
     return np.round(array * (1 if integer or high > 1 else 255)).astype(np.uint8)
 
 
@@ -155,21 +184,33 @@ def _vector(folder: Path, name: str, count: int) -> np.ndarray | None:
     array = _load(path)
     if array.size != count:
         raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
-    return np.asarray(array).reshape(-1).astype(np.int64)
+    whole = np.asarray(array).reshape(-1).astype(np.int64)
+    if array.dtype.kind == "f" and not np.array_equal(whole, np.asarray(array).reshape(-1)):
+        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
+    return whole
 
 
 def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> np.ndarray | None:
-    stem = next((s for s in ("segment", "segment20", "segment200") if (folder / f"{s}.npy").is_file()), "segment")
+    stems = ("segment", f"segment{len(classes)}")  # Pointcept's ScanNet: segment20.npy and segment200.npy
+    stem = next((s for s in stems if (folder / f"{s}.npy").is_file()), "")
+    if not stem:
+        other = next(iter(sorted(folder.glob("segment*.npy"))), None)
+        if other is None:
+            return None
+        raise InputError(f"{other}: labels of other classes than the {len(classes)} wanted; fix the class list")
     segment = _vector(folder, stem, count)
-    if segment is None:
-        return None
+    assert segment is not None
     known = len(names) or len(classes)
     bad = np.flatnonzero((segment >= known) | (segment < IGNORE))
     if len(bad):
         raise InputError(
-            f"{folder}/{stem}.npy: label {segment[bad[0]]} at point {bad[0]}, but there are {known} classes; fix the class list"
+            f"{folder}/{stem}.npy: label {segment[bad[0]]} at point {bad[0]}, but there are {known} classes; "
+            "fix the class list"
         )
     if not names or names == classes.names:
         return segment
-    table = np.append(translation(names, classes), IGNORE)
+    try:
+        table = np.append(translation(names, classes), IGNORE)
+    except InputError as error:
+        raise InputError(f"{folder}/scene.json: {error}") from error
     return np.asarray(table[segment])

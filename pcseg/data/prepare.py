@@ -1,0 +1,136 @@
+"""Turns a raw data set into scene folders: in parallel, resumable, one bad scene never costing the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pcseg.data.readers.contract import SceneReader
+from pcseg.data.scene import write_scene
+from pcseg.errors import InputError
+from pcseg.files import read_json, sweep, write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What became of each scene: names of those written now and those found finished; (scene, error) of those that
+    failed; what was wrong with the data but survived, as text. Also written to ``prepare_report.json``."""
+
+    prepared: tuple[str, ...]
+    already_there: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
+
+
+def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
+    """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
+
+    ``workers`` processes, 0 for one a core. Scenes that are there already are kept unless ``overwrite``; so an
+    interrupted run is continued by running it again. Raises InputError where ``output`` cannot be written or was
+    prepared with other settings; a scene that cannot be read is listed in the summary instead.
+    """
+    names = reader.scenes()
+    _claim(reader, Path(output), overwrite)
+    finished = [n for n in names if not overwrite and (Path(output) / n / "scene.json").is_file()]
+    todo = sorted(set(names) - set(finished))
+    failed = []
+    bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
+    with bar:
+        for name, error in _outcomes(reader, output, todo, min(workers or _cores(), len(todo))):
+            if error:
+                failed.append((name, error))
+                bar.write(f"FAILED {name}: {error}")
+            bar.update()
+    written = sorted(set(todo) - {name for name, _ in failed})
+    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), tuple(_remarks(reader, output, names)))
+    write_json(Path(output) / "prepare_report.json", dataclasses.asdict(summary))
+    return summary
+
+
+def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
+    """Write ``dataset.json``, or see that the one there agrees, so that no folder mixes two ways of preparing."""
+    settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
+    meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
+    meta |= {"classes": list(reader.classes.names), "colors": [list(c) for c in reader.classes.colors]}
+    path = output / "dataset.json"
+    if path.is_file() and not overwrite and (found := read_json(path)) != meta:
+        for key in ("reader", "settings", "classes", "colors"):
+            if found.get(key) != meta[key]:
+                raise InputError(
+                    f"{path}: prepared with {key} {found.get(key)}, now {meta[key]}; "
+                    "choose another output or overwrite=true"
+                )
+    sweep(output)
+    write_json(path, meta)
+
+
+def _outcomes(reader: SceneReader, output: str, todo: list[str], workers: int) -> Iterator[tuple[str, str]]:
+    """(scene, error or "") of each scene as it gets done."""
+    if workers <= 1:
+        for name in todo:
+            yield name, _one(reader, output, name)
+        return
+    # spawned, not forked: a fork copies the locks of whatever threads run here
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        futures = {pool.submit(_one, reader, output, name): name for name in todo}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"workers={workers}: a process was killed, probably for lack of memory; "
+                "run again with fewer workers (finished scenes are kept)"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one(reader: SceneReader, output: str, name: str) -> str:
+    """Prepare one scene; what is wrong with the scene is returned, what is wrong with the output is raised."""
+    try:
+        scene, defects = reader.read(name)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # whatever a damaged file makes a parser do, the other scenes go on
+        return f"{name}: {type(error).__name__}: {error}".splitlines()[0]
+    write_scene(output, scene, source=name, defects=[str(d) for d in defects])
+    return ""
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and die with it: kill -9 on the parent must not leave workers behind."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _remarks(reader: SceneReader, output: str, names: list[str]) -> list[str]:
+    """Defects of the data set and of every scene, those of earlier runs included."""
+    found = [str(d) for d in reader.remarks()]
+    for name in names:
+        path = Path(output) / name / "scene.json"
+        if path.is_file():
+            found += read_json(path).get("defects", [])
+    return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
