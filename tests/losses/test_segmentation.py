@@ -1,0 +1,98 @@
+"""Label losses: known values, and what they do with IGNORE."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcseg.labels import IGNORE
+from pcseg.losses import cross_entropy, lovasz_softmax, segmentation_losses
+
+LOSSES = [cross_entropy, lovasz_softmax]
+
+
+def logits_of(n: int, k: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, k, dtype=torch.float64, generator=generator).requires_grad_()
+
+
+def test_cross_entropy_is_the_mean_over_labelled_elements():
+    logits = logits_of(5, 3)
+    labels = torch.tensor([2, IGNORE, 0, IGNORE, 1])
+    by_hand = -torch.stack([logits.log_softmax(1)[e, k] for e, k in ((0, 2), (2, 0), (4, 1))]).mean()
+    torch.testing.assert_close(cross_entropy(logits, labels), by_hand)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n", [0, 4])
+def test_without_a_label_the_loss_is_a_finite_zero_with_zero_gradient(loss, n):
+    logits = logits_of(n, 3)
+    value = loss(logits, torch.full((n,), IGNORE))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad is not None
+    assert (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_label_moves_one_row_only(loss):
+    logits = logits_of(6, 3)
+    labels = torch.full((6,), IGNORE)
+    labels[2] = 1
+    loss(logits, labels).backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().sum(dim=1).nonzero().flatten().tolist() == [2]
+    assert logits.grad[2, 1] < 0 < logits.grad[2, 0]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 100))
+def test_ignored_elements_could_hold_anything(loss, seed):
+    logits = logits_of(12, 4, seed)
+    labels = torch.randint(-1, 4, (12,), generator=torch.Generator().manual_seed(seed))
+    poisoned = torch.where((labels == IGNORE)[:, None], torch.full_like(logits, 1e30), logits)
+    torch.testing.assert_close(loss(poisoned, labels), loss(logits, labels))
+    torch.testing.assert_close(loss(logits[labels != IGNORE], labels[labels != IGNORE]), loss(logits, labels))
+
+
+def test_lovasz_at_hard_predictions_is_one_minus_the_mean_iou():
+    """Each assignment of 3 classes to 4 elements, with probabilities 0 and 1."""
+    labels = torch.tensor([0, 0, 1, 2])
+    for guess in itertools.product(range(3), repeat=4):
+        predicted = torch.tensor(guess)
+        logits = 200.0 * torch.nn.functional.one_hot(predicted, 3).double()
+        ious = [
+            int(((predicted == k) & (labels == k)).sum()) / int(((predicted == k) | (labels == k)).sum())
+            for k in range(3)
+        ]
+        assert lovasz_softmax(logits, labels).item() == pytest.approx(1 - sum(ious) / 3, abs=1e-9)
+
+
+def test_lovasz_averages_over_the_classes_present():
+    logits = torch.tensor([[0.0, 200.0, 0.0], [200.0, 0.0, 0.0]])
+    assert lovasz_softmax(logits, torch.tensor([1, 1])).item() == pytest.approx(0.5)
+
+
+def test_lovasz_gradient():
+    assert torch.autograd.gradcheck(lambda z: lovasz_softmax(z, torch.tensor([0, 1, 2, IGNORE, 1])), logits_of(5, 3))
+
+
+def test_half_precision_logits_are_taken_in_float32():
+    logits = torch.randn(50, 5).bfloat16()
+    labels = torch.randint(0, 5, (50,))
+    for loss in LOSSES:
+        value = loss(logits, labels)
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, loss(logits.float(), labels), rtol=0, atol=0)
+
+
+def test_named_losses_are_weighted():
+    logits, labels = logits_of(5, 3), torch.tensor([0, 1, IGNORE, 2, 2])
+    assert segmentation_losses(logits, labels).keys() == {"cross_entropy"}
+    both = segmentation_losses(logits, labels, lovasz=0.5)
+    torch.testing.assert_close(both["lovasz"], 0.5 * lovasz_softmax(logits, labels))
