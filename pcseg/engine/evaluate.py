@@ -1,0 +1,44 @@
+"""Score a model on whole scenes: every point at full resolution, one confusion matrix over the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import lightning_fabric
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pcseg.data.scene import Scene, read_scene
+from pcseg.engine.predict import Predictor
+from pcseg.metrics import ConfusionMatrix
+
+Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
+
+
+def evaluate(
+    predictor: Predictor,
+    scenes: Sequence[Path],
+    fabric: lightning_fabric.Fabric | None = None,
+    keep: Keep | None = None,
+) -> ConfusionMatrix:
+    """Confusion matrix of ``scenes`` (folders); points whose truth is IGNORE are left out.
+
+    With several processes each takes its share of the scenes and every one gets the sum. ``keep(scene, labels,
+    confidence)`` is called for each scene, e.g. to save its prediction. A scene without labels is predicted and adds
+    nothing. Raises InputError for an unreadable scene.
+    """
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    matrix = ConfusionMatrix(len(predictor.model.classes))
+    for folder in tqdm(scenes[rank::world], desc="evaluate", unit="scene", leave=False, disable=rank > 0):
+        scene = read_scene(folder, predictor.model.classes, with_labels=True)
+        labels, confidence = predictor.predict(scene.coord, scene.color, scene.normal)
+        if scene.segment is not None:
+            matrix.add(labels, scene.segment)
+        if keep is not None:
+            keep(scene, labels, confidence)
+    if fabric is not None:
+        counts = fabric.all_reduce(torch.from_numpy(matrix.counts).to(fabric.device), reduce_op="sum")
+        matrix.counts = counts.cpu().numpy()
+    return matrix

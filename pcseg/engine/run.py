@@ -1,0 +1,125 @@
+"""A run as it goes on: its step, its best score, and the checkpoints it writes and resumes from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import lightning_fabric
+from torch import Tensor
+
+from pcseg.engine.checkpoint import (
+    Model,
+    optimizer_tensors,
+    read_tensors,
+    restore,
+    restore_optimizer,
+    save_model,
+    write_tensors,
+)
+from pcseg.engine.folder import RunFolder
+from pcseg.metrics import ConfusionMatrix
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the loop runs: ``clip`` is the largest gradient norm (None: any); the intervals are in steps (0: never)."""
+
+    seed: int = 0
+    accumulate: int = 1
+    clip: float | None = 10.0
+    checkpoint_every: int = 500
+    evaluate_every: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: ``matrix`` is that of the last weights, ``best`` tells step and mIoU of the best ones."""
+
+    matrix: ConfusionMatrix
+    seconds: float
+    step: int
+    best: dict[str, Any]
+
+
+class Run:
+    """What changes as a run goes on, and how it is kept."""
+
+    def __init__(
+        self,
+        fabric: lightning_fabric.Fabric,
+        model: Model,
+        folder: RunFolder,
+        settings: Settings,
+        evaluate: Callable[[], ConfusionMatrix],
+    ) -> None:
+        self.fabric, self.model, self.folder, self.settings = fabric, model, folder, settings
+        self.step = 0
+        self.best: dict[str, Any] = {"step": 0, "miou": -1.0}
+        self._evaluate = evaluate
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on the run, in all its parts."""
+        return time.monotonic() - self._started
+
+    def score(self) -> ConfusionMatrix:
+        """Evaluate, report, and keep the weights if they are the best so far."""
+        matrix = self._evaluate()
+        self.folder.log(f"step {self.step}, evaluation:\n{matrix.table(self.model.classes.names)}")
+        self.folder.scalars(self.step, {"test/miou": matrix.miou, "test/accuracy": matrix.accuracy})
+        if matrix.miou > self.best["miou"]:
+            self.best = {"step": self.step, "miou": matrix.miou}
+            if self.fabric.is_global_zero:
+                save_model(self.folder.best, self._stamped())
+        return matrix
+
+    def save(self, method: Any, optimizer: Any) -> None:
+        """Write the newest weights and what resuming needs. Each file is whole at any moment."""
+        if self.fabric.is_global_zero:
+            moments, rest = optimizer_tensors(optimizer.optimizer)
+            tensors = {f"method.{k}": v for k, v in method.module.state_dict().items()}
+            tensors |= {f"optimizer.{k}": v for k, v in moments.items()}
+            header = {
+                "step": self.step,
+                "seconds": self.seconds,
+                "best": self.best,
+                "optimizer": rest,
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "record": self.model.record,
+            }
+            write_tensors(self.folder.state, "state", tensors, header)
+            save_model(self.folder.last, self._stamped())
+        self.fabric.barrier()
+
+    def read(self) -> State | None:
+        """The state to resume from, or None where the run had not come to its first checkpoint."""
+        if not self.folder.state.is_file():
+            return None
+        tensors, header = read_tensors(self.folder.state, "state")
+        self.step, self.best = int(header["step"]), dict(header["best"])
+        self._started -= float(header["seconds"])
+        return tensors, header
+
+    def restore(self, state: State, method: Any, optimizer: Any) -> None:
+        """Put method, optimiser and precision back to where ``save`` saw them."""
+        tensors, header = state
+        restore(method.module, _below("method.", tensors), self.folder.state)
+        restore_optimizer(optimizer.optimizer, _below("optimizer.", tensors), header["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(header["precision"])
+
+    def outcome(self) -> Outcome:
+        """Score the final weights."""
+        return Outcome(self.score(), self.seconds, self.step, self.best)
+
+    def _stamped(self) -> Model:
+        return replace(self.model, record={**self.model.record, "step": self.step})
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

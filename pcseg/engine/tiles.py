@@ -1,0 +1,89 @@
+"""Cut a scan of any size into tiles that overlap, so that memory follows the tile and not the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pcseg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Indices of points: ``context`` is what the network sees, ``core`` (a mask over it) what it decides.
+
+    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context.
+    """
+
+    context: np.ndarray
+    core: np.ndarray
+    voxels: int
+
+
+def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float) -> Iterator[Tile]:
+    """Bisect a cloud (P, 3) until no tile, its halo of ``halo`` metres included, holds over ``max_voxels`` voxels.
+
+    A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
+    are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most
+    ``10 * max_voxels`` points, except where one voxel alone has more. The order and the cuts are deterministic.
+    """
+    if max_voxels < 1:
+        raise InputError(f"max_voxels: {max_voxels} is too small; give 1 or more (about 200000)")
+    cell = np.floor((xyz - xyz.min(axis=0)) / voxel_size).astype(np.int64)
+    voxel, inverse, count = _unique(cell)
+    order = np.argsort(inverse, kind="stable")
+    start = np.concatenate([[0], np.cumsum(count)])
+    for inside, context in _split(voxel, count, max_voxels, int(np.ceil(halo / voxel_size))):
+        points = _ranges(start[context], count[context])
+        core = np.repeat(inside, count[context])
+        yield Tile(order[points], core, len(context))
+
+
+def _split(voxel: np.ndarray, count: np.ndarray, max_voxels: int, halo: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (core mask over the context, context indices) of each tile, on the voxels (V, 3)."""
+    box = np.stack([voxel.min(axis=0), voxel.max(axis=0) + 1])
+    # Each entry carries the voxels of its parent's context, so that a cut looks at them and not at the whole scan.
+    todo = [(box, np.arange(len(voxel)), halo)]
+    while todo:
+        (low, high), candidates, margin = todo.pop()
+        near = ((voxel[candidates] >= low - margin) & (voxel[candidates] < high + margin)).all(axis=1)
+        context = candidates[near]
+        inside = ((voxel[context] >= low) & (voxel[context] < high)).all(axis=1)
+        if not inside.any():
+            continue
+        if len(context) <= max_voxels and count[context].sum() <= 10 * max_voxels:
+            yield inside, context
+            continue
+        core = voxel[context[inside]]
+        low, high = core.min(axis=0), core.max(axis=0) + 1
+        axis = int(np.argmax(high - low))
+        if margin and high[axis] - low[axis] <= margin:
+            todo.append((np.stack([low, high]), context, margin // 2))
+        elif high[axis] - low[axis] == 1:
+            yield inside, context
+        else:
+            cut = np.clip(int(np.median(core[:, axis])), low[axis] + 1, high[axis] - 1)
+            left_high, right_low = high.copy(), low.copy()
+            left_high[axis] = right_low[axis] = cut
+            todo.append((np.stack([right_low, high]), context, margin))
+            todo.append((np.stack([low, left_high]), context, margin))
+
+
+def _unique(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct rows of ``cell`` (P, 3), sorted; the row of each point; the points of each row."""
+    shape = cell.max(axis=0) + 1
+    if np.prod(shape.astype(np.float64)) < 2**62:  # one integer a voxel sorts many times faster than rows
+        key, inverse, count = np.unique(
+            np.ravel_multi_index(tuple(cell.T), tuple(shape)), return_inverse=True, return_counts=True
+        )
+        return np.stack(np.unravel_index(key, tuple(shape)), axis=1), inverse, count
+    voxel, inverse, count = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
+    return voxel, inverse.reshape(-1), count
+
+
+def _ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """``[start_0, ..., start_0 + length_0 - 1, start_1, ...]``."""
+    ends = np.cumsum(length)
+    return np.arange(ends[-1]) + np.repeat(start - (ends - length), length)

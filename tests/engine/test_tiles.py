@@ -1,0 +1,94 @@
+"""Tiles partition a scan, never exceed their limit, and see their surroundings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcseg.engine.tiles import tiles
+from pcseg.errors import InputError
+
+
+def surface(length: float, seed: int = 0, density: float = 300.0) -> np.ndarray:
+    """A floor ``length`` metres long and 4 m wide, with a wall along it."""
+    rng = np.random.default_rng(seed)
+    n = int(length * 4 * density)
+    floor = np.stack([rng.uniform(0, length, n), rng.uniform(0, 4, n), rng.normal(0, 0.01, n)], axis=1)
+    wall = np.stack([rng.uniform(0, length, n), np.zeros(n), rng.uniform(0, 3, n)], axis=1)
+    return np.concatenate([floor, wall])
+
+
+def voxel_count(xyz: np.ndarray, size: float) -> int:
+    return len(np.unique(np.floor((xyz - xyz.min(axis=0)) / size), axis=0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    length=st.floats(0.5, 12),
+    max_voxels=st.integers(1, 3000),
+    halo=st.floats(0, 1.5),
+    size=st.sampled_from([0.1, 0.25]),
+)
+def test_each_point_is_decided_once_and_no_tile_is_too_large(length, max_voxels, halo, size):
+    xyz = surface(length, density=60)
+    found = list(tiles(xyz, size, max_voxels, halo))
+    decided = np.concatenate([tile.context[tile.core] for tile in found])
+    assert sorted(decided.tolist()) == list(range(len(xyz)))
+    assert max(tile.voxels for tile in found) <= max_voxels
+    for tile in found:
+        assert len(np.unique(tile.context)) == len(tile.context)
+
+
+def test_a_scan_that_fits_is_one_tile():
+    xyz = surface(3)
+    (tile,) = tiles(xyz, 0.1, 10**6, 1.0)
+    assert tile.core.all()
+    assert tile.voxels == voxel_count(xyz, 0.1)
+
+
+def test_the_number_of_tiles_grows_and_their_size_does_not():
+    counts, largest = [], []
+    for length in (6, 24, 96):
+        found = list(tiles(surface(length, density=100), 0.1, 2000, 0.5))
+        counts.append(len(found))
+        largest.append(max(tile.voxels for tile in found))
+    assert counts[0] < counts[1] < counts[2]
+    assert max(largest) <= 2000
+
+
+def test_the_context_holds_everything_within_the_halo():
+    xyz = surface(20)
+    halo = 0.8
+    for tile in tiles(xyz, 0.1, 2500, halo):
+        core = xyz[tile.context[tile.core]]
+        low, high = core.min(axis=0) - halo + 0.2, core.max(axis=0) + halo - 0.2
+        near = np.flatnonzero(((xyz >= low) & (xyz <= high)).all(axis=1))
+        assert np.isin(near, tile.context).all()
+
+
+def test_the_order_of_points_does_not_move_the_cuts():
+    xyz = surface(10, density=50)
+    turn = np.random.default_rng(1).permutation(len(xyz))
+    straight = [set(t.context[t.core].tolist()) for t in tiles(xyz, 0.1, 1000, 0.4)]
+    turned = [set(turn[t.context[t.core]].tolist()) for t in tiles(xyz[turn], 0.1, 1000, 0.4)]
+    assert straight == turned
+
+
+def test_many_points_in_one_voxel_are_cut_too_and_a_lone_voxel_is_let_through():
+    rng = np.random.default_rng(0)
+    two = np.concatenate([rng.uniform(0, 0.1, (400, 3)), rng.uniform(0, 0.1, (400, 3)) + [0.5, 0, 0]])
+    found = list(tiles(two, 0.2, 30, 0.0))
+    assert [len(t.context) for t in found] == [400, 400]
+
+
+def test_a_stray_point_far_away_costs_nothing():
+    xyz = np.concatenate([surface(5, density=50), [[6e5, -5e6, 1e4]]])
+    found = list(tiles(xyz, 0.05, 2000, 0.5))
+    assert sum(tile.core.sum() for tile in found) == len(xyz)
+
+
+def test_a_limit_of_zero_is_refused():
+    with pytest.raises(InputError, match="max_voxels: 0"):
+        list(tiles(surface(1), 0.1, 0, 0.5))
