@@ -7,7 +7,7 @@ from pathlib import Path
 
 from _cli import option, run
 from pcseg.data.prepare import Summary, prepare
-from pcseg.data.readers import S3disReader, SceneReader, is_s3dis
+from pcseg.data.readers import open_dataset
 from pcseg.errors import InputError
 
 SHOWN = 20
@@ -26,7 +26,10 @@ class Options:
     dataset: str = option("s3dis, scannet, folder, pointcept, or auto to tell from what is there", "auto")
     workers: int = option("processes, 0 for one a core", 0)
     overwrite: bool = option("prepare again what is there already", False)
-    stairs: str = option("s3dis: clutter or ignore, what the points of stairs become", "clutter")
+    stairs: str | None = option("s3dis: what the points of stairs become, clutter (if not given) or ignore", None)
+    lists: str | None = option("scannet: folder of the official scannetv2_{train,val,test}.txt", None)
+    align: bool | None = option("scannet: turn scenes to the axes", None)
+    classes: str | None = option("folder, pointcept: a classes.yaml elsewhere than in input; or s3dis, scannet20", None)
 
 
 def main(options: Options) -> None:
@@ -35,20 +38,14 @@ def main(options: Options) -> None:
         raise InputError(f"output={options.output}: overlaps the input; choose a folder outside {options.input}")
     if options.workers < 0:
         raise InputError(f"workers={options.workers}: must be 0 or more")
-    reader = open_reader(options)
+    choices = {"stairs": options.stairs, "lists": options.lists, "align": options.align, "classes": options.classes}
+    reader = open_dataset(options.input, options.dataset, choices)
     summary = prepare(reader, options.output, options.workers, options.overwrite)
     print(report(summary, options.output))
     if summary.failed:
         name, error = summary.failed[0]
         total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
         raise InputError(f"{len(summary.failed)} of {total} scenes failed, the others are done; {name}: {error}")
-
-
-def open_reader(options: Options) -> SceneReader:
-    kind = options.dataset
-    if kind == "s3dis" or (kind == "auto" and is_s3dis(options.input)):
-        return S3disReader(options.input, stairs=options.stairs)
-    raise InputError(f"dataset={kind}: no such kind of data; write s3dis, scannet, folder, pointcept or auto")
 
 
 def report(summary: Summary, output: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import multiprocessing
 import os
 import signal
@@ -63,6 +64,7 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
     meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
     meta |= {"classes": list(reader.classes.names), "colors": [list(c) for c in reader.classes.colors]}
+    meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     if path.is_file() and not overwrite and (found := read_json(path)) != meta:
         for key in ("reader", "settings", "classes", "colors"):

@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pcseg.data.readers.contract import Defect
-from pcseg.data.scene import Scene
+from pcseg.data.scene import Scene, recentre
 from pcseg.errors import InputError
-
-FAR = 1000.0
-"""Distance from the frame's origin, in metres, from which float32 (steps of 0.06 mm there) is not precise enough."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +48,6 @@ def color_to_uint8(values: np.ndarray, where: str) -> np.ndarray:
     elif high > 255:
         values = values / 257.0
     return np.round(values).astype(np.uint8)
-
-
-def recentre(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split finite coordinates (P, 3) float64 into float32 ones near zero and an origin (3,) float64.
-
-    Coordinates within FAR of their frame's origin are kept as they are (origin zero).
-    """
-    origin = np.zeros(3)
-    if len(coord) and float(np.abs(coord).max()) > FAR:
-        origin = np.floor(coord.min(axis=0))
-    return (coord - origin).astype(np.float32), origin
 
 
 def to_scene(

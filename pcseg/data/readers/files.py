@@ -1,0 +1,50 @@
+"""One point file of any format: which reader it goes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pcseg.data.readers.cloud import Cloud
+from pcseg.data.readers.e57 import read_e57
+from pcseg.data.readers.las import read_las
+from pcseg.data.readers.npy import read_npy, read_npz
+from pcseg.data.readers.pcd import read_pcd
+from pcseg.data.readers.ply import read_ply
+from pcseg.data.readers.xyz import read_xyz
+from pcseg.errors import InputError
+
+NAMED: dict[str, Callable[[Path], Cloud]] = {
+    ".ply": read_ply, ".las": read_las, ".laz": read_las, ".e57": read_e57, ".pcd": read_pcd,
+}  # fmt: skip
+"""Readers of formats that name their columns."""
+
+TABLES: dict[str, Callable[[Path, Sequence[str]], Cloud]] = {
+    ".npy": read_npy, ".npz": read_npz,
+    ".xyz": read_xyz, ".txt": read_xyz, ".asc": read_xyz, ".csv": read_xyz, ".pts": read_xyz,
+}  # fmt: skip
+"""Readers of formats whose columns may have to be named."""
+
+FORMATS = (*NAMED, *TABLES)
+
+
+def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Cloud:
+    """All points of one file in its order, whatever its format, told from the ending of its name (see FORMATS).
+
+    ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
+    with NaN coordinates are kept. Raises InputError for a missing, damaged or empty file.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    if suffix in NAMED:
+        cloud = NAMED[suffix](path)
+    elif suffix in TABLES:
+        cloud = TABLES[suffix](path, columns)
+    else:
+        raise InputError(f"{path}: unknown format '{suffix}'; give one of {', '.join(FORMATS)}")
+    if len(cloud) == 0:
+        raise InputError(f"{path}: no point in it; remove the file or export it again")
+    return cloud

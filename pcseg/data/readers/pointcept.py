@@ -1,0 +1,56 @@
+"""Folders that Pointcept's scripts prepared: the same arrays as ours, without a word on what the labels mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pcseg.data.readers.contract import Defect
+from pcseg.data.scene import Scene, read_scene
+from pcseg.errors import InputError
+from pcseg.labels import S3DIS, SCANNET20, Classes
+
+
+@dataclass(frozen=True)
+class PointceptReader:
+    """Reads ``root/<split>/<scene>/{coord,color,normal,segment|segment20,instance}.npy``."""
+
+    root: str
+    classes: Classes
+
+    def scenes(self) -> list[str]:
+        found = [p for p in _scenes(self.root) if not any(part.startswith(".") for part in p.parts)]
+        if not found:
+            raise InputError(f"{self.root}: no <split>/<scene>/coord.npy here; give the folder of the splits")
+        return sorted("/".join(p.parts[-2:]) for p in found)
+
+    def remarks(self) -> list[Defect]:
+        return []
+
+    def read(self, name: str) -> tuple[Scene, list[Defect]]:
+        scene = read_scene(Path(self.root) / name, self.classes, with_labels=True)
+        if len(scene) < 2:
+            raise InputError(f"{self.root}/{name}: {len(scene)} point; a scene needs at least 2, remove it")
+        return scene, []
+
+
+def is_pointcept(root: str) -> bool:
+    """Does ``root`` hold scene folders?"""
+    return bool(_scenes(root))
+
+
+def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader:
+    """A reader with ``classes``, or with those that the layout itself tells: S3DIS areas, or ScanNet's segment20."""
+    if not Path(root).is_dir():
+        raise InputError(f"{root}: no such folder; give the folder of the splits")
+    if classes is None and any(Path(root).glob("*/*/segment20.npy")):
+        classes = SCANNET20
+    if classes is None and any(Path(root).glob("Area_*/*/coord.npy")):
+        classes = S3DIS
+    if classes is None:
+        raise InputError(f"{root}: nothing tells its classes; write classes=s3dis, scannet20 or a classes.yaml")
+    return PointceptReader(root, classes)
+
+
+def _scenes(root: str) -> list[Path]:
+    return [p.parent.relative_to(root) for p in Path(root).glob("*/*/coord.npy")]
