@@ -1,1 +1,26 @@
 """Label-efficient semantic segmentation of 3D point clouds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pcseg.engine.predict import Predictor
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, max_voxels: int = 300_000) -> Predictor:
+    """A trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
+
+    ``path`` is a checkpoint of tools/train.py or the folder of a run (its last weights); ``device`` "auto", "cpu" or
+    "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory. Nothing in the file
+    is executed. Raises InputError where it is not a checkpoint of this version.
+    """
+    # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
+    from pcseg.engine.checkpoint import load_model
+    from pcseg.engine.predict import Predictor, choose_device
+
+    return Predictor(load_model(path), choose_device(device), votes, max_voxels)

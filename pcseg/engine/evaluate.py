@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning_fabric
 import numpy as np
@@ -39,6 +40,6 @@ def evaluate(
         if keep is not None:
             keep(scene, labels, confidence)
     if fabric is not None:
-        counts = fabric.all_reduce(torch.from_numpy(matrix.counts).to(fabric.device), reduce_op="sum")
+        counts: Any = fabric.all_reduce(torch.from_numpy(matrix.counts).to(fabric.device), reduce_op="sum")
         matrix.counts = counts.cpu().numpy()
     return matrix

@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from pcseg.errors import InputError
+from pcseg.files import sweep
 
 
 class RunFolder:
@@ -34,9 +35,7 @@ class RunFolder:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # What a killed process left of a file it had not finished.
-            for leftover in self.path.glob(".*.tmp"):
-                leftover.unlink()
+            sweep(self.path)
         except OSError as error:
             raise self._unwritable(error) from error
         self._append("train.log", "")

@@ -78,7 +78,7 @@ def test_the_order_of_points_does_not_move_the_cuts():
 
 def test_many_points_in_one_voxel_are_cut_too_and_a_lone_voxel_is_let_through():
     rng = np.random.default_rng(0)
-    two = np.concatenate([rng.uniform(0, 0.1, (400, 3)), rng.uniform(0, 0.1, (400, 3)) + [0.5, 0, 0]])
+    two = np.concatenate([rng.uniform(0, 0.1, (400, 3)), rng.uniform((0.5, 0, 0), (0.6, 0.1, 0.1), (400, 3))])
     found = list(tiles(two, 0.2, 30, 0.0))
     assert [len(t.context) for t in found] == [400, 400]
 
