@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcseg.data.readers.contract import Defect
-from pcseg.data.scene import Scene, read_scene
+from pcseg.data.scene import Scene, read_classes, read_scene
 from pcseg.errors import InputError
 from pcseg.labels import S3DIS, SCANNET20, Classes
 
@@ -40,9 +40,11 @@ def is_pointcept(root: str) -> bool:
 
 
 def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader:
-    """A reader with ``classes``, or with those that the layout itself tells: S3DIS areas, or ScanNet's segment20."""
+    """A reader with ``classes``, or with those that the folder tells: our dataset.json, S3DIS areas, ScanNet's segment20."""
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the folder of the splits")
+    if classes is None and (Path(root) / "dataset.json").is_file():
+        classes = read_classes(root)
     if classes is None and any(Path(root).glob("*/*/segment20.npy")):
         classes = SCANNET20
     if classes is None and any(Path(root).glob("Area_*/*/coord.npy")):

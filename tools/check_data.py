@@ -1,0 +1,105 @@
+"""Tell what is wrong with a data set before an hour of training does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from _cli import option, run
+from pcseg.data.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
+from pcseg.data.readers import open_dataset
+from pcseg.errors import InputError
+
+
+@dataclass
+class Options:
+    """Look a prepared folder over (or a raw one): points, classes, colours, labels, density, and what is wrong.
+
+    Exit code 2 when something must be mended before training.
+    """
+
+    root: str = option("prepared folder, or raw data")
+    dataset: str = option("pointcept (any prepared folder), s3dis, scannet, folder, or auto", "auto")
+    classes: str | None = option("classes, where the folder does not tell: s3dis, scannet20 or a classes.yaml", None)
+
+
+def main(options: Options) -> None:
+    reader = open_dataset(options.root, options.dataset, {"classes": options.classes})
+    names = reader.classes.names
+    facts: list[Facts] = []
+    findings = [Finding("all", str(remark), False) for remark in reader.remarks()]
+    for scene_name in tqdm(reader.scenes(), desc="check", unit="scene"):
+        try:
+            scene, defects = reader.read(scene_name)
+        except InputError as error:
+            findings.append(Finding(scene_name, str(error), True))
+            continue
+        facts.append(inspect(scene, len(names)))
+        findings += [Finding(scene_name, str(defect), False) for defect in defects]
+    findings += judge(facts, names)
+    if facts:
+        print(split_table(facts))
+        print()
+        print(class_table(facts, names))
+        print(f"\nsuggested voxel size: {suggest_voxel_size(facts):g} m\n")
+    faults = [finding for finding in findings if finding.fault]
+    for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
+        print(f"{'MUST FIX' if finding.fault else 'note'}: {finding.scene}: {finding.text}")
+    if faults:
+        raise InputError(f"{options.root}: {len(faults)} things must be mended; {faults[0].scene}: {faults[0].text}")
+    print("nothing must be mended")
+
+
+def split_table(facts: list[Facts]) -> str:
+    rows = [["split", "scenes", "points", "labelled", "colour", "extent (m)", "spacing (m)"]]
+    for split, members in by_split(facts).items():
+        points = sum(f.points for f in members)
+        labelled = sum(int(f.histogram.sum()) for f in members if f.histogram is not None)
+        extent = np.median([f.extent for f in members], axis=0)
+        rows.append(
+            [
+                split,
+                str(len(members)),
+                f"{points:,}",
+                f"{labelled / points:.1%}",
+                f"{sum(f.colors != 'none' for f in members)}/{len(members)}",
+                " x ".join(f"{v:.1f}" for v in extent),
+                f"{np.median([f.spacing for f in members]):.4f}",
+            ]
+        )
+    return table(rows)
+
+
+def class_table(facts: list[Facts], names: tuple[str, ...]) -> str:
+    splits = by_split(facts)
+    rows = [["class", *splits]]
+    totals = {}
+    for split, members in splits.items():
+        totals[split] = sum((f.histogram for f in members if f.histogram is not None), np.zeros(len(names), np.int64))
+    for i, name in enumerate(names):
+        rows.append([name, *(f"{t[i]:,} ({t[i] / max(1, t.sum()):.1%})" for t in totals.values())])
+    return table(rows)
+
+
+def by_split(facts: list[Facts]) -> dict[str, list[Facts]]:
+    splits: dict[str, list[Facts]] = defaultdict(list)
+    for f in facts:
+        splits[f.split].append(f)
+    return dict(splits)
+
+
+def table(rows: list[list[str]]) -> str:
+    """Columns of equal width, the first to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main, Options)
