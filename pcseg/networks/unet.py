@@ -1,0 +1,136 @@
+"""The MinkUNet family: U-shaped residual networks of sparse convolutions (Choy et al., arXiv 1904.08755)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from pcseg.elements import Elements
+from pcseg.errors import InputError
+from pcseg.nn import BasicBlock, Bottleneck, ConvNormReLU, SparseConv3d, SparseConvTranspose3d
+from pcseg.sparse import SparseTensor
+
+BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
+
+
+class MinkUNet(nn.Module):
+    """A stem, L halvings of resolution with residual blocks, L doublings with skips, and a linear classifier.
+
+    ``channels`` and ``blocks`` list, for the L encoder and then the L decoder levels, the width and the number of
+    residual blocks; ``stem_channels`` and ``stem_kernel`` describe the first convolution; ``norm`` is "batch" or
+    "layer"; ``block`` is "basic" or "bottleneck" (four times the listed channels). Voxels may come in any order.
+
+    forward: SparseTensor (N, in_channels) of stride 1 to Elements of N rows in the same order, scores (N, n_classes)
+    and the features (N, C) they are computed from. ``encode`` and ``decode`` are its two halves, cut at any stride.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        n_classes: int,
+        channels: Sequence[int] = (32, 64, 128, 256, 128, 128, 96, 96),
+        blocks: Sequence[int] = (2, 2, 2, 2, 2, 2, 2, 2),
+        norm: str = "batch",
+        block: str = "basic",
+        stem_channels: int = 32,
+        stem_kernel: int = 5,
+    ) -> None:
+        super().__init__()
+        if len(channels) != len(blocks) or not channels or len(channels) % 2:
+            found = f"{len(channels)} channels and {len(blocks)} blocks"
+            raise InputError(f"channels, blocks: {found}; list both for each encoder and decoder level (2 L numbers)")
+        if block not in BLOCKS:
+            raise InputError(f"block={block}: must be one of {', '.join(BLOCKS)}")
+        depth, expansion = len(channels) // 2, BLOCKS[block].expansion
+        self.in_channels = in_channels
+        self.strides = tuple(2**i for i in range(depth + 1))
+        skips = [stem_channels, *(expansion * width for width in channels[:depth])]
+        self._channels = dict(zip(self.strides, skips, strict=True))
+
+        self.stem = ConvNormReLU(SparseConv3d(in_channels, stem_channels, stem_kernel), stem_channels, norm)
+        self.down = nn.ModuleList()
+        for i in range(depth):
+            halve = ConvNormReLU(SparseConv3d(skips[i], skips[i], 2, stride=2), skips[i], norm)
+            self.down.append(nn.Sequential(halve, *_blocks(block, skips[i], channels[i], blocks[i], norm)))
+        self.up, self.merge = nn.ModuleList(), nn.ModuleList()
+        coming = skips[-1]
+        for i in range(depth, 2 * depth):
+            width, skip = channels[i], skips[2 * depth - 1 - i]
+            self.up.append(ConvNormReLU(SparseConvTranspose3d(coming, width, 2, stride=2), width, norm))
+            self.merge.append(nn.Sequential(*_blocks(block, width + skip, width, blocks[i], norm)))
+            coming = expansion * width
+        self.head = nn.Linear(coming, n_classes)
+
+    def channels_at(self, stride: int) -> int:
+        """Number of feature channels of the encoder level at ``stride``."""
+        self._check_stride(stride)
+        return self._channels[stride]
+
+    def encode(self, x: SparseTensor, stride: int | None = None) -> tuple[SparseTensor, ...]:
+        """Encoder levels of strides 1, 2, 4, ... up to ``stride`` (default: the bottleneck), finest first."""
+        if x.stride != 1:
+            raise InputError(f"stride={x.stride}: the network takes voxels of stride 1")
+        if x.feats.shape[1] != self.in_channels:
+            raise InputError(
+                f"features have {x.feats.shape[1]} channels, the network takes {self.in_channels}; "
+                "give the features it was built for"
+            )
+        self._check_stride(self.strides[-1] if stride is None else stride)
+        return self._deeper((self.stem(x),), self.strides[-1] if stride is None else stride)
+
+    def decode(
+        self, levels: Sequence[SparseTensor], position: Tensor | None = None, color: Tensor | None = None
+    ) -> Elements:
+        """From ``encode``'s levels, cut at any stride, to the scores: what is left of the encoder, then the decoder.
+
+        The features of the levels may have been replaced; those of the last one also feed the deeper levels.
+        ``position`` (N, 3) and ``color`` (N, 3) are passed through; ``position`` defaults to the voxel coordinates.
+        """
+        *skips, x = self._deeper(tuple(levels), self.strides[-1])
+        for up, merge in zip(self.up, self.merge, strict=True):
+            x = up(x)
+            x = merge(x.replace(torch.cat([x.feats, skips.pop().feats], dim=1)))
+        if position is None:
+            position = x.coords[:, 1:].float()
+        return Elements(self.head(x.feats), x.feats, x.sample, position, color)
+
+    def forward(self, x: SparseTensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
+        return self.decode(self.encode(x), position, color)
+
+    def _deeper(self, levels: tuple[SparseTensor, ...], stride: int) -> tuple[SparseTensor, ...]:
+        while levels[-1].stride < stride:
+            levels = (*levels, self.down[len(levels) - 1](levels[-1]))
+        return levels
+
+    def _check_stride(self, stride: int) -> None:
+        if stride not in self.strides:
+            raise InputError(f"stride={stride}: the network has strides {', '.join(map(str, self.strides))}")
+
+
+def _blocks(block: str, cin: int, width: int, count: int, norm: str) -> list[nn.Module]:
+    """``count`` residual blocks, the first of which takes ``cin`` channels."""
+    kind = BLOCKS[block]
+    return [kind(cin if i == 0 else width * kind.expansion, width, norm) for i in range(count)]
+
+
+def minkunet14a(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUNet:
+    """MinkowskiEngine's MinkUNet14A: one block a level."""
+    return MinkUNet(in_channels, n_classes, (32, 64, 128, 256, 128, 128, 96, 96), (1,) * 8, norm)
+
+
+def minkunet18a(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUNet:
+    """MinkowskiEngine's MinkUNet18A: two blocks a level."""
+    return MinkUNet(in_channels, n_classes, (32, 64, 128, 256, 128, 128, 96, 96), (2,) * 8, norm)
+
+
+def minkunet34c(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUNet:
+    """MinkowskiEngine's MinkUNet34C, the field's usual baseline."""
+    return MinkUNet(in_channels, n_classes, (32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2), norm)
+
+
+def minkunet_small(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUNet:
+    """A MinkUNet that trains on a CPU: the same strides, narrower, and a stem that shares its map with the decoder."""
+    channels = (32, 48, 64, 96, 64, 48, 32, 32)
+    return MinkUNet(in_channels, n_classes, channels, (1,) * 8, norm, stem_channels=16, stem_kernel=3)

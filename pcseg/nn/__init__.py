@@ -1,0 +1,19 @@
+"""Layers of sparse networks; plain torch layers act on the features."""
+
+from pcseg.nn.blocks import BasicBlock, Bottleneck, ConvNormReLU
+from pcseg.nn.conv import SparseConv3d, SparseConvTranspose3d
+from pcseg.nn.norm import BatchNorm, frozen_statistics, make_norm
+from pcseg.nn.pool import SparseAvgPool3d, SparseMaxPool3d
+
+__all__ = [
+    "BasicBlock",
+    "BatchNorm",
+    "Bottleneck",
+    "ConvNormReLU",
+    "SparseAvgPool3d",
+    "SparseConv3d",
+    "SparseConvTranspose3d",
+    "SparseMaxPool3d",
+    "frozen_statistics",
+    "make_norm",
+]

@@ -1,0 +1,80 @@
+"""Residual blocks (He et al., arXiv 1512.03385) of sparse convolutions."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from pcseg.nn.conv import SparseConv3d
+from pcseg.nn.norm import make_norm
+from pcseg.sparse import SparseTensor
+
+
+class ConvNormReLU(nn.Module):
+    """A convolution (any layer from SparseTensor to SparseTensor), a norm and a ReLU."""
+
+    def __init__(self, conv: nn.Module, channels: int, norm: str) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = make_norm(norm, channels)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        x = self.conv(x)
+        return x.replace(relu(self.norm(x.feats)))
+
+
+class _Shortcut(nn.Module):
+    """The features as they are, or through a linear map (a 1x1x1 convolution) and a norm where channels change."""
+
+    def __init__(self, cin: int, cout: int, norm: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(cin, cout, bias=False)
+        self.norm = make_norm(norm, cout)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        return self.norm(self.linear(feats))
+
+
+def _shortcut(cin: int, cout: int, norm: str) -> nn.Module:
+    return nn.Identity() if cin == cout else _Shortcut(cin, cout, norm)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3x3 convolutions and a shortcut: features (N, cin) to (N, width)."""
+
+    expansion = 1
+
+    def __init__(self, cin: int, width: int, norm: str = "batch") -> None:
+        super().__init__()
+        self.conv1 = SparseConv3d(cin, width, 3)
+        self.norm1 = make_norm(norm, width)
+        self.conv2 = SparseConv3d(width, width, 3)
+        self.norm2 = make_norm(norm, width)
+        self.shortcut = _shortcut(cin, width, norm)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        inner = self.conv1(x)
+        inner = self.conv2(inner.replace(relu(self.norm1(inner.feats))))
+        return x.replace(relu(self.norm2(inner.feats) + self.shortcut(x.feats)))
+
+
+class Bottleneck(nn.Module):
+    """A 3x3x3 convolution of few channels between two linear maps: features (N, cin) to (N, 4 * width)."""
+
+    expansion = 4
+
+    def __init__(self, cin: int, width: int, norm: str = "batch") -> None:
+        super().__init__()
+        cout = width * self.expansion
+        self.reduce = nn.Linear(cin, width, bias=False)
+        self.norm1 = make_norm(norm, width)
+        self.conv = SparseConv3d(width, width, 3)
+        self.norm2 = make_norm(norm, width)
+        self.expand = nn.Linear(width, cout, bias=False)
+        self.norm3 = make_norm(norm, cout)
+        self.shortcut = _shortcut(cin, cout, norm)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        inner = self.conv(x.replace(relu(self.norm1(self.reduce(x.feats)))))
+        feats = self.norm3(self.expand(relu(self.norm2(inner.feats))))
+        return x.replace(relu(feats + self.shortcut(x.feats)))

@@ -1,0 +1,88 @@
+"""Sparse convolutions: a weight per kernel offset, a kernel map from the input's cache."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from pcseg import ops
+from pcseg.errors import InputError
+from pcseg.sparse import KernelMap, SparseTensor
+
+
+class _SparseConv(nn.Module):
+    """Weight (K, Cin, Cout), K = kernel_size ** 3 in the order of :func:`pcseg.sparse.kernel_offsets`, and bias."""
+
+    def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, dilation: int, bias: bool) -> None:
+        super().__init__()
+        self.cin, self.cout = cin, cout
+        self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
+        self.weight = nn.Parameter(torch.empty(kernel_size**3, cin, cout))
+        self.bias = nn.Parameter(torch.zeros(cout)) if bias else None
+
+    def initialise(self, fan_in: float) -> None:
+        """Draw the weight as for rectifiers (He et al., arXiv 1502.01852, eq. 10), from the global generator."""
+        nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
+
+    def convolve(self, feats: Tensor, kernel_map: KernelMap, backward: KernelMap | None) -> Tensor:
+        """``backward`` is the transpose of ``kernel_map``; None where ``feats`` needs no gradient."""
+        t_pairs, t_starts = (None, None) if backward is None else (backward.pairs, backward.starts)
+        out = ops.sparse_conv(
+            feats, self.weight, kernel_map.pairs, kernel_map.starts, kernel_map.n_out, t_pairs, t_starts
+        )
+        return out if self.bias is None else out + self.bias.to(out.dtype)
+
+    def check(self, x: SparseTensor) -> None:
+        if x.feats.shape[1] != self.cin:
+            raise InputError(f"features have {x.feats.shape[1]} channels, this convolution takes {self.cin}")
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.cin}, {self.cout}, kernel_size={self.kernel_size}, stride={self.stride}, dilation={self.dilation}"
+        )
+
+
+class SparseConv3d(_SparseConv):
+    """Convolution of a SparseTensor: out[m] = sum over k of in[m + offset k] @ weight[k] + bias, where in is present.
+
+    ``stride`` 1 keeps the voxels (submanifold convolution); a larger one moves to the coarser voxels of the input's
+    cache. Absent neighbours count as zero. Features (N, cin) become (M, cout).
+    """
+
+    def __init__(
+        self, cin: int, cout: int, kernel_size: int, stride: int = 1, dilation: int = 1, bias: bool = False
+    ) -> None:
+        super().__init__(cin, cout, kernel_size, stride, dilation, bias)
+        self.initialise(fan_in=cin * kernel_size**3)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self.check(x)
+        out_stride = x.stride * self.stride
+        kernel_map = x.maps.kernel_map(x.stride, out_stride, self.kernel_size, self.dilation)
+        return x.at(out_stride, self.convolve(x.feats, kernel_map, kernel_map.transposed if _tracked(x) else None))
+
+
+class SparseConvTranspose3d(_SparseConv):
+    """The transpose of a SparseConv3d of the same kernel and stride: back to the finer voxels of the input's cache.
+
+    Features (M, cin) at stride s become (N, cout) at s / ``stride``: voxel n gets in[m] @ weight[k] from each m with
+    n = m + offset k. It creates no voxels; raises InputError where the input never had finer ones.
+    """
+
+    def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, bias: bool = False) -> None:
+        super().__init__(cin, cout, kernel_size, stride, 1, bias)
+        self.initialise(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # the terms that meet in one fine voxel
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self.check(x)
+        if x.stride % self.stride:
+            raise InputError(f"stride={self.stride}: does not divide the stride {x.stride} of the features")
+        fine = x.stride // self.stride
+        opposite = x.maps.kernel_map(fine, x.stride, self.kernel_size)
+        return x.at(fine, self.convolve(x.feats, opposite.transposed, opposite))
+
+
+def _tracked(x: SparseTensor) -> bool:
+    return torch.is_grad_enabled() and x.feats.requires_grad

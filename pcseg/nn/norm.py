@@ -1,0 +1,53 @@
+"""Normalisation of features, and holding its running statistics still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from pcseg.errors import InputError
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of features (N, C), N counting all voxels of the batch; any N, also 0 and 1.
+
+    While training, fewer than two rows have no variance: torch raises an error there. A crop so small that one voxel
+    is left at the bottleneck should not end a run, so such rows are normalised by the running statistics, as at
+    test time, and leave them as they are.
+    """
+
+    def forward(self, feats: Tensor) -> Tensor:
+        if self.training and len(feats) < 2:
+            return nn.functional.batch_norm(
+                feats, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(feats)
+
+
+def make_norm(kind: str, channels: int) -> nn.Module:
+    """A layer for features (N, C): "batch", over all voxels of the batch; "layer", over the channels of each voxel."""
+    layers: dict[str, type[nn.Module]] = {"batch": BatchNorm, "layer": nn.LayerNorm}
+    if kind not in layers:
+        raise InputError(f"norm={kind}: must be one of {', '.join(layers)}")
+    return layers[kind](channels)
+
+
+@contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Within, batch norms in training mode use the batch's own statistics but leave the running ones alone.
+
+    For passes over features unlike those at test time, such as the reallocated branch of dense supervision
+    propagation (arXiv 2107.11267): they are normalised as usual, gradients flow as usual, and what evaluation will
+    normalise by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
+    """
+    layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    try:
+        for layer in layers:
+            layer.track_running_stats = False
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True

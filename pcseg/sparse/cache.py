@@ -1,0 +1,57 @@
+"""Coordinates and kernel maps that all layers working on one input share: each is computed once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pcseg import ops
+from pcseg.errors import InputError
+from pcseg.sparse.kernel_map import KernelMap, kernel_offsets
+
+
+class MapCache:
+    """The geometry derived from one set of voxels; lives as long as a tensor that uses it.
+
+    It holds coordinates and maps, never features or tensors that hold it, so reference counting frees it.
+    """
+
+    def __init__(self, coords: Tensor, stride: int = 1) -> None:
+        self.stride = stride
+        self._coords = {stride: coords}
+        self._maps: dict[tuple[int, int, int, int], KernelMap] = {}
+
+    def coords(self, stride: int) -> Tensor:
+        """Coordinates (N, 4) int32 at ``stride``, a multiple of the input's: its voxels rounded down to multiples.
+
+        The input's keep their order; coarser ones are sorted by (sample, x, y, z).
+        """
+        if stride not in self._coords:
+            if stride < self.stride or stride % self.stride:
+                raise InputError(f"stride={stride}: this input has voxels of stride {self.stride}; use a multiple")
+            nearest = max(s for s in self._coords if stride % s == 0)
+            self._coords[stride] = downsample(self._coords[nearest], stride)
+        return self._coords[stride]
+
+    def kernel_map(self, in_stride: int, out_stride: int, kernel_size: int, dilation: int = 1) -> KernelMap:
+        """The map of a convolution between two strides; toward the finer one, the transpose of the opposite map.
+
+        ``dilation`` counts in voxels of the finer stride.
+        """
+        if out_stride < in_stride:
+            return self.kernel_map(out_stride, in_stride, kernel_size, dilation).transposed
+        key = (in_stride, out_stride, kernel_size, dilation)
+        if key not in self._maps:
+            inputs, outputs = self.coords(in_stride), self.coords(out_stride)
+            offsets = kernel_offsets(kernel_size, in_stride, dilation).to(inputs.device)
+            pairs, starts = ops.kernel_map(inputs, outputs, offsets)
+            mirrored = in_stride == out_stride and kernel_size % 2 == 1
+            self._maps[key] = KernelMap(pairs, starts, len(inputs), len(outputs), mirrored)
+        return self._maps[key]
+
+
+def downsample(coords: Tensor, stride: int) -> Tensor:
+    """Coordinates (N, 4) int32 rounded down to multiples of ``stride`` (below zero too), each once, sorted."""
+    sample, position = coords[:, :1], coords[:, 1:]
+    coarse = torch.cat([sample, torch.div(position, stride, rounding_mode="floor") * stride], dim=1)
+    return coarse[ops.voxelize(coarse).rows]

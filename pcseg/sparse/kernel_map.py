@@ -1,0 +1,73 @@
+"""Which input voxel meets which output voxel under which kernel weight: offsets and kernel maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+
+
+def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
+    """Offsets (K, 3) int32 of a cubic kernel, K = kernel_size ** 3, in finest voxels.
+
+    ``stride`` is that of the finer tensor. Order and centring are MinkowskiEngine's (``src/kernel_region.hpp``), so
+    that its weights can be used as they are: the first axis runs fastest, odd kernels are centred, even ones reach
+    from 0 to kernel_size - 1.
+    """
+    for name, value in (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation)):
+        if value < 1:
+            raise InputError(f"{name}={value}: must be at least 1")
+    first = -(kernel_size // 2) if kernel_size % 2 else 0
+    steps = torch.arange(first, first + kernel_size, dtype=torch.int32)
+    z, y, x = torch.meshgrid(steps, steps, steps, indexing="ij")
+    return torch.stack([x, y, z], dim=-1).reshape(-1, 3) * (stride * dilation)
+
+
+@dataclass(frozen=True)
+class KernelMap:
+    """All pairs of a sparse convolution, grouped by kernel weight; what ``pcseg.ops.sparse_conv`` takes.
+
+    ``pairs`` (2, Q) int32, rows (input, output); ``starts`` (K + 1,) int64 on the CPU: pairs ``starts[k]`` to
+    ``starts[k + 1]`` belong to weight k, output rows ascending. ``mirrored`` says that input and output coordinates
+    are the same and offset k is minus offset K - 1 - k (stride 1, odd kernel).
+    """
+
+    pairs: Tensor
+    starts: Tensor
+    n_in: int
+    n_out: int
+    mirrored: bool = False
+
+    @cached_property
+    def transposed(self) -> KernelMap:
+        """The map that runs backwards, from outputs to inputs, under the same weights; made at most once.
+
+        Linear time. Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
+        """
+        pairs, sizes = (_reverse_groups if self.mirrored else _invert_groups)(self)
+        starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        return KernelMap(pairs, starts, self.n_out, self.n_in, self.mirrored)
+
+
+def _reverse_groups(kernel_map: KernelMap) -> tuple[Tensor, Tensor]:
+    """If n is m's neighbour under offset k, then m is n's under offset K - 1 - k: that group already lists the pair."""
+    sizes = kernel_map.starts.diff()
+    groups = kernel_map.pairs.split(sizes.tolist(), dim=1)
+    return torch.cat(groups[::-1], dim=1), sizes.flip(0)
+
+
+def _invert_groups(kernel_map: KernelMap) -> tuple[Tensor, Tensor]:
+    """Swap the rows of each group and list it by its new output row, through a table (each row occurs at most once)."""
+    sizes = kernel_map.starts.diff()
+    table = kernel_map.pairs.new_empty(kernel_map.n_in)
+    inverted = []
+    for rows_in, rows_out in kernel_map.pairs.split(sizes.tolist(), dim=1):
+        table.fill_(-1)
+        table[rows_in.long()] = rows_out
+        ascending = (table >= 0).nonzero()[:, 0]
+        inverted.append(torch.stack([table[ascending], ascending.to(table.dtype)]))
+    return torch.cat(inverted, dim=1), sizes

@@ -1,0 +1,57 @@
+"""SparseTensor: features on voxels. Features flow past; the geometry under them never changes."""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass, field
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.sparse.cache import MapCache
+
+
+@dataclass(frozen=True)
+class SparseTensor:
+    """Features on N voxels of a batch of samples, in any order; each voxel once.
+
+    ``feats`` (N, C) float; ``coords`` (N, 4) int32, rows (sample, x, y, z) in units of the finest voxel, positions
+    being multiples of ``stride``. ``maps`` is shared by every tensor derived from the same input; without one, the
+    tensor is a new input and starts its own. Raises InputError for shapes or types that do not fit.
+    """
+
+    feats: Tensor
+    coords: Tensor
+    stride: int = 1
+    shared: InitVar[MapCache | None] = None
+    maps: MapCache = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self, shared: MapCache | None) -> None:
+        if self.coords.dim() != 2 or self.coords.shape[1] != 4 or self.coords.dtype != torch.int32:
+            found = f"{tuple(self.coords.shape)} {self.coords.dtype}"
+            raise InputError(f"coords: {found}, need (N, 4) int32, rows (sample, x, y, z)")
+        if self.feats.dim() != 2 or len(self.feats) != len(self.coords) or not self.feats.is_floating_point():
+            found = f"{tuple(self.feats.shape)} {self.feats.dtype}"
+            raise InputError(f"feats: {found}, need ({len(self.coords)}, C) floats, a row for each row of coords")
+        object.__setattr__(self, "maps", MapCache(self.coords, self.stride) if shared is None else shared)
+
+    def replace(self, feats: Tensor) -> SparseTensor:
+        """The same voxels with other features (N, C')."""
+        return SparseTensor(feats, self.coords, self.stride, self.maps)
+
+    def at(self, stride: int, feats: Tensor) -> SparseTensor:
+        """Features on the voxels that the same input has at another stride."""
+        return SparseTensor(feats, self.maps.coords(stride), stride, self.maps)
+
+    def __len__(self) -> int:
+        return len(self.feats)
+
+    @property
+    def sample(self) -> Tensor:
+        """Sample of each voxel, (N,) int64."""
+        return self.coords[:, 0].long()
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples B, taken as the largest sample index plus one."""
+        return int(self.coords[:, 0].max()) + 1 if len(self) else 0
