@@ -22,6 +22,9 @@ from pcseg.labels import IGNORE, Classes, translation
 KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": "int32", "superpoint": "int32"}
 """The arrays a scene may have besides ``coord``, and their types on disk."""
 
+FAR = 1000.0
+"""Distance from the frame's origin, in metres, from which float32 (steps of 0.06 mm there) is not precise enough."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -93,14 +96,7 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     name = f"{folder.parent.name}/{folder.name}"
     if not (folder / "coord.npy").is_file():
         raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
-    coord = _points(folder, "coord")
-    if len(coord) == 0:
-        raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
-    if not np.isfinite(coord).all():
-        bad = int(np.flatnonzero(~np.isfinite(coord).all(axis=1))[0])
-        raise InputError(
-            f"{folder}/coord.npy: point {bad} is {coord[bad].tolist()}; run tools/prepare.py on the raw file"
-        )
+    coord, shift = _coord(folder)
     meta = read_json(folder / "scene.json") if (folder / "scene.json").is_file() else {}
     arrays: dict[str, Any] = {"color": _color(folder, len(coord)), "normal": _points(folder, "normal", len(coord))}
     arrays["superpoint"] = _vector(folder, "superpoint", len(coord))
@@ -109,7 +105,18 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
         arrays["segment"] = _segment(folder, len(coord), names, classes)
         arrays["instance"] = _vector(folder, "instance", len(coord))
     origin = np.asarray(meta.get("origin", (0.0, 0.0, 0.0)), dtype=np.float64)
-    return Scene(name=name, coord=coord, origin=origin, classes=classes.names, **arrays)
+    return Scene(name=name, coord=coord, origin=origin + shift, classes=classes.names, **arrays)
+
+
+def recentre(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split finite coordinates (P, 3) float64 into float32 ones near zero and an origin (3,) float64.
+
+    Coordinates within FAR of their frame's origin are kept as they are (origin zero).
+    """
+    origin = np.zeros(3)
+    if len(coord) and float(np.abs(coord).max()) > FAR:
+        origin = np.floor(coord.min(axis=0))
+    return (coord - origin).astype(np.float32), origin
 
 
 def read_classes(root: str | os.PathLike[str]) -> Classes:
@@ -151,7 +158,24 @@ def _load(path: Path) -> np.ndarray:
     return array
 
 
-def _points(folder: Path, name: str, count: int | None = None) -> Any:
+def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (P, 3) float32, and what was subtracted from them for the sake of their precision (3,)."""
+    array = _rows(folder, "coord", None)
+    assert array is not None
+    if len(array) == 0:
+        raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        bad = int(np.flatnonzero(~finite)[0])
+        raise InputError(
+            f"{folder}/coord.npy: point {bad} is {array[bad].tolist()}; run tools/prepare.py on the raw file"
+        )
+    if array.dtype == np.float32:
+        return array, np.zeros(3)
+    return recentre(array)
+
+
+def _points(folder: Path, name: str, count: int) -> np.ndarray | None:
     array = _rows(folder, name, count)
     return None if array is None else np.asarray(array, dtype=np.float32)
 
@@ -184,7 +208,8 @@ def _vector(folder: Path, name: str, count: int) -> np.ndarray | None:
     array = _load(path)
     if array.size != count:
         raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
-    whole = np.asarray(array).reshape(-1).astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        whole = np.asarray(array).reshape(-1).astype(np.int64)
     if array.dtype.kind == "f" and not np.array_equal(whole, np.asarray(array).reshape(-1)):
         raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
     return whole
