@@ -1,0 +1,81 @@
+"""What the two stages do to voxels without a label, on clouds small enough to train on in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from pcseg.data.batch import Batch
+from pcseg.labels import IGNORE
+from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Method, Supervised
+from tests.methods.tiny_network import TinyNetwork
+
+N, K, FEATURES, SCANS, SIZE = 200, 4, 6, 4, 24
+
+
+def make_scans(seed: int) -> tuple[Batch, torch.Tensor]:
+    """A building of four scans and the true classes: ten blobs of four classes each, noisy features that shift from scan
+    to scan, one labelled voxel a class in each scan."""
+    generator = torch.Generator().manual_seed(seed)
+    prototype = torch.randn(K, FEATURES, generator=generator)
+    coords, feats, truth, labels = [], [], [], []
+    for b in range(SCANS):
+        blob_class = torch.cat([torch.arange(K), torch.randint(K, (6,), generator=generator)])
+        centre = torch.randint(SIZE, (10, 3), generator=generator).float()
+        cell = torch.randperm(SIZE**3, generator=generator)[:N].sort().values
+        xyz = torch.stack([cell // SIZE**2, cell // SIZE % SIZE, cell % SIZE], dim=1)
+        true = blob_class[torch.cdist(xyz.float(), centre).argmin(dim=1)]
+        shift = torch.randn(1, FEATURES, generator=generator)
+        label = torch.full((N,), IGNORE)
+        for k in true.unique().tolist():
+            where = (true == k).nonzero().flatten()
+            label[where[torch.randint(len(where), (1,), generator=generator)]] = k
+        coords.append(torch.cat([torch.full((N, 1), b), xyz], dim=1))
+        feats.append(prototype[true] + torch.randn(N, FEATURES, generator=generator) + shift)
+        truth.append(true)
+        labels.append(label)
+    nothing = torch.zeros(SCANS * N, 3)
+    names = tuple(f"scan_{b}" for b in range(SCANS))
+    batch = Batch(torch.cat(coords).int(), torch.cat(feats), nothing, nothing, torch.cat(labels), names)
+    return batch, torch.cat(truth)
+
+
+def shuffled(batch: Batch, step: int) -> Batch:
+    """The same scans, numbered anew, so that pairs change from step to step."""
+    number = torch.randperm(SCANS, generator=torch.Generator().manual_seed(step)).int()
+    coords = batch.coords.clone()
+    coords[:, 0] = number[batch.coords[:, 0].long()]
+    return Batch(coords, batch.feats, batch.position, batch.color, batch.labels, batch.names)
+
+
+def unlabelled_accuracy(seed: int, stages: list[tuple[Callable[[nn.Module], Method], int, float]]) -> float:
+    batch, truth = make_scans(seed)
+    torch.manual_seed(seed)
+    network = TinyNetwork(FEATURES, K, width=16)
+    for make, steps, lr in stages:
+        method = make(network).train()
+        optimizer = torch.optim.Adam(method.parameters(), lr=lr)
+        for step in range(steps):
+            torch.manual_seed(1000 * seed + step)
+            optimizer.zero_grad()
+            sum(method.losses(shuffled(batch, step), step / steps).values()).backward()
+            optimizer.step()
+    with torch.no_grad():
+        predicted = Supervised(network).eval().predict(batch).logits.argmax(dim=1)
+    return float((predicted == truth)[batch.labels == IGNORE].float().mean())
+
+
+def test_both_stages_beat_as_many_supervised_steps_on_unlabelled_voxels():
+    """Seen over 8 seeds: accuracy from 0.42 to 0.58, gains between 0.11 and 0.19; asserted over 4 at half of that mean.
+
+    A claim about the stages as a regulariser, not about the affinity: on clouds this small a uniform one gains as much.
+    """
+    gains = []
+    for seed in range(4):
+        plain = unlabelled_accuracy(seed, [(Supervised, 120, 1e-2), (Supervised, 30, 1e-3)])
+        cross, intra = (lambda n: CrossSamplePropagation(n, stride=2)), (lambda n: IntraSamplePropagation(n, stride=2))
+        gains.append(unlabelled_accuracy(seed, [(cross, 120, 1e-2), (intra, 30, 1e-3)]) - plain)
+    assert min(gains) > 0, gains
+    assert sum(gains) / len(gains) > 0.08, gains

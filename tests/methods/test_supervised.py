@@ -1,0 +1,32 @@
+"""The baseline method: the loss of its plain prediction, and what every method offers the loop."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pcseg.losses import segmentation_losses
+from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Supervised
+from pcseg.methods.base import sparse
+from tests.methods.tiny_network import TinyNetwork, make_batch
+
+
+@pytest.mark.parametrize("lovasz", [0.0, 0.7])
+def test_losses_are_those_of_the_plain_prediction(lovasz):
+    method = Supervised(TinyNetwork(), lovasz=lovasz).eval()
+    batch = make_batch()
+    wanted = segmentation_losses(method.network(sparse(batch)).logits, batch.labels, lovasz)
+    torch.testing.assert_close(method.losses(batch, 0.3), wanted)
+
+
+@pytest.mark.parametrize("kind", [Supervised, CrossSamplePropagation, IntraSamplePropagation])
+def test_predict_is_one_plain_pass_with_positions_and_colours(kind):
+    network = TinyNetwork().eval()
+    method = kind(network) if kind is Supervised else kind(network, stride=4)
+    batch = make_batch()
+    elements = method.predict(batch)
+    assert torch.equal(elements.logits, network(sparse(batch)).logits)
+    assert torch.equal(elements.position, batch.position)
+    assert torch.equal(elements.color, batch.color)
+    assert elements.logits.shape == (len(batch.labels), 3)
+    assert method.after_step(0) is None
