@@ -1,0 +1,65 @@
+// The C interface of libpcseg: all that crosses from Python to compiled code.
+//
+// Rules, the same for every function:
+// * Returns 0 on success, 1 where the caller's data is wrong, 2 on any other failure; pcseg_error() then has the words.
+// * Every argument is a pointer, an int64_t or a double, so that one rule of conversion serves all (pcseg/ops/_native.py).
+// * Arrays are dense and row-major unless strides are passed. Memory is the caller's; nothing is kept between calls.
+// * `threads` is the most threads to use. Results are the same bits for every value of it.
+// * `dtype`: 0 float32, 1 float64 (pcseg_dtype).
+#pragma once
+#include <stdint.h>
+
+#define PCSEG_API __attribute__((visibility("default")))
+
+// Raised whenever a signature below changes; pcseg/ops/_native.py refuses a library with another number.
+#define PCSEG_ABI 1
+
+enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
+enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// --- the library itself -------------------------------------------------------------------------------------------
+PCSEG_API int64_t pcseg_abi(void);
+PCSEG_API const char* pcseg_error(void);  // of the last call that failed on this thread
+PCSEG_API const char* pcseg_isa(void);    // "avx512", "avx2" or "plain"; PCSEG_ISA asks for a lower one
+PCSEG_API int64_t pcseg_has_cuda(void);   // 1 where the library was built with its CUDA kernels
+
+// --- voxelize -----------------------------------------------------------------------------------------------------
+// coords (points, 4) [sample, x, y, z]; keep (points) of 0/1, or NULL. Voxels come out in lexicographic order.
+// rows, counts: room for `points` entries, the first *voxels are filled; inverse (points).
+PCSEG_API int pcseg_voxelize(const int32_t* coords, const uint8_t* keep, int64_t points, int64_t* rows,
+                             int64_t* inverse, int64_t* counts, int64_t* voxels, int64_t threads);
+
+// --- kernel_map ---------------------------------------------------------------------------------------------------
+// Two calls, since the number of pairs is only known after the search: `find` fills neighbour (offsets, out_rows) with
+// the input row or -1, and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
+// in_coords == out_coords with offsets symmetric about the middle one costs half the search.
+PCSEG_API int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
+                                    int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbour,
+                                    int64_t* starts, int64_t threads);
+PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets,
+                                    const int64_t* starts, int32_t* pairs, int64_t threads);
+
+// --- sparse_conv --------------------------------------------------------------------------------------------------
+// feats (in_rows, cin); weight element [k][i][o] at k * weight_k + i * weight_in + o * weight_out; pairs (2, n_pairs),
+// grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), wholly written.
+// packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
+PCSEG_API int64_t pcseg_padded(int64_t channels, int64_t dtype);
+PCSEG_API int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
+                                int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs,
+                                int64_t n_pairs, const int64_t* starts, int64_t n_offsets, void* out,
+                                int64_t out_rows, int64_t cout, void* packed, int64_t threads);
+// grad (out_rows, cout) -> weight_grad (n_offsets, cin, cout). workspace: room for pcseg_weight_grad_workspace elements.
+PCSEG_API int64_t pcseg_weight_grad_workspace(int64_t dtype, int64_t cin, int64_t cout, int64_t n_offsets,
+                                              int64_t out_rows);
+PCSEG_API int pcseg_sparse_conv_weight_grad(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin,
+                                            const void* grad, int64_t out_rows, int64_t cout, const int32_t* pairs,
+                                            int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
+                                            void* weight_grad, void* workspace, int64_t threads);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,68 @@
+"""Voxel coordinates as single integers, for the reference ops: equal keys, equal voxels; ordered as coordinates are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+
+COORDINATE_LIMIT = 2**19
+"""Voxel coordinates go from -COORDINATE_LIMIT to COORDINATE_LIMIT."""
+
+
+def check_coords(name: str, coords: Tensor) -> None:
+    """Raise InputError unless ``coords`` is (N, 4) int32, contiguous or not, within COORDINATE_LIMIT."""
+    if coords.dim() != 2 or coords.shape[1] != 4 or coords.dtype != torch.int32:
+        raise InputError(
+            f"{name}: {tuple(coords.shape)} {coords.dtype} given; give (N, 4) torch.int32 [sample, x, y, z]"
+        )
+
+
+class Packing:
+    """Mixed-radix packing of [sample, x, y, z] into one int64 that keeps the lexicographic order.
+
+    The box covers ``coords`` and, with ``reach`` (2, 3) as lowest and highest offset, ``moved`` plus any offset:
+    so a voxel outside of ``coords`` never gets the key of one inside.
+    """
+
+    def __init__(self, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
+        corners = [_corners("coords", coords)] if len(coords) else []
+        if moved is not None and len(moved) and reach is not None:
+            moved_corners = _corners("out_coords", moved)
+            moved_corners[:, 1:] += reach.to(moved_corners)
+            corners.append(moved_corners)
+        if not corners:
+            corners = [torch.zeros(2, 4, dtype=torch.int64)]
+        box = torch.stack(corners)
+        self.low = box[:, 0].amin(0)
+        size = [int(s) for s in box[:, 1].amax(0) - self.low + 1]
+        if size[0] * size[1] * size[2] * size[3] >= 2**63:
+            raise InputError(
+                f"coords: {size[0]} samples spanning {size[1]} x {size[2]} x {size[3]} voxels need more than 63 bits; "
+                "put fewer samples into a batch or use larger voxels"
+            )
+        self.weights = [size[1] * size[2] * size[3], size[2] * size[3], size[3], 1]
+
+    def keys(self, coords: Tensor) -> Tensor:
+        """(N, 4) int32 -> (N,) int64."""
+        keys = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
+        for axis, weight in enumerate(self.weights):
+            keys += (coords[:, axis].long() - int(self.low[axis])) * weight
+        return keys
+
+    def step(self, offset: list[int]) -> int:
+        """What adding ``offset`` (x, y, z) to a coordinate adds to its key."""
+        return sum(o * w for o, w in zip(offset, self.weights[1:], strict=True))
+
+
+def _corners(name: str, coords: Tensor) -> Tensor:
+    """(2, 4) int64 on the CPU: lowest and highest coordinate, checked against COORDINATE_LIMIT."""
+    corners = torch.stack([coords.amin(0), coords.amax(0)]).cpu().long()
+    beyond = corners[:, 1:].abs() > COORDINATE_LIMIT
+    if beyond.any():
+        raise InputError(
+            f"{name}: voxel coordinate {int(corners[:, 1:][beyond][0])} is beyond +-{COORDINATE_LIMIT}; "
+            "move the cloud near the origin or use larger voxels"
+        )
+    return corners

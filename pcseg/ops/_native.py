@@ -1,0 +1,157 @@
+"""Finds and loads the compiled library, and declares ops to torch: one name each, whichever kernel runs.
+
+An op file does four things (see voxelize.py for one without, sparse_conv.py for one with a gradient)::
+
+    def _reference(...): ...      # pure torch, any device: the definition
+    def _fake(...): ...           # shapes and dtypes only
+    def _cpu(...): ...            # allocate outputs with torch, then native.call("pcseg_<op>", tensors, sizes, ...)
+    native.define("<op>(Tensor values, SymInt n) -> Tensor", reference=_reference, fake=_fake, cpu=_cpu)
+    native.differentiate("<op>", _backward, _setup_context)     # if it has a gradient; made of ops itself
+
+and is then called as ``torch.ops.pcseg.<op>(...)``. The reference serves every device that has no kernel of its own;
+``cpu`` overrides it where the library was found, ``cuda`` where the library has CUDA kernels.
+
+The environment variable PCSEG_LIBRARY names the library to load, or says ``none`` for the reference; without it,
+libpcseg.so beside this file is used if it is there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pcseg.errors import InputError
+
+ABI = 1
+"""PCSEG_ABI of csrc/include/pcseg.h that this package speaks."""
+
+NAMESPACE = torch.library.Library("pcseg", "DEF")
+DTYPES = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 3}
+"""pcseg_dtype of csrc/include/pcseg.h."""
+
+
+def _path() -> Path | None:
+    """Where the library should be; None if the reference is asked for."""
+    asked = os.environ.get("PCSEG_LIBRARY", "")
+    if asked == "none":
+        return None
+    if asked and not Path(asked).is_file():
+        raise InputError(f"PCSEG_LIBRARY={asked}: no such file; name a libpcseg.so, or 'none' for the reference ops")
+    return Path(asked) if asked else Path(__file__).with_name("libpcseg.so")
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The compiled library, or None where there is none that can be used (a broken one is warned about)."""
+    path = _path()
+    if path is None or not path.is_file():
+        return None
+    try:
+        loaded = ctypes.CDLL(str(path))
+        loaded.pcseg_abi.restype = loaded.pcseg_has_cuda.restype = ctypes.c_int64
+        loaded.pcseg_error.restype = loaded.pcseg_isa.restype = ctypes.c_char_p
+        abi = loaded.pcseg_abi()
+    except (OSError, AttributeError) as error:
+        warnings.warn(f"{path}: cannot be used ({error}); running the slower PyTorch reference ops", stacklevel=2)
+        return None
+    if abi != ABI:
+        warnings.warn(
+            f"{path}: was built for interface {abi}, this pcseg needs {ABI}; reinstall pcseg to build it anew. "
+            "Running the slower PyTorch reference ops",
+            stacklevel=2,
+        )
+        return None
+    return loaded
+
+
+def has_cuda() -> bool:
+    """Whether the loaded library has CUDA kernels."""
+    loaded = library()
+    return loaded is not None and bool(loaded.pcseg_has_cuda())
+
+
+@functools.cache
+def _say_reference() -> None:
+    if library() is None and os.environ.get("PCSEG_LIBRARY") != "none":
+        warnings.warn(
+            "pcseg has no compiled library here and runs the slower PyTorch reference ops; "
+            "to build it, reinstall pcseg where a C++ compiler is (python -m pcseg.info tells more)",
+            stacklevel=3,
+        )
+
+
+def define(
+    schema: str,
+    *,
+    reference: Callable[..., Any],
+    fake: Callable[..., Any],
+    cpu: Callable[..., Any] | None = None,
+    cuda: Callable[..., Any] | None = None,
+) -> None:
+    """Declare op ``pcseg::<schema>``: the reference for every device, the compiled kernels where they exist."""
+    name = schema.split("(")[0]
+    NAMESPACE.define(schema)
+
+    @functools.wraps(reference)
+    def default(*args: Any) -> Any:
+        _say_reference()
+        device = next(arg.device.type for arg in args if isinstance(arg, torch.Tensor))
+        if not torch.is_autocast_enabled(device):
+            return reference(*args)
+        with torch.autocast(device, enabled=False):  # the op has chosen its types; its parts must not change them
+            return reference(*args)
+
+    NAMESPACE.impl(name, default, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"pcseg::{name}", fake, lib=NAMESPACE)
+    if cpu is not None and library() is not None:
+        NAMESPACE.impl(name, cpu, "CPU")
+    if cuda is not None and has_cuda():
+        NAMESPACE.impl(name, cuda, "CUDA")
+
+
+def differentiate(name: str, backward: Callable[..., Any], setup_context: Callable[..., None]) -> None:
+    """Give op ``pcseg::<name>`` its gradient (see torch.library.register_autograd)."""
+    torch.library.register_autograd(f"pcseg::{name}", backward, setup_context=setup_context, lib=NAMESPACE)
+
+
+def call(function: str, *args: torch.Tensor | int | float | None) -> None:
+    """Call a C function of the library; raises InputError or RuntimeError with the library's own message.
+
+    A tensor goes as the pointer to its data and must be contiguous, None as NULL, an int as int64_t, a float as
+    double. (Pass ``tensor.data_ptr()`` and strides for a tensor that is not contiguous.)
+    """
+    loaded = _loaded()
+    status = getattr(loaded, function)(*map(_argument, args))
+    if status:
+        message = loaded.pcseg_error().decode()
+        raise (InputError if status == 1 else RuntimeError)(message)
+
+
+def query(function: str, *args: int) -> int:
+    """Call a C function that takes integers and returns one (a size, say)."""
+    asked = getattr(_loaded(), function)
+    asked.restype = ctypes.c_int64
+    return asked(*map(ctypes.c_int64, args))
+
+
+def _loaded() -> ctypes.CDLL:
+    loaded = library()
+    assert loaded is not None, "compiled kernels are only registered where the library was found"
+    return loaded
+
+
+def _argument(value: torch.Tensor | int | float | None) -> Any:
+    if isinstance(value, torch.Tensor):
+        if not value.is_contiguous():
+            raise ValueError(f"a tensor of shape {tuple(value.shape)} is not contiguous")
+        return ctypes.c_void_p(value.data_ptr())
+    if value is None:
+        return ctypes.c_void_p(None)
+    return ctypes.c_double(value) if isinstance(value, float) else ctypes.c_int64(value)

@@ -1,0 +1,80 @@
+"""Kernel maps: which input voxel meets which output voxel at each offset of a sparse convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.ops import _native as native
+from pcseg.ops._keys import Packing, check_coords
+
+
+def kernel_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """All pairs (n, m) with in_coords[n] == out_coords[m] + (0, offset), offset by offset.
+
+    ``in_coords`` (N, 4) and ``out_coords`` (M, 4) int32 [sample, x, y, z], rows in any order; ``offsets`` (K, 3) int32.
+    Returns ``pairs`` (2, Q) int32, input rows above output rows, grouped by offset, output rows ascending in each
+    group; and ``starts`` (K+1,) int64 on the CPU: group k is pairs[:, starts[k]:starts[k + 1]].
+    InputError where a voxel is twice among ``in_coords`` or a coordinate is beyond +-COORDINATE_LIMIT.
+    """
+    return torch.ops.pcseg.kernel_map(in_coords, out_coords, offsets)
+
+
+def _check(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> None:
+    check_coords("in_coords", in_coords)
+    check_coords("out_coords", out_coords)
+    if offsets.dim() != 2 or offsets.shape[1] != 3 or offsets.dtype != torch.int32:
+        raise InputError(f"offsets: {tuple(offsets.shape)} {offsets.dtype} given; give (K, 3) torch.int32")
+
+
+def _reference(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    _check(in_coords, out_coords, offsets)
+    wanted = offsets.tolist()
+    reach = torch.stack([offsets.amin(0), offsets.amax(0)]).cpu() if wanted else None
+    packing = Packing(in_coords, out_coords, reach)
+    keys, order = packing.keys(in_coords).sort()
+    twice = (keys[1:] == keys[:-1]).nonzero()
+    if len(twice):
+        voxel = in_coords[order[twice[0, 0]]].tolist()
+        raise InputError(f"in_coords: voxel {voxel} is there more than once; voxelize the points first")
+    targets = packing.keys(out_coords)
+    groups, starts = [torch.empty(2, 0, dtype=torch.int32, device=in_coords.device)], [0]
+    for offset in wanted if len(keys) else []:
+        target = targets + packing.step(offset)
+        place = torch.searchsorted(keys, target).clamp_(max=len(keys) - 1)
+        out = (keys[place] == target).nonzero().squeeze(1)
+        groups.append(torch.stack([order[place[out]], out]).int())
+        starts.append(starts[-1] + len(out))
+    starts += [0] * (len(wanted) + 1 - len(starts))
+    return torch.cat(groups, 1), torch.tensor(starts, dtype=torch.int64)
+
+
+def _fake(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    n_pairs = torch.library.get_ctx().new_dynamic_size()
+    pairs = in_coords.new_empty(2, n_pairs)
+    return pairs, torch.empty(offsets.shape[0] + 1, dtype=torch.int64, device="cpu")
+
+
+def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    _check(in_coords, out_coords, offsets)
+    same = in_coords is out_coords or in_coords.data_ptr() == out_coords.data_ptr()
+    in_coords = in_coords.contiguous()
+    out_coords = in_coords if same and len(in_coords) == len(out_coords) else out_coords.contiguous()
+    k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()
+    neighbour = torch.empty(k, m, dtype=torch.int32)
+    starts = torch.empty(k + 1, dtype=torch.int64)
+    native.call(
+        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbour, starts, threads
+    )
+    pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32)
+    native.call("pcseg_kernel_map_fill", neighbour, m, k, starts, pairs, threads)
+    return pairs, starts
+
+
+native.define(
+    "kernel_map(Tensor in_coords, Tensor out_coords, Tensor offsets) -> (Tensor, Tensor)",
+    reference=_reference,
+    fake=_fake,
+    cpu=_cpu,
+)

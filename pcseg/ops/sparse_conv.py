@@ -1,0 +1,181 @@
+"""Sparse convolution over a kernel map, and its weight gradient."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.ops import _native as native
+
+
+def sparse_conv(
+    feats: Tensor,
+    weight: Tensor,
+    pairs: Tensor,
+    starts: Tensor,
+    n_out: int,
+    t_pairs: Tensor | None = None,
+    t_starts: Tensor | None = None,
+) -> Tensor:
+    """out[m] = sum over k and pairs (n, m) of group k of feats[n] @ weight[k]; (n_out, Cout).
+
+    ``feats`` (N, Cin), ``weight`` (K, Cin, Cout), both float32, float64, float16 or bfloat16; half precision is
+    summed in float32 and rounded once. Under autocast both are cast to its type. ``pairs`` (2, Q) int32 and ``starts``
+    (K+1,) int64 come from :func:`kernel_map`. ``t_pairs``, ``t_starts``: the transposed map (rows swapped, the new
+    output rows ascending in each group), needed where ``feats`` needs a gradient. No gradient of the gradient.
+    On the CPU, the same bits for any number of threads.
+    """
+    device = feats.device.type
+    if torch.is_autocast_enabled(device) and feats.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+        feats, weight = feats.to(dtype), weight.to(dtype)
+    return torch.ops.pcseg.sparse_conv(feats, weight, pairs, starts, n_out, t_pairs, t_starts)
+
+
+def _check(feats: Tensor, other: Tensor, pairs: Tensor, starts: Tensor) -> None:
+    if feats.dim() != 2 or feats.dtype != other.dtype or feats.dtype not in native.DTYPES:
+        raise InputError(
+            f"sparse_conv: feats {tuple(feats.shape)} {feats.dtype} with {tuple(other.shape)} {other.dtype}; "
+            "give (N, C) feats and a weight of the same floating type"
+        )
+    if pairs.dim() != 2 or pairs.shape[0] != 2 or pairs.dtype != torch.int32 or starts.dtype != torch.int64:
+        raise InputError(
+            f"sparse_conv: pairs {tuple(pairs.shape)} {pairs.dtype}, starts {starts.dtype}; "
+            "give (2, Q) int32 and int64, as kernel_map makes them"
+        )
+
+
+def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor) -> None:
+    _check(feats, weight, pairs, starts)
+    if weight.dim() != 3 or weight.shape[1] != feats.shape[1] or len(starts) != len(weight) + 1:
+        raise InputError(
+            f"sparse_conv: weight {tuple(weight.shape)} does not fit feats {tuple(feats.shape)} and a map of "
+            f"{len(starts) - 1} offsets; give (offsets, channels in, channels out)"
+        )
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """Half precision as float32: what is summed in."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _groups(pairs: Tensor, starts: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Input and output rows of each offset."""
+    return [(pairs[0, a:b], pairs[1, a:b]) for a, b in itertools.pairwise(starts.tolist())]
+
+
+def _reference(
+    feats: Tensor,
+    weight: Tensor,
+    pairs: Tensor,
+    starts: Tensor,
+    n_out: int,
+    t_pairs: Tensor | None,
+    t_starts: Tensor | None,
+) -> Tensor:
+    _check_weight(feats, weight, pairs, starts)
+    wide_feats, wide_weight = _wide(feats), _wide(weight)
+    out = wide_feats.new_zeros(n_out, weight.shape[2])
+    for k, (rows_in, rows_out) in enumerate(_groups(pairs, starts)):
+        out.index_add_(0, rows_out, wide_feats.index_select(0, rows_in) @ wide_weight[k])
+    return out.to(feats.dtype)
+
+
+def _fake(
+    feats: Tensor,
+    weight: Tensor,
+    pairs: Tensor,
+    starts: Tensor,
+    n_out: int,
+    t_pairs: Tensor | None,
+    t_starts: Tensor | None,
+) -> Tensor:
+    return feats.new_empty(n_out, weight.shape[2])
+
+
+def _cpu(
+    feats: Tensor,
+    weight: Tensor,
+    pairs: Tensor,
+    starts: Tensor,
+    n_out: int,
+    t_pairs: Tensor | None,
+    t_starts: Tensor | None,
+) -> Tensor:
+    _check_weight(feats, weight, pairs, starts)
+    dtype = feats.dtype
+    feats, weight = _wide(feats).contiguous(), _wide(weight)
+    code, (k, cin, cout) = native.DTYPES[feats.dtype], weight.shape
+    out = feats.new_empty(n_out, cout)
+    packed = feats.new_empty(k * cin * native.query("pcseg_padded", cout, code))
+    native.call(
+        "pcseg_sparse_conv", code, feats, len(feats), cin, weight.data_ptr(), *weight.stride(), pairs.contiguous(),
+        pairs.shape[1], starts.contiguous(), k, out, n_out, cout, packed, torch.get_num_threads(),
+    )  # fmt: skip
+    return out.to(dtype)
+
+
+def _weight_grad_reference(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
+    _check(feats, grad, pairs, starts)
+    wide_feats, wide_grad = _wide(feats), _wide(grad)
+    out = wide_feats.new_empty(len(starts) - 1, feats.shape[1], grad.shape[1])
+    for k, (rows_in, rows_out) in enumerate(_groups(pairs, starts)):
+        out[k] = wide_feats.index_select(0, rows_in).t() @ wide_grad.index_select(0, rows_out)
+    return out.to(feats.dtype)
+
+
+def _weight_grad_fake(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
+    return feats.new_empty(starts.shape[0] - 1, feats.shape[1], grad.shape[1])
+
+
+def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
+    _check(feats, grad, pairs, starts)
+    dtype = feats.dtype
+    feats, grad = _wide(feats).contiguous(), _wide(grad).contiguous()
+    code, k, (n, cin), (m, cout) = native.DTYPES[feats.dtype], len(starts) - 1, feats.shape, grad.shape
+    out = feats.new_empty(k, cin, cout)
+    workspace = feats.new_empty(native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m))
+    native.call(
+        "pcseg_sparse_conv_weight_grad", code, feats, n, cin, grad, m, cout, pairs.contiguous(), pairs.shape[1],
+        starts.contiguous(), k, out, workspace, torch.get_num_threads(),
+    )  # fmt: skip
+    return out.to(dtype)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    feats, weight, pairs, starts, _, t_pairs, t_starts = inputs
+    if ctx.needs_input_grad[0] and (t_pairs is None or t_starts is None):
+        raise InputError("sparse_conv: feats needs a gradient; pass the transposed map as t_pairs and t_starts")
+    ctx.save_for_backward(feats, weight, pairs, starts, t_pairs, t_starts)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    feats, weight, pairs, starts, t_pairs, t_starts = ctx.saved_tensors
+    d_feats = d_weight = None
+    if ctx.needs_input_grad[0]:
+        d_feats = torch.ops.pcseg.sparse_conv(
+            grad, weight.transpose(1, 2), t_pairs, t_starts, feats.shape[0], None, None
+        )
+    if ctx.needs_input_grad[1]:
+        d_weight = torch.ops.pcseg.sparse_conv_weight_grad(feats, grad, pairs, starts)
+    return d_feats, d_weight, None, None, None, None, None
+
+
+native.define(
+    "sparse_conv(Tensor feats, Tensor weight, Tensor pairs, Tensor starts, SymInt n_out, Tensor? t_pairs, "
+    "Tensor? t_starts) -> Tensor",
+    reference=_reference,
+    fake=_fake,
+    cpu=_cpu,
+)
+native.define(
+    "sparse_conv_weight_grad(Tensor feats, Tensor grad, Tensor pairs, Tensor starts) -> Tensor",
+    reference=_weight_grad_reference,
+    fake=_weight_grad_fake,
+    cpu=_weight_grad_cpu,
+)
+native.differentiate("sparse_conv", _backward, _setup_context)
