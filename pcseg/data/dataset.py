@@ -1,0 +1,156 @@
+"""Training samples from scene folders and a label budget, and the batches that a sampler asks of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from pcseg.data.features import Features
+from pcseg.data.points import Points, floor_level, make_points
+from pcseg.data.sample import Sample, collate, make_sample
+from pcseg.data.samplers import Item, StepSampler
+from pcseg.data.scene import Scene, read_scene
+from pcseg.data.transforms import mix3d
+from pcseg.data.weak_labels import WeakLabels
+from pcseg.errors import InputError
+from pcseg.labels import IGNORE, Classes
+
+OPEN_SCENES = 64
+"""Scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A scene as training may know it: ``labels`` (P,) int64 hold the budget and nothing more."""
+
+    scene: Scene
+    labels: np.ndarray
+    floor: float
+
+
+class TrainDataset(Dataset[Sample]):
+    """Samples of scene folders, drawn by Item.
+
+    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
+    supervision. ``crop`` takes coordinates (P, 3) and a centre (3,) and gives a mask or indices of the points to keep;
+    ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a sample: the
+    voxels nearest to its centre stay.
+
+    A sample is centred on one point, horizontally; its floor is at z = 0. The point is one of the item's anchor class if
+    it has one, else any point of the scene.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        classes: Classes,
+        labels: WeakLabels | None,
+        features: Features | Sequence[str],
+        voxel_size: float,
+        transform: Callable[[Points, np.random.Generator], Points] | None = None,
+        crop: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        max_voxels: int | None = None,
+    ) -> None:
+        if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
+            raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
+        self.folders, self.classes, self.labels, self.voxel_size = tuple(folders), classes, labels, voxel_size
+        self.features = features if isinstance(features, Features) else Features(features)
+        self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
+        self._open: OrderedDict[int, _Known] = OrderedDict()
+        if labels is not None:
+            labels.counts(self.names, classes)  # so that what does not fit is told before the first step
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the scenes, ``split/scene``, in the order of Item.scene."""
+        return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def counts(self) -> np.ndarray:
+        """Labelled points (S, K) int64 of each scene and class: what PairSampler goes by."""
+        if self.labels is not None:
+            return self.labels.counts(self.names, self.classes)
+        known = [self._known(i).labels for i in range(len(self))]
+        return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
+
+    def __getitem__(self, item: Item) -> Sample:
+        rng = np.random.default_rng(item.seed)
+        points, centre = self._view(item.scene, item.anchor, rng)
+        name = self.names[item.scene]
+        if item.mix is not None:
+            points = mix3d(points, self._view(item.mix, None, rng)[0])
+            name += f"+{self.names[item.mix]}"
+        return _nearest(make_sample(points, self.features, self.voxel_size, name), centre, self.max_voxels)
+
+    def _view(self, index: int, anchor: int | None, rng: np.random.Generator) -> tuple[Points, np.ndarray]:
+        """A cropped and transformed part of a scene, and the centre (3,) it was taken around, before transformation."""
+        known = self._known(index)
+        scene = known.scene
+        self.features.check(scene.name, scene.color is not None, scene.normal is not None)
+        choice = None if anchor is None else np.flatnonzero(known.labels == anchor)
+        if choice is not None and not len(choice):
+            raise InputError(f"{scene.name}: has no label of class {anchor} to centre on; sample by these labels")
+        centre = scene.coord[rng.integers(len(scene)) if choice is None else rng.choice(choice)]
+        kept = slice(None) if self.crop is None else self.crop(scene.coord, centre)
+        origin = np.array([centre[0], centre[1], known.floor], dtype=np.float32)
+        points = make_points(
+            scene.coord[kept] - origin,
+            None if scene.color is None else scene.color[kept],
+            None if scene.normal is None else scene.normal[kept],
+            known.labels[kept],
+            floor=0.0,
+        )
+        return (points if self.transform is None else self.transform(points, rng)), centre - origin
+
+    def _known(self, index: int) -> _Known:
+        if index in self._open:
+            self._open.move_to_end(index)
+            return self._open[index]
+        scene = read_scene(self.folders[index], self.classes, with_labels=self.labels is None)
+        if self.labels is not None:
+            labels = self.labels.labels(scene)
+        elif scene.segment is not None:
+            labels = scene.segment
+        else:
+            raise InputError(f"{self.folders[index]}: has no segment.npy; give a label file")
+        self._open[index] = _Known(scene, labels, floor_level(scene.coord))
+        if len(self._open) > OPEN_SCENES:
+            self._open.popitem(last=False)
+        return self._open[index]
+
+
+def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> DataLoader[Any]:
+    """Gives the Batches of ``sampler``, made by ``workers`` processes (0: by this one); they do not depend on how many."""
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=_one_thread,
+        multiprocessing_context="fork" if workers else None,
+    )
+
+
+def _one_thread(_: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _nearest(sample: Sample, centre: np.ndarray, count: int | None) -> Sample:
+    """The ``count`` voxels nearest to ``centre``, in their order; points of the others get ``inverse`` -1."""
+    if count is None or len(sample.coords) <= count:
+        return sample
+    distance = (sample.position - torch.from_numpy(centre)).square().sum(dim=1)
+    kept = distance.topk(count, largest=False, sorted=False).indices.sort().values
+    number = torch.full((len(sample.coords),), -1)
+    number[kept] = torch.arange(count)
+    rows = {name: getattr(sample, name)[kept] for name in ("coords", "feats", "position", "color", "labels")}
+    return replace(sample, **rows, inverse=number[sample.inverse])

@@ -1,0 +1,27 @@
+"""Cut out the part of a scene around a centre, on its raw coordinates: the rest is never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class SphereCrop:
+    """Points of (P, 3) within ``radius`` metres of a centre (3,), as indices."""
+
+    radius: float
+
+    def __call__(self, coord: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(np.square(coord - centre).sum(axis=1) <= self.radius**2)
+
+
+@dataclass(frozen=True)
+class BoxCrop:
+    """Points of (P, 3) whose x and y lie within ``size / 2`` metres of a centre (3,), at any height, as indices."""
+
+    size: float
+
+    def __call__(self, coord: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        return np.flatnonzero((np.abs(coord[:, :2] - centre[:2]) <= self.size / 2).all(axis=1))
