@@ -5,19 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
-from pcseg.data.batch import Batch
+from pcseg.data.features import Features
+from pcseg.data.points import Points, floor_level, make_points
 from pcseg.data.readers.cloud import color_to_uint8
+from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE
 from pcseg.methods.base import Method
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Predictor:
     """
 
     model: Model
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     votes: int = 1
     max_voxels: int = 300_000
     halo: int = 40
@@ -39,6 +43,10 @@ class Predictor:
         if self.votes < 1:
             raise InputError(f"votes={self.votes}: give 1 or more")
         self.model.network.to(self.device)
+
+    @property
+    def _features(self) -> Features:
+        return Features(self.model.features)
 
     def protocol(self) -> str:
         """How labels are made, in words."""
@@ -64,10 +72,90 @@ class Predictor:
         if not len(finite):
             raise InputError(f"none of the {len(xyz)} points has finite coordinates; read the scan again")
         if len(finite) < len(xyz):
-            xyz, color, normal = (None if a is None else a[finite] for a in (xyz, color, normal))
+            xyz = xyz[finite]
+            color, normal = (None if a is None else a[finite] for a in (color, normal))
+        # Everything is measured from the scan's own corner: UTM coordinates would not survive float32.
+        xyz = xyz - xyz.min(axis=0)
+        scan = _Scan(xyz, color, normal, floor_level(xyz))
         with _evaluating(self.model.network):
             for tile in tiles(xyz, self.model.voxel_size, self.max_voxels, self.halo * self.model.voxel_size):
-                best, chosen = self._label(tile, xyz, color, normal)
                 rows = finite[tile.context[tile.core]]
-                labels[rows], confidence[rows] = best, chosen
+                labels[rows], confidence[rows] = self._label(tile, scan)
         return labels, confidence
+
+    def _label(self, tile: Tile, scan: _Scan) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and confidences of the core points of a tile."""
+        points = self._points(tile, scan)
+        core = torch.from_numpy(tile.core).to(self.device)
+        total = torch.zeros(int(tile.core.sum()), len(self.model.classes), device=self.device)
+        for vote in range(self.votes):
+            sample = make_sample(self._view(points, vote), self._features, self.model.voxel_size)
+            elements = Method(self.model.network).predict(collate([sample]).to(self.device))
+            total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[core]]
+        confidence, labels = (total / self.votes).max(dim=1)
+        return labels.cpu().numpy(), confidence.cpu().numpy()
+
+    def _points(self, tile: Tile, scan: _Scan) -> Points:
+        """The points of a tile, moved by whole voxels so that they lie near zero."""
+        coord = scan.xyz[tile.context]
+        corner = np.floor(coord.min(axis=0) / self.model.voxel_size) * self.model.voxel_size
+        color, normal = (None if a is None else a[tile.context] for a in (scan.color, scan.normal))
+        return make_points(coord - corner, color, normal, floor=scan.floor - corner[2])
+
+    def _view(self, points: Points, vote: int) -> Points:
+        """The points as one vote sees them: turned about the vertical and shifted against the grid; vote 0 as they are."""
+        angle = 2 * math.pi * vote / self.votes
+        cos, sin = math.cos(angle), math.sin(angle)
+        turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
+        shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.5]))[0]
+        return replace(turned, coord=turned.coord + shift.astype(np.float32))
+
+
+def choose_device(name: str) -> torch.device:
+    """ "cpu", "cuda", or with "auto" the GPU if there is one; raises InputError where there is none of that kind."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device={name}: write auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda: PyTorch finds no GPU here; write device=cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A scan with finite coordinates (P, 3) float64 from zero on, and the height of its floor."""
+
+    xyz: np.ndarray
+    color: np.ndarray | None
+    normal: np.ndarray | None
+    floor: float
+
+
+def _checked(
+    xyz: np.ndarray, color: np.ndarray | None, normal: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """The arrays as float64, uint8 and float32, of shapes that agree."""
+    xyz = np.asarray(xyz, dtype=np.float64)
+    if xyz.ndim != 2 or xyz.shape[1] != 3:
+        raise InputError(f"xyz has shape {xyz.shape}; give (P, 3)")
+    if not len(xyz):
+        raise InputError("the scan has no point; read or export it again")
+    for name, array in (("color", color), ("normal", normal)):
+        if array is not None and np.shape(array) != xyz.shape:
+            raise InputError(f"{name} has shape {np.shape(array)}, the points {xyz.shape}; give one row a point")
+    return (
+        xyz,
+        None if color is None else color_to_uint8(np.asarray(color), "color"),
+        None if normal is None else np.asarray(normal, dtype=np.float32),
+    )
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """No gradients and the network in eval mode; afterwards in the mode it was in."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(training)

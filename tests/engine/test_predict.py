@@ -1,0 +1,194 @@
+"""Prediction: each point once and in order, whatever the size, the place or the oddities of the scan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import pcseg
+from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
+from pcseg.engine.predict import Predictor, choose_device
+from pcseg.errors import InputError
+from pcseg.labels import IGNORE, Classes
+
+CLASSES = Classes(("floor", "wall", "chair"))
+
+
+def model(features: tuple[str, ...] = ("optional_color", "height"), width: int = 4) -> Model:
+    torch.manual_seed(1)
+    spec = NetworkSpec("MinkUNet", {"in_channels": width, "n_classes": 3, "channels": (8, 8), "blocks": (1, 1)})
+    network = spec.build()
+    # Fresh running statistics leave an untrained network with nearly one answer for everything.
+    torch.nn.init.normal_(network.head.weight, std=3.0)
+    return Model(spec, network, CLASSES, 0.1, features)
+
+
+def scan(length: float = 4.0, seed: int = 0, density: float = 120.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    n = int(length * 3 * density)
+    floor = np.stack([rng.uniform(0, length, n), rng.uniform(0, 3, n), rng.normal(0, 0.02, n)], axis=1)
+    wall = np.stack([rng.uniform(0, length, n), np.zeros(n), rng.uniform(0, 2.5, n)], axis=1)
+    return np.concatenate([floor, wall]), rng.integers(0, 256, (2 * n, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(model())
+
+
+def test_each_point_gets_a_label_and_its_probability(predictor):
+    xyz, color = scan()
+    labels, confidence = predictor.predict(xyz, color)
+    assert labels.shape == confidence.shape == (len(xyz),)
+    assert (labels.dtype, confidence.dtype) == (np.int64, np.float32)
+    assert set(labels) == {0, 1, 2}
+    assert (confidence > 1 / 3 - 1e-6).all()
+    assert (confidence <= 1 + 1e-6).all()
+
+
+def test_labels_follow_the_points(predictor):
+    xyz, color = scan()
+    # Colour and height are read from one point of a voxel, so all points of one voxel are given the same.
+    cell = np.floor((xyz - xyz.min(axis=0)) / 0.1)
+    _, first, voxel = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+    xyz, color = 0.1 * cell + 0.05 * (cell > 0), color[first][voxel.reshape(-1)]
+    turn = np.random.default_rng(1).permutation(len(xyz))
+    labels, confidence = predictor.predict(xyz, color)
+    turned, sure = predictor.predict(xyz[turn], color[turn])
+    np.testing.assert_array_equal(turned, labels[turn])
+    np.testing.assert_allclose(sure, confidence[turn], atol=1e-6)
+
+
+def test_points_of_one_voxel_agree(predictor):
+    xyz, color = scan(1.0)
+    labels, _ = predictor.predict(np.repeat(xyz, 3, axis=0), np.repeat(color, 3, axis=0))
+    assert (labels.reshape(-1, 3) == labels[::3, None]).all()
+
+
+def test_the_same_scan_gives_the_same_answer(predictor):
+    xyz, color = scan()
+    one, two = predictor.predict(xyz, color), predictor.predict(xyz, color)
+    np.testing.assert_array_equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])
+
+
+def test_a_place_far_away_changes_nothing(predictor):
+    xyz, color = scan()
+    here, _ = predictor.predict(xyz, color)
+    there, _ = predictor.predict(xyz + np.array([4.5e5, 5.4e6, 300.0]), color)
+    assert (here == there).mean() > 0.999
+
+
+def test_a_tiled_scan_agrees_with_the_whole_one():
+    xyz, color = scan(12.0, density=60)
+    whole, _ = Predictor(model()).predict(xyz, color)
+    # The network sees 2.6 m far: a wider halo leaves nothing to tell a tile by, none leaves much.
+    wide, _ = Predictor(model(), max_voxels=4500, halo=40).predict(xyz, color)
+    bare, _ = Predictor(model(), max_voxels=500, halo=0).predict(xyz, color)
+    assert (wide == whole).mean() > 0.999
+    assert (bare == whole).mean() < (wide == whole).mean()
+
+
+def test_memory_follows_the_tile(predictor, monkeypatch):
+    sizes: list[int] = []
+    forward = predictor.model.network.forward
+
+    def counting(x, *args, **kwargs):
+        sizes.append(len(x))
+        return forward(x, *args, **kwargs)
+
+    monkeypatch.setattr(predictor.model.network, "forward", counting)
+    seen = {}
+    for length in (8.0, 32.0):
+        sizes.clear()
+        xyz, color = scan(length, density=60)
+        Predictor(predictor.model, max_voxels=3000, halo=5).predict(xyz, color)
+        seen[length] = (len(sizes), max(sizes))
+    assert seen[32.0][0] > 2 * seen[8.0][0]
+    # The grid of a tile is rounded to float32 once more: a point on an edge may open another voxel.
+    assert max(seen[8.0][1], seen[32.0][1]) <= 1.01 * 3000
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_points_that_are_nowhere_are_ignored_and_harm_no_other(predictor, value):
+    xyz, color = scan(1.0)
+    labels, confidence = predictor.predict(xyz, color)
+    broken = np.insert(xyz, [0, 7], np.array([[value, 0, 0], [0, 0, value]]), axis=0)
+    found, sure = predictor.predict(broken, np.insert(color, [0, 7], 9, axis=0))
+    lost = ~np.isfinite(broken).all(axis=1)
+    assert (found[lost] == IGNORE).all()
+    assert (sure[lost] == 0).all()
+    np.testing.assert_array_equal(found[~lost], labels)
+    np.testing.assert_array_equal(sure[~lost], confidence)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_smallest_scans_work(predictor, count):
+    labels, confidence = predictor.predict(np.zeros((count, 3)), np.zeros((count, 3), dtype=np.uint8))
+    assert len(labels) == len(confidence) == count
+    assert labels[0] in (0, 1, 2)
+
+
+def test_a_scan_without_colour_is_taken_as_the_network_declares(predictor):
+    xyz, _ = scan(1.0)
+    assert len(predictor.predict(xyz)[0]) == len(xyz)
+    with pytest.raises(InputError, match="no colour"):
+        Predictor(model(("color", "height"))).predict(xyz)
+
+
+def test_colours_of_both_ranges_mean_the_same(predictor):
+    xyz, color = scan(1.0)
+    np.testing.assert_array_equal(predictor.predict(xyz, color / 255.0)[0], predictor.predict(xyz, color)[0])
+
+
+def test_votes_average_turned_views():
+    xyz, color = scan(2.0)
+    one, sure = Predictor(model(), votes=1).predict(xyz, color)
+    four, less_sure = Predictor(model(), votes=4).predict(xyz, color)
+    assert 0.3 < (one == four).mean() < 1
+    assert less_sure.mean() < sure.mean()
+
+
+@pytest.mark.parametrize(
+    ("xyz", "color", "message"),
+    [
+        (np.zeros((0, 3)), None, "no point"),
+        (np.full((4, 3), np.nan), None, "none of the 4 points has finite coordinates"),
+        (np.zeros((4, 2)), None, r"xyz has shape \(4, 2\)"),
+        (np.zeros((4, 3)), np.zeros((3, 3)), r"color has shape \(3, 3\)"),
+        (np.zeros((4, 3)), np.full((4, 3), -7.0), "colours run from"),
+    ],
+)
+def test_scans_that_make_no_sense_are_refused(predictor, xyz, color, message):
+    with pytest.raises(InputError, match=message):
+        predictor.predict(xyz, color)
+
+
+def test_settings_that_make_no_sense_are_refused():
+    with pytest.raises(InputError, match="votes=0"):
+        Predictor(model(), votes=0)
+    with pytest.raises(InputError, match="device=tpu"):
+        choose_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="finds no GPU"):
+            choose_device("cuda")
+
+
+def test_load_gives_a_predictor_of_the_same_answers(tmp_path):
+    save_model(tmp_path / "last.safetensors", model())
+    xyz, color = scan(1.0)
+    labels, confidence = pcseg.load(tmp_path / "last.safetensors", "cpu").predict(xyz, color)
+    wanted, sure = Predictor(model()).predict(xyz, color)
+    np.testing.assert_array_equal(labels, wanted)
+    np.testing.assert_array_equal(confidence, sure)
+
+
+def test_predicting_leaves_a_network_in_training_as_it_was():
+    trained = model()
+    trained.network.train()
+    xyz, color = scan(1.0)
+    before = {k: v.clone() for k, v in trained.network.state_dict().items()}
+    Predictor(trained).predict(xyz, color)
+    assert trained.network.training
+    assert all(torch.equal(v, before[k]) for k, v in trained.network.state_dict().items())
