@@ -20,59 +20,69 @@ from pcseg.sparse import SparseTensor
 
 
 class _Propagation(Method):
-    """What the stages share: a clean pass, and a second decoding of features that were reallocated at one stride."""
+    """What the stages share: a clean pass, a second decoding of features reallocated at one stride, and the losses."""
 
     def __init__(
         self,
         network: nn.Module,
         stride: int,
         weight: float,
+        label_weight: float,
         warmup: float,
         ramp: float,
         detach_target: bool,
         lovasz: float,
     ) -> None:
         super().__init__(network)
-        self.stride, self.weight, self.warmup, self.ramp = stride, weight, warmup, ramp
-        self.detach_target, self.lovasz = detach_target, lovasz
+        shares = {"weight": weight, "label_weight": label_weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}
+        for name, value in shares.items():
+            if not value >= 0:
+                raise InputError(f"{name}={value}: give 0 or more")
+        self.stride, self.weight, self.label_weight = stride, weight, label_weight
+        self.warmup, self.ramp, self.detach_target, self.lovasz = warmup, ramp, detach_target, lovasz
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         """Features (N, C) to stand in for those of ``level``, which has rows of up to ``n_samples`` samples."""
         raise NotImplementedError
 
-    def passes(self, batch: Batch, propagate: bool) -> tuple[Elements, Elements | None]:
-        """The prediction of the network and, if wanted, the one from reallocated features.
-
-        The second decoding has the geometry and skips of the scan itself (spec 1.6). Its batch-norm layers leave their
-        running statistics alone: at test time the decoder meets clean features only (spec 1.11).
-        """
-        levels = self.network.encode(sparse(batch), self.stride)
-        clean = self.network.decode(levels, position=batch.position, color=batch.color)
-        if not propagate:
-            return clean, None
-        with frozen_statistics(self.network):
-            reallocated = self.reallocate(levels[-1], batch.n_samples, _derived_generator())
-            other = self.network.decode(
-                (*levels[:-1], levels[-1].replace(reallocated)), position=batch.position, color=batch.color
-            )
-        return clean, other
-
-    def consistency(self, clean: Elements, other: Elements, progress: float) -> dict[str, Tensor]:
-        """Distance between the two predictions, mean over all voxels, times weight and ramp."""
+    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
-        target = clean.logits.detach() if self.detach_target else clean.logits
-        return {"consistency": weight * squared_probability_distance(target, other.logits)} if weight > 0 else {}
+        label_weight = self.label_weight if progress >= self.warmup else 0.0
+        levels = self.network.encode(sparse(batch), self.stride)
+        clean: Elements = self.network.decode(levels, position=batch.position, color=batch.color)
+        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
+        if weight == label_weight == 0:
+            return losses
+        other = self._propagated(levels, batch)
+        if label_weight > 0:
+            losses["propagated_cross_entropy"] = label_weight * cross_entropy(other.logits, batch.labels)
+        if weight > 0:
+            target = clean.logits.detach() if self.detach_target else clean.logits
+            losses["consistency"] = weight * squared_probability_distance(target, other.logits)
+        return losses
+
+    def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
+        """The prediction from reallocated features, with the geometry and skips of each scan itself (spec 1.6).
+
+        Its batch-norm layers leave their running statistics alone: at test time the decoder meets clean features
+        only (spec 1.11).
+        """
+        with frozen_statistics(self.network):
+            moved = levels[-1].replace(self.reallocate(levels[-1], batch.n_samples, _derived_generator()))
+            other: Elements = self.network.decode((*levels[:-1], moved), position=batch.position, color=batch.color)
+        return other
 
 
 class CrossSamplePropagation(_Propagation):
     """Stage 1: a scan's prediction from its partner's features must agree with the one from its own (spec 1.3).
 
     Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labelled class.
-    Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, the
-    latter from ``progress > warmup`` on, grown linearly over ``ramp`` (both shares of the stage). No label loss acts
-    on the reallocated pass. ``detach_target`` stops the distance's gradient at the clean prediction. ``stride`` is
-    where features are exchanged; ``max_nodes`` and ``temperature`` are the affinity's; ``lovasz`` adds that loss
-    to the clean pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
+    Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, mean
+    over all voxels. The distance acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
+    the stage. No label loss acts on the reallocated pass. ``detach_target`` stops the distance's gradient at the
+    clean prediction (the paper mentions no such stop). ``stride`` is where features are exchanged; ``max_nodes`` and
+    ``temperature`` are the affinity's (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean
+    pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
     """
 
     def __init__(
@@ -87,24 +97,17 @@ class CrossSamplePropagation(_Propagation):
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, warmup, ramp, detach_target, lovasz)
+        super().__init__(network, stride, weight, 0.0, warmup, ramp, detach_target, lovasz)
         self.propagation = CrossSampleReallocation(self.network.channels_at(stride), max_nodes, temperature=temperature)
+
+    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+        if batch.n_samples % 2:
+            raise InputError(f"batch of {batch.n_samples} samples: pairs need an even number; use the pair sampler")
+        return super().losses(batch, progress)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         partner = torch.arange(n_samples, device=level.feats.device) ^ 1
         return self.propagation(level.feats, level.sample, partner, generator)
-
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        if batch.n_samples % 2:
-            raise InputError(
-                f"a batch of {batch.n_samples} samples has no pairs; use the pair sampler, even batch size"
-            )
-        active = self.weight > 0 and linear_ramp(progress, self.warmup, self.ramp) > 0
-        clean, other = self.passes(batch, active)
-        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
-        if other is not None:
-            losses |= self.consistency(clean, other, progress)
-        return losses
 
 
 class IntraSamplePropagation(_Propagation):
@@ -112,8 +115,8 @@ class IntraSamplePropagation(_Propagation):
 
     Loss: cross-entropy on the clean pass + ``label_weight`` * cross-entropy at the labelled voxels of the redistributed
     pass + ``weight`` * ramp * squared probability distance between the passes. Nothing but the first acts before
-    ``progress > warmup``; by default there is no warm-up, since the stage starts from a trained network. The other
-    arguments are those of :class:`CrossSamplePropagation`. With both weights 0 it is Supervised, bit for bit.
+    ``warmup``; by default there is none, since the stage starts from a trained network. The other arguments are those
+    of :class:`CrossSamplePropagation`. With both weights 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
     """
 
     def __init__(
@@ -129,24 +132,12 @@ class IntraSamplePropagation(_Propagation):
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, warmup, ramp, detach_target, lovasz)
-        self.label_weight = label_weight
-        self.propagation = IntraSampleRedistribution(
-            self.network.channels_at(stride), max_nodes, temperature=temperature
-        )
+        super().__init__(network, stride, weight, label_weight, warmup, ramp, detach_target, lovasz)
+        channels = self.network.channels_at(stride)
+        self.propagation = IntraSampleRedistribution(channels, max_nodes, temperature=temperature)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         return self.propagation(level.feats, level.sample, generator)
-
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        active = max(self.weight, self.label_weight) > 0 and progress >= self.warmup
-        clean, other = self.passes(batch, active)
-        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
-        if other is not None:
-            if self.label_weight > 0:
-                losses["propagated_cross_entropy"] = self.label_weight * cross_entropy(other.logits, batch.labels)
-            losses |= self.consistency(clean, other, progress)
-        return losses
 
 
 def _derived_generator() -> torch.Generator:

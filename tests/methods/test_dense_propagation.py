@@ -69,8 +69,7 @@ def test_a_weight_zero_is_the_baseline_bit_for_bit(kind, lovasz):
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_a_the_propagated_pass_leaves_the_clean_one_alone(kind):
-    """With the pass running and its weights vanishing, the clean loss and the statistics are still the baseline's:
-    node draws do not shift dropout, and the second decoding moves no running statistic."""
+    """With the pass running, the clean loss and the statistics are the baseline's: the second decoding moves none."""
     batch = make_batch()
     plain = Supervised(network_of(dropout=0.3))
     method = kind(network_of(dropout=0.3), stride=STRIDE, weight=1e-30, warmup=0.0, max_nodes=4)
@@ -83,6 +82,28 @@ def test_a_the_propagated_pass_leaves_the_clean_one_alone(kind):
     assert torch.equal(results[0]["cross_entropy"], results[1]["cross_entropy"])
     for (name, wanted), got in zip(plain.network.named_buffers(), method.network.buffers(), strict=True):
         assert torch.equal(wanted, got), name
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_a_node_draws_leave_the_global_generator_alone(kind):
+    """A loop that does not seed each step would otherwise give the network other dropout masks."""
+    after = []
+    for max_nodes in (None, 4):
+        method = kind(network_of(dropout=0.3), stride=STRIDE, warmup=0.0, max_nodes=max_nodes)
+        torch.manual_seed(7)
+        method.losses(make_batch(), 1.0)
+        after.append(torch.get_rng_state())
+    assert torch.equal(*after)
+
+
+@pytest.mark.parametrize("kind", STAGES)
+def test_node_draws_change_with_the_global_seed(kind):
+    method = kind(network_of(), stride=STRIDE, warmup=0.0, max_nodes=4).eval()
+    values = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        values.append(float(method.losses(make_batch(), 1.0)["consistency"].detach()))
+    assert values[0] == values[1] != values[2]
 
 
 @pytest.mark.parametrize("kind", STAGES)
@@ -226,6 +247,13 @@ def test_a_pair_whose_second_scan_came_out_empty_is_borne():
     method = CrossSamplePropagation(network_of(), stride=STRIDE, warmup=0.0)
     losses = method.losses(replace(batch, names=(*batch.names, "empty")), 1.0)
     assert losses["consistency"].isfinite()
+
+
+@pytest.mark.parametrize("kind", STAGES)
+@pytest.mark.parametrize("option", ["weight", "warmup", "ramp", "lovasz"])
+def test_negative_settings_are_one_line(kind, option):
+    with pytest.raises(InputError, match=f"{option}=-0.5: give 0 or more"):
+        kind(network_of(), stride=STRIDE, **{option: -0.5})
 
 
 @pytest.mark.parametrize("kind", STAGES)
