@@ -43,8 +43,9 @@ class ClassFile:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
+        classes = self.classes  # made here, so that a wrong list is told at once
         for name in self.ids.values():
-            self.classes.index(name)
+            classes.index(name)
         if not self.scale > 0:
             raise InputError(f"scale: {self.scale} must be positive, metres per unit")
 

@@ -22,6 +22,9 @@ UNNAMED = {
 }
 """What the columns of a table without names are taken for, by their number."""
 
+COUNTED = {4: (*UNNAMED[3], "intensity"), 7: (*UNNAMED[3], "intensity", "red", "green", "blue")}
+"""The same for a file that begins with the number of its points, which is how PTS files do."""
+
 
 def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
     """The points of a text file: a line each, numbers separated by blanks, commas or semicolons.
@@ -63,11 +66,12 @@ def name_columns(rows: np.ndarray, names: Sequence[str], path: Path) -> tuple[st
 
 def _layout(head: list[str], path: Path) -> tuple[int, tuple[str, ...], str | None]:
     """Lines to skip, column names and separator (None for blanks), told from the first lines."""
-    skip, names = 0, ""
+    skip, names, counted = 0, "", False
     for line in head:
         tokens = _split(line)
-        lone_count = len(tokens) == 1 and tokens[0].isdigit()  # PTS files begin with the number of points
-        if tokens and not lone_count and all(_is_number(t) for t in tokens):
+        lone = len(tokens) == 1 and tokens[0].isdigit()
+        counted |= lone
+        if tokens and not lone and all(_is_number(t) for t in tokens):
             break
         skip += 1
         if len(tokens) >= 3 and not any(_is_number(t) for t in tokens):
@@ -78,7 +82,7 @@ def _layout(head: list[str], path: Path) -> tuple[int, tuple[str, ...], str | No
         return 0, (), None
     first = head[skip]
     separator = ";" if ";" in first else "," if "," in first else None
-    return skip, tuple(_split(names)), separator
+    return skip, tuple(_split(names)) or (COUNTED.get(len(_split(first)), ()) if counted else ()), separator
 
 
 def _split(line: str) -> list[str]:

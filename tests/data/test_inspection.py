@@ -1,0 +1,97 @@
+"""What a look over a data set finds, on scenes made wrong in one way each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from pcseg.data.inspection import Facts, inspect, judge, suggest_voxel_size
+from pcseg.data.scene import Scene
+
+NAMES = ("a", "b")
+
+
+def grid(name: str = "train/s", step: float = 0.02, side: int = 12, **changes: object) -> Scene:
+    """A cube of side ** 3 points, labelled a and b by turns, in two colours."""
+    axis = np.arange(side) * step
+    coord = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
+    turns = np.arange(len(coord)) % 2
+    values: dict = {"coord": coord, "segment": turns, "color": np.repeat(turns[:, None] * 9, 3, axis=1).astype(np.uint8)}
+    return Scene(name=name, **{**values, **changes})
+
+
+def facts(*scenes: Scene) -> list[Facts]:
+    return [inspect(scene, len(NAMES)) for scene in scenes]
+
+
+def told(*scenes: Scene) -> list[tuple[str, bool]]:
+    return [(finding.text, finding.fault) for finding in judge(facts(*scenes), NAMES)]
+
+
+def test_facts() -> None:
+    (found,) = facts(grid())
+    assert found.points == 12**3
+    assert found.split == "train"
+    np.testing.assert_allclose(found.extent, 0.22, rtol=1e-5)
+    assert found.spacing == pytest.approx(0.02, rel=1e-3)
+    assert found.histogram is not None
+    assert found.histogram.tolist() == [864, 864]
+    assert found.duplicates == 0
+    assert found.colors == "varied"
+    assert told(grid()) == []
+
+
+def test_spacing_of_a_large_cloud() -> None:
+    coord = np.random.default_rng(0).random((20_000, 3)).astype(np.float32)
+    exact = np.median(np.asarray(cKDTree(coord).query(coord, k=2)[0])[:, 1])
+    (found,) = facts(Scene("train/s", coord))
+    assert found.spacing == pytest.approx(exact, rel=0.1)
+
+
+def test_duplicates_are_counted() -> None:
+    coord = grid().coord
+    (found,) = facts(Scene("train/s", np.concatenate([coord, coord[:432], -0.0 * coord[:1]])))
+    assert found.duplicates == pytest.approx(433 / (12**3 + 433 - 1 + 1), rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "fault"),
+    [
+        ({"step": 100.0}, "probably millimetres", True),
+        ({"coord": np.zeros((12**3, 3), np.float32)}, "stand in one place", True),
+        ({"segment": np.full(12**3, -1)}, "every point in it is unlabelled", False),
+        ({"segment": None}, "no scene has labels", True),
+        ({"segment": None}, "1 of 1 scenes have no labels (train/s)", False),
+        ({"segment": np.zeros(12**3, int)}, "no point of b", False),
+        ({"color": None}, "1 of 1 scenes have no colours", False),
+        ({"color": np.full((12**3, 3), 7, np.uint8)}, "the same colour", False),
+    ],
+)
+def test_findings(changes: dict, text: str, fault: bool) -> None:
+    assert any(text in found and fault == is_fault for found, is_fault in told(grid(**changes)))
+
+
+def test_a_label_alone() -> None:
+    segment = np.full(12**3, -1)
+    segment[5] = 1
+    (found,) = facts(grid(segment=segment))
+    assert found.histogram is not None
+    assert found.histogram.tolist() == [0, 1]
+
+
+def test_a_mountain_in_metres_is_no_millimetres() -> None:
+    coord = np.random.default_rng(0).uniform(0, 900, (5000, 3)).astype(np.float32) * np.array([1, 0.01, 1], np.float32)
+    assert told(grid(coord=coord, color=None, segment=np.arange(5000) % 2))[0][1] is (facts(grid(coord=coord))[0].spacing > 2)
+
+
+def test_twins_are_a_fault_only_across_splits() -> None:
+    assert told(grid("train/a"), grid("train/b")) == [("the same points as train/a", False)]
+    assert told(grid("train/a"), grid("test/b")) == [("the same points as train/a, which is in another split; remove one", True)]
+
+
+@pytest.mark.parametrize(("step", "side", "size"), [(0.005, 21, 0.002), (0.005, 500, 0.02), (0.03, 100, 0.05), (0.5, 200, 1.0)])
+def test_voxel_size(step: float, side: int, size: float) -> None:
+    extent = np.full(3, step * (side - 1))
+    found = Facts("train/s", side**3, extent, step, 0.0, "varied", None, "")
+    assert suggest_voxel_size([found]) == size or step == 0.005

@@ -1,0 +1,78 @@
+"""tools/check_data.py as typed: exit code 2 exactly when something must be mended, and the reason in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcseg.data.scene import Scene, write_scene
+from pcseg.files import write_json
+from tests.data.raw import s3dis_room
+
+ROOT = Path(__file__).parents[2]
+
+
+def check(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "tools/check_data.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two good scenes of two classes."""
+    rng = np.random.default_rng(0)
+    for name in ("train/a", "val/b"):
+        coord = rng.uniform(0, 5, (500, 3)).astype(np.float32)
+        color = rng.integers(0, 255, (500, 3)).astype(np.uint8)
+        write_scene(tmp_path, Scene(name, coord, color, segment=np.arange(500) % 2, classes=("ground", "tree")))
+    write_json(tmp_path / "dataset.json", {"classes": ["ground", "tree"], "colors": [[1, 2, 3], [4, 5, 6]]})
+    return tmp_path
+
+
+def test_a_good_folder(root: Path) -> None:
+    done = check(f"root={root}")
+    assert done.returncode == 0, done.stderr
+    for text in ("train       1     500    100.0%     1/1", "250 (50.0%)", "suggested voxel size:", "nothing must be mended"):
+        assert text in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "array", "told"),
+    [
+        ("coord", np.full((500, 3), np.nan, np.float32), "point 0 is [nan, nan, nan]"),
+        ("coord", np.random.default_rng(0).uniform(0, 5000, (500, 3)), "probably millimetres"),
+        ("segment", np.full(500, 9, np.int16), "label 9 at point 0, but there are 2 classes"),
+        ("segment", np.zeros(3, np.int16), "3 values for 500 points"),
+        ("color", np.full((500, 3), 900, np.int32), "colours must be"),
+    ],
+)
+def test_faults(root: Path, file: str, array: np.ndarray, told: str) -> None:
+    np.save(root / f"val/b/{file}.npy", array)
+    done = check(f"root={root}")
+    assert done.returncode == 2
+    assert any(line.startswith("MUST FIX: val/b: ") and told in line for line in done.stdout.splitlines())
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "1 things must be mended; val/b: " in error
+    assert "250 (50.0%)" in done.stdout  # the good scene is told of all the same
+
+
+def test_raw_data_is_checked_too(tmp_path: Path) -> None:
+    s3dis_room(tmp_path / "Area_1/office_1", {"floor_1": 50, "chair_1": 50})
+    with open(tmp_path / "Area_1/office_1/Annotations/floor_1.txt", "a") as stream:
+        stream.write("1 2\n")
+    done = check(f"root={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "floor_1.txt:51: line reads '1 2'; dropped" in done.stdout
+    (tmp_path / "Area_1/office_2").mkdir()
+    assert "no Annotations folder" in check(f"root={tmp_path}").stderr
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    for root, told in ((tmp_path, "classes.yaml"), (tmp_path / "nowhere", "no such folder")):
+        done = check(f"root={root}")
+        assert done.returncode == 2
+        assert told in done.stderr
