@@ -1,0 +1,1 @@
+"""Pictures of segmented clouds: PNG without a display, an interactive HTML page, an Open3D window."""

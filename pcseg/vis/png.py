@@ -1,0 +1,115 @@
+"""A picture of a cloud as a PNG file: one panel a layer, a legend; needs no display and no graphics card."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from pcseg.files import atomic_path
+from pcseg.labels import IGNORE
+from pcseg.vis.cutaway import inside
+from pcseg.vis.splat import Camera, eye_dome, fit_camera, splat, surface
+from pcseg.vis.view import RIGHT, TITLES, UNKNOWN, WRONG, CloudView
+
+MOST_POINTS = 400_000
+
+
+def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -60.0, width: int = 640) -> Path:
+    """Write the picture of ``view`` to ``path``, atomically, and return the path.
+
+    The camera stands at ``azimuth`` (degrees) and looks down at 50 degrees into the room, ceiling and near walls cut
+    away; a panel is ``width`` pixels wide. There is a panel for each layer the view holds, confidence excepted.
+    """
+    panels = render(view, azimuth, width)
+    figure = _figure(view, panels)
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        FigureCanvasAgg(figure).print_png(stream, metadata={"Software": f"pcseg, matplotlib {matplotlib.__version__}"})
+    return Path(path)
+
+
+def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[str, np.ndarray]:
+    """The panels by layer: images (height, width, 3) uint8 on white, all from the same camera."""
+    view = view.thinned(MOST_POINTS, np.random.default_rng(0))
+    view = view.take(inside(view.coord, azimuth))
+    fine = 2 * width  # drawn twice as large and averaged, so that edges are smooth
+    wide = fit_camera(view.coord, fine, fine, azimuth)
+    pixel, _ = wide.project(view.coord)
+    height = int(np.clip(np.ptp(pixel[:, 1]) / max(np.ptp(pixel[:, 0]), 1) * 1.05, 0.45, 1.1) * width)
+    camera = fit_camera(view.coord, fine, 2 * height, azimuth)
+    radius, lit = surface(view.coord)
+    winner, depth = splat(camera, view.coord, radius)
+    light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1, nothing seen: full light
+    layers = [layer for layer in view.layers if layer != "confidence"]
+    panels = {layer: _image(view.paint(layer), winner, light) for layer in layers if layer != "labelled"}
+    if "labelled" in layers:
+        panels["labelled"] = _labelled(view, camera, winner, depth, light)
+    return panels
+
+
+def _labelled(view: CloudView, camera: Camera, winner: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """The grey cloud with its labelled points as larger dots of their class, in front of what lies just before them."""
+    assert view.labels is not None
+    rows = np.flatnonzero(view.labels != IGNORE)
+    colors = np.vstack([view.paint("labelled"), np.full((1, 3), 40, np.uint8)])  # last: the dark rim of a dot
+    if len(rows) == 0:
+        return _image(colors, winner, light)
+    dot = 5.0 * np.median(np.linalg.norm(view.coord - camera.eye, axis=1)) / camera.focal
+    for index, size in ((np.full(len(rows), len(view)), 1.4 * dot), (rows, dot)):
+        seen, near = splat(camera, view.coord[rows], np.full(len(rows), size))
+        over = near < depth + 0.15
+        winner, light = np.where(over, index[seen], winner), np.where(over, 1.0, light)
+    return _image(colors, winner, light)
+
+
+def _image(colors: np.ndarray, winner: np.ndarray, light: np.ndarray) -> np.ndarray:
+    table = np.vstack([colors, np.full((1, 3), 255, np.uint8)]).astype(np.float32)  # -1, nothing seen: white
+    image = table[winner] * light[..., None].astype(np.float32)
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    return np.asarray(image.reshape(height, 2, width, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8))
+
+
+def _figure(view: CloudView, panels: dict[str, np.ndarray]) -> Figure:
+    columns = 1 if len(panels) == 1 else 3 if len(panels) > 4 else 2
+    rows = -(-len(panels) // columns)
+    blank = rows * columns > len(panels)  # then the legend takes the empty cell, else a column of its own
+    high, wide = next(iter(panels.values())).shape[:2]
+    cell, dpi = (wide / 100, high / 100 + 0.3), 100
+    size = (columns * cell[0] + (0 if blank else 2.2), rows * cell[1] + 0.5)
+    figure = Figure(figsize=size, dpi=dpi, facecolor="white")
+    title = "  ·  ".join([view.name, f"{len(view):,} points", *view.facts])
+    figure.text(0.15 / size[0], 1 - 0.3 / size[1], title, fontsize=13, va="center", parse_math=False)
+    for place, (layer, image) in enumerate(panels.items()):
+        left, top = place % columns * cell[0], 0.5 + place // columns * cell[1]
+        axes = figure.add_axes((left / size[0], 1 - (top + cell[1]) / size[1], cell[0] / size[0], high / 100 / size[1]))
+        axes.imshow(image, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        x, y = (left + 0.15) / size[0], 1 - (top + 0.15) / size[1]
+        figure.text(x, y, TITLES[layer], fontsize=11, fontweight="bold", va="center")
+    handles = _legend(view, panels)
+    if handles:
+        corner = ((columns - (1 if blank else 0)) * cell[0] + 0.15, 0.55 + ((rows - 1) * cell[1] if blank else 0))
+        place_at = (corner[0] / size[0], 1 - corner[1] / size[1])
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place_at, frameon=False, fontsize=10,
+                      borderaxespad=0, ncols=2 if blank and len(handles) > 8 else 1)  # fmt: skip
+    return figure
+
+
+def _legend(view: CloudView, panels: dict[str, np.ndarray]) -> list[Patch]:
+    """The classes that occur, then what the other colours stand for."""
+    shown = [values for values in (view.truth, view.prediction, view.labels) if values is not None]
+    there = np.unique(np.concatenate(shown)) if shown else np.zeros(0, int)
+    entries = [(view.classes.names[k], view.classes.colors[k]) for k in there if k != IGNORE]
+    if "errors" in panels:
+        entries += [("right", RIGHT), ("wrong", WRONG)]
+    if any((values == IGNORE).any() for values in (view.truth, view.prediction) if values is not None):
+        entries.append(("unknown", UNKNOWN))
+    return [
+        Patch(facecolor=(c[0] / 255, c[1] / 255, c[2] / 255), edgecolor="0.6", linewidth=0.5, label=n)
+        for n, c in entries
+    ]
