@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import hydra
-import hydra.core.hydra_config
-import hydra.types
 from hydra.conf import HelpConf
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from _cli import guard
 from pcseg.errors import InputError
+
+CONFIGS = str(Path(__file__).resolve().parents[1] / "configs")
 
 T = TypeVar("T")
 
@@ -35,23 +37,32 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str, epilog: 
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
-    @hydra.main(version_base="1.3", config_path="../configs", config_name=config_name)
+    OmegaConf.register_new_resolver("experiment", lambda: HydraConfig.get().runtime.choices.get("experiment") or "own")
+
+    failed: list[InputError] = []
+
+    @hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config_name)
     def application(config: DictConfig) -> None:
-        task(OmegaConf.to_object(config))  # type: ignore[arg-type]
+        try:
+            task(OmegaConf.to_object(config))  # type: ignore[arg-type]
+        except InputError as error:
+            failed.append(error)  # raised here, Hydra would add lines of its own; the other jobs of a multirun go on
 
     def action() -> None:
         try:
             application()
         except (HydraException, OmegaConfBaseException) as error:
             raise InputError(f"config: {one_line(error)}; see --help") from error
+        if failed:
+            raise failed[0]
 
     guard(action)
 
 
-def build(node: Any, where: str, **arguments: Any) -> Any:
+def build(node: Any, where: str, *arguments: Any) -> Any:
     """Build the object that ``_target_`` of ``node`` names; raises InputError naming ``where`` if that fails."""
     try:
-        return hydra.utils.instantiate(node, _convert_="all", **arguments)
+        return hydra.utils.instantiate(node, *arguments, _convert_="all")
     except HydraException as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -63,16 +74,21 @@ def build(node: Any, where: str, **arguments: Any) -> Any:
 
 def job_folder(output: str) -> Path:
     """``output``; in a ``--multirun``, a folder below it named after what this job has otherwise than the others."""
-    job = hydra.core.hydra_config.HydraConfig.get()
-    several = job.mode == hydra.types.RunMode.MULTIRUN
+    job = HydraConfig.get()
+    several = job.mode == RunMode.MULTIRUN
     return Path(output) / job.job.override_dirname.replace("/", "_") if several else Path(output)
 
 
 def one_line(error: BaseException) -> str:
-    """The sentences of an error message that say what is wrong, without OmegaConf's positions and Hydra's lists."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "reference_type="))]
-    return " ".join(kept).rstrip(".")
+    """What an error of Hydra or OmegaConf says is wrong, and its cause, without positions, types and search paths."""
+    text = str(error).partition("Config search path")[0]
+    unhelpful = ("full_key:", "object_type=", "reference_type=", "To append", "See https:")
+    lines = [line.strip() for line in text.splitlines()]
+    kept = " ".join(line for line in lines if line and not line.startswith(unhelpful)).rstrip(".")
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        return f"{kept}: {one_line(cause)}"
+    return kept
 
 
 def _help(schema: type[Any], config_name: str, epilog: str) -> str:

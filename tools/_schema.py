@@ -24,6 +24,8 @@ class Data:
     voxel_size: float = setting("metres")
     features: list[str] = setting("what the network is given of a voxel, in order")
     label_folder: str = setting("where the label files lie")
+    crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
+    max_sample: int | None = setting("largest sample in training, in voxels, null: any", None)
     classes: Any = setting("null: as dataset.json in root says; s3dis; scannet20; or a list of names", None)
 
 
@@ -33,6 +35,14 @@ class Labels:
 
     file: str | None = setting("file written by tools/draw_labels.py; null: every label", None)
     seed: int = setting("which draw of the labels", 0)
+
+
+@dataclass
+class Augment:
+    """What is changed about a scene each time it is drawn."""
+
+    transforms: list[Any] = setting("objects of pcseg.data.transforms, in order")
+    mix: float = setting("probability that another scene is merged in (Mix3D); not in pairs", 0.0)
 
 
 @dataclass
@@ -64,12 +74,11 @@ class Train:
     Leaves in `output`: metrics.json, last.safetensors, best.safetensors, config.yaml, train.log, curve.jsonl.
     """
 
-    name: str = setting("name of the run")
     output: str = setting("folder of the run")
     data: Data = setting("where the scenes are and how they are seen")
     labels: Labels = setting("the label budget")
     network: dict[str, Any] = setting("one of pcseg.networks and its arguments")
-    augment: list[Any] = setting("transforms of pcseg.data.transforms, in order")
+    augment: Augment = setting("transforms of the scenes")
     optim: Optim = setting("optimiser and schedule")
     stages: dict[str, Part] = setting("the recipe: stages in order, weights carry over")
     steps: int = setting("optimiser steps of a stage of share 1")
@@ -92,7 +101,7 @@ class Train:
 
 
 VOLATILE = (
-    "name", "output", "evaluate_every", "checkpoint_every", "device", "threads", "workers", "resume", "overwrite",
+    "output", "evaluate_every", "checkpoint_every", "device", "threads", "workers", "resume", "overwrite",
     "tensorboard", "wandb",
 )  # fmt: skip
 """Settings that a resumed run may have otherwise than the run it goes on from."""

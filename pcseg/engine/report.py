@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from pcseg.labels import Classes
+from pcseg.data.dataset import TrainDataset
+from pcseg.data.scene import read_scene
+from pcseg.errors import InputError
+from pcseg.labels import IGNORE, Classes
 from pcseg.metrics import ConfusionMatrix
 
 
@@ -21,6 +25,20 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
         "seconds": round(seconds, 1),
         "confusion": matrix.counts.tolist(),
     }
+
+
+def budget(dataset: TrainDataset) -> dict[str, Any]:
+    """How many labels a training set has: ``{"count", "fraction", "sha256"}``, of the label file or of all labels."""
+    if dataset.labels is not None:
+        return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
+    count, points, digest = 0, 0, hashlib.sha256()
+    for folder in dataset.folders:
+        scene = read_scene(folder, dataset.classes, with_labels=True)
+        if scene.segment is None:
+            raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
+        count, points = count + int((scene.segment != IGNORE).sum()), points + len(scene)
+        digest.update(scene.name.encode() + scene.segment.astype("<i2").tobytes())
+    return {"count": count, "fraction": count / max(points, 1), "sha256": digest.hexdigest()}
 
 
 def number(value: float) -> float | None:

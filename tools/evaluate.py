@@ -1,0 +1,126 @@
+"""Score trained networks on whole scenes; see --help."""
+
+# ruff: noqa: RUF009 (setting() is dataclasses.field)
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from _hydra import job_folder, run
+from _schema import setting
+from pcseg.data.scene import Scene, list_scenes
+from pcseg.engine.checkpoint import Model, load_model
+from pcseg.engine.evaluate import evaluate
+from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.report import metrics, number
+from pcseg.engine.submission import write_scannet, zip_folder
+from pcseg.errors import InputError
+from pcseg.files import atomic_path, write_json
+from pcseg.labels import Classes
+from pcseg.metrics import ConfusionMatrix
+
+
+@dataclass
+class Where:
+    """The scenes to score on."""
+
+    root: str | None = setting("folder of scenes; null: the one trained on", None)
+    test: list[str] | None = setting("splits; null: those held back in training", None)
+
+
+@dataclass
+class Evaluate:
+    """Score checkpoints on full-resolution points, with one confusion matrix over all scenes.
+
+    python tools/evaluate.py checkpoint=outputs/demo
+    python tools/evaluate.py checkpoint=outputs/s3dis_full votes=8 output=outputs/s3dis_full/votes_8
+    python tools/evaluate.py 'checkpoint=[outputs/fold1,outputs/fold2,...,outputs/fold6]' output=outputs/6fold
+    python tools/evaluate.py checkpoint=outputs/scannet_full 'data.test=[test]' submission=true output=outputs/submission
+
+    Several checkpoints are the folds of a cross-validation: each is scored on the splits it did not see, and the
+    confusion matrices are summed before the IoU is taken (the mean of the folds' mIoU is given beside it).
+    """
+
+    checkpoint: Any = setting("a .safetensors file or a run folder (its last weights), or a list of them")
+    output: str = setting("folder for metrics.json and what else is asked for")
+    data: Where = setting("the scenes to score on")
+    votes: int = setting("rotated and shifted views that are averaged", 1)
+    max_voxels: int = setting("largest tile, in voxels", 300000)
+    predictions: bool = setting("save <output>/predictions/<split>/<scene>.npy, the label of each point", False)
+    submission: bool = setting("write ScanNet's <output>/submission/<scene>.txt and submission.zip", False)
+    device: str = setting("auto, cpu or cuda", "auto")
+    threads: int | None = setting("CPU threads, null: all", None)
+
+
+def main(config: Evaluate) -> None:
+    """Score each checkpoint, sum the matrices, report."""
+    started = time.monotonic()
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    output = job_folder(config.output)
+    device = choose_device(config.device)
+    paths = [config.checkpoint] if isinstance(config.checkpoint, str) else list(config.checkpoint)
+    models = [load_model(path) for path in paths]
+    splits = [config.data.test or trained_with(model, path)["test"] for model, path in zip(models, paths, strict=True)]
+    check_folds(paths, models, splits)
+    total, scores, scenes = ConfusionMatrix(len(models[0].classes)), {}, 0
+    for path, model, names in zip(paths, models, splits, strict=True):
+        folders = list_scenes(config.data.root or trained_with(model, path)["root"], names)
+        predictor = Predictor(model, device, config.votes, config.max_voxels)
+        matrix = evaluate(predictor, folders, keep=partial(keep, config, output, model.classes))
+        total, scenes = total + matrix, scenes + len(folders)
+        scores[str(path)] = number(matrix.miou)
+    protocol = f"{scenes} scenes of {', '.join(chain(*splits))}; {predictor.protocol()}"
+    print(f"{total.table(models[0].classes.names)}\n{protocol}")
+    figures = metrics(total, models[0].classes, protocol, time.monotonic() - started)
+    figures["labels"] = models[0].record.get("labels")
+    if len(paths) > 1:
+        known = [score for score in scores.values() if score is not None]
+        figures["folds"] = {"miou": scores, "mean_of_miou": sum(known) / len(known) if known else None}
+        print(f"mIoU of the summed confusion matrices {100 * total.miou:.2f} %, mean of the folds' mIoU ", end="")
+        print(f"{100 * sum(known) / len(known):.2f} %" if known else "unknown")
+    if config.submission:
+        zip_folder(output / "submission", output / "submission.zip")
+    write_json(output / "metrics.json", figures)
+    print(f"written to {output}/metrics.json")
+
+
+def trained_with(model: Model, path: str) -> dict[str, Any]:
+    """The data settings of the run that made a checkpoint."""
+    try:
+        return dict(model.record["config"]["data"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
+
+
+def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) -> None:
+    """Checkpoints that are scored together must know the same classes and no scene twice."""
+    for path, model in zip(paths, models, strict=True):
+        if model.classes.names != models[0].classes.names:
+            raise InputError(f"{path}: has other classes than {paths[0]}; score them apart")
+    names = list(chain(*splits))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"data.test: {twice} would be scored twice; give folds that hold back different splits")
+
+
+def keep(
+    config: Evaluate, output: Path, classes: Classes, scene: Scene, labels: np.ndarray, confidence: np.ndarray
+) -> None:
+    """Save what was asked for of one scene."""
+    if config.predictions:
+        with atomic_path(output / "predictions" / f"{scene.name}.npy") as temporary, open(temporary, "wb") as stream:
+            np.save(stream, labels.astype(np.int16))
+    if config.submission:
+        write_scannet(output / "submission", scene.name.rpartition("/")[2], labels, classes)
+
+
+if __name__ == "__main__":
+    run(main, Evaluate, "evaluate")

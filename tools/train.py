@@ -1,0 +1,199 @@
+"""Train a network on scene folders from a label budget; see --help."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric
+import torch
+from lightning_fabric.strategies import DDPStrategy
+from omegaconf import OmegaConf
+
+import pcseg
+from _hydra import build, job_folder, run
+from _schema import VOLATILE, Train
+from pcseg.data.dataset import TrainDataset, loader
+from pcseg.data.features import Features
+from pcseg.data.samplers import PairSampler, RandomSampler
+from pcseg.data.scene import list_scenes, read_classes
+from pcseg.data.transforms import Compose
+from pcseg.data.weak_labels import WeakLabels
+from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
+from pcseg.engine.evaluate import evaluate
+from pcseg.engine.folder import RunFolder
+from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.report import budget, git_hash, metrics
+from pcseg.engine.run import Settings
+from pcseg.engine.train import Stage, derive, train
+from pcseg.errors import InputError
+from pcseg.files import atomic_path, write_json
+from pcseg.labels import S3DIS, SCANNET20, Classes
+
+
+def main(config: Train) -> None:
+    """One run, from its configuration to its metrics."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    output = job_folder(config.output)
+    check_folder(config, output)
+    fabric = make_fabric(config)
+    classes = find_classes(config.data.classes, config.data.root)
+    dataset = make_dataset(config, classes)
+    test = list_scenes(config.data.root, config.data.test)
+    spent = budget(dataset)
+    model = make_model(config, classes, dataset.features, {"labels": spent})
+    stages = [make_stage(config, name, i, dataset, fabric) for i, name in enumerate(config.stages)]
+    folder = RunFolder(output, writes=fabric.is_global_zero, tensorboard=config.tensorboard, wandb=config.wandb)
+    if fabric.is_global_zero:
+        with atomic_path(output / "config.yaml") as temporary:
+            temporary.write_text(OmegaConf.to_yaml(OmegaConf.structured(config)), encoding="utf-8")
+    predictor = Predictor(model, fabric.device, config.votes, config.max_voxels)
+    protocol = f"{len(test)} scenes of {', '.join(config.data.test)}; {predictor.protocol()}; last weights"
+    folder.log(f"training {len(dataset)} scenes of {', '.join(splits_of(config))} into {output} on {fabric.device}")
+    folder.log(
+        dataset.labels.summary() if dataset.labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}"
+    )
+    folder.log(f"evaluation: {protocol}")
+    outcome = train(
+        fabric,
+        model,
+        stages,
+        folder,
+        Settings(config.seed, config.accumulate, config.clip, config.checkpoint_every, config.evaluate_every),
+        lambda: evaluate(predictor, test, fabric),
+        config.resume,
+    )
+    if fabric.is_global_zero:
+        figures = metrics(outcome.matrix, classes, protocol, outcome.seconds)
+        write_json(output / "metrics.json", {**figures, "labels": spent, "steps": outcome.step, "best": outcome.best})
+        folder.log(f"mIoU {100 * outcome.matrix.miou:.2f} % after {outcome.seconds:.0f} s; written to {output}")
+    folder.close()
+
+
+def check_folder(config: Train, output: Path) -> None:
+    """Neither start over where a run stands, nor resume one that was another."""
+    state = output / "resume.safetensors"
+    if not state.exists():
+        return
+    if config.overwrite and not config.resume:
+        if int(os.environ.get("RANK", 0)) == 0:
+            for name in ("resume.safetensors", "curve.jsonl", "train.log", "best.safetensors", "metrics.json"):
+                (output / name).unlink(missing_ok=True)
+        return
+    if not config.resume:
+        raise InputError(
+            f"output={output}: holds a run; go on with resume=true, start over with overwrite=true, or move"
+        )
+    before = flat(read_tensors(state, "state")[1]["record"].get("config", {}))
+    now = flat(record_of(config)["config"])
+    for key in sorted(before.keys() | now.keys()):
+        if key.partition(".")[0] not in VOLATILE and before.get(key) != now.get(key):
+            raise InputError(f"resume: {key} is {now.get(key)}, but the run in {output} has {before.get(key)}")
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    if not isinstance(value, dict):
+        return {path: value}
+    return {k: v for key, part in value.items() for k, v in flat(part, f"{path}.{key}" if path else key).items()}
+
+
+def make_fabric(config: Train) -> lightning_fabric.Fabric:
+    """This process alone, or with those that torchrun has started beside it."""
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    # A method may leave some of its weights unused at a step, as propagation does before its ramp begins.
+    strategy: Any = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
+    try:
+        fabric = lightning_fabric.Fabric(
+            accelerator=choose_device(config.device).type,
+            strategy=strategy,
+            devices=local,
+            num_nodes=world // local,
+            precision=config.precision,  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise InputError(f"precision={config.precision}: {str(error).splitlines()[0]}") from error
+    fabric.launch()
+    return fabric
+
+
+def find_classes(wanted: Any, root: str) -> Classes:
+    """The classes to learn, in order."""
+    known = {"s3dis": S3DIS, "scannet20": SCANNET20}
+    if wanted is None:
+        return read_classes(root)
+    if isinstance(wanted, str) and wanted in known:
+        return known[wanted]
+    if isinstance(wanted, list):
+        return Classes(tuple(str(name) for name in wanted))
+    raise InputError(f"data.classes={wanted}: write null, {', '.join(known)} or a list of names")
+
+
+def splits_of(config: Train) -> list[str]:
+    """The splits to train on: those not held back for the evaluation."""
+    splits = [split for split in config.data.train if split not in config.data.test]
+    if not splits:
+        raise InputError(f"data.train={config.data.train}: nothing is left beside data.test={config.data.test}")
+    return splits
+
+
+def make_dataset(config: Train, classes: Classes) -> TrainDataset:
+    data = config.data
+    transforms = [build(node, f"augment.transforms[{i}]") for i, node in enumerate(config.augment.transforms)]
+    return TrainDataset(
+        list_scenes(data.root, splits_of(config)),
+        classes,
+        WeakLabels.load(config.labels.file) if config.labels.file else None,
+        Features(data.features),
+        data.voxel_size,
+        Compose(transforms),
+        build(data.crop, "data.crop") if data.crop else None,
+        data.max_sample,
+    )
+
+
+def make_model(config: Train, classes: Classes, features: Features, labels: dict[str, Any]) -> Model:
+    """A network with fresh weights and the record that its checkpoints carry."""
+    arguments = {key: value for key, value in config.network.items() if key != "_target_"}
+    arguments |= {"in_channels": features.width, "n_classes": len(classes)}
+    # By its name alone, so that what can be trained can be loaded again.
+    spec = NetworkSpec(str(config.network.get("_target_", "")).rpartition(".")[2], arguments)
+    torch.manual_seed(config.seed)
+    record = {**record_of(config), "labels": labels, "git": git_hash()}
+    return Model(spec, spec.build(), classes, config.data.voxel_size, features.names, record)
+
+
+def record_of(config: Train) -> dict[str, Any]:
+    return {"config": dataclasses.asdict(config), "pcseg": pcseg.__version__, "torch": torch.__version__}
+
+
+def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabric: lightning_fabric.Fabric) -> Stage:
+    part = config.stages[name]
+    steps = max(1, round(part.steps * config.steps))
+    rate = {"lr": config.optim.optimizer.get("lr", 0.001) * part.rate}
+    where = (fabric.global_rank, fabric.world_size)
+    counts = dataset.counts() if part.pairs else None
+
+    def batches(start: int) -> Any:
+        seed, first, last = derive(config.seed, index), start * config.accumulate, steps * config.accumulate
+        if counts is not None:
+            return loader(dataset, PairSampler(counts, config.batch_size, last, seed, first, *where), config.workers)
+        mixed = RandomSampler(len(dataset), config.batch_size, last, seed, first, *where, mix=config.augment.mix)
+        return loader(dataset, mixed, config.workers)
+
+    return Stage(
+        name,
+        steps,
+        partial(build, part.method, f"stages.{name}.method"),
+        partial(build, {**config.optim.optimizer, **rate}, "optim.optimizer"),
+        build(config.optim.schedule, "optim.schedule"),
+        batches,
+    )
+
+
+if __name__ == "__main__":
+    run(main, Train, "train")
