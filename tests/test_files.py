@@ -27,9 +27,14 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
-    with pytest.raises(RuntimeError), atomic_path(tmp_path / "file") as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def half() -> None:
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
     assert (tmp_path / "file").read_text() == "old"
     assert content(tmp_path) == ["file"]
 
@@ -112,5 +117,3 @@ def test_damaged_json(tmp_path: Path, content: bytes) -> None:
 def test_absent_json(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "v.json")
-
-

@@ -36,7 +36,12 @@ def root(tmp_path: Path) -> Path:
 def test_a_good_folder(root: Path) -> None:
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
-    for text in ("train       1     500    100.0%     1/1", "250 (50.0%)", "suggested voxel size:", "nothing must be mended"):
+    for text in (
+        "train       1     500    100.0%     1/1",
+        "250 (50.0%)",
+        "suggested voxel size:",
+        "nothing must be mended",
+    ):
         assert text in done.stdout
 
 

@@ -33,7 +33,9 @@ def test_each_kind_is_told_from_what_is_there(tmp_path: Path) -> None:
 
 def test_choices_of_another_kind_are_refused(tmp_path: Path) -> None:
     s3dis_room(tmp_path / "Area_1/office_1", {"floor_1": 3})
-    assert open_dataset(str(tmp_path), "auto", {"stairs": "ignore", "align": None}) == S3disReader(str(tmp_path), "ignore")
+    assert open_dataset(str(tmp_path), "auto", {"stairs": "ignore", "align": None}) == S3disReader(
+        str(tmp_path), "ignore"
+    )
     with pytest.raises(InputError, match="align=True: a s3dis data set has no such choice"):
         open_dataset(str(tmp_path), "auto", {"align": True})
     with pytest.raises(InputError, match="dataset=kitti: no such kind"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import laspy
@@ -75,6 +77,24 @@ def test_bad_writes(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="LAS cannot hold NaN"):
         write_cloud(tmp_path / "a.las", np.full((2, 3), np.nan))
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    program = f"""
+import resource
+import numpy as np
+from pcseg.data.readers import WRITERS, write_cloud
+from pcseg.errors import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+for suffix in WRITERS:
+    try:
+        write_cloud({str(tmp_path)!r} + "/a" + suffix, np.random.default_rng(0).random((50_000, 3)))
+    except InputError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [f"{tmp_path}/a{suffix}" for suffix in WRITERS]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wide_las(tmp_path: Path) -> None:
@@ -172,7 +192,9 @@ def lzf_literal(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("data", ["ascii", "binary", "binary_compressed"])
 def test_pcd(tmp_path: Path, data: str) -> None:
-    kind = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4"), ("label", "<u4"), ("_", "u1", 3), ("hist", "<i2", 2)])
+    kind = np.dtype(
+        [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4"), ("label", "<u4"), ("_", "u1", 3), ("hist", "<i2", 2)]
+    )
     table = np.zeros(4, dtype=kind)
     table["x"] = [0.25, 1.5, 2, np.nan]
     table["rgb"] = np.array([0xFF0102, 0x030405, 0x000000, 0x0A0B0C], np.uint32).view(np.float32)
@@ -283,7 +305,9 @@ def test_numpy_files(tmp_path: Path) -> None:
     assert found.color is not None
     assert (found.color == table[:, 3:6]).all()
     assert found.fields["label"].tolist() == [4, -1]
-    np.savez(tmp_path / "a.npz", xyz=table[:, :3], colors=table[:, 3:6] / 255, class_=np.array([[4], [5]]), other=np.zeros(9))
+    np.savez(
+        tmp_path / "a.npz", xyz=table[:, :3], colors=table[:, 3:6] / 255, class_=np.array([[4], [5]]), other=np.zeros(9)
+    )
     found = read_cloud(tmp_path / "a.npz")
     assert found.color is not None
     assert (found.color == table[:, 3:6]).all()

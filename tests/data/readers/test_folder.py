@@ -50,7 +50,9 @@ def test_ids_ignore_and_label_column(tmp_path: Path) -> None:
         NAMES + "label: kind\nids: {2: ground, 5: tree, 4: tree, 6: house}\nignore: [0, 1]\n"
         "columns: [x, y, z, kind]\nscale: 0.001\ncolors: [[1, 2, 3], [4, 5, 6], [7, 8, 9]]\n"
     )
-    (tmp_path / "a.txt").write_text("".join(f"{1000 * i} 0 0 {k}\n" for i, k in enumerate([2, 5, 4, 6, 0, 1, "nan", -1])))
+    (tmp_path / "a.txt").write_text(
+        "".join(f"{1000 * i} 0 0 {k}\n" for i, k in enumerate([2, 5, 4, 6, 0, 1, "nan", -1]))
+    )
     reader = open_folder(str(tmp_path))
     scene, _ = reader.read("train/a")
     assert scene.segment is not None

@@ -147,12 +147,12 @@ def test_real_rooms() -> None:
     for name in reader.scenes():
         scene, defects = reader.read(name)
         files = sorted((REAL / name / "Annotations").glob("*.txt"))
-        counts = [sum(1 for _ in open(file, "rb")) for file in files]
+        counts = [file.read_bytes().count(b"\n") for file in files]
         assert defects == []
         assert len(scene) == sum(counts)
         assert scene.segment is not None
         starts = np.cumsum([0, *counts[:-1]])
         for file, start in zip(files, starts, strict=True):
-            first = [float(v) for v in file.open().readline().split()]
-            np.testing.assert_allclose(scene.coord[start], first[:3], atol=1e-5)
+            first = [float(v) for v in file.read_text().split()[:3]]
+            np.testing.assert_allclose(scene.coord[start], first, atol=1e-5)
             assert S3DIS.names[scene.segment[start]] == file.stem.rpartition("_")[0]
