@@ -45,7 +45,7 @@ def main(config: Train) -> None:
     dataset = make_dataset(config, classes)
     test = list_scenes(config.data.root, config.data.test)
     spent = budget(dataset)
-    model = make_model(config, classes, dataset.features, {"labels": spent})
+    model = make_model(config, classes, dataset.features, spent)
     stages = [make_stage(config, name, i, dataset, fabric) for i, name in enumerate(config.stages)]
     folder = RunFolder(output, writes=fabric.is_global_zero, tensorboard=config.tensorboard, wandb=config.wandb)
     if fabric.is_global_zero:
@@ -124,13 +124,14 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
 def find_classes(wanted: Any, root: str) -> Classes:
     """The classes to learn, in order."""
     known = {"s3dis": S3DIS, "scannet20": SCANNET20}
-    if wanted is None:
+    if wanted is None and (Path(root) / "dataset.json").is_file():
         return read_classes(root)
     if isinstance(wanted, str) and wanted in known:
         return known[wanted]
     if isinstance(wanted, list):
         return Classes(tuple(str(name) for name in wanted))
-    raise InputError(f"data.classes={wanted}: write null, {', '.join(known)} or a list of names")
+    where = f"data.classes={wanted}" if wanted is not None else f"data.classes: {root} has no dataset.json to tell them"
+    raise InputError(f"{where}; write {', '.join(known)} or a list of names")
 
 
 def splits_of(config: Train) -> list[str]:

@@ -1,0 +1,81 @@
+"""What the tests of train, evaluate and predict share: a building of four tiny rooms, a tiny network, the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pcseg.data.draw import draw_uniform
+from pcseg.data.scene import Scene, list_scenes, read_scene, write_scene
+from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
+from pcseg.files import write_json
+from pcseg.labels import Classes
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = Classes(("floor", "wall", "chair"), ((10, 200, 10), (10, 10, 200), (200, 10, 10)))
+TINY = (
+    "network._target_=pcseg.networks.MinkUNet", "+network.channels=[8,8]", "+network.blocks=[1,1]",
+    "data.voxel_size=0.2", "workers=0", "threads=1", "tensorboard=false", "device=cpu",
+)  # fmt: skip
+"""Settings of a network of a few thousand weights, for the rooms of ``building``."""
+
+
+def tool(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``tools/<name>.py`` as a user does and wait for it."""
+    return subprocess.run(
+        [sys.executable, f"tools/{name}.py", *arguments],
+        cwd=ROOT, capture_output=True, text=True, env=environment(**variables), timeout=120,
+    )  # fmt: skip
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's environment, on one thread."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+
+
+def room(name: str, seed: int) -> Scene:
+    """A floor, a wall and a chair, told apart by colour and height, of 200 points each."""
+    rng = np.random.default_rng(seed)
+    floor = rng.uniform((0, 0, -0.02), (3, 3, 0.02), (200, 3))
+    wall = rng.uniform((0, 0, 0), (3, 0.02, 2.5), (200, 3))
+    chair = rng.uniform((1, 1, 0.3), (1.6, 1.6, 0.9), (200, 3))
+    segment = np.repeat(np.arange(3), 200)
+    color = np.clip(CLASSES.palette()[segment] + rng.integers(-40, 40, (600, 3)), 0, 255).astype(np.uint8)
+    coord = np.concatenate([floor, wall, chair]).astype(np.float32)
+    return Scene(name, coord, color=color, segment=segment, classes=CLASSES.names)
+
+
+def building(root: Path) -> Path:
+    """Write two rooms to train on, two to test on and a file of 5 % of the labels; return the folder of the rooms."""
+    for seed, name in enumerate(("Area_1/a", "Area_1/b", "Area_5/c", "Area_5/d")):
+        write_scene(root / "rooms", room(name, seed))
+    write_json(root / "rooms" / "dataset.json", {"classes": CLASSES.names, "colors": CLASSES.colors})
+    folders = list_scenes(root / "rooms", ["Area_1"])
+    draw_uniform((read_scene(f, CLASSES, with_labels=True) for f in folders), CLASSES, 0.05).save(root / "labels.npz")
+    return root / "rooms"
+
+
+def checkpoint(path: Path, seed: int = 0, classes: Classes = CLASSES, **data: object) -> Path:
+    """A network that was never trained, as a run leaves it."""
+    torch.manual_seed(seed)
+    arguments = {"in_channels": 4, "n_classes": len(classes), "channels": (8, 8), "blocks": (1, 1)}
+    spec = NetworkSpec("MinkUNet", arguments)
+    network = spec.build()
+    torch.nn.init.normal_(network.head.weight, std=3.0)
+    save_model(path, Model(spec, network, classes, 0.2, ("optional_color", "height"), {"config": {"data": data}}))
+    return path
+
+
+def failed(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The tool refused its input as tools do: exit code 2 and one line that has ``words`` in it."""
+    assert result.returncode == 2, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in lines[0], lines[0]

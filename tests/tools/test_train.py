@@ -1,0 +1,159 @@
+"""tools/train.py from the command line: what a run leaves, resuming after kill -9, two processes, and bad input."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pcseg.data.weak_labels import WeakLabels
+from pcseg.engine.checkpoint import read_tensors
+from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, tool
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    return building(tmp_path_factory.mktemp("building"))
+
+
+def settings(rooms: Path, output: Path, *more: str) -> list[str]:
+    return [
+        f"data.root={rooms}", "data.train=[Area_1]", "data.test=[Area_5]", f"labels.file={rooms.parent / 'labels.npz'}",
+        f"output={output}", "batch_size=2", *TINY, *more,
+    ]  # fmt: skip
+
+
+PROPAGATION = ("method=dense_propagation", "stages.cross.method.stride=2", "stages.intra.method.stride=2")
+
+
+def curve(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_what_it_promises(rooms, tmp_path):
+    done = tool("train", *settings(rooms, tmp_path, *PROPAGATION, "steps=8", "tensorboard=true", "augment.mix=0.5"))
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    budget = WeakLabels.load(rooms.parent / "labels.npz")
+    assert metrics["labels"] == {"count": budget.count, "fraction": budget.fraction, "sha256": budget.sha256}
+    assert list(metrics["iou"]) == list(CLASSES.names)
+    assert metrics["miou"] == pytest.approx(sum(metrics["iou"].values()) / 3)
+    assert 0 <= metrics["accuracy"] <= 1
+    assert "voxel 0.2 m, 1 vote" in metrics["protocol"]
+    assert metrics["seconds"] > 0
+    assert [line["stage"] for line in curve(tmp_path)] == ["cross"] * 8 + ["intra"] * 2
+    assert "propagated_cross_entropy" in curve(tmp_path)[-1]
+    record = read_tensors(tmp_path / "last.safetensors", "model")[1]["record"]
+    assert record["labels"] == metrics["labels"]
+    assert record["step"] == 10
+    assert record["config"]["stages"]["intra"]["rate"] == 0.1
+    log = (tmp_path / "train.log").read_text()
+    assert budget.sha256 in log
+    assert "chair" in log
+    assert budget.sha256 in done.stdout
+    assert (tmp_path / "config.yaml").is_file()
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
+    arguments = [*PROPAGATION, "steps=24", "checkpoint_every=7", "evaluate_every=10"]
+    whole = tool("train", *settings(rooms, tmp_path / "whole", *arguments))
+    assert whole.returncode == 0, whole.stderr
+    cut = settings(rooms, tmp_path / "cut", *arguments)
+    # Once within the first stage and once within the second: steps 8 and 26 of 30.
+    for steps, resume in ((8, "false"), (26, "true")):
+        process = subprocess.Popen(
+            [sys.executable, "tools/train.py", *cut, f"resume={resume}"],
+            cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        while process.poll() is None:
+            if (tmp_path / "cut" / "curve.jsonl").exists() and len(curve_lines(tmp_path / "cut")) >= steps:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            time.sleep(0.005)
+        assert process.returncode == -signal.SIGKILL
+    resumed = tool("train", *cut, "resume=true")
+    assert resumed.returncode == 0, resumed.stderr
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+    for name in ("last", "best"):
+        one, two = (read_tensors(tmp_path / run / f"{name}.safetensors", "model")[0] for run in ("cut", "whole"))
+        assert {k: v.numpy().tobytes() for k, v in one.items()} == {k: v.numpy().tobytes() for k, v in two.items()}
+    assert not [p.name for p in (tmp_path / "cut").iterdir() if p.name.startswith(".")]
+
+    failed(tool("train", *cut), "holds a run", "resume=true")
+    failed(tool("train", *cut, "resume=true", "seed=5"), "resume: seed is 5", "has 0")
+
+
+def curve_lines(folder: Path) -> list[str]:
+    return (folder / "curve.jsonl").read_text().splitlines()
+
+
+def test_two_processes_do_the_work_of_one(rooms, tmp_path):
+    # Layer norm: batch norm would see half a batch in each process.
+    arguments = ["steps=20", "batch_size=4", "network.norm=layer", "augment=none", "augment.mix=0"]
+    one = tool("train", *settings(rooms, tmp_path / "one", *arguments))
+    assert one.returncode == 0, one.stderr
+    two = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "tools/train.py",
+         *settings(rooms, tmp_path / "two", *arguments)],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    alone, together = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two"))
+    assert sum(map(sum, together["confusion"])) == sum(map(sum, alone["confusion"])) == 1200
+    assert together["miou"] == pytest.approx(alone["miou"], abs=0.05)
+    assert together["labels"] == alone["labels"]
+    losses = [[line["loss"] for line in curve(tmp_path / run)] for run in ("one", "two")]
+    assert len(losses[0]) == len(losses[1]) == 20
+    # Per-process means are averaged, whether or not the processes hold equally many labels: the same within noise.
+    assert losses[1] == pytest.approx(losses[0], rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["stpes=3"], ["stpes"]),
+        (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "simulated_1pct_supervised"]),
+        (["data.root=nowhere"], ["nowhere"]),
+        (["output=/dev/null/run"], ["/dev/null/run", "cannot write"]),
+        (["network._target_=os.system"], ["network 'system' is not one of", "minkunet_small"]),
+        (["optim.optimizer._target_=torch.optim.AdamWW"], ["optim.optimizer", "AdamWW"]),
+        (["data.classes=[floor,wall,lamp]"], ["lamp"]),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(rooms, tmp_path, change, words):
+    failed(tool("train", *settings(rooms, tmp_path / "run"), *change), *words)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_labels_of_another_cloud_are_refused(rooms, tmp_path):
+    other = building(tmp_path / "other")
+    coord = other / "Area_1" / "a" / "coord.npy"
+    coord.write_bytes((other / "Area_1" / "b" / "coord.npy").read_bytes())
+    arguments = settings(other, tmp_path / "run", f"labels.file={rooms.parent / 'labels.npz'}")
+    failed(tool("train", *arguments, "steps=2"), "another cloud")
+
+
+def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path):
+    limit = 20_000  # bytes a file: enough for the curve, not for the weights
+    done = subprocess.run(
+        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=2")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    failed(done, "cannot write", "File too large")
+    assert not list((tmp_path / "run").glob("*.safetensors"))
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_help_tells_settings_and_choices():
+    done = tool("train", "--help")
+    assert done.returncode == 0
+    for word in ("resume", "go on from the last checkpoint", "simulated_1pct_dense_propagation", "torchrun"):
+        assert word in done.stdout
