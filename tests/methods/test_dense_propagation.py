@@ -87,13 +87,10 @@ def test_a_the_propagated_pass_leaves_the_clean_one_alone(kind):
 @pytest.mark.parametrize("kind", STAGES)
 def test_a_node_draws_leave_the_global_generator_alone(kind):
     """A loop that does not seed each step would otherwise give the network other dropout masks."""
-    after = []
-    for max_nodes in (None, 4):
-        method = kind(network_of(dropout=0.3), stride=STRIDE, warmup=0.0, max_nodes=max_nodes)
-        torch.manual_seed(7)
-        method.losses(make_batch(), 1.0)
-        after.append(torch.get_rng_state())
-    assert torch.equal(*after)
+    method = kind(network_of(), stride=STRIDE, warmup=0.0, max_nodes=4)
+    before = torch.get_rng_state()
+    method.losses(make_batch(), 1.0)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("kind", STAGES)
@@ -107,16 +104,13 @@ def test_node_draws_change_with_the_global_seed(kind):
 
 
 @pytest.mark.parametrize("kind", STAGES)
-def test_warmup_is_the_baseline_too(kind):
+def test_warmup_is_the_baseline_too(kind, monkeypatch):
     plain = Supervised(network_of())
     method = kind(network_of(), stride=STRIDE, warmup=0.5)
-    for progress, names in ((0.4, {"cross_entropy"}), (0.7, None)):
-        losses = method.losses(make_batch(), progress)
-        if names is None:
-            assert "consistency" in losses
-        else:
-            assert losses.keys() == names
-            torch.testing.assert_close(losses, plain.losses(make_batch(), progress), rtol=0, atol=0)
+    assert "consistency" in method.losses(make_batch(), 0.7)
+    wanted = plain.losses(make_batch(), 0.4)
+    monkeypatch.setattr(method, "reallocate", None)  # nor does it cost anything: nothing is reallocated
+    torch.testing.assert_close(method.losses(make_batch(), 0.4), wanted, rtol=0, atol=0)
 
 
 def level_gradient(method: Method, *names: str) -> Tensor:
@@ -206,13 +200,14 @@ def test_losses_are_finite_with_no_label_and_with_one(kind, n_labels):
 
 def test_the_consistency_of_stage_1_is_the_weighted_distance_of_the_two_decodings():
     """Put together by hand from the network, with ramp and weight; labels play no part in it."""
-    method = CrossSamplePropagation(network_of(), stride=STRIDE, weight=3.0, warmup=0.2, ramp=0.4).eval()
+    method = CrossSamplePropagation(network_of(), stride=STRIDE, weight=3.0, warmup=0.2, ramp=0.4)
     batch = make_batch()
     levels = method.network.encode(sparse(batch), STRIDE)
     moved = method.propagation(levels[-1].feats, levels[-1].sample, torch.tensor([1, 0, 3, 2]))
     clean, other = method.network.decode(levels), method.network.decode((*levels[:-1], levels[-1].replace(moved)))
     wanted = 3.0 * 0.5 * squared_probability_distance(clean.logits, other.logits)
     torch.testing.assert_close(method.losses(batch, 0.4)["consistency"], wanted)
+    assert wanted > 1e-3, "predictions must differ enough to tell one partner from another"
     unlabelled = replace(batch, labels=torch.full_like(batch.labels, IGNORE))
     torch.testing.assert_close(method.losses(unlabelled, 0.4)["consistency"], wanted)
 
