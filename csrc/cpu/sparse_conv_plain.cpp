@@ -1,0 +1,6 @@
+// Sparse convolution for every machine.
+#define VECTOR_BYTES 16
+#define TILE_ROWS 4
+#include "sparse_conv_kernels.h"
+
+const pcseg::KernelTable pcseg::sparse_conv_plain = pcseg::kernel_table;
