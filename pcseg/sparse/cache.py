@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 import torch
 from torch import Tensor
 
 from pcseg import ops
 from pcseg.errors import InputError
 from pcseg.sparse.kernel_map import KernelMap, kernel_offsets
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class MapCache:
@@ -30,7 +36,7 @@ class MapCache:
             if stride < self.stride or stride % self.stride:
                 raise InputError(f"stride={stride}: this input has voxels of stride {self.stride}; use a multiple")
             nearest = max(s for s in self._coords if stride % s == 0)
-            self._coords[stride] = downsample(self._coords[nearest], stride)
+            self._coords[stride] = _eagerly(downsample, self._coords[nearest], stride)
         return self._coords[stride]
 
     def kernel_map(self, in_stride: int, out_stride: int, kernel_size: int, dilation: int = 1) -> KernelMap:
@@ -42,12 +48,15 @@ class MapCache:
             return self.kernel_map(out_stride, in_stride, kernel_size, dilation).transposed
         key = (in_stride, out_stride, kernel_size, dilation)
         if key not in self._maps:
-            inputs, outputs = self.coords(in_stride), self.coords(out_stride)
-            offsets = kernel_offsets(kernel_size, in_stride, dilation).to(inputs.device)
-            pairs, starts = ops.kernel_map(inputs, outputs, offsets)
-            mirrored = in_stride == out_stride and kernel_size % 2 == 1
-            self._maps[key] = KernelMap(pairs, starts, len(inputs), len(outputs), mirrored)
+            self._maps[key] = _eagerly(self._build, *key)
         return self._maps[key]
+
+    def _build(self, in_stride: int, out_stride: int, kernel_size: int, dilation: int) -> KernelMap:
+        inputs, outputs = self.coords(in_stride), self.coords(out_stride)
+        offsets = kernel_offsets(kernel_size, in_stride, dilation).to(inputs.device)
+        pairs, starts = ops.kernel_map(inputs, outputs, offsets)
+        mirrored = in_stride == out_stride and kernel_size % 2 == 1
+        return KernelMap(pairs, starts, len(inputs), len(outputs), mirrored)
 
 
 def downsample(coords: Tensor, stride: int) -> Tensor:
@@ -55,3 +64,10 @@ def downsample(coords: Tensor, stride: int) -> Tensor:
     sample, position = coords[:, :1], coords[:, 1:]
     coarse = torch.cat([sample, torch.div(position, stride, rounding_mode="floor") * stride], dim=1)
     return coarse[ops.voxelize(coarse).rows]
+
+
+def _eagerly(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call ``function`` outside the graphs of torch.compile: geometry depends on data, and would break them anyway."""
+    if torch.compiler.is_compiling():
+        function = torch.compiler.disable(function)
+    return function(*args, **kwargs)

@@ -1,0 +1,125 @@
+"""MinkowskiEngine's weights in our network give the scores that its documentation defines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.networks import minkunet14a, minkunet18a, minkunet34c
+from pcseg.networks.minkowski import convert_minkowski, minkowski_name, read_minkowski
+from pcseg.sparse import SparseTensor
+from tests.oracles import minkowski
+from tests.sparse.clouds import random_coords
+
+PLANES = {
+    "14a": (32, 64, 128, 256, 128, 128, 96, 96),
+    "18a": (32, 64, 128, 256, 128, 128, 96, 96),
+    "34c": (32, 64, 128, 256, 256, 128, 96, 96),
+}
+LAYERS = {"14a": (1,) * 8, "18a": (2,) * 8, "34c": (2, 3, 4, 6, 2, 2, 2, 2)}
+
+
+def small_state(seed: int = 0, **options: Any) -> dict[str, Tensor]:
+    planes, layers = (8, 10, 12, 14, 12, 10, 8, 7), (1, 2, 1, 1, 1, 1, 2, 1)
+    return minkowski.random_state(np.random.default_rng(seed), 4, 5, planes, layers, init_dim=6, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"stem": 3}, {"bottleneck": True}], ids=["5x5x5 stem", "3x3x3 stem", "bottleneck"]
+)
+def test_the_scores_are_those_of_minkowski_engine(options: dict[str, Any]) -> None:
+    state = small_state(**options)
+    arguments, network = convert_minkowski(state)
+    assert not network.training
+    assert (arguments["in_channels"], arguments["n_classes"], arguments["stem_channels"]) == (4, 5, 6)
+    coords = random_coords(1, 400, -9, 14, n_samples=1)
+    feats = torch.randn(len(coords), 4, dtype=torch.float64)
+    expected = minkowski.minkunet({k: v.double() for k, v in state.items()}, coords[:, 1:], feats)
+    logits = network.double()(SparseTensor(feats, coords)).logits
+    torch.testing.assert_close(logits, expected)
+
+
+@pytest.mark.parametrize("name", ["14a", "18a", "34c"])
+def test_each_of_the_family_is_recognised(name: str) -> None:
+    make = {"14a": minkunet14a, "18a": minkunet18a, "34c": minkunet34c}[name]
+    with torch.device("meta"):
+        ours = {k: v.shape for k, v in make(3, 20).state_dict().items()}
+    state = minkowski.random_state(np.random.default_rng(0), 3, 20, PLANES[name], LAYERS[name])
+    _, network = convert_minkowski(state)
+    assert {k: v.shape for k, v in network.state_dict().items()} == ours
+    assert {minkowski_name(k, 4, "basic") for k in ours} == set(state), "a one-to-one map of names"
+
+
+def test_files_however_wrapped(tmp_path: Path) -> None:
+    state, path = small_state(), tmp_path / "x.pth"
+    prefixed = {f"module.model.{name}": value for name, value in state.items()}
+    old = {name: v[None] if name.endswith("kernel") and v.dim() == 2 else v for name, v in state.items()}
+    for content in (
+        state,
+        {"state_dict": prefixed, "epoch": 3, "best": np.float64(0.5), "optimizer": {"lr": 0.1}},
+        {"model": prefixed},
+        old,
+    ):
+        torch.save(content, path)
+        _, network = convert_minkowski(read_minkowski(path), str(path))
+        assert torch.equal(network.stem.conv.weight, state["conv0p1s1.kernel"])
+        assert torch.equal(network.head.weight, state["final.kernel"].T)
+
+
+def altered(name: str, value: Tensor | None) -> dict[str, Tensor]:
+    state = small_state()
+    if value is None:
+        del state[name]
+    else:
+        state[name] = value
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (altered("block3.0.conv1.kernel", None), "block3"),
+        (altered("bn2.bn.running_var", None), "weight bn2.bn.running_var is absent"),
+        (altered("final.bias", torch.zeros(1, 6)), r"final.bias is \(1, 6\)"),
+        (altered("convtr5p8s2.kernel", torch.zeros(27, 12, 10)), r"convtr5p8s2.kernel is \(27, 12, 10\)"),
+        (altered("block2.0.conv1.kernel", torch.zeros(15, 8, 10)), r"block2.0.conv1.kernel is \(15, 8, 10\)"),
+        (altered("block1.0.downsample.0.kernel", torch.zeros(8, 6)), r"downsample.0.kernel is \(8, 6\)"),
+        (altered("conv0p1s1.kernel", torch.zeros(81, 4, 6)), "not a cubic 3D MinkUNet"),
+        (altered("extra.kernel", torch.zeros(3)), "extra.kernel has no place"),
+        (altered("conv0p1s1.kernel", None), "0 weights called conv0p1s1.kernel"),
+    ],
+)
+def test_each_name_and_shape_is_verified(state: dict[str, Tensor], message: str, tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(InputError, match=message) as error:
+        convert_minkowski(read_minkowski(tmp_path / "x.pth"), str(tmp_path / "x.pth"))
+    assert "x.pth" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
+    torch.save({"state_dict": small_state(), "config": argparse.Namespace(a=1)}, tmp_path / "objects.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({f"a.{k}": v for k, v in small_state().items()} | {"b.weight": torch.zeros(1)}, tmp_path / "more.pth")
+    torch.save(small_state(), tmp_path / "cut.pth")
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "cut.pth").read_bytes()[:5000])
+    (tmp_path / "empty.pth").write_bytes(b"")
+    for name, message in (
+        ("absent.pth", "no such file"),
+        ("objects.pth", "not a file of plain tensors"),
+        ("cut.pth", "not a file of plain tensors"),
+        ("empty.pth", "not a file of plain tensors"),
+        ("list.pth", "holds a list"),
+        ("more.pth", "b.weight is not part of the network 'a.'"),
+    ):
+        with pytest.raises(InputError, match=message) as error:
+            read_minkowski(tmp_path / name)
+        assert name in str(error.value)
+        assert "\n" not in str(error.value)
