@@ -66,6 +66,12 @@ def make_points(
     return Points(coord, height, labels, scaled, None if normal is None else np.asarray(normal, dtype=np.float32))
 
 
+def column_bounds(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of each column of (P, 3); column by column, which numpy does many times faster."""
+    columns = array.T
+    return np.array([c.min() for c in columns]), np.array([c.max() for c in columns])
+
+
 def floor_level(coord: np.ndarray) -> float:
     """Height of the floor of a scan (P, 3): the 1st percentile of z, which stray points below do not move."""
     z = np.asarray(coord[:, 2])

@@ -37,11 +37,13 @@ class SceneLabels:
     label: np.ndarray
 
     def __post_init__(self) -> None:
+        if len(self.index) != len(self.label):
+            raise InputError(f"labels of {self.name}: {len(self.index)} indices but {len(self.label)} labels")
         order = np.argsort(self.index, kind="stable")
         object.__setattr__(self, "index", np.asarray(self.index, dtype=np.int64)[order])
         object.__setattr__(self, "label", np.asarray(self.label, dtype=np.int16)[order])
-        ok = len(self.index) == len(self.label) and bool((np.diff(self.index) > 0).all())
-        if not ok or (len(self.index) and not 0 <= self.index[0] <= self.index[-1] < self.points):
+        differ = bool((np.diff(self.index) > 0).all())
+        if not differ or (len(self.index) and not 0 <= self.index[0] <= self.index[-1] < self.points):
             raise InputError(f"labels of {self.name}: indices must differ and lie in 0 to {self.points - 1}")
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pcseg.data.points import Points
+from pcseg.data.points import Points, column_bounds
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class AutoContrast:
         share = np.float32(rng.random())
         if points.color is None:
             return points
-        low, high = points.color.min(axis=0), points.color.max(axis=0)
+        low, high = column_bounds(points.color)
         stretched = (points.color - low) / np.maximum(high - low, np.float32(1 / 255))
         return replace(points, color=(1 - share) * points.color + share * stretched)
 

@@ -14,7 +14,8 @@ class SphereCrop:
     radius: float
 
     def __call__(self, coord: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(np.square(coord - centre).sum(axis=1) <= self.radius**2)
+        offset = coord - centre
+        return np.flatnonzero(np.einsum("pi,pi->p", offset, offset) <= self.radius**2)
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,5 @@ class BoxCrop:
     size: float
 
     def __call__(self, coord: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        return np.flatnonzero((np.abs(coord[:, :2] - centre[:2]) <= self.size / 2).all(axis=1))
+        x, y = np.abs(coord[:, 0] - centre[0]), np.abs(coord[:, 1] - centre[1])
+        return np.flatnonzero((x <= self.size / 2) & (y <= self.size / 2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from pcseg.data.points import Points
+from pcseg.data.points import Points, column_bounds
 from pcseg.errors import InputError
 
 
@@ -27,9 +27,9 @@ class Elastic:
             raise InputError(f"Elastic: spacing={self.spacing:g}, magnitude={self.magnitude:g} must be positive")
 
     def __call__(self, points: Points, rng: np.random.Generator) -> Points:
-        low = points.coord.min(axis=0)
+        low, high = column_bounds(points.coord)
         place = ((points.coord - low) / np.float32(self.spacing)).T + np.float32(1)
-        shape = tuple(int(n) + 3 for n in place.max(axis=1))
+        shape = tuple(int(n) + 4 for n in (high - low) / self.spacing)
         moved = np.empty_like(points.coord)
         for axis in range(3):
             field = rng.standard_normal(shape, dtype=np.float32)
