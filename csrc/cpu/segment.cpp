@@ -1,6 +1,5 @@
 // Sums and maxima over segments: elements are put in the order of their segments, then reduced block by block.
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "parallel.h"
@@ -90,7 +89,7 @@ void weighted_sum(const T* values, int64_t channels, const int64_t* row, const T
 
 template <class T>
 bool greater(T value, T best) {
-    return value > best || value != value;  // a NaN wins
+    return value > best || (value != value && best == best);  // the first NaN wins
 }
 
 template <class T>

@@ -36,11 +36,12 @@ PCSEG_API int pcseg_voxelize(const int32_t* coords, const uint8_t* keep, int64_t
 // --- kernel_map ---------------------------------------------------------------------------------------------------
 // Two calls, since the number of pairs is only known after the search: `find` fills neighbour (offsets, out_rows) with
 // the input row or -1, and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
-// in_coords == out_coords with offsets symmetric about the middle one costs half the search.
+// in_coords == out_coords with rows in order and offsets symmetric about the middle one costs half the search: only
+// the first *searched offsets are filled in, the rest mirror them. Pass it on to `fill`.
 PCSEG_API int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
                                     int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbour,
-                                    int64_t* starts, int64_t threads);
-PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets,
+                                    int64_t* searched, int64_t* starts, int64_t threads);
+PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t searched,
                                     const int64_t* starts, int32_t* pairs, int64_t threads);
 
 // --- sparse_conv --------------------------------------------------------------------------------------------------
@@ -59,6 +60,24 @@ PCSEG_API int pcseg_sparse_conv_weight_grad(int64_t dtype, const void* feats, in
                                             const void* grad, int64_t out_rows, int64_t cout, const int32_t* pairs,
                                             int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
                                             void* weight_grad, void* workspace, int64_t threads);
+
+// --- segment ------------------------------------------------------------------------------------------------------
+// segment (elements), each in [0, segments), in any order; room: elements integers of workspace.
+// out (segments, channels) comes in as zeros: out[segment[e]] += weight[e] * values[row[e]]; row NULL: e, weight NULL: 1.
+PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t channels, const int64_t* row,
+                                 const void* weight, const int64_t* segment, int64_t elements, int64_t segments,
+                                 void* out, int64_t* room, int64_t threads);
+// out comes in as zeros and arg as -1, which empty segments keep; arg is the first element that has the maximum.
+PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
+                                int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* room,
+                                int64_t threads);
+
+// --- neighbours ---------------------------------------------------------------------------------------------------
+// query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance
+// (queries, k): the k nearest within `radius` (it may be infinite), nearest first, the smaller index first in a tie.
+PCSEG_API int pcseg_neighbours(const double* query, int64_t queries, const double* points, int64_t n_points, int64_t k,
+                               double radius, const int64_t* query_sample, const int64_t* point_sample, int64_t* index,
+                               double* distance, int64_t threads);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,26 @@
 """Ops on point clouds: each one name in torch.library, whichever kernel runs it (reference, CPU, CUDA)."""
 
+from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
 from pcseg.ops.kernel_map import kernel_map
+from pcseg.ops.neighbours import knn, radius
+from pcseg.ops.segment import segment_max, segment_mean, segment_softmax, segment_sum, weighted_sum
 from pcseg.ops.sparse_conv import sparse_conv
 from pcseg.ops.voxelize import COORDINATE_LIMIT, Voxels, quantize, voxelize
 
-__all__ = ["COORDINATE_LIMIT", "Voxels", "kernel_map", "quantize", "sparse_conv", "voxelize"]
+__all__ = [
+    "COORDINATE_LIMIT",
+    "Voxels",
+    "devoxelize_nearest",
+    "devoxelize_trilinear",
+    "kernel_map",
+    "knn",
+    "quantize",
+    "radius",
+    "segment_max",
+    "segment_mean",
+    "segment_softmax",
+    "segment_sum",
+    "sparse_conv",
+    "voxelize",
+    "weighted_sum",
+]

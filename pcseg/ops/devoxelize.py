@@ -1,0 +1,52 @@
+"""From voxels back to points: the value of a point's own voxel, or interpolated between voxel centres."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.ops.kernel_map import kernel_map
+from pcseg.ops.segment import segment_sum, weighted_sum
+
+
+def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
+    """values[inverse]: ``values`` (N, C) of the voxels, ``inverse`` (P,) int64 the voxel of each point; (P, C).
+
+    Its gradient adds up the points of a voxel, on the CPU with the same bits for any number of threads.
+    """
+    point = torch.arange(len(inverse), device=inverse.device)
+    return weighted_sum(values, inverse, None, point, len(inverse))
+
+
+def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Tensor:
+    """Trilinear interpolation between the centres of occupied voxels; (P, C), with gradients to ``values``.
+
+    ``values`` (N, C); ``coords`` (N, 4) int32 [sample, x, y, z], no voxel twice; ``position`` (P, 4) float, the sample
+    and the position in voxels, so that voxel c reaches from c to c + 1 and its centre is c + 0.5. The weights of the
+    occupied ones among the eight surrounding voxels are scaled to a sum of 1; a point with none of them gets 0.
+    """
+    if position.dim() != 2 or position.shape[1] != 4 or not position.is_floating_point():
+        raise InputError(f"position: {tuple(position.shape)} {position.dtype} given; give (P, 4) of a floating type")
+    if not position.isfinite().all():
+        raise InputError("position: some values are NaN or infinite; remove those points")
+    wide = torch.float64 if values.dtype == torch.float64 else torch.float32
+    with torch.no_grad():
+        row, point, weight = _corners(coords, position)
+        total = segment_sum(weight, point, len(position))
+        weight = (weight / total[point]).to(wide)
+    return weighted_sum(values, row, weight, point, len(position))
+
+
+def _corners(coords: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All (voxel, point) where the voxel is one of the eight around the point, with the trilinear weight (float64)."""
+    centred = position[:, 1:].double() - 0.5
+    base = centred.floor()
+    corner = torch.tensor([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=torch.int32)
+    corner = corner.to(coords.device)
+    around = torch.cat([position[:, :1], base], dim=1).round().int()
+    pairs, starts = kernel_map(coords, around, corner)
+    row, point = pairs.long()
+    which = torch.repeat_interleave(corner, starts.diff().to(coords.device), dim=0)
+    upper = (centred - base)[point]
+    return row, point, torch.where(which == 1, upper, 1 - upper).prod(dim=1)

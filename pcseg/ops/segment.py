@@ -1,0 +1,202 @@
+"""Reductions over segments: sum, mean, max and softmax of the rows that carry the same segment number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.ops import _native as native
+
+# Every function below takes `values` (E, C) or (E,), `segment` (E,) int64 in [0, n_segments), in any order, and raises
+# InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. On the CPU the result
+# has the same bits for any number of threads. A sorted `segment` is faster.
+
+
+def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Sum of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
+    return _rows(values, lambda v: torch.ops.pcseg.weighted_sum(v, None, None, segment, n_segments))
+
+
+def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Mean of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
+    _check(values, None, None, segment, n_segments)
+    count = torch.bincount(segment, minlength=n_segments)
+    weight = (1.0 / count.to(_wide_type(values)))[segment]
+    return _rows(values, lambda v: torch.ops.pcseg.weighted_sum(v, None, weight, segment, n_segments))
+
+
+def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Greatest value of each segment, (n_segments, C) or (n_segments,); 0 for an empty one, NaN where one holds a NaN.
+
+    The gradient goes to the greatest element, the first of them in a tie.
+    """
+    return _rows(values, lambda v: torch.ops.pcseg.segment_max(v, segment, n_segments)[0])
+
+
+def segment_softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Softmax over the elements of each segment, channel by channel; the shape of ``values``."""
+    return _rows(values, lambda v: torch.ops.pcseg.segment_softmax(v, segment, n_segments))
+
+
+def weighted_sum(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
+    """out[s] = sum over elements e with segment[e] == s of weight[e] * values[row[e]]; (n_segments, C).
+
+    ``values`` (N, C); ``row`` (E,) int64 into it, or None for row e; ``weight`` (E,) of the type of ``values`` (float32
+    for half precision), or None for 1; it gets no gradient. The gradient is this same op with row and segment swapped.
+    """
+    return torch.ops.pcseg.weighted_sum(values, row, weight, segment, n_segments)
+
+
+def _rows(values: Tensor, reduce: Any) -> Tensor:
+    """Call ``reduce`` with (E, C) values."""
+    return reduce(values.unsqueeze(1)).squeeze(1) if values.dim() == 1 else reduce(values)
+
+
+def _wide_type(values: Tensor) -> torch.dtype:
+    """What values are reduced in."""
+    return torch.float32 if values.dtype in (torch.float16, torch.bfloat16) else values.dtype
+
+
+def _check(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> None:
+    elements = len(values) if row is None else len(row)
+    if values.dim() not in (1, 2) or values.dtype not in native.DTYPES:
+        raise InputError(f"values: {tuple(values.shape)} {values.dtype} given; give (E, C) or (E,) of a floating type")
+    for name, index, limit in (("segment", segment, n_segments), ("row", row, len(values))):
+        if index is None:
+            continue
+        if index.shape != (elements,) or index.dtype != torch.int64:
+            raise InputError(f"{name}: {tuple(index.shape)} {index.dtype} given; give ({elements},) torch.int64")
+        # A GPU is not made to wait for this: its own index checks end the program instead.
+        if not index.is_cuda and elements and (int(index.min()) < 0 or int(index.max()) >= limit):
+            wrong = int(index.min()) if int(index.min()) < 0 else int(index.max())
+            raise InputError(f"{name}: holds {wrong}, but must be from 0 to {limit - 1}")
+    if weight is not None and (weight.shape != (elements,) or weight.dtype != _wide_type(values)):
+        raise InputError(f"weight: {tuple(weight.shape)} {weight.dtype} given; give ({elements},) {_wide_type(values)}")
+
+
+def _sum_reference(
+    values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int
+) -> Tensor:
+    _check(values, row, weight, segment, n_segments)
+    wide = values.to(_wide_type(values))
+    wide = wide if row is None else wide.index_select(0, row)
+    wide = wide if weight is None else wide * weight.unsqueeze(1)
+    return wide.new_zeros(n_segments, values.shape[1]).index_add_(0, segment, wide).to(values.dtype)
+
+
+def _sum_fake(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
+    return values.new_empty(n_segments, values.shape[1])
+
+
+def _sum_cpu(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
+    _check(values, row, weight, segment, n_segments)
+    wide = values.to(_wide_type(values)).contiguous()
+    out = wide.new_zeros(n_segments, wide.shape[1])
+    native.call(
+        "pcseg_weighted_sum", native.DTYPES[wide.dtype], wide, wide.shape[1], None if row is None else row.contiguous(),
+        None if weight is None else weight.contiguous(), segment.contiguous(), len(segment), n_segments, out,
+        segment.new_empty(len(segment)), torch.get_num_threads(),
+    )  # fmt: skip
+    return out.to(values.dtype)
+
+
+def _sum_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    values, row, weight, segment, _ = inputs
+    ctx.save_for_backward(row, weight, segment)
+    ctx.rows = values.shape[0]
+
+
+def _sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    row, weight, segment = ctx.saved_tensors
+    if row is None:  # each element is read once, so its gradient is a gather
+        gathered = grad.index_select(0, segment)
+        gathered = gathered if weight is None else (gathered * weight.unsqueeze(1)).to(grad.dtype)
+        return gathered, None, None, None, None
+    return torch.ops.pcseg.weighted_sum(grad, segment, weight, row, ctx.rows), None, None, None, None
+
+
+def _max_reference(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
+    _check(values, None, None, segment, n_segments)
+    index = segment.unsqueeze(1).expand_as(values)
+    out = values.new_zeros(n_segments, values.shape[1])
+    out = out.scatter_reduce(0, index, values, "amax", include_self=False)
+    greatest = (values == out.gather(0, index)) | values.isnan()
+    element = torch.arange(len(values), device=values.device).unsqueeze(1).where(greatest, len(values))
+    arg = torch.full(out.shape, len(values), device=values.device)
+    arg = arg.scatter_reduce(0, index, element, "amin")
+    return out, arg.where(arg < len(values), -1)
+
+
+def _max_fake(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
+    out = values.new_empty(n_segments, values.shape[1])
+    return out, torch.empty_like(out, dtype=torch.int64)
+
+
+def _max_cpu(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
+    _check(values, None, None, segment, n_segments)
+    wide = values.to(_wide_type(values)).contiguous()
+    out = wide.new_zeros(n_segments, wide.shape[1])
+    arg = torch.full_like(out, -1, dtype=torch.int64)
+    native.call(
+        "pcseg_segment_max", native.DTYPES[wide.dtype], wide, wide.shape[1], segment.contiguous(), len(segment),
+        n_segments, out, arg, segment.new_empty(len(segment)), torch.get_num_threads(),
+    )  # fmt: skip
+    return out.to(values.dtype), arg
+
+
+def _max_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(output[1])
+    ctx.elements = inputs[0].shape[0]
+
+
+def _max_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+    (arg,) = ctx.saved_tensors
+    spare = grad.new_zeros(ctx.elements + 1, grad.shape[1])  # the last row takes what empty segments send
+    return spare.scatter(0, arg.where(arg >= 0, ctx.elements), grad)[:-1], None, None
+
+
+def _softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    wide = values.to(_wide_type(values))
+    greatest, _ = torch.ops.pcseg.segment_max(wide, segment, n_segments)
+    power = (wide - greatest.index_select(0, segment)).exp_()
+    total = torch.ops.pcseg.weighted_sum(power, None, None, segment, n_segments)
+    return (power / total.index_select(0, segment)).to(values.dtype)
+
+
+def _softmax_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(output, inputs[1])
+    ctx.segments = inputs[2]
+
+
+def _softmax_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+    share, segment = ctx.saved_tensors
+    flow = share * grad
+    total = torch.ops.pcseg.weighted_sum(flow, None, None, segment, ctx.segments)
+    return flow - share * total.index_select(0, segment), None, None
+
+
+native.define(
+    "weighted_sum(Tensor values, Tensor? row, Tensor? weight, Tensor segment, SymInt n_segments) -> Tensor",
+    reference=_sum_reference,
+    fake=_sum_fake,
+    cpu=_sum_cpu,
+)
+native.differentiate("weighted_sum", _sum_backward, _sum_setup)
+native.define(
+    "segment_max(Tensor values, Tensor segment, SymInt n_segments) -> (Tensor, Tensor)",
+    reference=_max_reference,
+    fake=_max_fake,
+    cpu=_max_cpu,
+)
+native.differentiate("segment_max", _max_backward, _max_setup)
+native.define(  # made of the two above, so it has no kernel of its own
+    "segment_softmax(Tensor values, Tensor segment, SymInt n_segments) -> Tensor",
+    reference=_softmax,
+    fake=lambda values, segment, n_segments: torch.empty_like(values),
+    cpu=_softmax,
+)
+native.differentiate("segment_softmax", _softmax_backward, _softmax_setup)
