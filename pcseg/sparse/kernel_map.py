@@ -48,26 +48,17 @@ class KernelMap:
 
         Linear time. Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
         """
-        pairs, sizes = (_reverse_groups if self.mirrored else _invert_groups)(self)
-        starts = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        return KernelMap(pairs, starts, self.n_out, self.n_in, self.mirrored)
+        groups = self.pairs.split(self.starts.diff().tolist(), dim=1)
+        if self.mirrored:  # if n is m's neighbour under offset k, m is n's under K - 1 - k: that group has the pair
+            pairs = torch.cat(groups[::-1], dim=1)
+        else:
+            pairs = torch.cat([_inverted(group, self.n_in) for group in groups], dim=1)
+        return KernelMap(pairs, self.starts, self.n_out, self.n_in, self.mirrored)
 
 
-def _reverse_groups(kernel_map: KernelMap) -> tuple[Tensor, Tensor]:
-    """If n is m's neighbour under offset k, then m is n's under offset K - 1 - k: that group already lists the pair."""
-    sizes = kernel_map.starts.diff()
-    groups = kernel_map.pairs.split(sizes.tolist(), dim=1)
-    return torch.cat(groups[::-1], dim=1), sizes.flip(0)
-
-
-def _invert_groups(kernel_map: KernelMap) -> tuple[Tensor, Tensor]:
-    """Swap the rows of each group and list it by its new output row, through a table (each row occurs at most once)."""
-    sizes = kernel_map.starts.diff()
-    table = kernel_map.pairs.new_empty(kernel_map.n_in)
-    inverted = []
-    for rows_in, rows_out in kernel_map.pairs.split(sizes.tolist(), dim=1):
-        table.fill_(-1)
-        table[rows_in.long()] = rows_out
-        ascending = (table >= 0).nonzero()[:, 0]
-        inverted.append(torch.stack([table[ascending], ascending.to(table.dtype)]))
-    return torch.cat(inverted, dim=1), sizes
+def _inverted(group: Tensor, n_in: int) -> Tensor:
+    """Pairs (2, Q) with their rows swapped, listed by the new output row, through a table: each row occurs once."""
+    table = group.new_full((n_in,), -1)
+    table[group[0].long()] = group[1]
+    ascending = (table >= 0).nonzero()[:, 0]
+    return torch.stack([table[ascending], ascending.to(table.dtype)])
