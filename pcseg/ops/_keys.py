@@ -22,15 +22,16 @@ def check_coords(name: str, coords: Tensor) -> None:
 class Packing:
     """Mixed-radix packing of [sample, x, y, z] into one int64 that keeps the lexicographic order.
 
-    The box covers ``coords`` and, with ``reach`` (2, 3) as lowest and highest offset, ``moved`` plus any offset:
-    so a voxel outside of ``coords`` never gets the key of one inside.
+    The box covers ``coords`` and, with ``reach`` (2, 3) as lowest and highest offset, ``moved`` and all it reaches:
+    so distinct voxels have distinct keys.
     """
 
     def __init__(self, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
         corners = [_corners("coords", coords)] if len(coords) else []
         if moved is not None and len(moved) and reach is not None:
             moved_corners = _corners("out_coords", moved)
-            moved_corners[:, 1:] += reach.to(moved_corners)
+            moved_corners[0, 1:] += reach[0].clamp(max=0)
+            moved_corners[1, 1:] += reach[1].clamp(min=0)
             corners.append(moved_corners)
         if not corners:
             corners = [torch.zeros(2, 4, dtype=torch.int64)]

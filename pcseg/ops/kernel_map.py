@@ -63,12 +63,12 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
     out_coords = in_coords if same and len(in_coords) == len(out_coords) else out_coords.contiguous()
     k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()
     neighbour = torch.empty(k, m, dtype=torch.int32)
-    starts = torch.empty(k + 1, dtype=torch.int64)
+    searched, starts = torch.empty(1, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
     native.call(
-        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbour, starts, threads
-    )
+        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbour, searched, starts, threads
+    )  # fmt: skip
     pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32)
-    native.call("pcseg_kernel_map_fill", neighbour, m, k, starts, pairs, threads)
+    native.call("pcseg_kernel_map_fill", neighbour, m, k, int(searched), starts, pairs, threads)
     return pairs, starts
 
 
