@@ -37,16 +37,18 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str, epilog: 
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
 
-    OmegaConf.register_new_resolver("experiment", lambda: HydraConfig.get().runtime.choices.get("experiment") or "own")
-
+    OmegaConf.register_new_resolver("experiment", chosen_experiment, replace=True)
     failed: list[InputError] = []
 
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config_name)
     def application(config: DictConfig) -> None:
         try:
             task(OmegaConf.to_object(config))  # type: ignore[arg-type]
+        # Raised from here, Hydra would add lines of its own; also, the other jobs of a multirun should go on.
         except InputError as error:
-            failed.append(error)  # raised here, Hydra would add lines of its own; the other jobs of a multirun go on
+            failed.append(error)
+        except OmegaConfBaseException as error:
+            failed.append(InputError(f"config: {one_line(error)}; see --help"))
 
     def action() -> None:
         try:
@@ -57,6 +59,11 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str, epilog: 
             raise failed[0]
 
     guard(action)
+
+
+def chosen_experiment() -> str:
+    """The name given as ``experiment=``, "own" without one."""
+    return HydraConfig.get().runtime.choices.get("experiment") or "own"
 
 
 def build(node: Any, where: str, *arguments: Any) -> Any:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -50,7 +50,7 @@ class Evaluate:
 
     checkpoint: Any = setting("a .safetensors file or a run folder (its last weights), or a list of them")
     output: str = setting("folder for metrics.json and what else is asked for")
-    data: Where = setting("the scenes to score on")
+    data: Where = field(default_factory=Where, metadata={"help": "the scenes to score on"})
     votes: int = setting("rotated and shifted views that are averaged", 1)
     max_voxels: int = setting("largest tile, in voxels", 300000)
     predictions: bool = setting("save <output>/predictions/<split>/<scene>.npy, the label of each point", False)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +34,23 @@ def tool(name: str, *arguments: str, **variables: str) -> subprocess.CompletedPr
         [sys.executable, f"tools/{name}.py", *arguments],
         cwd=ROOT, capture_output=True, text=True, env=environment(**variables), timeout=120,
     )  # fmt: skip
+
+
+def tool_here(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same within this process, which has imported everything already: for the many ways to be refused."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    folder, argv, path = os.getcwd(), sys.argv, sys.path[:]
+    try:
+        os.chdir(ROOT)
+        sys.argv, sys.path[:0] = [f"tools/{name}.py", *arguments], [str(ROOT / "tools")]
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            runpy.run_path(f"tools/{name}.py", run_name="__main__")
+    except SystemExit as leaving:
+        code = int(leaving.code or 0)
+    finally:
+        os.chdir(folder)
+        sys.argv, sys.path[:] = argv, path
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -7,14 +7,13 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import read_tensors
-from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, tool
+from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, tool, tool_here
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +61,21 @@ def test_a_run_leaves_what_it_promises(rooms, tmp_path):
 
 
 def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
-    arguments = [*PROPAGATION, "steps=24", "checkpoint_every=7", "evaluate_every=10"]
-    whole = tool("train", *settings(rooms, tmp_path / "whole", *arguments))
+    arguments = [*PROPAGATION, "steps=24", "checkpoint_every=14", "evaluate_every=10"]
+    whole = tool_here("train", *settings(rooms, tmp_path / "whole", *arguments))
     assert whole.returncode == 0, whole.stderr
     cut = settings(rooms, tmp_path / "cut", *arguments)
-    # Once within the first stage and once within the second: steps 8 and 26 of 30.
-    for steps, resume in ((8, "false"), (26, "true")):
-        process = subprocess.Popen(
-            [sys.executable, "tools/train.py", *cut, f"resume={resume}"],
-            cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        while process.poll() is None:
-            if (tmp_path / "cut" / "curve.jsonl").exists() and len(curve_lines(tmp_path / "cut")) >= steps:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-            time.sleep(0.005)
-        assert process.returncode == -signal.SIGKILL
+    process = subprocess.Popen(
+        [sys.executable, "tools/train.py", *cut],
+        cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    # In the second stage, past a checkpoint: step 29 of 30, of which 28 are kept.
+    while process.poll() is None:
+        if (tmp_path / "cut" / "curve.jsonl").exists() and len(curve(tmp_path / "cut")) >= 29:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert read_tensors(tmp_path / "cut" / "resume.safetensors", "state")[1]["step"] == 28
     resumed = tool("train", *cut, "resume=true")
     assert resumed.returncode == 0, resumed.stderr
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
@@ -86,21 +84,17 @@ def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
         assert {k: v.numpy().tobytes() for k, v in one.items()} == {k: v.numpy().tobytes() for k, v in two.items()}
     assert not [p.name for p in (tmp_path / "cut").iterdir() if p.name.startswith(".")]
 
-    failed(tool("train", *cut), "holds a run", "resume=true")
-    failed(tool("train", *cut, "resume=true", "seed=5"), "resume: seed is 5", "has 0")
-
-
-def curve_lines(folder: Path) -> list[str]:
-    return (folder / "curve.jsonl").read_text().splitlines()
+    failed(tool_here("train", *cut), "holds a run", "resume=true")
+    failed(tool_here("train", *cut, "resume=true", "seed=5"), "resume: seed is 5", "has 0")
 
 
 def test_two_processes_do_the_work_of_one(rooms, tmp_path):
     # Layer norm: batch norm would see half a batch in each process.
     arguments = ["steps=20", "batch_size=4", "network.norm=layer", "augment=none", "augment.mix=0"]
-    one = tool("train", *settings(rooms, tmp_path / "one", *arguments))
+    one = tool_here("train", *settings(rooms, tmp_path / "one", *arguments))
     assert one.returncode == 0, one.stderr
     two = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "tools/train.py",
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "tools/train.py",
          *settings(rooms, tmp_path / "two", *arguments)],
         cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
@@ -118,7 +112,7 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (["stpes=3"], ["stpes"]),
+        (["batch_sise=3"], ["batch_sise"]),
         (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "simulated_1pct_supervised"]),
         (["data.root=nowhere"], ["nowhere"]),
         (["output=/dev/null/run"], ["/dev/null/run", "cannot write"]),
@@ -128,7 +122,7 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
     ],
 )
 def test_bad_settings_are_refused_in_one_line(rooms, tmp_path, change, words):
-    failed(tool("train", *settings(rooms, tmp_path / "run"), *change), *words)
+    failed(tool_here("train", *settings(rooms, tmp_path / "run"), *change), *words)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -137,7 +131,7 @@ def test_labels_of_another_cloud_are_refused(rooms, tmp_path):
     coord = other / "Area_1" / "a" / "coord.npy"
     coord.write_bytes((other / "Area_1" / "b" / "coord.npy").read_bytes())
     arguments = settings(other, tmp_path / "run", f"labels.file={rooms.parent / 'labels.npz'}")
-    failed(tool("train", *arguments, "steps=2"), "another cloud")
+    failed(tool_here("train", *arguments, "steps=2"), "another cloud")
 
 
 def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path):
@@ -153,7 +147,7 @@ def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path
 
 
 def test_help_tells_settings_and_choices():
-    done = tool("train", "--help")
+    done = tool_here("train", "--help")
     assert done.returncode == 0
     for word in ("resume", "go on from the last checkpoint", "simulated_1pct_dense_propagation", "torchrun"):
         assert word in done.stdout
