@@ -68,11 +68,11 @@ def main(config: Evaluate) -> None:
     device = choose_device(config.device)
     paths = [config.checkpoint] if isinstance(config.checkpoint, str) else list(config.checkpoint)
     models = [load_model(path) for path in paths]
-    splits = [config.data.test or trained_with(model, path)["test"] for model, path in zip(models, paths, strict=True)]
+    splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     total, scores, scenes = ConfusionMatrix(len(models[0].classes)), {}, 0
     for path, model, names in zip(paths, models, splits, strict=True):
-        folders = list_scenes(config.data.root or trained_with(model, path)["root"], names)
+        folders = list_scenes(config.data.root or trained_on(model, path, "root"), names)
         predictor = Predictor(model, device, config.votes, config.max_voxels)
         matrix = evaluate(predictor, folders, keep=partial(keep, config, output, model.classes))
         total, scenes = total + matrix, scenes + len(folders)
@@ -92,10 +92,10 @@ def main(config: Evaluate) -> None:
     print(f"written to {output}/metrics.json")
 
 
-def trained_with(model: Model, path: str) -> dict[str, Any]:
-    """The data settings of the run that made a checkpoint."""
+def trained_on(model: Model, path: str, key: str) -> Any:
+    """A data setting of the run that made a checkpoint."""
     try:
-        return dict(model.record["config"]["data"])
+        return model.record["config"]["data"][key]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
 

@@ -1,0 +1,128 @@
+"""tools/evaluate.py from the command line: one confusion matrix, folds, submissions, and bad input."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import pcseg
+from pcseg.data.scene import list_scenes, read_scene, write_scene
+from pcseg.labels import SCANNET20, SCANNET20_NYU40, Classes
+from tests.tools._runs import CLASSES, building, checkpoint, failed, room, tool, tool_here
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    return building(tmp_path_factory.mktemp("building"))
+
+
+def counts_of(path, rooms, split):
+    """The confusion matrix, counted point by point."""
+    predictor = pcseg.load(path, "cpu")
+    counts = np.zeros((3, 3), dtype=int)
+    for folder in list_scenes(rooms, [split]):
+        scene = read_scene(folder, CLASSES, with_labels=True)
+        labels, _ = predictor.predict(scene.coord, scene.color)
+        np.add.at(counts, (scene.segment, labels), 1)
+    return counts
+
+
+def miou_of(counts):
+    hits = np.diag(counts)
+    return float(np.mean(hits / (counts.sum(0) + counts.sum(1) - hits)))
+
+
+def test_a_checkpoint_is_scored_where_its_run_held_back(rooms, tmp_path):
+    path = checkpoint(tmp_path / "last.safetensors", root=str(rooms), test=["Area_5"])
+    done = tool("evaluate", f"checkpoint={tmp_path}", f"output={tmp_path / 'out'}", "predictions=true", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    counts = counts_of(path, rooms, "Area_5")
+    assert metrics["confusion"] == counts.tolist()
+    assert metrics["miou"] == pytest.approx(miou_of(counts))
+    for words in ("voxel 0.2 m", "1 vote", "full resolution", "2 scenes of Area_5"):
+        assert words in metrics["protocol"]
+        assert words in done.stdout
+    saved = np.load(tmp_path / "out" / "predictions" / "Area_5" / "c.npy")
+    assert saved.shape == (600,)
+
+
+def test_an_absent_class_is_null_and_out_of_the_mean(rooms, tmp_path):
+    path = checkpoint(tmp_path / "last.safetensors")
+    scene = room("Area_9/x", 9)
+    write_scene(
+        tmp_path / "rooms", type(scene)(**{**vars(scene), "segment": np.where(scene.segment == 2, 0, scene.segment)})
+    )
+    done = tool_here(
+        "evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.root={tmp_path / 'rooms'}", "data.test=[Area_9]"
+    )
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["iou"]["chair"] is None
+    assert metrics["miou"] == pytest.approx((metrics["iou"]["floor"] + metrics["iou"]["wall"]) / 2)
+
+
+def test_folds_are_merged_by_summing_their_matrices(rooms, tmp_path):
+    paths = [
+        checkpoint(tmp_path / f"{area}.safetensors", seed=seed, root=str(rooms), test=[area])
+        for seed, area in enumerate(("Area_1", "Area_5"))
+    ]
+    folds = f"checkpoint=[{paths[0]},{paths[1]}]"
+    done = tool_here("evaluate", folds, f"output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    counts = [counts_of(path, rooms, area) for path, area in zip(paths, ("Area_1", "Area_5"), strict=True)]
+    assert metrics["confusion"] == (counts[0] + counts[1]).tolist()
+    assert metrics["miou"] == pytest.approx(miou_of(counts[0] + counts[1]))
+    mean = (miou_of(counts[0]) + miou_of(counts[1])) / 2
+    assert metrics["folds"]["mean_of_miou"] == pytest.approx(mean)
+    assert mean != pytest.approx(metrics["miou"])
+    assert "mean of the folds" in done.stdout
+
+    failed(tool_here("evaluate", f"checkpoint=[{paths[0]},{paths[0]}]", f"output={tmp_path}"), "Area_1", "twice")
+
+
+def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
+    classes = Classes(("floor", "shower curtain", "chair"))
+    path = checkpoint(tmp_path / "net.safetensors", classes=classes)
+    scene = room("test/scene0707_00", 7)
+    write_scene(tmp_path / "scans", type(scene)(**{**vars(scene), "segment": None, "classes": ()}))
+    done = tool_here(
+        "evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.root={tmp_path / 'scans'}", "data.test=[test]",
+        "submission=true", "predictions=true",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "submission" / "scene0707_00.txt").read_text()
+    labels = np.load(tmp_path / "predictions" / "test" / "scene0707_00.npy")
+    ids = [SCANNET20_NYU40[SCANNET20.index(classes.names[k])] for k in labels]
+    assert text.split() == [str(i) for i in ids]
+    assert set(ids) <= {2, 5, 28}
+    with zipfile.ZipFile(tmp_path / "submission.zip") as archive:
+        assert archive.namelist() == ["scene0707_00.txt"]
+    assert json.loads((tmp_path / "metrics.json").read_text())["miou"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["checkpoint=nowhere"], ["nowhere", "no such checkpoint"]),
+        ([], ["checkpoint"]),
+        (["checkpoint={net}"], ["data.root"]),
+        (["checkpoint={net}", "data.root=nowhere", "data.test=[a]"], ["nowhere"]),
+        (["checkpoint={net}", "data.root={rooms}", "data.test=[Area_7]"], ["Area_7", "Area_1"]),
+        (["checkpoint={net}", "data.root={rooms}", "data.test=[Area_5]", "votes=0"], ["votes=0"]),
+        (
+            ["checkpoint={net}", "data.root={rooms}", "data.test=[Area_5]", "submission=true"],
+            ["is not a ScanNet class"],
+        ),
+        (["checkpoint={net}", "vote=2"], ["vote"]),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(rooms, tmp_path, arguments, words):
+    net = checkpoint(tmp_path / "net.safetensors", classes=Classes(("floor", "wall", "spaceship")))
+    filled = [a.format(net=net, rooms=rooms) for a in arguments]
+    failed(tool_here("evaluate", *filled, f"output={tmp_path / 'out'}"), *words)
+    assert not (tmp_path / "out" / "metrics.json").exists()

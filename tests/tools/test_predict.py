@@ -1,0 +1,145 @@
+"""tools/predict.py from the command line: every format, many files, kill -9, and bad input."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pcseg
+from pcseg.data.readers import read_cloud, write_cloud
+from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    return checkpoint(tmp_path_factory.mktemp("net") / "last.safetensors")
+
+
+def scan(path, color=True, **change):
+    """A room far from the origin of its frame, written to ``path``."""
+    scene = room("a/b", 3)
+    coord = scene.coord.astype(np.float64) + np.array([4.5e5, 5.4e6, 120.0])
+    for index, value in change.items():
+        coord[int(index[1:])] = value
+    write_cloud(path, coord, color=scene.color if color else None)
+    return path
+
+
+def test_a_scan_comes_back_labelled_in_its_order(net, tmp_path):
+    source = scan(tmp_path / "scan.ply")
+    done = tool("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path / 'out.ply'}", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    given, found = read_cloud(source), read_cloud(tmp_path / "out.ply")
+    np.testing.assert_array_equal(found.coord, given.coord)
+    np.testing.assert_array_equal(found.color, given.color)
+    labels, confidence = pcseg.load(net, "cpu").predict(given.coord, given.color)
+    np.testing.assert_array_equal(found.fields["label"], labels)
+    np.testing.assert_allclose(found.fields["confidence"], confidence, atol=1e-6)
+    assert "600 points" in done.stdout
+    assert any(name in done.stdout for name in CLASSES.names)
+
+
+def test_the_same_scan_makes_the_same_file(net, tmp_path):
+    source = scan(tmp_path / "scan.ply")
+    for name in ("one.ply", "two.ply"):
+        done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path / name}")
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "one.ply").read_bytes() == (tmp_path / "two.ply").read_bytes()
+
+
+@pytest.mark.parametrize("ending", ["las", "laz", "pcd", "npy", "xyz"])
+def test_formats_in_and_out(net, tmp_path, ending):
+    source, target = scan(tmp_path / f"scan.{ending}"), tmp_path / f"out.{ending}"
+    done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={target}", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    found = read_cloud(target)
+    given = read_cloud(source)
+    np.testing.assert_allclose(found.coord, given.coord, atol=1e-4)
+    np.testing.assert_array_equal(found.fields["label"], pcseg.load(net, "cpu").predict(given.coord, given.color)[0])
+
+
+def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("one.ply", "two.las", "notes.md"):
+        if name.endswith("md"):
+            (tmp_path / "in" / name).write_text("nothing to label")
+        else:
+            scan(tmp_path / "in" / name)
+    out = tmp_path / "out"
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'in'}", f"output={out}", "paint=true")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["one.ply", "two.ply"]
+    cloud = read_cloud(out / "one.ply")
+    np.testing.assert_array_equal(cloud.color, CLASSES.palette()[cloud.fields["label"].astype(int)])
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'in' / '*.las'}", f"output={tmp_path / 'las'}")
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in (tmp_path / "las").iterdir()] == ["two.ply"]
+
+
+def test_a_scan_without_colour_and_one_with_a_hole(net, tmp_path):
+    plain, target = scan(tmp_path / "plain.ply", color=False), tmp_path / "out.ply"
+    assert tool_here("predict", f"checkpoint={net}", f"input={plain}", f"output={target}").returncode == 0
+    assert len(read_cloud(target)) == 600
+    holed = scan(tmp_path / "holed.ply", p4=np.nan)
+    done = tool_here("predict", f"checkpoint={net}", f"input={holed}", f"output={target}")
+    assert "1 points without finite coordinates got label -1" in done.stdout
+    labels = read_cloud(target).fields["label"]
+    assert labels[4] == -1
+    assert (np.delete(labels, 4) >= 0).all()
+
+
+def test_one_point_is_enough(net, tmp_path):
+    (tmp_path / "one.xyz").write_text("1 2 3\n")
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'one.xyz'}", f"output={tmp_path / 'o.ply'}")
+    assert done.returncode == 0, done.stderr
+    assert len(read_cloud(tmp_path / "o.ply")) == 1
+
+
+def test_kill_9_leaves_no_half_file(net, tmp_path):
+    # Much to write: the process dies while the file is being made, under another name.
+    target = tmp_path / "out" / "out.xyz"
+    coord = np.random.default_rng(0).uniform(0, 4, (300_000, 3))
+    write_cloud(tmp_path / "big.npy", coord)
+    process = subprocess.Popen(
+        [sys.executable, "tools/predict.py", f"checkpoint={net}", f"input={tmp_path / 'big.npy'}", f"output={target}"],
+        cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while process.poll() is None:
+        if target.parent.exists() and any(p.stat().st_size > 0 for p in target.parent.iterdir()):
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    assert process.returncode == -signal.SIGKILL
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["input={tmp}/nowhere.ply", "output={tmp}/o.ply"], ["nowhere.ply"]),
+        (["input={tmp}/cut.ply", "output={tmp}/o.ply"], ["cut.ply"]),
+        (["input={tmp}/empty.xyz", "output={tmp}/o.ply"], ["empty.xyz"]),
+        (["input={tmp}/words.xyz", "output={tmp}/o.ply"], ["words.xyz"]),
+        (["input={tmp}/scan.ply", "output={tmp}/o.docx"], ["o.docx", ".ply"]),
+        (["input={tmp}/scan.ply", "output=/dev/null/o.ply"], ["/dev/null/o.ply", "cannot write"]),
+        (["input={tmp}/scan.ply", "output={tmp}/o.ply", "checkpoint={tmp}/scan.ply"], ["scan.ply", "safetensors"]),
+        (["input={tmp}/scan.ply", "output={tmp}/o.ply", "votes=0"], ["votes=0"]),
+        (["input={tmp}/scan.ply", "output={tmp}/o.ply", "vote=2"], ["vote=2"]),
+        (["output={tmp}/o.ply"], ["input"]),
+        (["input={tmp}/nan.npy", "output={tmp}/o.ply"], ["nan.npy", "finite"]),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(net, tmp_path, arguments, words):
+    scan(tmp_path / "scan.ply")
+    (tmp_path / "cut.ply").write_bytes((tmp_path / "scan.ply").read_bytes()[:1000])
+    (tmp_path / "empty.xyz").write_text("")
+    (tmp_path / "words.xyz").write_text("once upon a time\nthere was a scan\n")
+    np.save(tmp_path / "nan.npy", np.full((5, 3), np.nan))
+    filled = [a.format(tmp=tmp_path) for a in arguments]
+    if not any(a.startswith("checkpoint") for a in filled):
+        filled.append(f"checkpoint={net}")
+    failed(tool_here("predict", *filled), *words)
+    assert not (tmp_path / "o.ply").exists()
