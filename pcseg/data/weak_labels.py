@@ -131,7 +131,7 @@ class WeakLabels:
         per_class = self.counts([scene.name for scene in self.scenes], Classes(self.classes)).sum(axis=0)
         empty = [scene.name for scene in self.scenes if scene.count == 0]
         missing = [name for name, n in zip(self.classes, per_class, strict=True) if n == 0]
-        how = [self.rule, *(f"{k}={v}" for k, v in self.parameters.items())]
+        how = [self.rule, *(f"{k}={v}" for k, v in sorted(self.parameters.items()))]
         how += [] if self.seed is None else [f"seed={self.seed}"]
         lost = self.spent - self.count
         lines = [
