@@ -34,9 +34,38 @@ def test_translation_ignores_exactly_what_the_target_lacks(source: list[str], ta
 
 
 def test_the_three_s3dis_orders_agree_by_name() -> None:
-    kpconv = "ceiling floor wall beam column window door chair table bookcase sofa board clutter".split()
+    kpconv = [
+        "ceiling",
+        "floor",
+        "wall",
+        "beam",
+        "column",
+        "window",
+        "door",
+        "chair",
+        "table",
+        "bookcase",
+        "sofa",
+        "board",
+        "clutter",
+    ]
     assert translation(kpconv, S3DIS).tolist() == [0, 1, 2, 3, 4, 5, 6, 8, 7, 10, 9, 11, 12]
-    minkowski = "clutter beam board bookcase ceiling chair column door floor sofa stairs table wall window".split()
+    minkowski = [
+        "clutter",
+        "beam",
+        "board",
+        "bookcase",
+        "ceiling",
+        "chair",
+        "column",
+        "door",
+        "floor",
+        "sofa",
+        "stairs",
+        "table",
+        "wall",
+        "window",
+    ]
     assert translation(minkowski, S3DIS)[10] == IGNORE
     assert translation(minkowski, S3DIS, {"stairs": "clutter"})[10] == 12
 

@@ -195,7 +195,7 @@ def test_own_scans(tmp_path: Path) -> None:
     scene = read_scene(tmp_path / "out/train/a", read_classes(tmp_path / "out"), with_labels=True)
     assert scene.segment is not None
     assert scene.segment.tolist() == [0, 1]
-    np.testing.assert_allclose(scene.coord[:, 0] + scene.origin[0], [500000.001, 500001], atol=1e-6)
+    np.testing.assert_allclose(scene.coord[:, 0] + scene.origin[0], [500000.001, 500001], rtol=0, atol=1e-6)
     (raw / "classes.yaml").write_text("names: [ground, tree]\nids: {2: ground, 5: tree}\nignore: [7]\n")
     assert "prepared with settings" in failed(prepare(*arguments))
     assert prepare(*arguments, "overwrite=true").returncode == 0
