@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from time import perf_counter
 
 import _cli
 from pcseg.data.simulated import Difficulty, Settings, simulate_building
+from pcseg.errors import InputError
+
+KNOWN = tuple(f.name for f in fields(Difficulty))
+HELP = f"how hard it is, e.g. difficulty.clutter=2; of {', '.join(KNOWN)}"
 
 
 @dataclass
@@ -20,13 +24,15 @@ class Options:
     frames: int = _cli.option("RGB-D frames of each room", 8)
     seed: int = _cli.option("seed of everything that is drawn", 0)
     workers: int = _cli.option("processes; 0 is one for each core", 0)
-    difficulty: Difficulty = field(
-        default_factory=Difficulty, metadata={"help": "e.g. difficulty.clutter=2; see pcseg.data.simulated.Difficulty"}
-    )
+    difficulty: dict[str, float] = field(default_factory=dict, metadata={"help": HELP})
 
 
 def main(options: Options) -> None:
-    settings = Settings(options.points, options.frames, options.seed, options.difficulty)
+    for name in options.difficulty:
+        if name not in KNOWN:
+            raise InputError(f"difficulty.{name}: no such setting; choose from {', '.join(KNOWN)}")
+    difficulty = Difficulty(**options.difficulty)
+    settings = Settings(options.points, options.frames, options.seed, difficulty)
     start = perf_counter()
     made = simulate_building(options.output, options.areas, options.rooms, settings, options.workers)
     print(

@@ -46,7 +46,7 @@ Maker = Callable[[Generator, Style], Item]
 def table(rng: Generator, style: Style, size: tuple[float, float] | None = None, low: bool = False) -> Item:
     """A table or desk: four legs, panel sides, a pedestal or a closed front; ``low`` is a coffee table."""
     width, depth = size or (rng.uniform(1.0, 1.8) * style.wide, rng.uniform(0.6, 0.9))
-    height = rng.uniform(0.36, 0.5) if low else rng.uniform(0.68, 0.80) * style.tall
+    height = rng.uniform(0.36, 0.5) if low else rng.uniform(0.66, 0.82) * style.tall
     top, legs = style.palette.material("table", rng), style.palette.material("metal", rng)
     thick = rng.uniform(0.025, 0.05)
     shape = rng.choice(["legs", "panels", "pedestal", "closed"], p=[0.45, 0.3, 0.15, 0.1])

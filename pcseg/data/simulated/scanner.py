@@ -19,12 +19,16 @@ GRAZING = 0.3
 
 @dataclass(frozen=True)
 class Cloud:
-    """P scanned points in the room's frame: ``coord`` (P, 3) float32, ``color`` (P, 3) uint8, ``solid`` (P,), ``scan`` (P,)."""
+    """P scanned points in the room's frame: ``coord`` (P, 3) float32, ``color`` (P, 3) uint8, ``solid`` (P,) hit.
+
+    ``scan`` (P,) is the station a point was measured from, an index into ``stations`` (T, 3).
+    """
 
     coord: np.ndarray
     color: np.ndarray
     solid: np.ndarray
     scan: np.ndarray
+    stations: np.ndarray
 
 
 def stations(room: Room, count: int, rng: np.random.Generator, height: tuple[float, float]) -> np.ndarray:
@@ -48,14 +52,12 @@ def scan(lit: Lit, points: int, rng: np.random.Generator, difficulty: Difficulty
     """About ``points`` points of a room, from three to six stations by its size: no more, and fewer only where little returns."""
     room = lit.room
     count = int(np.clip(round(room.size[0] * room.size[1] / 9), 3, 6))
-    kept = [
-        _turn(lit, place, oversampling * points / count, rng, difficulty)
-        for place in stations(room, count, rng, (1.35, 1.75))
-    ]
+    places = stations(room, count, rng, (1.35, 1.75))
+    kept = [_turn(lit, place, oversampling * points / count, rng, difficulty) for place in places]
     coord, color, solid = (np.concatenate([k[i] for k in kept]) for i in range(3))
     origin = np.repeat(np.arange(count), [len(k[0]) for k in kept])
     chosen = np.sort(rng.permutation(len(coord))[:points])
-    return Cloud(coord[chosen], color[chosen], solid[chosen], origin[chosen])
+    return Cloud(coord[chosen], color[chosen], solid[chosen], origin[chosen], places)
 
 
 def _turn(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from pcseg.data.simulated.light import Lit
 from pcseg.data.simulated.rooms import draw_room, room_names
 from pcseg.data.simulated.scanner import scan
 from pcseg.errors import InputError
-from pcseg.files import atomic_path, read_json, write_json
+from pcseg.files import atomic_path, read_json, sweep, write_json
 from pcseg.labels import S3DIS
 
 SPACING = 20.0
@@ -142,8 +141,7 @@ def _claim(output: Path, settings: Settings) -> None:
             raise InputError(f"{note}: made with another {', '.join(odd)}; choose another output or remove {output}")
     else:
         write_json(note, made)
-    for left in output.glob("Area_*/.*.tmp"):
-        shutil.rmtree(left, ignore_errors=True)
+    sweep(output)
 
 
 @contextmanager
