@@ -25,19 +25,15 @@ CONFIGS = str(Path(__file__).resolve().parents[1] / "configs")
 T = TypeVar("T")
 
 
-def run(task: Callable[[T], object], schema: type[T], config_name: str, epilog: str = "") -> NoReturn:
+def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoReturn:
     """Compose ``configs/<config_name>.yaml`` with the command line, check it against ``schema`` and call ``task``.
 
     Hydra's own options work (``--cfg job``, ``--multirun``, ``--help``). A key, type or name that does not exist leaves
     with one line on stderr and exit code 2.
     """
-    store = ConfigStore.instance()
-    store.store(name=f"{config_name}_schema", node=schema)
-    store.store(group="hydra/help", name="pcseg", node=HelpConf(template=_help(schema, config_name, epilog)))
+    register(schema, config_name)
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-
-    OmegaConf.register_new_resolver("experiment", chosen_experiment, replace=True)
     failed: list[InputError] = []
 
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config_name)
@@ -59,6 +55,14 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str, epilog: 
             raise failed[0]
 
     guard(action)
+
+
+def register(schema: type[Any], config_name: str) -> None:
+    """Make known what the yaml files refer to: the schema, the help text, and the name of the experiment."""
+    store = ConfigStore.instance()
+    store.store(name=f"{config_name}_schema", node=schema)
+    store.store(group="hydra/help", name="pcseg", node=HelpConf(template=_help(schema, config_name)))
+    OmegaConf.register_new_resolver("experiment", chosen_experiment, replace=True)
 
 
 def chosen_experiment() -> str:
@@ -98,13 +102,13 @@ def one_line(error: BaseException) -> str:
     return kept
 
 
-def _help(schema: type[Any], config_name: str, epilog: str) -> str:
+def _help(schema: type[Any], config_name: str) -> str:
     assert is_dataclass(schema)
     lines = [(schema.__doc__ or "").strip(), "", "settings (name=value):"]
     lines += [f"  {f.name:<18} {f.metadata.get('help', '')}" for f in fields(schema)]
     lines += [
         "",
-        f"choices (from the folders of configs/, each replaceable: group=choice):\n$APP_CONFIG_GROUPS\n{epilog}",
+        "choices (from the folders of configs/, each replaceable: group=choice):\n$APP_CONFIG_GROUPS",
     ]
     lines += [f"the configuration as it stands (or: tools/{config_name}.py --cfg job):\n$CONFIG"]
     return "\n".join(lines)

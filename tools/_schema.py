@@ -41,7 +41,7 @@ class Labels:
 class Augment:
     """What is changed about a scene each time it is drawn."""
 
-    transforms: list[Any] = setting("objects of pcseg.data.transforms, in order")
+    transforms: dict[str, Any] = setting("objects of pcseg.data.transforms by any name, in order")
     mix: float = setting("probability that another scene is merged in (Mix3D); not in pairs", 0.0)
 
 

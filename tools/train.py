@@ -144,7 +144,7 @@ def splits_of(config: Train) -> list[str]:
 
 def make_dataset(config: Train, classes: Classes) -> TrainDataset:
     data = config.data
-    transforms = [build(node, f"augment.transforms[{i}]") for i, node in enumerate(config.augment.transforms)]
+    transforms = [build(node, f"augment.transforms.{name}") for name, node in config.augment.transforms.items()]
     return TrainDataset(
         list_scenes(data.root, splits_of(config)),
         classes,
