@@ -107,7 +107,12 @@ def _one(reader: SceneReader, output: str, name: str) -> str:
         return str(error)
     except Exception as error:  # whatever a damaged file makes a parser do, the other scenes go on
         return f"{name}: {type(error).__name__}: {error}".splitlines()[0]
-    write_scene(output, scene, source=name, defects=[str(d) for d in defects])
+    try:
+        write_scene(output, scene, source=name, defects=[str(d) for d in defects])
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):  # no room, or no right to write: every other scene would fail too
+            raise
+        return str(error)
     return ""
 
 

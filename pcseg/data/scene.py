@@ -97,14 +97,12 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     if not (folder / "coord.npy").is_file():
         raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
     coord, shift = _coord(folder)
-    meta = read_json(folder / "scene.json") if (folder / "scene.json").is_file() else {}
+    names, origin = _meta(folder)
     arrays: dict[str, Any] = {"color": _color(folder, len(coord)), "normal": _points(folder, "normal", len(coord))}
     arrays["superpoint"] = _vector(folder, "superpoint", len(coord))
-    names = tuple(meta.get("classes", ()))
     if with_labels:
         arrays["segment"] = _segment(folder, len(coord), names, classes)
         arrays["instance"] = _vector(folder, "instance", len(coord))
-    origin = np.asarray(meta.get("origin", (0.0, 0.0, 0.0)), dtype=np.float64)
     return Scene(name=name, coord=coord, origin=origin + shift, classes=classes.names, **arrays)
 
 
@@ -145,6 +143,19 @@ def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...
             raise InputError(f"{root / split}: no scene folder here (found in {root}: {there})")
         found += scenes
     return found
+
+
+def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    """Class names and origin (3,) from ``scene.json``; no names and zero where there is none, as in Pointcept's folders."""
+    path = folder / "scene.json"
+    if not path.is_file():
+        return (), np.zeros(3)
+    meta = read_json(path)
+    try:
+        names = tuple(str(name) for name in meta.get("classes", ()))
+        return names, np.asarray(meta.get("origin", (0, 0, 0)), dtype=np.float64).reshape(3)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no class names and origin in it ({error}); prepare the scene again") from error
 
 
 def _load(path: Path) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyElement
 
+UTM = np.array([500_000.0, 4_500_000.0, 100.0])
 ALIGNED, ORIGINAL = "%.3f %.3f %.3f %d %d %d", "%.6f %.6f %.6f %.6f %.6f %.6f"
 
 
@@ -56,3 +57,14 @@ def scannet_scene(folder: Path, labelled: bool = True) -> dict[str, np.ndarray]:
         groups = {"segGroups": [{"id": 0, "objectId": 0, "segments": [7], "label": "office chair"}]}
         (folder / f"{scene}.aggregation.json").write_text(json.dumps(groups))
     return {"nyu40": nyu40, "coord": np.stack([vertices[a] for a in "xyz"], axis=1)}
+
+
+def labelled_cloud(count: int = 60) -> dict[str, np.ndarray]:
+    """What write_cloud takes: a small cloud at UTM coordinates, with colours, labels and confidences."""
+    rng = np.random.default_rng(0)
+    return {
+        "coord": np.round(rng.uniform(0, 30, (count, 3)), 3) + UTM,
+        "color": rng.integers(0, 256, (count, 3)).astype(np.uint8),
+        "labels": rng.integers(-1, 13, count),
+        "confidence": rng.random(count).astype(np.float32),
+    }

@@ -135,6 +135,14 @@ def test_pickles_and_cut_files_are_refused(tmp_path: Path) -> None:
             read_scene(folder, ABC, with_labels=False)
 
 
+@pytest.mark.parametrize("text", ["[]", '{"origin": [1, 2]}', '{"origin": "here"}', '{"classes": 3}', "{"])
+def test_malformed_scene_json(tmp_path: Path, text: str) -> None:
+    folder = write_scene(tmp_path, scene())
+    (folder / "scene.json").write_text(text)
+    with pytest.raises(InputError, match=r"scene\.json"):
+        read_scene(folder, ABC, with_labels=True)
+
+
 def test_labels_that_do_not_fit_on_disk_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="segment runs from 0 to 40000"):
         write_scene(tmp_path, scene(2, segment=np.array([0, 40000])))

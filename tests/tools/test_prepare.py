@@ -203,6 +203,18 @@ def test_own_scans(tmp_path: Path) -> None:
     assert "c.ply: not a readable PLY file" in failed(prepare(*arguments))
 
 
+def test_values_too_large_for_the_disk_format_fail_their_scene_only(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/classes.yaml").write_text("names: [ground]\ninstance: tree\n")
+    (tmp_path / "raw/a.csv").write_text("x,y,z,tree\n0,1,1,5e9\n1,2,2,1\n")
+    (tmp_path / "raw/b.csv").write_text("x,y,z,tree\n0,1,1,5\n1,2,2,1\n")
+    done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1")
+    assert "1 of 2 scenes failed" in failed(done)
+    assert "instance runs from 1 to 5000000000" in done.stderr
+    assert (tmp_path / "out/train/b/instance.npy").is_file()
+    assert leftovers(tmp_path / "out") == []
+
+
 def test_scannet_and_pointcept(tmp_path: Path) -> None:
     scannet_scene(tmp_path / "raw/scans/scene0000_00")
     scannet_scene(tmp_path / "raw/scans_test/scene0707_00", labelled=False)
