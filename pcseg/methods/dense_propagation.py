@@ -83,6 +83,8 @@ class CrossSamplePropagation(_Propagation):
     clean prediction (the paper mentions no such stop). ``stride`` is where features are exchanged; ``max_nodes`` and
     ``temperature`` are the affinity's (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean
     pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
+
+    The coarser the stride, the less a network with skips feels the exchange, and the larger a weight it takes.
     """
 
     def __init__(
