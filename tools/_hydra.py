@@ -84,10 +84,9 @@ def build(node: Any, where: str, *arguments: Any) -> Any:
 
 
 def job_folder(output: str) -> Path:
-    """``output``; in a ``--multirun``, a folder below it named after what this job has otherwise than the others."""
-    job = HydraConfig.get()
-    several = job.mode == RunMode.MULTIRUN
-    return Path(output) / job.job.override_dirname.replace("/", "_") if several else Path(output)
+    """``output``; in a ``--multirun``, the folder below it that has the number of this job."""
+    hydra = HydraConfig.get()
+    return Path(output) / str(hydra.job.num) if hydra.mode == RunMode.MULTIRUN else Path(output)
 
 
 def one_line(error: BaseException) -> str:

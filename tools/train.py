@@ -174,7 +174,7 @@ def record_of(config: Train) -> dict[str, Any]:
 
 def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabric: lightning_fabric.Fabric) -> Stage:
     part = config.stages[name]
-    steps = max(1, round(part.steps * config.steps))
+    steps = round(part.steps * config.steps)
     rate = {"lr": config.optim.optimizer.get("lr", 0.001) * part.rate}
     where = (fabric.global_rank, fabric.world_size)
     counts = dataset.counts() if part.pairs else None

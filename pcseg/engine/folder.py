@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -39,16 +40,15 @@ class RunFolder:
         except OSError as error:
             raise self._unwritable(error) from error
         self._append("train.log", "")
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter  # a second to import, not needed by every run
-
-            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"))
+        self._use_tensorboard = tensorboard
         if wandb:
             try:
                 import wandb as client
             except ImportError as error:
                 raise InputError("wandb: the package is not installed; pip install wandb, or wandb=null") from error
-            self._wandb = client.init(project=wandb, dir=str(self.path), name=self.path.name, resume="allow")
+            # The same folder is the same run there too, when it is resumed.
+            number = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
+            self._wandb = client.init(project=wandb, id=number, dir=str(self.path), name=self.path.name, resume="allow")
 
     @property
     def state(self) -> Path:
@@ -86,10 +86,14 @@ class RunFolder:
         if self._wandb is not None:
             self._wandb.log(dict(values), step=step)
 
-    def cut_curve(self, steps: int) -> None:
-        """Keep the first ``steps`` lines of the loss curve, those that the checkpoint knows of."""
+    def begin(self, steps: int) -> None:
+        """Go on after ``steps`` steps: of the loss curve and TensorBoard, what the checkpoint does not know is dropped."""
         if not self.writes:
             return
+        if self._use_tensorboard:
+            from torch.utils.tensorboard import SummaryWriter  # a second to import, not needed by every run
+
+            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=steps + 1 if steps else None)
         curve = self.path / "curve.jsonl"
         with suppress(FileNotFoundError):
             lines = curve.read_bytes().splitlines(keepends=True)

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from pcseg.data.dataset import TrainDataset
 from pcseg.data.scene import read_scene
 from pcseg.errors import InputError
@@ -28,16 +30,22 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
 
 
 def budget(dataset: TrainDataset) -> dict[str, Any]:
-    """How many labels a training set has: ``{"count", "fraction", "sha256"}``, of the label file or of all labels."""
-    if dataset.labels is not None:
-        return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
+    """How many labels a training set has: ``{"count", "fraction", "sha256"}``, of the label file or of all labels.
+
+    Looks at every scene, so that a label file of other clouds is told before training and not in the middle of it.
+    """
     count, points, digest = 0, 0, hashlib.sha256()
-    for folder in dataset.folders:
-        scene = read_scene(folder, dataset.classes, with_labels=True)
+    for folder in tqdm(dataset.folders, desc="check labels", unit="scene", leave=False):
+        scene = read_scene(folder, dataset.classes, with_labels=dataset.labels is None)
+        if dataset.labels is not None:
+            dataset.labels.labels(scene)
+            continue
         if scene.segment is None:
             raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
         count, points = count + int((scene.segment != IGNORE).sum()), points + len(scene)
         digest.update(scene.name.encode() + scene.segment.astype("<i2").tobytes())
+    if dataset.labels is not None:
+        return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
     return {"count": count, "fraction": count / max(points, 1), "sha256": digest.hexdigest()}
 
 

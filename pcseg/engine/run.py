@@ -20,6 +20,7 @@ from pcseg.engine.checkpoint import (
     write_tensors,
 )
 from pcseg.engine.folder import RunFolder
+from pcseg.errors import InputError
 from pcseg.metrics import ConfusionMatrix
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
@@ -34,6 +35,12 @@ class Settings:
     clip: float | None = 10.0
     checkpoint_every: int = 500
     evaluate_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.accumulate < 1 or self.seed < 0 or (self.clip is not None and self.clip <= 0):
+            raise InputError(
+                f"accumulate={self.accumulate}, seed={self.seed}, clip={self.clip}: must be at least 1, at least 0, above 0"
+            )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -38,6 +38,10 @@ class Stage:
     schedule: Callable[[float], float]
     batches: Callable[[int], Iterable[Batch]]
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"stages.{self.name}: has {self.steps} steps; raise steps or stages.{self.name}.steps")
+
 
 def train(
     fabric: lightning_fabric.Fabric,
@@ -56,7 +60,9 @@ def train(
     """
     run = Run(fabric, model, folder, settings, evaluate)
     state = run.read() if resume else None
-    folder.cut_curve(run.step)
+    folder.begin(run.step)
+    for stage in stages:  # made once before the first step: a mistake in the last stage should not wait for its turn
+        stage.optimizer(stage.method(model.network).parameters())
     total = sum(stage.steps for stage in stages)
     with tqdm(total=total, initial=run.step, unit="step", disable=not fabric.is_global_zero) as bar:
         first = 0
@@ -83,7 +89,7 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
     if state is not None:
         run.restore(state, method, optimizer)
     method.train()
-    batches = iter(stage.batches(run.step - first))
+    batches = _plain_errors(stage.batches(run.step - first))
     while run.step < first + stage.steps:
         # Seeded at every step: what is drawn depends on the step alone, not on where the run was interrupted.
         torch.manual_seed(derive(settings.seed, run.step, 1 + fabric.global_rank))
@@ -120,6 +126,15 @@ def _backward(fabric: lightning_fabric.Fabric, method: Any, batches: list[Batch]
             sums[name] = sums.get(name, 0) + value.detach() / len(batches)
     means = fabric.all_reduce(torch.stack(list(sums.values())), reduce_op="mean")
     return dict(zip(sums, means, strict=True))
+
+
+def _plain_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same batches. A DataLoader worker wraps an InputError into its own traceback: its last line is the message."""
+    try:
+        yield from batches
+    except InputError as error:
+        message = str(error).strip().splitlines()[-1]
+        raise InputError(message.removeprefix("pcseg.errors.InputError: ")) from error
 
 
 def _checked(losses: dict[str, Tensor], step: int, stage: str) -> dict[str, float]:

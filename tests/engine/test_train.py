@@ -172,6 +172,52 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     assert all(torch.isfinite(t).all() for t in read_tensors(tmp_path / "last.safetensors", "model")[0].values())
 
 
+def test_a_mistake_in_the_last_stage_is_told_before_the_first_step(tmp_path):
+    def broken(network: nn.Module) -> Method:
+        raise InputError("stride=3: the network has strides 1, 2")
+
+    taken: list[int] = []
+
+    def counted(start: int) -> Iterator[Batch]:
+        taken.append(start)
+        return batches(0, 1, True, start)
+
+    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    stages = [Stage("one", 2, Toy, sgd, Constant(), counted), Stage("two", 2, broken, sgd, Constant(), counted)]
+    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(InputError, match="stride=3"):
+        train(fabric, model, stages, RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2))
+    assert not taken
+
+
+@pytest.mark.parametrize("wrong", [{"accumulate": 0}, {"clip": 0.0}, {"seed": -1}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Settings(**wrong)
+
+
+def test_a_stage_without_a_step_is_refused():
+    with pytest.raises(InputError, match=r"stages.tail: has 0 steps"):
+        Stage("tail", 0, Toy, torch.optim.SGD, Constant(), partial(batches, 0, 1, True))
+
+
+def test_an_error_in_a_worker_process_stays_one_line(tmp_path):
+    class Broken(torch.utils.data.Dataset[Batch]):
+        def __getitem__(self, index: int) -> Batch:
+            raise InputError("Area_1/a: these labels belong to another cloud; draw them again")
+
+        def __len__(self) -> int:
+            return 4
+
+    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    workers = torch.utils.data.DataLoader(Broken(), batch_size=None, num_workers=1, multiprocessing_context="fork")
+    stage = Stage("one", 2, Toy, partial(torch.optim.SGD, lr=0.1), Constant(), lambda start: workers)
+    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(InputError, match=r"^Area_1/a: these labels belong to another cloud; draw them again$"):
+        train(fabric, model, [stage], RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2))
+
+
 def test_batches_without_a_label_do_no_harm(tmp_path):
     model, curve = run(tmp_path, labelled=False)
     assert all(math.isfinite(loss) for loss in curve.values())
@@ -182,7 +228,7 @@ def test_other_processes_write_nothing(tmp_path):
     folder = RunFolder(tmp_path / "absent", writes=False, tensorboard=True)
     folder.log("text")
     folder.step(1, {"loss": 1.0})
-    folder.cut_curve(0)
+    folder.begin(0)
     folder.close()
     assert not (tmp_path / "absent").exists()
 
