@@ -26,8 +26,8 @@ class Packing:
     so distinct voxels have distinct keys.
     """
 
-    def __init__(self, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
-        corners = [_corners("coords", coords)] if len(coords) else []
+    def __init__(self, name: str, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
+        corners = [_corners(name, coords)] if len(coords) else []
         if moved is not None and len(moved) and reach is not None:
             moved_corners = _corners("out_coords", moved)
             moved_corners[0, 1:] += reach[0].clamp(max=0)

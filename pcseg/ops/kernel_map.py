@@ -32,7 +32,7 @@ def _reference(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[
     _check(in_coords, out_coords, offsets)
     wanted = offsets.tolist()
     reach = torch.stack([offsets.amin(0), offsets.amax(0)]).cpu() if wanted else None
-    packing = Packing(in_coords, out_coords, reach)
+    packing = Packing("in_coords", in_coords, out_coords, reach)
     keys, order = packing.keys(in_coords).sort()
     twice = (keys[1:] == keys[:-1]).nonzero()
     if len(twice):

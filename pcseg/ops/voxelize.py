@@ -65,7 +65,7 @@ def _check(coords: Tensor, keep: Tensor | None) -> None:
 
 def _reference(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     _check(coords, keep)
-    keys = Packing(coords).keys(coords)
+    keys = Packing("coords", coords).keys(coords)
     order = (
         torch.arange(len(keys), device=keys.device) if keep is None else (~keep).to(torch.uint8).argsort(stable=True)
     )
