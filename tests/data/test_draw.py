@@ -30,6 +30,7 @@ def nested(small: WeakLabels, large: WeakLabels) -> bool:
 
 
 @given(fraction=fractions, seed=seeds)
+@settings(max_examples=50, deadline=None)
 def test_uniform_takes_the_floor_of_the_share_and_at_least_one(fraction: float, seed: int) -> None:
     labels = draw_uniform(ROOMS, CLASSES, fraction, seed)
     for scene, entry in zip(ROOMS, labels.scenes, strict=True):
@@ -39,7 +40,7 @@ def test_uniform_takes_the_floor_of_the_share_and_at_least_one(fraction: float, 
 
 
 @given(fraction=fractions, seed=seeds)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_per_class_gives_each_class_its_share_and_at_least_one(fraction: float, seed: int) -> None:
     labels = draw_per_class(ROOMS, CLASSES, fraction, seed)
     for scene, entry in zip(ROOMS, labels.scenes, strict=True):
@@ -51,7 +52,7 @@ def test_per_class_gives_each_class_its_share_and_at_least_one(fraction: float, 
 
 
 @given(seed=seeds, small=fractions, large=fractions, points=st.integers(1, 500))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_smaller_budgets_are_part_of_larger_ones(seed: int, small: float, large: float, points: int) -> None:
     small, large = min(small, large), max(small, large)
     assert nested(draw_uniform(ROOMS, CLASSES, small, seed), draw_uniform(ROOMS, CLASSES, large, seed))

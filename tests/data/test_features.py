@@ -41,7 +41,7 @@ def test_widths_are_those_of_the_values() -> None:
 
 def test_a_scan_without_colour_is_refused_or_grey_as_declared() -> None:
     bare, grey = make_points(COORD), make_points(COORD, np.full((3, 3), 128, dtype=np.uint8))
-    with pytest.raises(InputError, match="no colour.*optional_color"):
+    with pytest.raises(InputError, match=r"no colour.*optional_color"):
         Features(["color"])(bare)
     assert (Features(["optional_color"])(bare) == 0).all()
     assert np.allclose(Features(["optional_color"])(grey), 0, atol=0.002)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.data.points import Points
@@ -22,6 +22,7 @@ def marked(labels: np.ndarray) -> Points:
 
 
 @given(seed=st.integers(0, 2**32), ratio=st.floats(0, 1), known=st.lists(st.booleans(), min_size=1, max_size=50))
+@settings(max_examples=50, deadline=None)
 def test_dropout_never_loses_a_label(seed: int, ratio: float, known: list[bool]) -> None:
     points = marked(np.where(known, 3, IGNORE))
     after = Dropout(ratio)(points, np.random.default_rng(seed))
