@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ def simulate_building(
     wanted = [(area, index) for area in range(1, areas + 1) for index in range(rooms)]
     names = room_names(rooms)
     tasks = [(a, i) for a, i in wanted if not (output / f"Area_{a}" / names[i]).is_dir()]
-    workers = min(workers or len(os.sched_getaffinity(0)), len(tasks))
+    workers = min(workers or _cores(), len(tasks))
     with tqdm(total=len(wanted), initial=len(wanted) - len(tasks), desc="simulate", unit="room") as bar:
         if workers <= 1:
             for area, index in tasks:
@@ -72,6 +73,11 @@ def simulate_building(
                 done.result()
                 bar.update()
     return len(tasks)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def simulate_room(output: str | os.PathLike[str], area: int, index: int, settings: Settings) -> Path:
@@ -150,5 +156,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise InputError("workers: one was killed, by lack of memory perhaps; run again with fewer") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
