@@ -11,57 +11,63 @@ namespace {
 // Elements of a block. Blocks are cut by this alone, so the order of additions depends on nothing else.
 constexpr int64_t block_size = 2048;
 
-// The order of the elements by segment, ascending within each; identity (nullptr) where they come that way.
+// The elements by segment, ascending within each: place p holds element(p), segment s the places start[s] to start[s + 1].
 class Order {
    public:
-    Order(const int64_t* segment, int64_t elements, int64_t segments, int64_t* room) : segment_(segment) {
-        std::vector<int64_t> next(segments + 1, 0);
+    std::vector<int64_t> start;
+
+    Order(const int64_t* segment, int64_t elements, int64_t segments, int64_t* room) : start(segments + 2, 0) {
         bool sorted = true;
         for (int64_t e = 0; e < elements; ++e) {
             if (segment[e] < 0 || segment[e] >= segments) throw BadInput{"segment: a number is out of range"};
             sorted &= e == 0 || segment[e - 1] <= segment[e];
-            ++next[segment[e] + 1];
+            ++start[segment[e] + 2];
         }
-        if (sorted) return;
-        for (int64_t s = 0; s < segments; ++s) next[s + 1] += next[s];
-        for (int64_t e = 0; e < elements; ++e) room[next[segment[e]]++] = e;
+        for (int64_t s = 0; s < segments; ++s) start[s + 2] += start[s + 1];
+        if (sorted) {  // places are elements
+            start.erase(start.begin());
+            return;
+        }
+        for (int64_t e = 0; e < elements; ++e) room[start[segment[e] + 1]++] = e;  // leaves start[s + 1] at the end of s
+        start.pop_back();
         order_ = room;
     }
     int64_t element(int64_t place) const { return order_ ? order_[place] : place; }
-    int64_t segment(int64_t place) const { return segment_[element(place)]; }
+
+    // Asks memory for a row that will be read soon: the hardware cannot guess it where places are not elements.
+    template <class T>
+    void fetch(int64_t place, const T* values, int64_t channels) const {
+        if (order_ == nullptr || place + ahead >= start.back()) return;
+        const char* row = reinterpret_cast<const char*>(values + order_[place + ahead] * channels);
+        for (size_t byte = 0; byte < std::min(channels * sizeof(T), size_t(512)); byte += 64) __builtin_prefetch(row + byte);
+    }
 
    private:
-    const int64_t* segment_;
+    static constexpr int64_t ahead = 16;
     const int64_t* order_ = nullptr;
 };
 
-// What a block knows of a segment that it shares with the block before or after it.
-struct Part {
-    int64_t segment = -1;
-    int64_t row = 0;  // of the scratch memory
-};
-
-// Calls reduce(segment, from, to, part) for each run of one segment within a block, part being -1 where the run is the
-// whole segment, else the scratch row (two a block) that takes its share; then merge(segment, part) for the shares, one
-// after the other in the order of the elements.
+// Calls reduce(segment, from, to, part) for each run of places of one segment within a block, part being -1 where the run
+// is the whole segment, else the scratch row (two a block) that takes its share; then merge(segment, part) for the shares,
+// one after the other in the order of the places.
 template <class Reduce, class Merge>
 void by_block(const Order& order, int64_t elements, int64_t threads, Reduce&& reduce, Merge&& merge) {
     const int64_t blocks = (elements + block_size - 1) / block_size;
-    std::vector<Part> parts(2 * blocks);
+    std::vector<int64_t> shared(2 * blocks, -1);  // the segment of each scratch row in use
     parallel_tasks(threads, blocks, [&](int64_t block, int64_t) {
         const int64_t begin = block * block_size, end = std::min(elements, begin + block_size);
+        int64_t segment = std::upper_bound(order.start.begin(), order.start.end(), begin) - order.start.begin() - 1;
         for (int64_t from = begin, to; from < end; from = to) {
-            const int64_t segment = order.segment(from);
-            for (to = from + 1; to < end && order.segment(to) == segment;) ++to;
-            const bool before = from == begin && from > 0 && order.segment(from - 1) == segment;
-            const bool after = to == end && to < elements && order.segment(to) == segment;
-            const int64_t part = before ? 2 * block : after ? 2 * block + 1 : -1;
-            if (part >= 0) parts[part] = {segment, part};
+            while (order.start[segment + 1] <= from) ++segment;
+            to = std::min(end, order.start[segment + 1]);
+            const bool whole = order.start[segment] == from && order.start[segment + 1] == to;
+            const int64_t part = whole ? -1 : 2 * block + (from != begin);
+            if (!whole) shared[part] = segment;
             reduce(segment, from, to, part);
         }
     });
-    for (const Part& part : parts)
-        if (part.segment >= 0) merge(part.segment, part.row);
+    for (size_t part = 0; part < shared.size(); ++part)
+        if (shared[part] >= 0) merge(shared[part], part);
 }
 
 int64_t scratch_rows(int64_t elements) { return 2 * ((elements + block_size - 1) / block_size); }
@@ -74,10 +80,11 @@ void weighted_sum(const T* values, int64_t channels, const int64_t* row, const T
     by_block(
         order, elements, threads,
         [&](int64_t s, int64_t from, int64_t to, int64_t part) {
-            T* sum = part < 0 ? out + s * channels : scratch.data() + part * channels;
+            T* __restrict sum = part < 0 ? out + s * channels : scratch.data() + part * channels;
             for (int64_t place = from; place < to; ++place) {
                 const int64_t e = order.element(place);
-                const T* value = values + (row ? row[e] : e) * channels;
+                if (!row) order.fetch(place, values, channels);
+                const T* __restrict value = values + (row ? row[e] : e) * channels;
                 const T factor = weight ? weight[e] : T(1);
                 for (int64_t c = 0; c < channels; ++c) sum[c] += factor * value[c];
             }
@@ -89,7 +96,7 @@ void weighted_sum(const T* values, int64_t channels, const int64_t* row, const T
 
 template <class T>
 bool greater(T value, T best) {
-    return value > best || (value != value && best == best);  // the first NaN wins
+    return !(value <= best) & (best == best);  // the first NaN wins
 }
 
 template <class T>
@@ -101,20 +108,23 @@ void segment_max(const T* values, int64_t channels, const int64_t* segment, int6
     by_block(
         order, elements, threads,
         [&](int64_t s, int64_t from, int64_t to, int64_t part) {
-            T* best = part < 0 ? out + s * channels : scratch.data() + part * channels;
+            T* __restrict best = part < 0 ? out + s * channels : scratch.data() + part * channels;
             int64_t* which = part < 0 ? arg + s * channels : scratch_arg.data() + part * channels;
-            const int64_t first = order.element(from);
-            std::copy_n(values + first * channels, channels, best);
-            std::fill_n(which, channels, first);
+            thread_local std::vector<int32_t> steps;  // places since `from`: as narrow as a float, so both fit one loop
+            steps.assign(channels, 0);
+            int32_t* __restrict step = steps.data();
+            std::copy_n(values + order.element(from) * channels, channels, best);
             for (int64_t place = from + 1; place < to; ++place) {
-                const int64_t e = order.element(place);
-                const T* value = values + e * channels;
+                order.fetch(place, values, channels);
+                const T* __restrict value = values + order.element(place) * channels;
+                const int32_t here = place - from;
                 for (int64_t c = 0; c < channels; ++c) {
                     const bool wins = greater(value[c], best[c]);
                     best[c] = wins ? value[c] : best[c];
-                    which[c] = wins ? e : which[c];
+                    step[c] = wins ? here : step[c];
                 }
             }
+            for (int64_t c = 0; c < channels; ++c) which[c] = order.element(from + step[c]);
         },
         [&](int64_t s, int64_t part) {
             for (int64_t c = 0; c < channels; ++c) {

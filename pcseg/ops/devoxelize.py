@@ -34,7 +34,7 @@ def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Te
     with torch.no_grad():
         row, point, weight = _corners(coords, position)
         total = segment_sum(weight, point, len(position))
-        weight = (weight / total[point]).to(wide)
+        weight = (weight / total[point].clamp(min=1e-300)).to(wide)  # 0 where only far sides of the cell are occupied
     return weighted_sum(values, row, weight, point, len(position))
 
 
