@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from pcseg.data.simulated.frames import draw_poses, photograph, write_frames
 from pcseg.data.simulated.light import Lit
 from pcseg.data.simulated.rooms import draw_room, room_names
 from pcseg.data.simulated.scanner import scan
+from pcseg.data.workers import cores, worker_pool
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, sweep, write_json
 from pcseg.labels import S3DIS
@@ -61,23 +58,18 @@ def simulate_building(
     wanted = [(area, index) for area in range(1, areas + 1) for index in range(rooms)]
     names = room_names(rooms)
     tasks = [(a, i) for a, i in wanted if not (output / f"Area_{a}" / names[i]).is_dir()]
-    workers = min(workers or _cores(), len(tasks))
+    workers = min(workers or cores(), len(tasks))
     with tqdm(total=len(wanted), initial=len(wanted) - len(tasks), desc="simulate", unit="room") as bar:
         if workers <= 1:
             for area, index in tasks:
                 simulate_room(output, area, index, settings)
                 bar.update()
             return len(tasks)
-        with _pool(workers) as pool:
+        with worker_pool(workers) as pool:
             for done in as_completed([pool.submit(simulate_room, output, a, i, settings) for a, i in tasks]):
                 done.result()
                 bar.update()
     return len(tasks)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def simulate_room(output: str | os.PathLike[str], area: int, index: int, settings: Settings) -> Path:
@@ -148,15 +140,3 @@ def _claim(output: Path, settings: Settings) -> None:
     else:
         write_json(note, made)
     sweep(output)
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes; an error or Ctrl-C drops the rooms that have not begun."""
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        yield pool
-    except BrokenProcessPool as error:
-        raise InputError("workers: one was killed, by lack of memory perhaps; run again with fewer") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
