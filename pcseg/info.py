@@ -1,0 +1,42 @@
+"""What pcseg found on this machine: python -m pcseg.info."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+import torch
+
+from pcseg.ops import _native
+
+
+def describe() -> dict[str, str]:
+    """Names and values of what decides which kernels run."""
+    library = _native.library()
+    try:
+        version = metadata.version("pcseg")
+    except metadata.PackageNotFoundError:
+        version = "not installed (a checkout on the path)"
+    if library is not None:
+        ops = f"compiled, {library._name}"
+    elif os.environ.get("PCSEG_LIBRARY") == "none":
+        ops = "PyTorch reference (PCSEG_LIBRARY=none)"
+    else:
+        ops = "PyTorch reference: no compiled library; reinstall pcseg where a C++ compiler is"
+    return {
+        "pcseg": version,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "ops": ops,
+        "instruction set": "-" if library is None else library.pcseg_isa().decode(),
+        "threads": str(torch.get_num_threads()),
+        "CUDA in library": "yes" if _native.has_cuda() else "no",
+        "CUDA in torch": f"{torch.version.cuda}" if torch.version.cuda else "no",
+        "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+
+
+if __name__ == "__main__":
+    for name, value in describe().items():
+        print(f"{name + ':':<17}{value}")

@@ -1,0 +1,156 @@
+"""The compiled library: found, refused or missing with the right words; its threads; its C interface."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pcseg.errors import InputError
+from pcseg.ops import _native, kernel_map, sparse_conv
+from tests.ops.clouds import compiled, torch_threads
+from tests.ops.test_sparse_conv import case, distinct, random_like
+from tests.oracles import sparse_conv as oracle
+
+HEADER = (Path(__file__).parents[2] / "csrc/include/pcseg.h").read_text()
+
+
+def load(path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setenv("PCSEG_LIBRARY", str(path))
+    return _native.library.__wrapped__()
+
+
+def test_python_and_header_speak_of_the_same_interface() -> None:
+    assert int(re.search(r"#define PCSEG_ABI (\d+)", HEADER)[1]) == _native.ABI  # type: ignore[index]
+    codes = dict(re.findall(r"PCSEG_(B?FLOAT\d+) = (\d)", HEADER))
+    assert {str(dtype).split(".")[1].upper(): str(code) for dtype, code in _native.DTYPES.items()} == codes
+
+
+@compiled
+def test_the_library_has_all_that_the_header_declares() -> None:
+    functions = re.findall(r"PCSEG_API [\w ]+\*? (pcseg_\w+)\(", HEADER)
+    assert "pcseg_sparse_conv" in functions
+    cpu_only = [name for name in functions if not name.startswith("pcseg_cuda_")]
+    assert [name for name in cpu_only if not hasattr(_native.library(), name)] == []
+
+
+def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"PCSEG_LIBRARY=.*gone\.so: no such file"):
+        load(tmp_path / "gone.so", monkeypatch)
+
+
+def test_a_file_that_is_no_library_leaves_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text.so").write_text("not a library")
+    with pytest.warns(UserWarning, match=r"text\.so: cannot be used"):
+        assert load(tmp_path / "text.so", monkeypatch) is None
+
+
+@compiled
+def test_a_library_of_another_interface_leaves_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native, "ABI", 999)
+    path = Path(_native.library()._name)  # type: ignore[union-attr]
+    with pytest.warns(UserWarning, match="was built for interface 1, this pcseg needs 999; reinstall"):
+        assert load(path, monkeypatch) is None
+
+
+def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **env}, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_no_library_is_said_once() -> None:
+    code = (
+        "import pathlib, torch\n"
+        "exists = pathlib.Path.is_file\n"
+        "pathlib.Path.is_file = lambda path: path.name != 'libpcseg.so' and exists(path)\n"
+        "import pcseg.ops as ops\n"
+        "coords = torch.zeros(2, 4, dtype=torch.int32)\n"
+        "assert len(ops.voxelize(coords).rows) == len(ops.voxelize(coords).rows) == 1\n"
+    )
+    done = python(code, PCSEG_LIBRARY="")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("no compiled library") == 1
+    asked_for = python(code, PCSEG_LIBRARY="none")
+    assert "no compiled library" not in asked_for.stderr
+
+
+def test_info_names_what_runs() -> None:
+    done = subprocess.run([sys.executable, "-m", "pcseg.info"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert f"torch:           {torch.__version__}" in done.stdout
+    assert ("compiled, " in done.stdout) == (_native.library() is not None)
+
+
+@compiled
+@pytest.mark.parametrize("isa", ["plain", "avx2"])
+def test_a_lower_instruction_set_can_be_asked_for(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = _native.library()
+    assert library is not None
+    monkeypatch.delenv("PCSEG_ISA", raising=False)
+    best = library.pcseg_isa().decode()
+    monkeypatch.setenv("PCSEG_ISA", isa)
+    order = ["plain", "avx2", "avx512"]
+    assert library.pcseg_isa().decode() == min(isa, best, key=order.index)
+
+
+def a_convolution() -> tuple[tuple[Any, ...], torch.Tensor]:
+    """Arguments of a convolution of several blocks, and its result."""
+    coords = distinct(3000, 8, seed=0)
+    pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
+    feats, weight = random_like(len(coords), 8, dtype=torch.float32), random_like(27, 8, 8, dtype=torch.float32)
+    args = (feats, weight, pairs, starts, len(coords))
+    return args, sparse_conv(*args)
+
+
+@compiled
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_makes_its_own_threads() -> None:
+    with torch_threads(2):
+        args, expected = a_convolution()  # the parent has a pool now
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # later Pythons warn of any fork beside threads
+            child = os.fork()
+        if child == 0:  # nothing of torch that uses threads: its own pool does not survive a fork
+            os._exit(0 if torch.equal(sparse_conv(*args), expected) else 1)
+        seconds = threading.Timer(60, os.kill, (child, 9))
+        seconds.start()
+        _, status = os.waitpid(child, 0)
+        seconds.cancel()
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert torch.equal(sparse_conv(*args), expected)
+
+
+@compiled
+def test_two_python_threads_at_once() -> None:
+    with torch_threads(2):
+        args, expected = a_convolution()
+        same: list[bool] = []
+
+        def work() -> None:
+            torch.set_num_threads(2)
+            same.extend(torch.equal(sparse_conv(*args), expected) for _ in range(5))
+
+        workers = [threading.Thread(target=work) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(60)
+        assert same == [True] * 15
+
+
+@compiled
+def test_the_words_of_an_error_are_of_this_thread() -> None:
+    feats, weight, pairs, starts, _ = case()
+    with pytest.raises(InputError, match="starts"):
+        sparse_conv(feats.detach(), weight.detach(), pairs[:, 1:].contiguous(), starts, len(feats))
+    with pytest.raises(ValueError, match="not contiguous"):
+        _native.call("pcseg_voxelize", torch.zeros(4, 4).t())
