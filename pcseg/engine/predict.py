@@ -74,9 +74,10 @@ class Predictor:
         if len(finite) < len(xyz):
             xyz = xyz[finite]
             color, normal = (None if a is None else a[finite] for a in (color, normal))
-        # Everything is measured from the scan's own corner: UTM coordinates would not survive float32.
-        xyz = xyz - xyz.min(axis=0)
-        scan = _Scan(xyz, color, normal, floor_level(xyz))
+        # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
+        # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
+        xyz = xyz - (*xyz[:, :2].min(axis=0), floor_level(xyz))
+        scan = _Scan(xyz, color, normal)
         with _evaluating(self.model.network):
             for tile in tiles(xyz, self.model.voxel_size, self.max_voxels, self.halo * self.model.voxel_size):
                 rows = finite[tile.context[tile.core]]
@@ -96,11 +97,17 @@ class Predictor:
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
     def _points(self, tile: Tile, scan: _Scan) -> Points:
-        """The points of a tile, moved by whole voxels so that they lie near zero."""
+        """The points of a tile, moved near zero by whole cells of the network's coarsest level.
+
+        Any other move would make the coarse levels see other cells than in the whole scan, and than in training, where
+        the floor is at z = 0: untrained for it, a network then mistakes the floor for something else.
+        """
         coord = scan.xyz[tile.context]
-        corner = np.floor(coord.min(axis=0) / self.model.voxel_size) * self.model.voxel_size
+        strides: tuple[int, ...] = self.model.network.strides  # type: ignore[assignment]
+        cell = strides[-1] * self.model.voxel_size
+        corner = np.floor(coord.min(axis=0) / cell) * cell
         color, normal = (None if a is None else a[tile.context] for a in (scan.color, scan.normal))
-        return make_points(coord - corner, color, normal, floor=scan.floor - corner[2])
+        return make_points(coord - corner, color, normal, floor=-corner[2])
 
     def _view(self, points: Points, vote: int) -> Points:
         """The points as one vote sees them: turned about the vertical and shifted against the grid; vote 0 as they are."""
@@ -122,12 +129,11 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan with finite coordinates (P, 3) float64 from zero on, and the height of its floor."""
+    """A scan with finite coordinates (P, 3) float64 that stands on z = 0."""
 
     xyz: np.ndarray
     color: np.ndarray | None
     normal: np.ndarray | None
-    floor: float
 
 
 def _checked(

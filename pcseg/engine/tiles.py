@@ -27,12 +27,13 @@ def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float) -> I
 
     A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
     are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most
-    ``10 * max_voxels`` points, except where one voxel alone has more. The order and the cuts are deterministic.
+    ``10 * max_voxels`` points, except where one voxel alone has more. Voxels are aligned to the origin of ``xyz``. The
+    order and the cuts are deterministic.
     """
     if max_voxels < 1:
         raise InputError(f"max_voxels: {max_voxels} is too small; give 1 or more (about 200000)")
-    cell = np.floor((xyz - xyz.min(axis=0)) / voxel_size).astype(np.int64)
-    voxel, inverse, count = _unique(cell)
+    cell = np.floor(xyz / voxel_size).astype(np.int64)
+    voxel, inverse, count = _unique(cell - cell.min(axis=0))
     order = np.argsort(inverse, kind="stable")
     start = np.concatenate([[0], np.cumsum(count)])
     for inside, context in _split(voxel, count, max_voxels, int(np.ceil(halo / voxel_size))):

@@ -7,10 +7,14 @@ import pytest
 import torch
 
 import pcseg
+from pcseg.data.features import Features
+from pcseg.data.points import floor_level, make_points
+from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
 from pcseg.engine.predict import Predictor, choose_device
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
+from pcseg.methods.base import Method
 
 CLASSES = Classes(("floor", "wall", "chair"))
 
@@ -53,6 +57,7 @@ def test_labels_follow_the_points(predictor):
     cell = np.floor((xyz - xyz.min(axis=0)) / 0.1)
     _, first, voxel = np.unique(cell, axis=0, return_index=True, return_inverse=True)
     xyz, color = 0.1 * cell + 0.05 * (cell > 0), color[first][voxel.reshape(-1)]
+    assert (xyz[:, 2] == 0).mean() > 0.01  # the floor, which heights are measured from
     turn = np.random.default_rng(1).permutation(len(xyz))
     labels, confidence = predictor.predict(xyz, color)
     turned, sure = predictor.predict(xyz[turn], color[turn])
@@ -78,6 +83,27 @@ def test_a_place_far_away_changes_nothing(predictor):
     here, _ = predictor.predict(xyz, color)
     there, _ = predictor.predict(xyz + np.array([4.5e5, 5.4e6, 300.0]), color)
     assert (here == there).mean() > 0.999
+
+
+@pytest.mark.parametrize("max_voxels", [10**6, 1500])
+def test_the_network_meets_the_voxels_it_was_trained_on(max_voxels):
+    # A training sample stands with its floor on z = 0. Seen at another height of the coarse levels' cells, this deep
+    # network would give other answers.
+    spec = NetworkSpec("MinkUNet", {"in_channels": 4, "n_classes": 3, "channels": (8,) * 6, "blocks": (1,) * 6})
+    torch.manual_seed(2)
+    network = spec.build().eval()
+    torch.nn.init.normal_(network.head.weight, std=3.0)
+    trained = Model(spec, network, CLASSES, 0.1, ("color", "height"))
+    xyz, color = scan(6.0)
+    xyz = np.concatenate([xyz, [[1.0, 1.0, -0.25], [1.0, 1.5, -0.23]]])  # strays below the floor
+    color = np.concatenate([color, color[:2]])
+    xyz[:, :2] -= xyz[:, :2].min(axis=0)
+    points = make_points(xyz - [0, 0, floor_level(xyz)], color, floor=0.0)
+    sample = make_sample(points, Features(trained.features), 0.1)
+    with torch.inference_mode():
+        wanted = Method(network).predict(collate([sample])).logits.argmax(dim=1)[sample.inverse]
+    labels, _ = Predictor(trained, max_voxels=max_voxels, halo=30).predict(xyz + np.array([7.0, -3.0, 91.0]), color)
+    assert (labels == wanted.numpy()).mean() > 0.995
 
 
 def test_a_tiled_scan_agrees_with_the_whole_one():

@@ -21,7 +21,7 @@ def surface(length: float, seed: int = 0, density: float = 300.0) -> np.ndarray:
 
 
 def voxel_count(xyz: np.ndarray, size: float) -> int:
-    return len(np.unique(np.floor((xyz - xyz.min(axis=0)) / size), axis=0))
+    return len(np.unique(np.floor(xyz / size), axis=0))
 
 
 @settings(max_examples=25, deadline=None)
