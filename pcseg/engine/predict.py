@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 class Predictor:
     """A model ready to label scans.
 
-    ``votes`` views of the scan, turned about the vertical and shifted against the voxel grid, are averaged (1: the scan
+    ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1: the scan
     as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a scan that fits
     is done in one piece. Results are deterministic.
     """
@@ -110,11 +110,11 @@ class Predictor:
         return make_points(coord - corner, color, normal, floor=-corner[2])
 
     def _view(self, points: Points, vote: int) -> Points:
-        """The points as one vote sees them: turned about the vertical and shifted against the grid; vote 0 as they are."""
+        """The points as one vote sees them: turned about the vertical and moved sideways; vote 0 as they are."""
         angle = 2 * math.pi * vote / self.votes
         cos, sin = math.cos(angle), math.sin(angle)
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
-        shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.5]))[0]
+        shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Iterator
@@ -231,6 +232,12 @@ def test_other_processes_write_nothing(tmp_path):
     folder.begin(0)
     folder.close()
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="wandb is installed here")
+def test_wandb_that_is_not_installed_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"pip install wandb"):
+        RunFolder(tmp_path, wandb="project")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

@@ -146,6 +146,17 @@ def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path
     assert not list((tmp_path / "run").glob(".*"))
 
 
+def test_a_multirun_gives_each_job_its_folder(rooms, tmp_path):
+    done = tool_here(
+        "train",
+        "--multirun",
+        *settings(rooms, tmp_path, "steps=1", "seed=1,2", "precision=bf16-mixed", f"hydra.sweep.dir={tmp_path}"),
+    )
+    assert done.returncode == 0, done.stderr
+    records = [read_tensors(tmp_path / job / "last.safetensors", "model")[1]["record"] for job in ("0", "1")]
+    assert [record["config"]["seed"] for record in records] == [1, 2]
+
+
 def test_help_tells_settings_and_choices():
     done = tool_here("train", "--help")
     assert done.returncode == 0
