@@ -28,7 +28,7 @@ OPEN_SCENES = 64
 
 @dataclass(frozen=True)
 class _Known:
-    """A scene as training may know it: ``labels`` (P,) int64 hold the budget and nothing more."""
+    """A scene as training may know it: ``labels`` (P,) int16 hold the budget and nothing more."""
 
     scene: Scene
     labels: np.ndarray
@@ -79,7 +79,7 @@ class TrainDataset(Dataset[Sample]):
         """Labelled points (S, K) int64 of each scene and class: what PairSampler goes by."""
         if self.labels is not None:
             return self.labels.counts(self.names, self.classes)
-        known = [self._known(i).labels for i in range(len(self))]
+        known = (self._known(i).labels for i in range(len(self)))
         return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
 
     def __getitem__(self, item: Item) -> Sample:
@@ -106,7 +106,7 @@ class TrainDataset(Dataset[Sample]):
             scene.coord[kept] - origin,
             None if scene.color is None else scene.color[kept],
             None if scene.normal is None else scene.normal[kept],
-            known.labels[kept],
+            known.labels[kept].astype(np.int64),
             floor=0.0,
         )
         return (points if self.transform is None else self.transform(points, rng)), centre - origin
@@ -122,7 +122,9 @@ class TrainDataset(Dataset[Sample]):
             labels = scene.segment
         else:
             raise InputError(f"{self.folders[index]}: has no segment.npy; give a label file")
-        self._open[index] = _Known(scene, labels, floor_level(scene.coord))
+        # What is kept of a scene are its memory maps and two bytes a point.
+        scene = replace(scene, segment=None, instance=None, superpoint=None)
+        self._open[index] = _Known(scene, labels.astype(np.int16), floor_level(scene.coord))
         if len(self._open) > OPEN_SCENES:
             self._open.popitem(last=False)
         return self._open[index]

@@ -18,7 +18,7 @@ from tests.data.rooms import CLASSES, room
 
 SCAN = room("train/scene0000_00", 300)
 OTHER = room("train/scene0001_00", 200)
-POINTS = np.array([7, 3, 299, 100], dtype=np.int64)
+POINTS = np.array([7, 3, 299, 100, 7], dtype=np.int64)
 
 
 def saved(path: Path, content: object, old: bool = True) -> Path:
