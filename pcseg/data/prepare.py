@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +13,7 @@ from tqdm import tqdm
 
 from pcseg.data.readers.contract import SceneReader
 from pcseg.data.scene import write_scene
+from pcseg.data.workers import cores, worker_pool
 from pcseg.errors import InputError
 from pcseg.files import read_json, sweep, write_json
 
@@ -48,7 +43,7 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
     with bar:
-        for name, error in _outcomes(reader, output, todo, min(workers or _cores(), len(todo))):
+        for name, error in _outcomes(reader, output, todo, min(workers or cores(), len(todo))):
             if error:
                 failed.append((name, error))
                 bar.write(f"FAILED {name}: {error}")
@@ -83,20 +78,10 @@ def _outcomes(reader: SceneReader, output: str, todo: list[str], workers: int) -
         for name in todo:
             yield name, _one(reader, output, name)
         return
-    # spawned, not forked: a fork copies the locks of whatever threads run here
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+    with worker_pool(workers) as pool:
         futures = {pool.submit(_one, reader, output, name): name for name in todo}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                f"workers={workers}: a process was killed, probably for lack of memory; "
-                "run again with fewer workers (finished scenes are kept)"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _one(reader: SceneReader, output: str, name: str) -> str:
@@ -116,19 +101,6 @@ def _one(reader: SceneReader, output: str, name: str) -> str:
     return ""
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and die with it: kill -9 on the parent must not leave workers behind."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _remarks(reader: SceneReader, output: str, names: list[str]) -> list[str]:
     """Defects of the data set and of every scene, those of earlier runs included."""
     found = [str(d) for d in reader.remarks()]
@@ -137,7 +109,3 @@ def _remarks(reader: SceneReader, output: str, names: list[str]) -> list[str]:
         if path.is_file():
             found += read_json(path).get("defects", [])
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -24,14 +24,14 @@ def cores() -> int:
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of ``workers`` processes; leaving it early, by an error or Ctrl-C, drops the tasks that have not begun.
 
-    Raises InputError where a process was killed from outside.
+    They are spawned, since a fork copies the locks of whatever threads run here. Raises InputError where a process was killed from outside.
     """
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start)
     try:
         yield pool
     except BrokenProcessPool as error:
         raise InputError(
-            f"workers={workers}: a process was killed, by lack of memory perhaps; run again with fewer"
+            f"workers={workers}: a process was killed, by lack of memory perhaps; run again with fewer (what is done is kept)"
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
