@@ -81,10 +81,11 @@ class BuildLibrary(build_ext):
         return with_cuda or self._attempt("cpu", "installing pure Python (slower reference ops)")
 
     def _attempt(self, kind: str, instead: str) -> Path | None:
+        log = self._folder(kind).with_suffix(".log")
+        log.unlink(missing_ok=True)
         try:
             return cmake_build(self._folder(kind), kind == "cuda")
         except BuildError as error:
-            log = self._folder(kind).with_suffix(".log")
             log.write_text(str(error))
             print(f"pcseg: no {kind.upper()} build here, {instead}; the reason is in {log}", file=sys.stderr)
             return None

@@ -79,6 +79,18 @@ PCSEG_API int pcseg_neighbours(const double* query, int64_t queries, const doubl
                                double radius, const int64_t* query_sample, const int64_t* point_sample, int64_t* index,
                                double* distance, int64_t threads);
 
+// --- CUDA (only where pcseg_has_cuda) ------------------------------------------------------------------------------
+// The same on a GPU: all pointers but `starts` are of that device, `stream` is a cudaStream_t, every dtype serves.
+// weight is dense. sum (out_rows, cout) and partial (n_offsets, splits, cin, cout), weight_grad (n_offsets, cin, cout)
+// are float64 for float64 and float32 for all else; sum must come as zeros. Deterministic. Pairs are not checked.
+PCSEG_API int pcseg_cuda_sparse_conv(int64_t dtype, const void* feats, int64_t cin, const void* weight,
+                                     const int32_t* pairs, int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
+                                     void* sum, int64_t cout, int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_sparse_conv_weight_grad(int64_t dtype, const void* feats, int64_t cin, const void* grad,
+                                                 int64_t cout, const int32_t* pairs, int64_t n_pairs,
+                                                 const int64_t* starts, int64_t n_offsets, void* partial,
+                                                 int64_t splits, void* weight_grad, int64_t device, int64_t stream);
+
 #ifdef __cplusplus
 }
 #endif

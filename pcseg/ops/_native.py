@@ -141,6 +141,12 @@ def query(function: str, *args: int) -> int:
     return asked(*map(ctypes.c_int64, args))
 
 
+def cuda_place(tensor: torch.Tensor) -> tuple[int, int]:
+    """Device number and current stream, as the CUDA functions take them."""
+    stream = torch.cuda.current_stream(tensor.device)
+    return stream.device_index, stream.cuda_stream
+
+
 def _loaded() -> ctypes.CDLL:
     loaded = library()
     assert loaded is not None, "compiled kernels are only registered where the library was found"

@@ -119,6 +119,25 @@ def _cpu(
     return out.to(dtype)
 
 
+def _cuda(
+    feats: Tensor,
+    weight: Tensor,
+    pairs: Tensor,
+    starts: Tensor,
+    n_out: int,
+    t_pairs: Tensor | None,
+    t_starts: Tensor | None,
+) -> Tensor:
+    _check_weight(feats, weight, pairs, starts)
+    (k, cin, cout), code = weight.shape, native.DTYPES[feats.dtype]
+    total = torch.zeros(n_out, cout, dtype=_wide(feats[:0]).dtype, device=feats.device)
+    native.call(
+        "pcseg_cuda_sparse_conv", code, feats.contiguous(), cin, weight.contiguous(), pairs.contiguous(), pairs.shape[1],
+        starts.contiguous(), k, total, cout, *native.cuda_place(feats),
+    )  # fmt: skip
+    return total.to(feats.dtype)
+
+
 def _weight_grad_reference(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     _check(feats, grad, pairs, starts)
     wide_feats, wide_grad = _wide(feats), _wide(grad)
@@ -146,6 +165,19 @@ def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor)
     return out.to(dtype)
 
 
+def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
+    _check(feats, grad, pairs, starts)
+    k, cin, cout, splits = len(starts) - 1, feats.shape[1], grad.shape[1], 8
+    out = torch.empty(k, cin, cout, dtype=_wide(feats[:0]).dtype, device=feats.device)
+    partial = out.new_empty(k, splits, cin, cout)
+    native.call(
+        "pcseg_cuda_sparse_conv_weight_grad", native.DTYPES[feats.dtype], feats.contiguous(), cin, grad.contiguous(),
+        cout, pairs.contiguous(), pairs.shape[1], starts.contiguous(), k, partial, splits, out,
+        *native.cuda_place(feats),
+    )  # fmt: skip
+    return out.to(feats.dtype)
+
+
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     feats, weight, pairs, starts, _, t_pairs, t_starts = inputs
     if ctx.needs_input_grad[0] and (t_pairs is None or t_starts is None):
@@ -171,11 +203,13 @@ native.define(
     reference=_reference,
     fake=_fake,
     cpu=_cpu,
+    cuda=_cuda,
 )
 native.define(
     "sparse_conv_weight_grad(Tensor feats, Tensor grad, Tensor pairs, Tensor starts) -> Tensor",
     reference=_weight_grad_reference,
     fake=_weight_grad_fake,
     cpu=_weight_grad_cpu,
+    cuda=_weight_grad_cuda,
 )
 native.differentiate("sparse_conv", _backward, _setup_context)
