@@ -25,7 +25,7 @@ input { width: 100%; margin: 0; }
 #legend i { width: 13px; height: 13px; border-radius: 3px; box-shadow: inset 0 0 0 1px #0003; }
 #tip { pointer-events: none; padding: 5px 9px; white-space: pre; display: none; }
 #help { bottom: 10px; left: 12px; padding: 4px 9px; color: #5b6472; font-size: 12px; }
-@media (max-width: 640px) { label { grid-template-columns: 1fr; gap: 0; } output, #help { display: none; } }
+@media (max-width: 640px) { label { grid-template-columns: 1fr; gap: 0; } output, #help { display: none; } #legend { top: auto; bottom: 12px; max-height: 38%; } #panel { max-width: calc(100% - 48px); } }
 </style>
 </head>
 <body>
@@ -112,14 +112,25 @@ function program(vertex, fragment) {
   return new Proxy(made, { get: (_, name) => name === "it" ? made : gl.getUniformLocation(made, name) });
 }
 const points = program(`layout(location=0) in vec3 position; layout(location=1) in vec4 paint; layout(location=2) in float light;
-uniform mat4 matrix; uniform vec3 low, extent; uniform float cut, size; out vec3 colour;
+uniform mat4 matrix; uniform vec3 low, extent; uniform float cut, size, near, far, pull; out vec3 colour; out float rim;
 void main() {
   vec3 p = low + position * extent;
   gl_Position = p.z > cut || paint.a < 0.1 ? vec4(2, 2, 2, 1) : matrix * vec4(p, 1);
-  gl_PointSize = paint.a > 0.9 ? max(size / gl_Position.w * 2.0, 7.0) : clamp(size / gl_Position.w, 1.5, 60.0);
-  colour = paint.rgb * (paint.a > 0.9 ? 1.0 : light);
-}`, `in vec3 colour; out vec4 pixel;
-void main() { vec2 d = gl_PointCoord - 0.5; if (dot(d, d) > 0.25) discard; pixel = vec4(colour, 1); }`);
+  gl_PointSize = paint.a > 0.9 ? max(size / gl_Position.w * 1.3, 8.0) : clamp(size / gl_Position.w, 1.5, 60.0);
+  rim = 1.0;
+  colour = paint.rgb * light;
+  if (paint.a > 0.9) {  // a labelled point: unshaded, with a rim, and drawn before the points that touch it
+    float depth = max(gl_Position.w - pull, near * 1.001);
+    gl_Position.z = gl_Position.w * (far + near - 2.0 * far * near / depth) / (far - near);
+    rim = 0.14;
+    colour = paint.rgb;
+  }
+}`, `in vec3 colour; in float rim; out vec4 pixel;
+void main() {
+  vec2 d = gl_PointCoord - 0.5;
+  if (dot(d, d) > 0.25) discard;
+  pixel = vec4(dot(d, d) > rim ? vec3(0.15) : colour, 1);
+}`);
 const lighting = program(`void main() { gl_Position = vec4(gl_VertexID == 1 ? 3 : -1, gl_VertexID == 2 ? 3 : -1, 0, 1); }`,
 `uniform sampler2D picture, depths; uniform float near, far, reach; out vec4 pixel;
 float metres(ivec2 at) { float d = texelFetch(depths, clamp(at, ivec2(0), textureSize(depths, 0) - 1), 0).r; return near * far / (far - d * (far - near)); }
@@ -168,7 +179,7 @@ const FOCAL = 1.9;  // of the half height: 55 degrees
 function start() {
   const wide = Math.min(1, innerWidth / innerHeight);
   turn = -Math.PI / 3; tilt = 1.0; target = [0, 0, -extent[2] * 0.15];
-  distance = Math.max(0.52 * Math.hypot(...extent) * FOCAL / wide, 0.2);
+  distance = Math.max(0.56 * Math.hypot(...extent) * FOCAL / wide, 0.2);
   redraw();
 }
 function axes() {
@@ -200,6 +211,7 @@ function draw() {
   gl.uniformMatrix4fv(points.matrix, false, matrix);
   gl.uniform3fv(points.low, low); gl.uniform3fv(points.extent, extent);
   gl.uniform1f(points.cut, cut + 1e-5 * longest);
+  gl.uniform1f(points.near, near); gl.uniform1f(points.far, far); gl.uniform1f(points.pull, 2 * scene.spacing * Number($("size").value));
   gl.uniform1f(points.size, Number($("size").value) * scene.spacing * FOCAL * canvas.height / 2);
   gl.drawArrays(gl.POINTS, 0, N);
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class CloudView:
 
     ``coord`` (P, 3) metres, z up; ``color`` (P, 3) uint8; ``truth``, ``prediction`` and ``labels`` (P,) integers, an
     index into ``classes`` or IGNORE, where ``labels`` are the few labels that training was given (IGNORE elsewhere);
-    ``confidence`` (P,) in [0, 1]. Raises InputError where lengths or values do not fit, or there is no point.
+    ``confidence`` (P,) in [0, 1]. ``origin`` (3,) float64 is what to add to ``coord`` to be in the file's frame. Raises InputError where lengths or values do not fit, or there is no point.
     """
 
     name: str
@@ -42,6 +42,7 @@ class CloudView:
     prediction: np.ndarray | None = None
     labels: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
         count = len(self.coord)
@@ -53,22 +54,22 @@ class CloudView:
             raise InputError(f"{self.name}: some coordinates are NaN or infinite; run tools/prepare.py on the raw file")
         if self.color is not None and (self.color.shape != (count, 3) or self.color.dtype != np.uint8):
             raise InputError(f"{self.name}: colour {self.color.dtype} {self.color.shape}; give uint8 ({count}, 3)")
-        for field in ("truth", "prediction", "labels"):
-            self._check_labels(field, getattr(self, field))
+        for name in ("truth", "prediction", "labels"):
+            self._check_labels(name, getattr(self, name))
         if self.confidence is not None and self.confidence.shape != (count,):
             raise InputError(f"{self.name}: {len(self.confidence)} confidences for {count} points")
 
-    def _check_labels(self, field: str, value: np.ndarray | None) -> None:
+    def _check_labels(self, what: str, value: np.ndarray | None) -> None:
         if value is None:
             return
         if value.shape != (len(self),) or not np.issubdtype(value.dtype, np.integer):
             raise InputError(
-                f"{self.name}: {field} is {value.dtype} {value.shape} for {len(self)} points; give one class index a point"
+                f"{self.name}: {what} is {value.dtype} {value.shape} for {len(self)} points; give one class index a point"
             )
         wrong = (value < IGNORE) | (value >= len(self.classes))
         if wrong.any():
             raise InputError(
-                f"{self.name}: {field} holds {value[wrong][0]}, but there are {len(self.classes)} classes; fix the class list"
+                f"{self.name}: {what} holds {value[wrong][0]}, but there are {len(self.classes)} classes; fix the class list"
             )
 
     def __len__(self) -> int:
