@@ -15,7 +15,7 @@ def ceiling_height(coord: np.ndarray) -> float:
     top = coord[coord[:, 2] > high - 0.1 * (high - low)]
     if high - low < 1.0 or _ground(top) < 0.5 * _ground(coord):
         return float(coord[:, 2].max()) + 1e-3
-    return float(high - 0.12 * (high - low))
+    return float(high - 0.17 * (high - low))  # lamps and pipes hang below the ceiling itself
 
 
 def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float = 0.3) -> np.ndarray:

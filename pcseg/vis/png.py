@@ -27,7 +27,7 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
     away; a panel is ``width`` pixels wide. There is a panel for each layer the view holds, confidence excepted.
     """
     panels = render(view, azimuth, width)
-    figure = _figure(view, panels)
+    figure = _figure(view, panels, cut=not inside(view.coord, azimuth).all())
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": f"pcseg, matplotlib {matplotlib.__version__}"})
     return Path(path)
@@ -37,11 +37,13 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     """The panels by layer: images (height, width, 3) uint8 on white, all from the same camera."""
     view = view.thinned(MOST_POINTS, np.random.default_rng(0))
     view = view.take(inside(view.coord, azimuth))
+    low, high = np.percentile(view.coord, (0.1, 99.9), axis=0)
+    core = np.clip(view.coord, low - 0.05 * (high - low), high + 0.05 * (high - low))  # a stray point may fall outside
     fine = 2 * width  # drawn twice as large and averaged, so that edges are smooth
-    wide = fit_camera(view.coord, fine, fine, azimuth)
-    pixel, _ = wide.project(view.coord)
+    wide = fit_camera(core, fine, fine, azimuth)
+    pixel, _ = wide.project(core)
     height = int(np.clip(np.ptp(pixel[:, 1]) / max(np.ptp(pixel[:, 0]), 1) * 1.05, 0.45, 1.1) * width)
-    camera = fit_camera(view.coord, fine, 2 * height, azimuth)
+    camera = fit_camera(core, fine, 2 * height, azimuth)
     radius, lit = surface(view.coord)
     winner, depth = splat(camera, view.coord, radius)
     light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1, nothing seen: full light
@@ -74,7 +76,7 @@ def _image(colors: np.ndarray, winner: np.ndarray, light: np.ndarray) -> np.ndar
     return np.asarray(image.reshape(height, 2, width, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8))
 
 
-def _figure(view: CloudView, panels: dict[str, np.ndarray]) -> Figure:
+def _figure(view: CloudView, panels: dict[str, np.ndarray], cut: bool) -> Figure:
     columns = 1 if len(panels) == 1 else 3 if len(panels) > 4 else 2
     rows = -(-len(panels) // columns)
     blank = rows * columns > len(panels)  # then the legend takes the empty cell, else a column of its own
@@ -82,7 +84,9 @@ def _figure(view: CloudView, panels: dict[str, np.ndarray]) -> Figure:
     cell, dpi = (wide / 100, high / 100 + 0.3), 100
     size = (columns * cell[0] + (0 if blank else 2.2), rows * cell[1] + 0.5)
     figure = Figure(figsize=size, dpi=dpi, facecolor="white")
-    title = "  ·  ".join([view.name, f"{len(view):,} points", *view.facts])
+    title = "  ·  ".join(
+        [view.name, f"{len(view):,} points", *view.facts, *(["ceiling and near walls cut away"] if cut else [])]
+    )
     figure.text(0.15 / size[0], 1 - 0.3 / size[1], title, fontsize=13, va="center", parse_math=False)
     for place, (layer, image) in enumerate(panels.items()):
         left, top = place % columns * cell[0], 0.5 + place // columns * cell[1]

@@ -1,0 +1,114 @@
+"""tools/visualize.py as typed: scene folders, predicted and raw clouds, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcseg.data.draw import draw_points
+from pcseg.data.readers import read_cloud, write_cloud
+from pcseg.data.scene import Scene, write_scene
+from pcseg.files import write_json
+from tests.tools._runs import CLASSES, tool, tool_here
+from tests.vis.test_html import page
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two scenes of three classes, a prediction of each, and a label file."""
+    rng = np.random.default_rng(0)
+    scenes = []
+    for name in ("Area_5/a", "Area_5/b"):
+        coord = rng.uniform(0, 3, (400, 3)).astype(np.float32)
+        segment = (coord[:, 2] // 1.01).astype(np.int64)
+        color = rng.integers(0, 255, (400, 3)).astype(np.uint8)
+        scenes.append(Scene(name, coord, color, segment=segment, classes=CLASSES.names))
+        write_scene(tmp_path / "data", scenes[-1])
+        (tmp_path / "predictions" / "Area_5").mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "predictions" / f"{name}.npy", np.roll(segment, 40).astype(np.int16))
+    write_json(tmp_path / "data/dataset.json", {"classes": CLASSES.names, "colors": CLASSES.colors})
+    draw_points(scenes, CLASSES, 7, 0).save(tmp_path / "labels.npz")
+    return tmp_path
+
+
+def test_a_folder_of_scenes_becomes_a_folder_of_pictures(root: Path) -> None:
+    done = tool(
+        "visualize", f"input={root}/data/Area_5", f"prediction={root}/predictions", f"labels={root}/labels.npz",
+        f"output={root}/pictures",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (root / "pictures").iterdir()) == [
+        f"{n}.{e}" for n in "ab" for e in ("html", "ply", "png")
+    ]
+    found = page(root / "pictures/b.html")
+    assert found.payload["name"] == "Area_5/b"
+    assert found.payload["layers"] == ["colour", "truth", "prediction", "errors", "labelled"]
+    assert (found.array("labels", "u1") != 255).sum() == 7
+    cloud = read_cloud(root / "pictures/b.ply")
+    predicted = np.load(root / "predictions/Area_5/b.npy")
+    assert (cloud.fields["label"] == predicted).all()
+    assert cloud.color is not None
+    assert (cloud.color == CLASSES.palette()[predicted]).all()
+
+
+def test_a_predicted_and_a_raw_cloud(root: Path) -> None:
+    coord = np.load(root / "data/Area_5/a/coord.npy").astype(np.float64) + np.array([5e5, 6e6, 100])
+    coord[3] = np.nan
+    write_cloud(root / "p.ply", coord, labels=np.arange(400) % 3, confidence=np.full(400, 0.5, np.float32))
+    done = tool_here("visualize", f"input={root}/p.ply", f"output={root}/p.html")
+    assert done.returncode == 0, done.stderr
+    found = page(root / "p.html")
+    assert found.payload["layers"] == ["colour", "prediction", "confidence"]
+    assert [c["name"] for c in found.payload["classes"]] == ["class 0", "class 1", "class 2"]
+    assert found.payload["shown"] == 399
+    assert found.payload["extent"][0] == pytest.approx(3, abs=0.1)
+    write_cloud(root / "raw.xyz", coord[:3])
+    assert tool_here("visualize", f"input={root}/raw.xyz", f"output={root}/raw.png").returncode == 0
+    (root / "c.yaml").write_text("names: [low, middle, high]\nids: {5: low, 6: middle, 7: high}\n")
+    write_cloud(root / "t.npz", coord, labels=np.arange(400) % 3 + 5)
+    done = tool_here("visualize", f"input={root}/t.npz", f"classes={root}/c.yaml", f"output={root}/t.html")
+    assert done.returncode == 0, done.stderr
+    assert page(root / "t.html").payload["layers"] == ["colour", "truth"]
+
+
+def test_a_prediction_from_tools_predict_over_its_scene(root: Path) -> None:
+    coord = np.load(root / "data/Area_5/a/coord.npy").astype(np.float64)
+    write_cloud(root / "p.las", coord, labels=np.arange(400) % 3, confidence=np.linspace(0, 1, 400, dtype=np.float32))
+    done = tool_here("visualize", f"input={root}/data/Area_5/a", f"prediction={root}/p.las", f"output={root}/a.html")
+    assert done.returncode == 0, done.stderr
+    found = page(root / "a.html")
+    assert found.payload["layers"] == ["colour", "truth", "prediction", "errors", "confidence"]
+    assert (found.array("prediction", "u1") == np.arange(400) % 3).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["input={}/data/Area_5/a"], "nothing to do"),
+        (["input={}/none.ply", "output={}/a.png"], "neither a point file nor a scene folder"),
+        (["input={}/data/Area_5/a", "output={}/a.gif"], "cannot draw '.gif'"),
+        (["input={}/data/Area_5", "output={}/a.png"], "one file for 2 scenes"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/short.npy"], "3 labels for the 400 points"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/high.npy"], "label 9"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/none.npy"], "no such file"),
+        (["input={}/short.npy", "output={}/a.png", "labels={}/labels.npz"], "belong to scene folders"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "classes=s3diss"], "s3diss"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "outptu=x"], "outptu=x"),
+    ],
+)
+def test_refuses_in_one_line(root: Path, arguments: list[str], told: str) -> None:
+    np.save(root / "short.npy", np.zeros(3, np.int64))
+    np.save(root / "high.npy", np.full(400, 9))
+    done = tool_here("visualize", *(a.format(root) for a in arguments))
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (root / "a.png").exists()
+
+
+def test_help() -> None:
+    done = tool_here("visualize", "--help")
+    assert done.returncode == 0
+    assert "prediction" in done.stdout
