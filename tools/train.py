@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,9 @@ def main(config: Train) -> None:
     output = job_folder(config.output)
     check_folder(config, output)
     fabric = make_fabric(config)
+    test = list_scenes(config.data.root, config.data.test)
     classes = find_classes(config.data.classes, config.data.root)
     dataset = make_dataset(config, classes)
-    test = list_scenes(config.data.root, config.data.test)
     spent = budget(dataset)
     model = make_model(config, classes, dataset.features, spent)
     stages = [make_stage(config, name, i, dataset, fabric) for i, name in enumerate(config.stages)]
@@ -83,6 +84,7 @@ def check_folder(config: Train, output: Path) -> None:
         if int(os.environ.get("RANK", 0)) == 0:
             for name in ("resume.safetensors", "curve.jsonl", "train.log", "best.safetensors", "metrics.json"):
                 (output / name).unlink(missing_ok=True)
+            shutil.rmtree(output / "tensorboard", ignore_errors=True)
         return
     if not config.resume:
         raise InputError(

@@ -114,7 +114,14 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
     [
         (["batch_sise=3"], ["batch_sise"]),
         (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "simulated_1pct_supervised"]),
-        (["data.root=nowhere"], ["nowhere"]),
+        (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
+        (["labels.file=none.npz"], ["none.npz: no such label file"]),
+        (["data.train=[Area_5]"], ["nothing is left"]),
+        (["batch_size=0"], ["batch_size=0"]),
+        (["steps=0"], ["stages.main: has 0 steps"]),
+        (["device=tpu"], ["device=tpu"]),
+        (["precision=8-mixed"], ["precision"]),
+        (["augment.transforms.scale.low=-1"], ["Scale: low=-1"]),
         (["output=/dev/null/run"], ["/dev/null/run", "cannot write"]),
         (["network._target_=os.system"], ["network 'system' is not one of", "minkunet_small"]),
         (["optim.optimizer._target_=torch.optim.AdamWW"], ["optim.optimizer", "AdamWW"]),
@@ -155,6 +162,17 @@ def test_a_multirun_gives_each_job_its_folder(rooms, tmp_path):
     assert done.returncode == 0, done.stderr
     records = [read_tensors(tmp_path / job / "last.safetensors", "model")[1]["record"] for job in ("0", "1")]
     assert [record["config"]["seed"] for record in records] == [1, 2]
+
+
+def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
+    arguments = settings(rooms, tmp_path / "run", "steps=2", "experiment=simulated_full", "labels.file=null")
+    assert tool_here("train", *arguments).returncode == 0
+    failed(tool_here("train", *arguments, "steps=1"), "holds a run", "overwrite=true")
+    assert len(curve(tmp_path / "run")) == 2
+    assert tool_here("train", *arguments, "steps=1", "overwrite=true").returncode == 0
+    assert len(curve(tmp_path / "run")) == 1
+    labels = json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"]
+    assert (labels["count"], labels["fraction"]) == (1200, 1.0)
 
 
 def test_help_tells_settings_and_choices():
