@@ -23,7 +23,8 @@ def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
 def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     """Mean of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
     _check(values, None, None, segment, n_segments)
-    count = torch.bincount(segment, minlength=n_segments)
+    count = torch.zeros(n_segments, dtype=torch.int64, device=segment.device)
+    count.index_add_(0, segment, torch.ones_like(segment))  # bincount would make a GPU wait, to learn its own size
     weight = (1.0 / count.to(_wide_type(values)))[segment]
     return _rows(values, lambda v: torch.ops.pcseg.weighted_sum(v, None, weight, segment, n_segments))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from pcseg.errors import InputError
 from pcseg.vis.cutaway import ceiling_height
 from pcseg.vis.view import TITLES, CloudView
 
+NO_WINDOW = "show=true: no window can be opened here; write output=room.html and open it in a browser"
+
 
 def show(view: CloudView) -> None:
     """Open a window on ``view`` and return when it is closed. Keys: 1 to 6 choose the layer, C the ceiling, +/- the size.
@@ -18,10 +22,12 @@ def show(view: CloudView) -> None:
     Raises InputError where Open3D is not installed or there is no display.
     """
     open3d = _open3d()
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise InputError(NO_WINDOW)  # Open3D would draw off screen and wait for ever
     cloud = open3d.geometry.PointCloud()
     window = open3d.visualization.VisualizerWithKeyCallback()
     if not window.create_window(window_name=view.name, width=1280, height=800):
-        raise InputError("show=true: no window can be opened here; write output=room.html and open it in a browser")
+        raise InputError(NO_WINDOW)
     state: dict[str, Any] = {"layer": view.layers[0], "ceiling": False}
     under = view.coord[:, 2] < ceiling_height(view.coord)
 

@@ -56,6 +56,7 @@ def open3d(monkeypatch: pytest.MonkeyPatch) -> None:
         visualization=SimpleNamespace(VisualizerWithKeyCallback=Window),
     )
     monkeypatch.setitem(sys.modules, "open3d", stand_in)
+    monkeypatch.setenv("DISPLAY", ":0")
 
 
 def test_layers_and_ceiling(open3d: None) -> None:
@@ -74,6 +75,13 @@ def test_no_display(open3d: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Window, "opens", False)
     with pytest.raises(InputError, match=r"output=room\.html"):
         show(room(10))
+    monkeypatch.setattr(Window, "opens", True)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(InputError, match=r"output=room\.html"):
+        show(room(10))
+    assert not windows
 
 
 def test_without_open3d_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
