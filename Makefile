@@ -29,6 +29,20 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 	$(RUN) -m pcseg.info
 	touch $@
 
+# The same tools, in the same order, as on one's own scans. The data and the labels are kept; the run is made anew.
+demo: install
+	$(RUN) tools/simulate.py output=data/simulated_raw
+	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
+	$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' \
+		rule=uniform fraction=0.01 seed=0 output=data/simulated_labels/1pct_seed0.npz
+	$(RUN) tools/train.py experiment=demo overwrite=true
+	$(RUN) tools/evaluate.py checkpoint=outputs/demo output=outputs/demo/evaluation predictions=true
+	$(RUN) tools/predict.py checkpoint=outputs/demo \
+		input=data/simulated_raw/Area_5/office_1/office_1.txt output=outputs/demo/predicted/office_1.ply
+	$(RUN) tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions \
+		labels=data/simulated_labels/1pct_seed0.npz output=outputs/demo/rooms
+	@echo "look at outputs/demo/rooms/*.html, outputs/demo/rooms/*.png and outputs/demo/metrics.json"
+
 test: lint cuda pytest
 lint: install
 	$(BIN)/ruff check .
