@@ -131,6 +131,6 @@ def minkunet34c(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUN
 
 
 def minkunet_small(in_channels: int, n_classes: int, norm: str = "batch") -> MinkUNet:
-    """A MinkUNet that trains on a CPU: the same strides, narrower, and a stem that shares its map with the decoder."""
+    """A MinkUNet that trains on a CPU: the strides and stem of its relatives, but narrower and shallower."""
     channels = (32, 48, 64, 96, 64, 48, 32, 32)
-    return MinkUNet(in_channels, n_classes, channels, (1,) * 8, norm, stem_channels=16, stem_kernel=3)
+    return MinkUNet(in_channels, n_classes, channels, (1,) * 8, norm, stem_channels=16)
