@@ -20,9 +20,9 @@ class Difficulty:
     colour channel in [0, 1]. ``dropout``: factor on returns lost at grazing angles and on glass.
     """
 
-    shape_overlap: float = 0.35
-    color_overlap: float = 0.45
-    look_alikes: float = 0.5
+    shape_overlap: float = 0.15
+    color_overlap: float = 0.1
+    look_alikes: float = 0.2
     clutter: float = 1.0
     light: float = 0.5
     style: float = 0.5
