@@ -5,6 +5,7 @@
 #include <string>
 
 #include "keys.h"
+#include "memory.h"
 #include "parallel.h"
 #include "radix.h"
 #include "status.h"
@@ -79,6 +80,7 @@ int64_t find(const Search& search, int32_t* neighbour, int64_t* starts) {
     // order too: both rows of a pair go up together.
     const bool half = inputs.came_in_order() && search.mirrored();
     const int64_t searched = half ? search.n_offsets / 2 : search.n_offsets;
+    prefer_large_pages(neighbour, searched * search.out_rows * sizeof(int32_t));
     const std::unique_ptr<std::atomic<int64_t>[]> counts(new std::atomic<int64_t>[search.n_offsets]());
     parallel_blocks(search.threads, search.out_rows, kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t k = 0; k < searched; ++k) {
@@ -106,6 +108,7 @@ int64_t find(const Search& search, int32_t* neighbour, int64_t* starts) {
 
 void fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t searched, const int64_t* starts,
           int32_t* pairs, int64_t threads) {
+    prefer_large_pages(pairs, 2 * starts[n_offsets] * sizeof(int32_t));
     int32_t* in = pairs;
     int32_t* out = pairs + starts[n_offsets];
     parallel_tasks(threads, searched < n_offsets ? searched + 1 : searched, [&](int64_t k, int64_t) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "isa.h"
+#include "memory.h"
 #include "parallel.h"
 #include "status.h"
 
@@ -116,8 +117,9 @@ template <class T>
 void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* out, int64_t cout, int64_t threads) {
     const Kernels<T>& kernel = kernels<T>();
     const int64_t padded = round_up(cout, kernel.vector);
-    const int64_t rows = map.block_rows(96, padded * sizeof(T), 1 << 17);
+    const int64_t rows = map.block_rows(96, padded * sizeof(T), 1 << 18);
     const int64_t blocks = (map.out_rows + rows - 1) / rows;
+    prefer_large_pages(out, map.out_rows * cout * sizeof(T));
     const int64_t per_task = std::clamp<int64_t>(blocks / (8 * threads), 1, 16);
     std::atomic<int64_t> seen{0};
     parallel_tasks(threads, (blocks + per_task - 1) / per_task, [&](int64_t task, int64_t) {
@@ -152,6 +154,7 @@ void weight_grad(const Map& map, const T* feats, int64_t cin, const T* grad, int
     const int64_t ranges = weight_grad_ranges(map.n_offsets * cin * round_up(cout, 64 / sizeof(T)), map.out_rows);
     const int64_t rows = map.block_rows(128, (cin + padded) * sizeof(T), 1 << 18);
     const int64_t range_rows = round_up((map.out_rows + ranges - 1) / ranges, rows);
+    prefer_large_pages(workspace, ranges * size * sizeof(T));
     // Threads beyond the ranges share a range's offsets out; that changes no sum.
     const int64_t shares = std::min<int64_t>(map.n_offsets, threads <= 1 ? 1 : (4 * threads + ranges - 1) / ranges);
     std::atomic<int64_t> seen{0};
