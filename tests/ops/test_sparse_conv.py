@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -126,6 +126,8 @@ def test_autocast_rounds_once(dtype: torch.dtype) -> None:
     dtype=st.sampled_from([torch.float32, torch.float64]), isa=st.sampled_from(["plain", "avx2", "avx512"]),
     seed=st.integers(0, 1000),
 )  # fmt: skip
+@example(points=60, cin=130, cout=48, kernel_size=3, dtype=torch.float32, isa="avx512", seed=0)  # a lone last vector,
+@example(points=60, cin=130, cout=20, kernel_size=3, dtype=torch.float64, isa="avx2", seed=0)  # beyond a depth of 128
 def test_compiled_equals_reference(
     points: int, cin: int, cout: int, kernel_size: int, dtype: torch.dtype, isa: str, seed: int
 ) -> None:
