@@ -27,13 +27,19 @@ class SparseTensor:
     maps: MapCache = field(init=False, repr=False, compare=False)
 
     def __post_init__(self, shared: MapCache | None) -> None:
+        # Not in a graph: sizes found equal there become one symbol, that of coords, which the graph has no input for;
+        # inductor (torch 2.13) then writes code that misses it.
+        if not torch.compiler.is_compiling():
+            self._check()
+        object.__setattr__(self, "maps", MapCache(self.coords, self.stride) if shared is None else shared)
+
+    def _check(self) -> None:
         if self.coords.dim() != 2 or self.coords.shape[1] != 4 or self.coords.dtype != torch.int32:
             found = f"{tuple(self.coords.shape)} {self.coords.dtype}"
             raise InputError(f"coords: {found}, need (N, 4) int32, rows (sample, x, y, z)")
         if self.feats.dim() != 2 or len(self.feats) != len(self.coords) or not self.feats.is_floating_point():
             found = f"{tuple(self.feats.shape)} {self.feats.dtype}"
             raise InputError(f"feats: {found}, need ({len(self.coords)}, C) floats, a row for each row of coords")
-        object.__setattr__(self, "maps", MapCache(self.coords, self.stride) if shared is None else shared)
 
     def replace(self, feats: Tensor) -> SparseTensor:
         """The same voxels with other features (N, C')."""
