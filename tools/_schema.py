@@ -26,7 +26,7 @@ class Data:
     label_folder: str = setting("where the label files lie")
     crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
     max_sample: int | None = setting("largest sample in training, in voxels, null: any", None)
-    classes: Any = setting("null: as dataset.json in root says; s3dis; scannet20; or a list of names", None)
+    classes: Any = setting("auto: as the scenes say; s3dis; scannet20; a classes.yaml; or a list of names", "auto")
 
 
 @dataclass

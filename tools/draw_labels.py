@@ -13,11 +13,10 @@ from tqdm import tqdm
 from _cli import option, run
 from pcseg.data.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.data.label_imports import import_clicks, import_scannet
-from pcseg.data.readers.class_file import KNOWN, read_class_file
-from pcseg.data.scene import Scene, list_scenes, read_classes, read_scene
+from pcseg.data.readers import choose_classes
+from pcseg.data.scene import Scene, list_scenes, read_scene
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.errors import InputError
-from pcseg.files import read_json
 from pcseg.labels import Classes
 
 RULES = ("uniform", "per_class", "points", "clicks", "scannet", "csv")
@@ -55,7 +54,7 @@ def main(options: Options) -> None:
             f"source={options.source or '(none)'}: to be given for the rules scannet and csv, and only there"
         )
     folders = list_scenes(options.root, options.splits)
-    classes = find_classes(options.classes, Path(options.root), folders[0])
+    classes = choose_classes(options.classes, folders[0])
     labels = draw(options, classes, scenes(folders, classes, with_labels=options.rule != "csv"))
     labels.save(options.output)
     print(f"{labels.summary()}\n{table(labels)}\nwritten to {options.output}")
@@ -78,23 +77,6 @@ def draw(options: Options, classes: Classes, scenes: Iterable[Scene]) -> WeakLab
 def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Iterator[Scene]:
     for folder in tqdm(folders, unit="scene"):
         yield read_scene(folder, classes, with_labels=with_labels)
-
-
-def find_classes(choice: str, root: Path, first: Path) -> Classes:
-    """The classes meant by ``classes=``; ``auto`` asks the data set, then its first scene."""
-    if choice in KNOWN:
-        return KNOWN[choice]
-    if choice != "auto":
-        is_file = choice.endswith((".yaml", ".yml"))
-        return read_class_file(choice).classes if is_file else Classes(tuple(n.strip() for n in choice.split(",")))
-    if (root / "dataset.json").is_file():
-        return read_classes(root)
-    names = read_json(first / "scene.json").get("classes") if (first / "scene.json").is_file() else None
-    if not names:
-        raise InputError(
-            f"{first}: does not name its classes; give classes=s3dis, scannet20, a file or a list of names"
-        )
-    return Classes(tuple(names))
 
 
 def table(labels: WeakLabels) -> str:

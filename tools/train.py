@@ -19,8 +19,9 @@ from _hydra import build, job_folder, run
 from _schema import VOLATILE, Train
 from pcseg.data.dataset import TrainDataset, loader
 from pcseg.data.features import Features
+from pcseg.data.readers import choose_classes
 from pcseg.data.samplers import PairSampler, RandomSampler
-from pcseg.data.scene import list_scenes, read_classes
+from pcseg.data.scene import list_scenes
 from pcseg.data.transforms import Compose
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
@@ -32,7 +33,7 @@ from pcseg.engine.run import Settings
 from pcseg.engine.train import Stage, derive, train
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
-from pcseg.labels import S3DIS, SCANNET20, Classes
+from pcseg.labels import Classes
 
 
 def main(config: Train) -> None:
@@ -43,7 +44,7 @@ def main(config: Train) -> None:
     check_folder(config, output)
     fabric = make_fabric(config)
     test = list_scenes(config.data.root, config.data.test)
-    classes = find_classes(config.data.classes, config.data.root)
+    classes = choose_classes(config.data.classes, list_scenes(config.data.root, splits_of(config))[0])
     dataset = make_dataset(config, classes)
     spent = budget(dataset)
     model = make_model(config, classes, dataset.features, spent)
@@ -121,19 +122,6 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
         raise InputError(f"precision={config.precision}: {str(error).splitlines()[0]}") from error
     fabric.launch()
     return fabric
-
-
-def find_classes(wanted: Any, root: str) -> Classes:
-    """The classes to learn, in order."""
-    known = {"s3dis": S3DIS, "scannet20": SCANNET20}
-    if wanted is None and (Path(root) / "dataset.json").is_file():
-        return read_classes(root)
-    if isinstance(wanted, str) and wanted in known:
-        return known[wanted]
-    if isinstance(wanted, list):
-        return Classes(tuple(str(name) for name in wanted))
-    where = f"data.classes={wanted}" if wanted is not None else f"data.classes: {root} has no dataset.json to tell them"
-    raise InputError(f"{where}; write {', '.join(known)} or a list of names")
 
 
 def splits_of(config: Train) -> list[str]:

@@ -1,6 +1,5 @@
 """Draw segmented clouds: PNG, an interactive HTML page, a coloured PLY, or a window; see --help."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

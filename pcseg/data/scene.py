@@ -128,6 +128,18 @@ def read_classes(root: str | os.PathLike[str]) -> Classes:
         raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
 
 
+def scene_classes(folder: str | os.PathLike[str]) -> Classes:
+    """The classes of a scene folder, as its data set's dataset.json or its own scene.json says; else an InputError."""
+    folder = Path(folder)
+    root = folder.resolve().parent.parent
+    if (root / "dataset.json").is_file():
+        return read_classes(root)
+    meta = read_json(folder / "scene.json") if (folder / "scene.json").is_file() else {}
+    if not meta.get("classes"):
+        raise InputError(f"{folder}: does not name its classes; say classes=s3dis, scannet20, a classes.yaml or names")
+    return Classes(tuple(meta["classes"]))
+
+
 def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
     """Scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none."""
     root = Path(root)

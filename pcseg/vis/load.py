@@ -9,10 +9,9 @@ import numpy as np
 
 from pcseg.data.readers import ClassFile, Cloud, read_cloud
 from pcseg.data.readers.class_file import USUAL_LABELS
-from pcseg.data.scene import read_classes, read_scene, recentre
+from pcseg.data.scene import read_scene, recentre, scene_classes
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.errors import InputError
-from pcseg.files import read_json
 from pcseg.labels import IGNORE, Classes
 from pcseg.vis.view import CloudView
 
@@ -22,11 +21,12 @@ def view_scene(folder: Path, classes: ClassFile | None = None, labels: WeakLabel
 
     Without ``classes`` they are those of the data set's dataset.json, else of the folder's scene.json.
     """
-    scene = read_scene(folder, classes.classes if classes else _classes_of(folder), with_labels=True)
+    names = classes.classes if classes else scene_classes(folder)
+    scene = read_scene(folder, names, with_labels=True)
     return CloudView(
         scene.name,
         scene.coord,
-        classes.classes if classes else _classes_of(folder),
+        names,
         color=scene.color,
         truth=scene.segment,
         labels=None if labels is None else labels.labels(scene),
@@ -78,16 +78,6 @@ def with_prediction(view: CloudView, path: Path) -> CloudView:
         )
     confidence = None if confidence is None else np.nan_to_num(confidence.astype(np.float32))
     return replace(view, prediction=labels, confidence=confidence)
-
-
-def _classes_of(folder: Path) -> Classes:
-    root = folder.resolve().parent.parent
-    if (root / "dataset.json").is_file():
-        return read_classes(root)
-    meta = read_json(folder / "scene.json") if (folder / "scene.json").is_file() else {}
-    if not meta.get("classes"):
-        raise InputError(f"{folder}: does not name its classes; give classes=s3dis, scannet20 or a classes.yaml")
-    return Classes(tuple(meta["classes"]))
 
 
 def _vector(path: Path) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """Readers of raw data: point files of every common format, and the data sets made of them."""
 
-from pcseg.data.readers.class_file import ClassFile, open_classes, read_class_file
+from pcseg.data.readers.class_file import ClassFile, choose_classes, open_classes, read_class_file
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.contract import Defect, SceneReader
 from pcseg.data.readers.datasets import open_dataset
@@ -22,6 +22,7 @@ __all__ = [
     "S3disReader",
     "ScannetReader",
     "SceneReader",
+    "choose_classes",
     "is_pointcept",
     "is_s3dis",
     "is_scannet",

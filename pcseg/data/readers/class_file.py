@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pcseg.data.scene import scene_classes
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, S3DIS, SCANNET20, Classes
 
@@ -96,6 +97,16 @@ def open_classes(choice: str) -> ClassFile:
     if choice in KNOWN:
         return ClassFile(KNOWN[choice].names, KNOWN[choice].colors)
     return read_class_file(choice)
+
+
+def choose_classes(choice: str | Sequence[str], folder: str | Path) -> Classes:
+    """``choice`` is auto (what the scene ``folder`` says), s3dis, scannet20, the path of a classes.yaml, or names: a
+    list, or one text with commas between them."""
+    if choice == "auto":
+        return scene_classes(folder)
+    if isinstance(choice, str) and (choice in KNOWN or choice.endswith((".yaml", ".yml"))):
+        return open_classes(choice).classes
+    return Classes(tuple(str(n).strip() for n in (choice.split(",") if isinstance(choice, str) else choice)))
 
 
 def _strings(value: Any) -> tuple[str, ...]:
