@@ -100,6 +100,10 @@ class WeakLabels:
             digest.update(scene.index.astype("<i8").tobytes() + scene.label.astype("<i2").tobytes())
         return digest.hexdigest()
 
+    def __contains__(self, scene_name: str) -> bool:
+        """Whether the budget covers a scene, be it with no point at all."""
+        return scene_name in self._by_name
+
     def labels(self, scene: Scene) -> np.ndarray:
         """Labels (P,) int64 of ``scene`` in the order of ``scene.classes``, IGNORE where unknown.
 

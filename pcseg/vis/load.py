@@ -17,19 +17,23 @@ from pcseg.vis.view import CloudView
 
 
 def view_scene(folder: Path, classes: ClassFile | None = None, labels: WeakLabels | None = None) -> CloudView:
-    """The view of a scene folder: colours, truth, and where ``labels`` are given the points they label.
+    """The view of a scene folder: colours, truth, and where ``labels`` are given the points they label: none in a
+    scene that the budget does not cover, such as one held back for the test.
 
     Without ``classes`` they are those of the data set's dataset.json, else of the folder's scene.json.
     """
     names = classes.classes if classes else scene_classes(folder)
     scene = read_scene(folder, names, with_labels=True)
+    shown = None
+    if labels is not None:
+        shown = labels.labels(scene) if scene.name in labels else np.full(len(scene), IGNORE, dtype=np.int64)
     return CloudView(
         scene.name,
         scene.coord,
         names,
         color=scene.color,
         truth=scene.segment,
-        labels=None if labels is None else labels.labels(scene),
+        labels=shown,
         origin=scene.origin,
     )
 

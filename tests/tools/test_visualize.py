@@ -30,7 +30,14 @@ def root(tmp_path: Path) -> Path:
         np.save(tmp_path / "predictions" / f"{name}.npy", np.roll(segment, 40).astype(np.int16))
     write_json(tmp_path / "data/dataset.json", {"classes": CLASSES.names, "colors": CLASSES.colors})
     draw_points(scenes, CLASSES, 7, 0).save(tmp_path / "labels.npz")
+    draw_points(scenes[:1], CLASSES, 7, 0).save(tmp_path / "labels_of_a.npz")
     return tmp_path
+
+
+def test_a_scene_outside_the_budget_has_no_labelled_point(root: Path) -> None:
+    done = tool("visualize", f"input={root}/data/Area_5/b", f"labels={root}/labels_of_a.npz", f"output={root}/b.html")
+    assert done.returncode == 0, done.stderr
+    assert (page(root / "b.html").array("labels", "u1") == 255).all()
 
 
 def test_a_folder_of_scenes_becomes_a_folder_of_pictures(root: Path) -> None:
