@@ -56,7 +56,9 @@ def test_points_lie_on_the_solid_they_are_labelled_by() -> None:
     cloud = scan(Lit(room), 3000, np.random.default_rng(1), EXACT)
     for s, solid in enumerate(as_oracle(room.solids)):
         on = cloud.coord[cloud.solid == s].astype(np.float64)
-        assert (np.abs(depth_inside(solid, on) - 1) * solid[2].max() < 2e-3).all()
+        kind, center, half, rotation = solid
+        assert (depth_inside((kind, center, half + 1e-3, rotation), on) <= 1).all()
+        assert (depth_inside((kind, center, half - 1e-3, rotation), on) >= 1).all()
 
 
 def test_density_falls_with_distance(empty: Cloud) -> None:
