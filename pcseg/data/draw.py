@@ -23,7 +23,7 @@ Pick = Callable[[Scene, np.ndarray], np.ndarray]
 
 
 def draw_uniform(scenes: Iterable[Scene], classes: Classes, fraction: float, seed: int = 0) -> WeakLabels:
-    """``max(1, floor(P * fraction))`` points of each scene, uniformly (spec 4.3).
+    """``max(1, floor(P * fraction))`` points of each scene, uniformly.
 
     Points without a class are drawn like others: they are spent, and carry no label.
     """

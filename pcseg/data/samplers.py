@@ -103,7 +103,7 @@ class RandomSampler(StepSampler):
 
 
 class PairSampler(StepSampler):
-    """Each step: ``batch_size / 2`` pairs of scenes that share a labelled class (2107.11267; spec 1.8).
+    """Each step: ``batch_size / 2`` pairs of scenes that share a labelled class (2107.11267).
 
     ``counts`` (S, K): labelled points of each scene and class, from the label budget alone. The first of a pair comes
     in turn, as in RandomSampler. A class c of it that some other scene has too is drawn with probability proportional to

@@ -9,7 +9,7 @@ from torch import Tensor
 def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
     """``mean_e sum_k (softmax(logits)_ek - softmax(other)_ek)^2`` of two (E, K) predictions, in [0, 2].
 
-    The consistency of dense supervision propagation (arXiv 2107.11267, spec 1.9, 1.11): on probabilities, mean over
+    The consistency of dense supervision propagation (arXiv 2107.11267): on probabilities, mean over
     elements, sum over classes, so its size compares with a cross-entropy. In float32 or better; gradients reach both
     sides (detach one to make it a target). Without any element it is 0.
     """

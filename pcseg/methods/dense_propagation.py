@@ -1,7 +1,7 @@
 """Dense supervision propagation (arXiv 2107.11267): stage 1 across pairs of scans, stage 2 within each scan.
 
-The two stages are two methods, trained one after the other on one network; run jointly they fall below the baseline
-(spec 1.7). Their affinities live in the method, so the network that comes out of training has none.
+The two stages are two methods, trained one after the other on one network; run jointly they fall below the baseline,
+as those who read the paper report. Their affinities live in the method, so the network that comes out of training has none.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class _Propagation(Method):
         return losses
 
     def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
-        """The prediction from reallocated features, with the geometry and skips of each scan itself (spec 1.6).
+        """The prediction from reallocated features, with the geometry and skips of each scan itself.
 
         Its batch-norm layers leave their running statistics alone: at test time the decoder meets clean features
-        only (spec 1.11).
+        only.
         """
         with frozen_statistics(self.network):
             moved = levels[-1].replace(self.reallocate(levels[-1], batch.n_samples, _derived_generator()))
@@ -74,7 +74,7 @@ class _Propagation(Method):
 
 
 class CrossSamplePropagation(_Propagation):
-    """Stage 1: a scan's prediction from its partner's features must agree with the one from its own (spec 1.3).
+    """Stage 1: a scan's prediction from its partner's features must agree with the one from its own.
 
     Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labelled class.
     Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, mean
@@ -113,7 +113,7 @@ class CrossSamplePropagation(_Propagation):
 
 
 class IntraSamplePropagation(_Propagation):
-    """Stage 2: labels act on each scan's prediction from features that all of its nodes were mixed into (spec 1.4).
+    """Stage 2: labels act on each scan's prediction from features that all of its nodes were mixed into.
 
     Loss: cross-entropy on the clean pass + ``label_weight`` * cross-entropy at the labelled voxels of the redistributed
     pass + ``weight`` * ramp * squared probability distance between the passes. Nothing but the first acts before

@@ -38,7 +38,7 @@ class _Attention(NamedTuple):
 class BilinearAffinity(nn.Module):
     """Rows of one sample rebuilt from the rows of another: ``A F_p``, ``A = softmax_rows(LN(F_b) W LN(F_p)^T / temperature)``.
 
-    Source: dense supervision propagation, arXiv 2107.11267 (spec 1.3, 1.4, 1.11). LN is a layer norm without parameters
+    Source: dense supervision propagation, arXiv 2107.11267. LN is a layer norm without parameters
     (W absorbs a scale), on queries and keys only: the values are the features themselves, so each row that comes out
     is a convex combination of rows that went in. W starts at I / sqrt(C), the scores of scaled dot-product attention.
 

@@ -9,7 +9,7 @@ from pcseg.propagation.affinity import AffinityProfile, BilinearAffinity
 
 
 class CrossSampleReallocation(nn.Module):
-    """``F_{j->i} = softmax_rows(F_i W F_j^T) F_j`` for each sample i and its partner j (arXiv 2107.11267, spec 1.3).
+    """``F_{j->i} = softmax_rows(F_i W F_j^T) F_j`` for each sample i and its partner j (arXiv 2107.11267).
 
     Both directions of a pair share one W: the sample of lower index uses W and the other W^T, so that the scores of
     j -> i are the transpose of those of i -> j. Gradients of a loss on i's rows reach every node of j through the

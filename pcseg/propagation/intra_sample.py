@@ -9,7 +9,7 @@ from pcseg.propagation.affinity import AffinityProfile, BilinearAffinity
 
 
 class IntraSampleRedistribution(nn.Module):
-    """``F^s = softmax_rows((F W F^T)^T) F`` within each sample (arXiv 2107.11267, spec 1.4).
+    """``F^s = softmax_rows((F W F^T)^T) F`` within each sample (arXiv 2107.11267).
 
     A label loss on the rows of ``F^s`` reaches every node of the sample. Arguments: see :class:`BilinearAffinity`.
     """

@@ -85,7 +85,7 @@ def test_draws_depend_on_seed_and_name_alone() -> None:
 
 
 def test_points_are_drawn_from_the_whole_scene() -> None:
-    """The lists of CPCM were not: few of their points lie in the upper half of the file (spec 4.2)."""
+    """The lists of CPCM were not: few of their points lie in the upper half of the file."""
     scene = room("A/large", 20_000)
     for labels in (draw_uniform([scene], CLASSES, 0.1), draw_per_class([scene], CLASSES, 0.1)):
         upper = (labels.scenes[0].index >= len(scene) // 2).mean()

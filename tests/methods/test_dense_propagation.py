@@ -1,4 +1,4 @@
-"""The acceptance tests of dense supervision propagation (spec 1.11), and the rules its methods keep."""
+"""The acceptance tests of dense supervision propagation, and the rules its methods keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dense supervision propagation with the affinity written out as a matrix: numpy, float64 (arXiv 2107.11267, spec 1.3-1.5)."""
+"""Dense supervision propagation with the affinity written out as a matrix: numpy, float64 (arXiv 2107.11267)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reallocate(query: np.ndarray, source: np.ndarray, weight: np.ndarray) -> np.
 def gradients(
     query: np.ndarray, source: np.ndarray, weight: np.ndarray, gradient: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dL/dF_i, dL/dF_j and dL/dW from ``gradient`` G = dL/dF_{j->i}, by the formulas of spec 1.5 and the layer norm's."""
+    """dL/dF_i, dL/dF_j and dL/dW from ``gradient`` G = dL/dF_{j->i}, derived by hand, through the softmax and the layer norm."""
     a, normed_query, normed_source = affinity(query, source, weight), layer_norm(query), layer_norm(source)
     reached = gradient @ source.T
     scores = a * (reached - (a * reached).sum(1, keepdims=True))

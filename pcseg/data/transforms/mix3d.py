@@ -11,7 +11,7 @@ def mix3d(first: Points, second: Points) -> Points:
     """The union of two clouds as one sample, each with its own labels (Mix3D, arXiv 2110.02210, section 3.1).
 
     Both are expected around the origin, as TrainDataset centres them. If one has no colour (or normals) and the other
-    has, it is given middle grey (zeros). Not for pairs: propagation must know which scene a point is of (spec 3), so
+    has, it is given middle grey (zeros). Not for pairs: propagation must know which scene a point is of, so
     only RandomSampler asks for it.
     """
     return Points(
