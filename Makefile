@@ -12,10 +12,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
-.PHONY: help demo test install lint cuda pytest clean
+.PHONY: help demo table test install lint cuda pytest clean
 help:
 	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (15 minutes)"
 	@echo "make test   install and run everything CI runs"
+	@echo "make table  the README's table of results (an hour or two)"
 	@echo "make clean  remove the build and what demo and test left (not .venv, not data)"
 
 install: $(VENV)/installed
@@ -42,6 +43,20 @@ demo: install
 	$(RUN) tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions \
 		labels=data/simulated_labels/1pct_seed0.npz output=outputs/demo/rooms
 	@echo "look at outputs/demo/rooms/*.html, outputs/demo/rooms/*.png and outputs/demo/metrics.json"
+
+# README's table of results: three draws of the labels, every row at the compute of dense propagation. Goes on where it stopped.
+table: install
+	$(RUN) tools/simulate.py output=data/simulated_raw
+	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
+	for seed in 0 1 2; do \
+		$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' seed=$$seed \
+			rule=uniform fraction=0.01 output=data/simulated_labels/1pct_seed$$seed.npz; \
+		$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' seed=$$seed \
+			rule=points points=20 output=data/simulated_labels/20pts_seed$$seed.npz; \
+	done
+	$(RUN) tools/trivial_baselines.py root=data/simulated
+	$(RUN) tools/compare.py output=outputs/table jobs=2 'experiments=[simulated_full_equal_compute,$\
+		simulated_1pct_supervised_equal_compute,simulated_1pct_dense_propagation,simulated_20pts_supervised_equal_compute]'
 
 test: lint cuda pytest
 lint: install
