@@ -44,6 +44,10 @@ demo: install
 		labels=data/simulated_labels/1pct_seed0.npz output=outputs/demo/rooms
 	@echo "look at outputs/demo/rooms/*.html, outputs/demo/rooms/*.png and outputs/demo/metrics.json"
 
+ROWS := simulated_full_equal_compute simulated_1pct_supervised_equal_compute \
+	simulated_1pct_dense_propagation simulated_20pts_supervised_equal_compute
+comma := ,
+space := $(subst ,, )
 # README's table of results: three draws of the labels, every row at the compute of dense propagation. Goes on where it stopped.
 table: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
@@ -55,8 +59,7 @@ table: install
 			rule=points points=20 output=data/simulated_labels/20pts_seed$$seed.npz; \
 	done
 	$(RUN) tools/trivial_baselines.py root=data/simulated
-	$(RUN) tools/compare.py output=outputs/table jobs=2 'experiments=[simulated_full_equal_compute,$\
-		simulated_1pct_supervised_equal_compute,simulated_1pct_dense_propagation,simulated_20pts_supervised_equal_compute]'
+	$(RUN) tools/compare.py output=outputs/table jobs=2 'experiments=[$(subst $(space),$(comma),$(ROWS))]'
 
 test: lint cuda pytest
 lint: install
