@@ -70,6 +70,10 @@ def main(config: Evaluate) -> None:
     models = [load_model(path) for path in paths]
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
+    try:
+        output.mkdir(parents=True, exist_ok=True)  # told before the work is done, not after
+    except OSError as error:
+        raise InputError(f"output={output}: cannot be made ({error.strerror}); choose another place") from error
     total, scores, scenes = ConfusionMatrix(len(models[0].classes)), {}, 0
     for path, model, names in zip(paths, models, splits, strict=True):
         folders = list_scenes(config.data.root or trained_on(model, path, "root"), names)

@@ -24,6 +24,7 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labelled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labelled
 
+    The output has the coordinates, colours, label and confidence of each point; other columns are not carried over.
     Scans of any size: they are cut into overlapping tiles. Points with NaN coordinates get the label -1.
     """
 
@@ -74,7 +75,9 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
     """Each file to read with the file to write."""
     source, target = Path(options.input), Path(options.output)
     if source.is_file():
-        return [(source, target / f"{source.stem}{options.format}" if target.is_dir() else target)]
+        made = target / f"{source.stem}{options.format}" if target.is_dir() else target
+        apart(source, made)
+        return [(source, made)]
     if source.is_dir():
         files = sorted(p for p in source.iterdir() if p.suffix.lower() in FORMATS)
     else:
@@ -84,10 +87,18 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
     if target.is_file():
         raise InputError(f"output={options.output}: is a file; give a folder for {len(files)} scans")
     targets = [target / f"{path.stem}{options.format}" for path in files]
+    for path, made in zip(files, targets, strict=True):
+        apart(path, made)
     twice = next((t for t in targets if targets.count(t) > 1), None)
     if twice is not None:
         raise InputError(f"input={options.input}: two files would both become {twice}; label them one by one")
     return list(zip(files, targets, strict=True))
+
+
+def apart(source: Path, target: Path) -> None:
+    """See that a scan is not replaced by its labelled copy, which has the coordinates, colours and labels alone."""
+    if source.resolve() == target.resolve():
+        raise InputError(f"output={target}: is the scan itself; give another name")
 
 
 if __name__ == "__main__":

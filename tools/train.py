@@ -72,7 +72,9 @@ def main(config: Train) -> None:
     if fabric.is_global_zero:
         figures = metrics(outcome.matrix, classes, protocol, outcome.seconds)
         write_json(output / "metrics.json", {**figures, "labels": spent, "steps": outcome.step, "best": outcome.best})
-        folder.log(f"mIoU {100 * outcome.matrix.miou:.2f} % after {outcome.seconds:.0f} s; written to {output}")
+        scored = outcome.matrix.counts.sum() > 0
+        score = f"mIoU {100 * outcome.matrix.miou:.2f} %" if scored else "nothing to score on (no labels in data.test),"
+        folder.log(f"{score} after {outcome.seconds:.0f} s; written to {output}")
     folder.close()
 
 

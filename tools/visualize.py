@@ -9,8 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from _cli import option, run
-from pcseg.data.readers import FORMATS, open_classes
+from pcseg.data.readers import FORMATS, ClassFile, open_classes
 from pcseg.data.weak_labels import WeakLabels
+from pcseg.engine.checkpoint import load_model
 from pcseg.errors import InputError
 from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene, with_prediction
@@ -26,9 +27,9 @@ WRITERS: dict[str, Callable[[Path, CloudView], object]] = {".png": write_png, ".
 class Options:
     """Look at a cloud: its colours, the truth, the prediction, the errors, and which points were labelled.
 
-    python tools/visualize.py input=data/simulated/Area_5/office_1 prediction=outputs/demo/predictions output=office_1.html
-    python tools/visualize.py input=labelled.ply classes=s3dis output=labelled.png
-    python tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/predictions output=outputs/demo/pictures
+    python tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions output=pictures
+    python tools/visualize.py input=labelled.laz classes=outputs/custom output=labelled.html
+    python tools/visualize.py input=scan.ply classes=s3dis output=scan.png
 
     The ending of output says what is written; a folder gets a .png, a .html and a .ply of each cloud.
     """
@@ -37,7 +38,9 @@ class Options:
     output: str = option("file to write (.png, .html, .ply), or a folder for all three", "")
     prediction: str = option("a .npy of labels or a labelled point file, or the folder with <split>/<scene>.npy", "")
     labels: str = option("label file (.npz) whose points are shown; scene folders only", "")
-    classes: str = option("auto (as the scenes say), s3dis, scannet20 or a classes.yaml", "auto")
+    classes: str = option(
+        "auto (as the scenes say), s3dis, scannet20, a classes.yaml, names, or a checkpoint's", "auto"
+    )
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,red,green,blue,label", "")
     show: bool = option("open an Open3D window (pip install 'pcseg[viz]')", False)
 
@@ -76,7 +79,7 @@ def find(source: Path) -> list[Path]:
 
 def load(source: Path, options: Options, weak: WeakLabels | None) -> CloudView:
     """One source with all that the options say of it."""
-    classes = None if options.classes == "auto" else open_classes(options.classes)
+    classes = None if options.classes == "auto" else named(options.classes)
     if source.is_dir():
         view = view_scene(source, classes, weak)
     elif weak is not None:
@@ -87,6 +90,14 @@ def load(source: Path, options: Options, weak: WeakLabels | None) -> CloudView:
         return view
     prediction = Path(options.prediction)
     return with_prediction(view, prediction / f"{view.name}.npy" if prediction.is_dir() else prediction)
+
+
+def named(choice: str) -> ClassFile:
+    """The classes of a checkpoint or run folder, or what else ``classes=`` names."""
+    if Path(choice).is_dir() or choice.endswith(".safetensors"):
+        classes = load_model(choice).classes
+        return ClassFile(classes.names, classes.colors)
+    return open_classes(choice)
 
 
 def targets(output: Path, source: Path) -> list[Path]:

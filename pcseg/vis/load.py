@@ -49,10 +49,13 @@ def view_cloud(path: Path, classes: ClassFile | None = None, columns: tuple[str,
     if not finite.any():
         raise InputError(f"{path}: no point with finite coordinates; export it again")
     coord, origin = recentre(cloud.coord[finite])
-    found = _labels(cloud, path, classes)
+    column = _column(cloud, ("confidence",))
+    # A predicted file numbers its labels as the classes are listed, whatever the scans it was made from do.
+    written = classes and ClassFile(classes.names, classes.colors, label="label")
+    found = _labels(cloud, path, classes if column is None else written)
     names = classes.classes if classes else _numbered(found)
     truth = prediction = confidence = None
-    if (column := _column(cloud, ("confidence",))) is not None:
+    if column is not None:
         prediction, confidence = found, np.nan_to_num(column.astype(np.float32))[finite]
     else:
         truth = found

@@ -124,6 +124,8 @@ def test_kill_9_leaves_no_half_file(net, tmp_path):
         (["input={tmp}/empty.xyz", "output={tmp}/o.ply"], ["empty.xyz"]),
         (["input={tmp}/words.xyz", "output={tmp}/o.ply"], ["words.xyz"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.docx"], ["o.docx", ".ply"]),
+        (["input={tmp}/scan.ply", "output={tmp}/../{tmp.name}/scan.ply"], ["scan.ply", "is the scan itself"]),
+        (["input={tmp}/scan*.ply", "output={tmp}"], ["scan.ply", "is the scan itself"]),
         (["input={tmp}/scan.ply", "output=/dev/null/o.ply"], ["/dev/null/o.ply", "cannot write"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "checkpoint={tmp}/scan.ply"], ["scan.ply", "safetensors"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "votes=0"], ["votes=0"]),

@@ -11,7 +11,8 @@ from pcseg.data.draw import draw_points
 from pcseg.data.readers import read_cloud, write_cloud
 from pcseg.data.scene import Scene, write_scene
 from pcseg.files import write_json
-from tests.tools._runs import CLASSES, tool, tool_here
+from tests.tools._runs import CLASSES, checkpoint, tool, tool_here
+from tests.tools._runs import CLASSES as NETWORK_CLASSES
 from tests.vis.test_html import page
 
 
@@ -88,6 +89,22 @@ def test_a_prediction_from_tools_predict_over_its_scene(root: Path) -> None:
     found = page(root / "a.html")
     assert found.payload["layers"] == ["colour", "truth", "prediction", "errors", "confidence"]
     assert (found.array("prediction", "u1") == np.arange(400) % 3).all()
+
+
+def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were(root: Path) -> None:
+    """A .las file has a column of its own called classification, all zeros, which the user's scans had labels in."""
+    coord = np.load(root / "data/Area_5/a/coord.npy").astype(np.float64)
+    write_cloud(root / "p.las", coord, labels=np.arange(400) % 3, confidence=np.full(400, 0.5, np.float32))
+    (root / "c.yaml").write_text(
+        "names: [low, middle, high]\nlabel: classification\nids: {5: low, 6: middle, 7: high}\n"
+    )
+    network = checkpoint(root / "net.safetensors")
+    for choice, names in ((root / "c.yaml", ["low", "middle", "high"]), (network, list(NETWORK_CLASSES.names))):
+        done = tool_here("visualize", f"input={root}/p.las", f"classes={choice}", f"output={root}/p.html")
+        assert done.returncode == 0, done.stderr
+        found = page(root / "p.html")
+        assert [c["name"] for c in found.payload["classes"]] == names
+        assert (found.array("prediction", "u1") == np.arange(400) % 3).all()
 
 
 @pytest.mark.parametrize(

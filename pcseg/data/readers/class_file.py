@@ -93,20 +93,19 @@ def read_class_file(path: str | Path) -> ClassFile:
 
 
 def open_classes(choice: str) -> ClassFile:
-    """``choice`` is s3dis, scannet20 or the path of a classes.yaml."""
+    """``choice`` is s3dis, scannet20, the path of a classes.yaml, or names with commas between them."""
     if choice in KNOWN:
         return ClassFile(KNOWN[choice].names, KNOWN[choice].colors)
+    if "," in choice and not choice.endswith((".yaml", ".yml")):
+        return ClassFile(tuple(name.strip() for name in choice.split(",")))
     return read_class_file(choice)
 
 
 def choose_classes(choice: str | Sequence[str], folder: str | Path) -> Classes:
-    """``choice`` is auto (what the scene ``folder`` says), s3dis, scannet20, the path of a classes.yaml, or names: a
-    list, or one text with commas between them."""
+    """``choice`` is auto (what the scene ``folder`` says), a list of names, or what :func:`open_classes` takes."""
     if choice == "auto":
         return scene_classes(folder)
-    if isinstance(choice, str) and (choice in KNOWN or choice.endswith((".yaml", ".yml"))):
-        return open_classes(choice).classes
-    return Classes(tuple(str(n).strip() for n in (choice.split(",") if isinstance(choice, str) else choice)))
+    return open_classes(choice).classes if isinstance(choice, str) else Classes(tuple(map(str, choice)))
 
 
 def _strings(value: Any) -> tuple[str, ...]:
