@@ -12,7 +12,6 @@ from pcseg.data.readers import read_cloud, write_cloud
 from pcseg.data.scene import Scene, write_scene
 from pcseg.files import write_json
 from tests.tools._runs import CLASSES, checkpoint, tool, tool_here
-from tests.tools._runs import CLASSES as NETWORK_CLASSES
 from tests.vis.test_html import page
 
 
@@ -99,7 +98,7 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
         "names: [low, middle, high]\nlabel: classification\nids: {5: low, 6: middle, 7: high}\n"
     )
     network = checkpoint(root / "net.safetensors")
-    for choice, names in ((root / "c.yaml", ["low", "middle", "high"]), (network, list(NETWORK_CLASSES.names))):
+    for choice, names in ((root / "c.yaml", ["low", "middle", "high"]), (network, list(CLASSES.names))):
         done = tool_here("visualize", f"input={root}/p.las", f"classes={choice}", f"output={root}/p.html")
         assert done.returncode == 0, done.stderr
         found = page(root / "p.html")
