@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from _cli import option, run
 from pcseg.errors import InputError
-from pcseg.files import atomic_path, read_json
+from pcseg.files import atomic_path, read_json, write_json
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -71,6 +71,10 @@ def read(options: Options, name: str, seed: int) -> dict[str, Any]:
 def train(options: Options, name: str, seed: int) -> str:
     """Do one run, or what is left of it, and say in a line how it came out."""
     where = folder(options, name, seed)
+    note = where / "settings.json"
+    if note.is_file() and read_json(note) != options.settings:
+        raise InputError(f"{where}: was run with settings={read_json(note)}; give another output")
+    write_json(note, options.settings)
     if not (where / "metrics.json").is_file():
         threads = max(1, (os.cpu_count() or 1) // options.jobs)
         arguments = [f"experiment={name}", f"seed={seed}", f"labels.seed={seed}", f"output={where}"]
@@ -81,6 +85,8 @@ def train(options: Options, name: str, seed: int) -> str:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise InputError(f"{name}, seed {seed}: {last.removeprefix('error: ')}")
     figures = read(options, name, seed)
+    if figures["miou"] is None:
+        raise InputError(f"{where}: nothing was scored, data.test has no labels; choose splits that have")
     return f"{name}, seed {seed}: mIoU {100 * figures['miou']:.1f} in {figures['seconds']:.0f} s"
 
 

@@ -18,7 +18,7 @@ from _schema import setting
 from pcseg.data.scene import Scene, list_scenes
 from pcseg.engine.checkpoint import Model, load_model
 from pcseg.engine.evaluate import evaluate
-from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.predict import Predictor, choose_device, set_threads
 from pcseg.engine.report import metrics, number
 from pcseg.engine.submission import write_scannet, zip_folder
 from pcseg.errors import InputError
@@ -63,10 +63,12 @@ def main(config: Evaluate) -> None:
     """Score each checkpoint, sum the matrices, report."""
     started = time.monotonic()
     if config.threads is not None:
-        torch.set_num_threads(config.threads)
+        set_threads(config.threads)
     output = job_folder(config.output)
     device = choose_device(config.device)
-    paths = [config.checkpoint] if isinstance(config.checkpoint, str) else list(config.checkpoint)
+    paths = config.checkpoint if isinstance(config.checkpoint, list) else [config.checkpoint]
+    if not paths or not all(isinstance(path, str) for path in paths):
+        raise InputError(f"checkpoint={config.checkpoint}: give a .safetensors file, a run folder, or a list of them")
     models = [load_model(path) for path in paths]
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)

@@ -27,7 +27,7 @@ from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
 from pcseg.engine.evaluate import evaluate
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.predict import Predictor, choose_device, set_threads
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
 from pcseg.engine.train import Stage, derive, train
@@ -39,7 +39,7 @@ from pcseg.labels import Classes
 def main(config: Train) -> None:
     """One run, from its configuration to its metrics."""
     if config.threads is not None:
-        torch.set_num_threads(config.threads)
+        set_threads(config.threads)
     output = job_folder(config.output)
     check_folder(config, output)
     fabric = make_fabric(config)
@@ -49,6 +49,11 @@ def main(config: Train) -> None:
     spent = budget(dataset)
     model = make_model(config, classes, dataset.features, spent)
     stages = [make_stage(config, name, i, dataset, fabric) for i, name in enumerate(config.stages)]
+    if config.resume:
+        check_labels(output, spent)
+    elif config.overwrite and fabric.is_global_zero:
+        start_over(output)
+    fabric.barrier()
     folder = RunFolder(output, writes=fabric.is_global_zero, tensorboard=config.tensorboard, wandb=config.wandb)
     if fabric.is_global_zero:
         with atomic_path(output / "config.yaml") as temporary:
@@ -84,10 +89,6 @@ def check_folder(config: Train, output: Path) -> None:
     if not state.exists():
         return
     if config.overwrite and not config.resume:
-        if int(os.environ.get("RANK", 0)) == 0:
-            for name in ("resume.safetensors", "curve.jsonl", "train.log", "best.safetensors", "metrics.json"):
-                (output / name).unlink(missing_ok=True)
-            shutil.rmtree(output / "tensorboard", ignore_errors=True)
         return
     if not config.resume:
         raise InputError(
@@ -98,6 +99,26 @@ def check_folder(config: Train, output: Path) -> None:
     for key in sorted(before.keys() | now.keys()):
         if key.partition(".")[0] not in VOLATILE and before.get(key) != now.get(key):
             raise InputError(f"resume: {key} is {now.get(key)}, but the run in {output} has {before.get(key)}")
+
+
+def check_labels(output: Path, spent: dict[str, Any]) -> None:
+    """See that a run is resumed on the labels that it began with, whatever their file is called."""
+    state = output / "resume.safetensors"
+    before = read_tensors(state, "state")[1]["record"]["labels"] if state.exists() else spent
+    if before["sha256"] != spent["sha256"]:
+        raise InputError(
+            f"resume: the labels have sha256 {spent['sha256'][:12]}, those of the run in {output} {before['sha256'][:12]}; "
+            "give the label file it began with"
+        )
+
+
+def start_over(output: Path) -> None:
+    """Remove what an earlier run left in ``output``."""
+    for name in ("resume", "last", "best"):
+        (output / f"{name}.safetensors").unlink(missing_ok=True)
+    for name in ("curve.jsonl", "train.log", "metrics.json"):
+        (output / name).unlink(missing_ok=True)
+    shutil.rmtree(output / "tensorboard", ignore_errors=True)
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -61,7 +61,8 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     meta |= {"classes": list(reader.classes.names), "colors": [list(c) for c in reader.classes.colors]}
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
-    if path.is_file() and not overwrite and (found := read_json(path)) != meta:
+    started = any((output / name / "scene.json").is_file() for name in reader.scenes())
+    if path.is_file() and started and not overwrite and (found := read_json(path)) != meta:
         for key in ("reader", "settings", "classes", "colors"):
             if found.get(key) != meta[key]:
                 raise InputError(
@@ -69,6 +70,9 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
                     "choose another output or overwrite=true"
                 )
     sweep(output)
+    if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
+        for name in reader.scenes():
+            (output / name / "scene.json").unlink(missing_ok=True)
     write_json(path, meta)
 
 

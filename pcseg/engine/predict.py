@@ -42,6 +42,8 @@ class Predictor:
     def __post_init__(self) -> None:
         if self.votes < 1:
             raise InputError(f"votes={self.votes}: give 1 or more")
+        if self.max_voxels < 1:
+            raise InputError(f"max_voxels={self.max_voxels}: give 1 or more (about 200000)")
         self.model.network.to(self.device)
 
     @property
@@ -116,6 +118,13 @@ class Predictor:
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
         shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
+
+
+def set_threads(count: int) -> None:
+    """Use ``count`` CPU threads; raises InputError where it is not a positive number."""
+    if count < 1:
+        raise InputError(f"threads={count}: give 1 or more")
+    torch.set_num_threads(count)
 
 
 def choose_device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning_fabric
+import torch
 from torch import Tensor
 
 from pcseg.engine.checkpoint import (
@@ -40,6 +41,10 @@ class Settings:
         if self.accumulate < 1 or self.seed < 0 or (self.clip is not None and self.clip <= 0):
             raise InputError(
                 f"accumulate={self.accumulate}, seed={self.seed}, clip={self.clip}: must be at least 1, at least 0, above 0"
+            )
+        if self.checkpoint_every < 0 or self.evaluate_every < 0:
+            raise InputError(
+                f"checkpoint_every={self.checkpoint_every}, evaluate_every={self.evaluate_every}: must be 0 or more"
             )
 
 
@@ -77,6 +82,9 @@ class Run:
 
     def score(self) -> ConfusionMatrix:
         """Evaluate, report, and keep the weights if they are the best so far."""
+        if self.fabric.world_size > 1:  # else each process would score the running statistics of its own batches
+            for buffer in self.model.network.buffers():
+                torch.distributed.broadcast(buffer, 0)
         matrix = self._evaluate()
         self.folder.log(f"step {self.step}, evaluation:\n{matrix.table(self.model.classes.names)}")
         self.folder.scalars(self.step, {"test/miou": matrix.miou, "test/accuracy": matrix.accuracy})
@@ -100,8 +108,9 @@ class Run:
                 "precision": self.fabric.strategy.precision.state_dict(),
                 "record": self.model.record,
             }
-            write_tensors(self.folder.state, "state", tensors, header)
+            # In this order: a run killed between the two resumes from the older state and writes both again.
             save_model(self.folder.last, self._stamped())
+            write_tensors(self.folder.state, "state", tensors, header)
         self.fabric.barrier()
 
     def read(self) -> State | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pcseg.errors import InputError
+from pcseg.ops import COORDINATE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float) -> I
 
     A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
     are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most
-    ``10 * max_voxels`` points, except where one voxel alone has more. Voxels are aligned to the origin of ``xyz``. The
+    ``10 * max_voxels`` points, except where one voxel alone has more, and spans what the ops can number. Voxels are aligned to the origin of ``xyz``. The
     order and the cuts are deterministic.
     """
     if max_voxels < 1:
@@ -54,7 +55,8 @@ def _split(voxel: np.ndarray, count: np.ndarray, max_voxels: int, halo: int) -> 
         inside = ((voxel[context] >= low) & (voxel[context] < high)).all(axis=1)
         if not inside.any():
             continue
-        if len(context) <= max_voxels and count[context].sum() <= 10 * max_voxels:
+        small = len(context) <= max_voxels and count[context].sum() <= 10 * max_voxels
+        if small and (np.ptp(voxel[context], axis=0) < COORDINATE_LIMIT).all():
             yield inside, context
             continue
         core = voxel[context[inside]]

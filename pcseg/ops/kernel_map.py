@@ -58,7 +58,7 @@ def _fake(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tenso
 
 def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     _check(in_coords, out_coords, offsets)
-    same = in_coords is out_coords or in_coords.data_ptr() == out_coords.data_ptr()
+    same = in_coords.data_ptr() == out_coords.data_ptr() and in_coords.stride() == out_coords.stride()
     in_coords = in_coords.contiguous()
     out_coords = in_coords if same and len(in_coords) == len(out_coords) else out_coords.contiguous()
     k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()

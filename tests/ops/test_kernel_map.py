@@ -115,3 +115,9 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_opcheck() -> None:
     coords = distinct(30, 2, 2, seed=0)
     torch.library.opcheck(torch.ops.pcseg.kernel_map.default, (coords, coords[::2].contiguous(), oracle.offsets(2)))
+
+
+def test_views_that_begin_together_are_not_taken_for_one() -> None:
+    base = torch.tensor([[0, i, 0, 0] for i in range(8)], dtype=torch.int32)
+    pairs, _ = kernel_map(base[::2], base[:4], torch.zeros(1, 3, dtype=torch.int32))
+    assert pairs.tolist() == [[0, 1], [0, 2]]

@@ -26,6 +26,7 @@ def test_the_table_is_that_of_its_runs(tmp_path: Path) -> None:
     before = weights.stat().st_mtime_ns
     assert tool_here(*call).returncode == 0
     assert weights.stat().st_mtime_ns == before
+    failed(tool_here(*call[:-1], "settings=['steps=5']"), "steps=4", "another output")
 
 
 def test_a_failing_run_is_named_in_one_line(tmp_path: Path) -> None:

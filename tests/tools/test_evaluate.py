@@ -119,6 +119,9 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
             ["is not a ScanNet class"],
         ),
         (["checkpoint={net}", "vote=2"], ["vote"]),
+        (["checkpoint=[]"], ["checkpoint=[]"]),
+        (["checkpoint=5"], ["checkpoint=5"]),
+        (["checkpoint={net}", "threads=0"], ["threads=0"]),
     ],
 )
 def test_bad_input_is_refused_in_one_line(rooms, tmp_path, arguments, words):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pcseg.data.draw import draw_uniform
+from pcseg.data.scene import list_scenes, read_scene
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import read_tensors
 from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, tool, tool_here
@@ -165,11 +167,30 @@ def test_a_multirun_gives_each_job_its_folder(rooms, tmp_path):
     assert [record["config"]["seed"] for record in records] == [1, 2]
 
 
+def test_a_run_is_resumed_on_the_labels_it_began_with_only(rooms, tmp_path):
+    folders = list_scenes(rooms, ["Area_1"])
+    arguments = settings(rooms, tmp_path / "run", "steps=2", f"labels.file={tmp_path / 'l.npz'}")
+    for fraction, more in ((0.05, []), (0.5, ["resume=true"])):
+        scenes = (read_scene(f, CLASSES, with_labels=True) for f in folders)
+        draw_uniform(scenes, CLASSES, fraction).save(tmp_path / "l.npz")
+        done = tool_here("train", *arguments, *more)
+    failed(done, "labels have sha256", "file it began with")
+
+
+@pytest.mark.parametrize("given", ["threads=0", "checkpoint_every=-5", "max_voxels=0"])
+def test_numbers_that_make_no_sense_are_refused_before_training(rooms, tmp_path, given):
+    failed(tool_here("train", *settings(rooms, tmp_path / "run", given)), given)
+    assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
 def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
     arguments = settings(rooms, tmp_path / "run", "steps=2", "experiment=simulated_full", "labels.file=null")
     assert tool_here("train", *arguments).returncode == 0
     failed(tool_here("train", *arguments, "steps=1"), "holds a run", "overwrite=true")
     assert len(curve(tmp_path / "run")) == 2
+    before = sorted(p.name for p in (tmp_path / "run").rglob("*"))
+    failed(tool_here("train", *arguments, "overwrite=true", "data.root=nowhere"), "nowhere")
+    assert sorted(p.name for p in (tmp_path / "run").rglob("*")) == before
     assert tool_here("train", *arguments, "steps=1", "overwrite=true").returncode == 0
     assert len(curve(tmp_path / "run")) == 1
     labels = json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"]
