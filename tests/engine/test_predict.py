@@ -223,7 +223,8 @@ def test_predicting_leaves_a_network_in_training_as_it_was():
 def test_a_stray_point_far_away_changes_nothing_else():
     xyz, color = scan(1.0)
     labels, _ = Predictor(model()).predict(xyz, color)
-    far = np.append(xyz + [500_000.0, 5_400_000.0, 0.0], np.zeros((1, 3)), axis=0)
+    shift = np.array([500_000.0, 5_400_000.0, 0.0])
+    far = np.append(xyz + shift, np.zeros((1, 3)), axis=0)
     found, sure = Predictor(model()).predict(far, np.append(color, color[:1], axis=0))
     assert (found[:-1] == labels).mean() > 0.98  # the grid of a tile may lie otherwise in the scan
     assert sure[-1] > 0
