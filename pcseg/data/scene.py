@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pcseg.data.arrays import color, narrowed, points, rows, vector
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
 from pcseg.labels import IGNORE, Classes, translation
@@ -65,21 +66,10 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
         np.save(temporary / "coord.npy", np.asarray(scene.coord, dtype=np.float32))
         for name, kind in KINDS.items():
             if getattr(scene, name) is not None:
-                np.save(temporary / f"{name}.npy", _narrowed(folder, name, getattr(scene, name), kind))
+                np.save(temporary / f"{name}.npy", narrowed(folder, name, getattr(scene, name), kind))
         meta = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes), "source": source}
         write_json(temporary / "scene.json", {**meta, "defects": list(defects)})
     return folder
-
-
-def _narrowed(folder: Path, name: str, array: np.ndarray, kind: str) -> np.ndarray:
-    """``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
-    if "int" in kind and len(array):
-        low, high, limit = int(array.min()), int(array.max()), np.iinfo(np.dtype(kind))
-        if low < limit.min or high > limit.max:
-            raise InputError(
-                f"{folder}: {name} runs from {low} to {high}, but must be {limit.min} to {limit.max}; renumber it"
-            )
-    return array.astype(kind)
 
 
 def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels: bool) -> Scene:
@@ -98,11 +88,11 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
         raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
     coord, shift = _coord(folder)
     names, origin = _meta(folder)
-    arrays: dict[str, Any] = {"color": _color(folder, len(coord)), "normal": _points(folder, "normal", len(coord))}
-    arrays["superpoint"] = _vector(folder, "superpoint", len(coord))
+    arrays: dict[str, Any] = {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
+    arrays["superpoint"] = vector(folder, "superpoint", len(coord))
     if with_labels:
         arrays["segment"] = _segment(folder, len(coord), names, classes)
-        arrays["instance"] = _vector(folder, "instance", len(coord))
+        arrays["instance"] = vector(folder, "instance", len(coord))
     return Scene(name=name, coord=coord, origin=origin + shift, classes=classes.names, **arrays)
 
 
@@ -170,20 +160,9 @@ def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
         raise InputError(f"{path}: no class names and origin in it ({error}); prepare the scene again") from error
 
 
-def _load(path: Path) -> np.ndarray:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        text = str(error).splitlines()[0] if str(error) else "damaged"
-        raise InputError(f"{path}: not a readable .npy file ({text}); prepare the scene again") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise InputError(f"{path}: not an array of numbers; prepare the scene again")
-    return array
-
-
 def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (P, 3) float32, and what was subtracted from them for the sake of their precision (3,)."""
-    array = _rows(folder, "coord", None)
+    array = rows(folder, "coord", None)
     assert array is not None
     if len(array) == 0:
         raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
@@ -198,46 +177,6 @@ def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return recentre(array)
 
 
-def _points(folder: Path, name: str, count: int) -> np.ndarray | None:
-    array = _rows(folder, name, count)
-    return None if array is None else np.asarray(array, dtype=np.float32)
-
-
-def _rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
-    path = folder / f"{name}.npy"
-    if not path.is_file():
-        return None
-    array = _load(path)
-    if array.ndim != 2 or array.shape[1] != 3 or (count is not None and len(array) != count):
-        raise InputError(f"{path}: shape {array.shape}, but ({count or 'P'}, 3) is needed; prepare the scene again")
-    return array
-
-
-def _color(folder: Path, count: int) -> np.ndarray | None:
-    array = _rows(folder, "color", count)
-    if array is None or array.dtype == np.uint8:
-        return array
-    low, high = float(array.min()), float(array.max())
-    if not (low >= 0 and high <= 255):
-        raise InputError(f"{folder}/color.npy: values from {low:g} to {high:g}; colours must be 0 to 255 or 0 to 1")
-    integer = np.issubdtype(array.dtype, np.integer)
-    return np.round(array * (1 if integer or high > 1 else 255)).astype(np.uint8)
-
-
-def _vector(folder: Path, name: str, count: int) -> np.ndarray | None:
-    path = folder / f"{name}.npy"
-    if not path.is_file():
-        return None
-    array = _load(path)
-    if array.size != count:
-        raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
-    with np.errstate(invalid="ignore"):
-        whole = np.asarray(array).reshape(-1).astype(np.int64)
-    if array.dtype.kind == "f" and not np.array_equal(whole, np.asarray(array).reshape(-1)):
-        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
-    return whole
-
-
 def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> np.ndarray | None:
     stems = ("segment", f"segment{len(classes)}")  # Pointcept's ScanNet: segment20.npy and segment200.npy
     stem = next((s for s in stems if (folder / f"{s}.npy").is_file()), "")
@@ -246,7 +185,7 @@ def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes)
         if other is None:
             return None
         raise InputError(f"{other}: labels of other classes than the {len(classes)} wanted; fix the class list")
-    segment = _vector(folder, stem, count)
+    segment = vector(folder, stem, count)
     assert segment is not None
     known = len(names) or len(classes)
     bad = np.flatnonzero((segment >= known) | (segment < IGNORE))

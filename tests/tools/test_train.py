@@ -167,6 +167,20 @@ def test_a_multirun_gives_each_job_its_folder(rooms, tmp_path):
     assert [record["config"]["seed"] for record in records] == [1, 2]
 
 
+def test_two_processes_score_the_network_that_they_save(rooms, tmp_path):
+    """With batch norm, whose running statistics differ between processes until they are brought together."""
+    two = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "tools/train.py",
+         *settings(rooms, tmp_path / "two", "steps=12")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    again = tool_here("evaluate", f"checkpoint={tmp_path}/two", f"output={tmp_path}/again", "device=cpu", "threads=1")
+    assert again.returncode == 0, again.stderr
+    first, second = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("two", "again"))
+    assert first["confusion"] == second["confusion"]
+
+
 def test_a_run_is_resumed_on_the_labels_it_began_with_only(rooms, tmp_path):
     folders = list_scenes(rooms, ["Area_1"])
     arguments = settings(rooms, tmp_path / "run", "steps=2", f"labels.file={tmp_path / 'l.npz'}")

@@ -1,0 +1,76 @@
+"""The .npy files of a scene folder, one array each, read and written with checks that name the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pcseg.errors import InputError
+
+
+def narrowed(folder: Path, name: str, array: np.ndarray, kind: str) -> np.ndarray:
+    """``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
+    if "int" in kind and len(array):
+        low, high, limit = int(array.min()), int(array.max()), np.iinfo(np.dtype(kind))
+        if low < limit.min or high > limit.max:
+            raise InputError(
+                f"{folder}: {name} runs from {low} to {high}, but must be {limit.min} to {limit.max}; renumber it"
+            )
+    return array.astype(kind)
+
+
+def load(path: Path) -> np.ndarray:
+    """The array of numbers at ``path``, memory-mapped; never unpickled."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        text = str(error).splitlines()[0] if str(error) else "damaged"
+        raise InputError(f"{path}: not a readable .npy file ({text}); prepare the scene again") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: not an array of numbers; prepare the scene again")
+    return array
+
+
+def points(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy`` as (count, 3) float32, None where there is none."""
+    array = rows(folder, name, count)
+    return None if array is None else np.asarray(array, dtype=np.float32)
+
+
+def rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
+    """``<name>.npy`` as (count, 3) of the type on disk, None where there is none; any ``count`` if that is None."""
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        return None
+    array = load(path)
+    if array.ndim != 2 or array.shape[1] != 3 or (count is not None and len(array) != count):
+        raise InputError(f"{path}: shape {array.shape}, but ({count or 'P'}, 3) is needed; prepare the scene again")
+    return array
+
+
+def color(folder: Path, count: int) -> np.ndarray | None:
+    """``color.npy`` (count, 3) as uint8, from 0 to 255 or 0 to 1; None where there is none."""
+    array = rows(folder, "color", count)
+    if array is None or array.dtype == np.uint8:
+        return array
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 255):
+        raise InputError(f"{folder}/color.npy: values from {low:g} to {high:g}; colours must be 0 to 255 or 0 to 1")
+    integer = np.issubdtype(array.dtype, np.integer)
+    return np.round(array * (1 if integer or high > 1 else 255)).astype(np.uint8)
+
+
+def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy``, (count,) or (count, 1), as (count,) int64; None where there is none."""
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        return None
+    array = load(path)
+    if array.size != count:
+        raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
+    with np.errstate(invalid="ignore"):
+        whole = np.asarray(array).reshape(-1).astype(np.int64)
+    if array.dtype.kind == "f" and not np.array_equal(whole, np.asarray(array).reshape(-1)):
+        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
+    return whole
