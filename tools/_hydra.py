@@ -105,9 +105,15 @@ def _help(schema: type[Any], config_name: str) -> str:
     assert is_dataclass(schema)
     lines = [(schema.__doc__ or "").strip(), "", "settings (name=value):"]
     lines += [f"  {f.name:<18} {f.metadata.get('help', '')}" for f in fields(schema)]
-    lines += [
-        "",
-        "choices (from the folders of configs/, each replaceable: group=choice):\n$APP_CONFIG_GROUPS",
-    ]
-    lines += [f"the configuration as it stands (or: tools/{config_name}.py --cfg job):\n$CONFIG"]
+    groups = _groups(config_name)
+    if groups:
+        lines += ["", "choices (from the folders of configs/, each replaceable: group=choice):", *groups]
+    lines += [f"\nthe configuration as it stands (or: tools/{config_name}.py --cfg job):\n$CONFIG"]
     return "\n".join(lines)
+
+
+def _groups(config_name: str) -> list[str]:
+    """``<group>: <choice>, ...`` for each group that ``configs/<config_name>.yaml`` chooses from."""
+    defaults = OmegaConf.load(Path(CONFIGS) / f"{config_name}.yaml").defaults
+    groups = [str(group) for entry in defaults if isinstance(entry, DictConfig) for group in entry]
+    return [f"{group}: {', '.join(sorted(p.stem for p in Path(CONFIGS, group).glob('*.yaml')))}" for group in groups]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -81,7 +82,9 @@ class Train:
     augment: Augment = setting("transforms of the scenes")
     optim: Optim = setting("optimiser and schedule")
     stages: dict[str, Part] = setting("the recipe: stages in order, weights carry over")
-    steps: int = setting("optimiser steps of a stage of share 1")
+    steps: int = setting(
+        "optimiser steps of the main stage; the others add theirs, each stages.<name>.steps times as many"
+    )
     batch_size: int = setting("scenes a batch, over all processes")
     accumulate: int = setting("batches whose gradients are added up for one step", 1)
     clip: float | None = setting("largest gradient norm, null: any", 10.0)
@@ -98,6 +101,12 @@ class Train:
     overwrite: bool = setting("start over where `output` holds a run", False)
     tensorboard: bool = setting("write TensorBoard events", True)
     wandb: str | None = setting("project on Weights & Biases, null: none", None)
+
+
+def training_splits(train: list[str], test: list[str]) -> list[str]:
+    """The splits that are trained on: those of ``train`` that ``test`` does not hold back, however it writes them."""
+    held_back = {Path(split) for split in test}
+    return [split for split in train if Path(split) not in held_back]
 
 
 VOLATILE = (

@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 (setting() is dataclasses.field)
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from _hydra import job_folder, run
-from _schema import setting
+from _schema import setting, training_splits
 from pcseg.data.scene import Scene, list_scenes
 from pcseg.engine.checkpoint import Model, load_model
 from pcseg.engine.evaluate import evaluate
@@ -71,6 +72,7 @@ def main(config: Evaluate) -> None:
     models = [load_model(path) for path in paths]
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
+    seen = seen_in_training(paths, models, splits)
     try:
         output.mkdir(parents=True, exist_ok=True)  # told before the work is done, not after
     except OSError as error:
@@ -83,9 +85,12 @@ def main(config: Evaluate) -> None:
         total, scenes = total + matrix, scenes + len(folders)
         scores[str(path)] = number(matrix.miou)
     protocol = f"{scenes} scenes of {', '.join(chain(*splits))}; {predictor.protocol()}"
+    protocol += f"; TRAINED on {', '.join(seen)}" if seen else ""
     print(f"{total.table(models[0].classes.names)}\n{protocol}")
     figures = metrics(total, models[0].classes, protocol, time.monotonic() - started)
-    figures["labels"] = models[0].record.get("labels")
+    figures["trained_on"] = seen
+    budgets = [model.record.get("labels") for model in models]
+    figures["labels"] = budgets if len(paths) > 1 else budgets[0]
     if len(paths) > 1:
         known = [score for score in scores.values() if score is not None]
         figures["folds"] = {"miou": scores, "mean_of_miou": sum(known) / len(known) if known else None}
@@ -103,6 +108,30 @@ def trained_on(model: Model, path: str, key: str) -> Any:
         return model.record["config"]["data"][key]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
+
+
+def seen_in_training(paths: list[str], models: list[Model], splits: list[list[str]]) -> list[str] | None:
+    """Those splits that are scored by a checkpoint that was trained on them, each told in a line on stderr.
+
+    None where none is known of and some checkpoint does not say what it was trained on.
+    """
+    seen, unknown = [], False
+    for path, model, names in zip(paths, models, splits, strict=True):
+        try:
+            data = model.record["config"]["data"]
+            trained = {Path(split) for split in training_splits(data["train"], data["test"])}
+        except (KeyError, TypeError):
+            unknown = True
+            continue
+        found = [name for name in names if Path(name) in trained]
+        seen += found
+        if found:
+            print(
+                f"warning: {path} was TRAINED on {', '.join(found)} of {data.get('root')}: "
+                "the score tells nothing of scenes that it has not seen",
+                file=sys.stderr,
+            )
+    return seen or (None if unknown else [])
 
 
 def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) -> None:

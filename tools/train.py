@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 import pcseg
 from _hydra import build, job_folder, run
-from _schema import VOLATILE, Train
+from _schema import VOLATILE, Train, training_splits
 from pcseg.data.dataset import TrainDataset, loader
 from pcseg.data.features import Features
 from pcseg.data.readers import choose_classes
@@ -38,6 +38,8 @@ from pcseg.labels import Classes
 
 def main(config: Train) -> None:
     """One run, from its configuration to its metrics."""
+    if config.workers < 0:
+        raise InputError(f"workers={config.workers}: give 0 (no process beside this one) or more")
     if config.threads is not None:
         set_threads(config.threads)
     output = job_folder(config.output)
@@ -64,6 +66,7 @@ def main(config: Train) -> None:
     folder.log(
         dataset.labels.summary() if dataset.labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}"
     )
+    folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in stages))
     folder.log(f"evaluation: {protocol}")
     outcome = train(
         fabric,
@@ -76,7 +79,8 @@ def main(config: Train) -> None:
     )
     if fabric.is_global_zero:
         figures = metrics(outcome.matrix, classes, protocol, outcome.seconds)
-        write_json(output / "metrics.json", {**figures, "labels": spent, "steps": outcome.step, "best": outcome.best})
+        best = outcome.best and {**outcome.best, "chosen_on": config.data.test}
+        write_json(output / "metrics.json", {**figures, "labels": spent, "steps": outcome.step, "best": best})
         scored = outcome.matrix.counts.sum() > 0
         score = f"mIoU {100 * outcome.matrix.miou:.2f} %" if scored else "nothing to score on (no labels in data.test),"
         folder.log(f"{score} after {outcome.seconds:.0f} s; written to {output}")
@@ -149,7 +153,7 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
 
 def splits_of(config: Train) -> list[str]:
     """The splits to train on: those not held back for the evaluation."""
-    splits = [split for split in config.data.train if split not in config.data.test]
+    splits = training_splits(config.data.train, config.data.test)
     if not splits:
         raise InputError(f"data.train={config.data.train}: nothing is left beside data.test={config.data.test}")
     return splits
@@ -188,7 +192,9 @@ def record_of(config: Train) -> dict[str, Any]:
 def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabric: lightning_fabric.Fabric) -> Stage:
     part = config.stages[name]
     steps = round(part.steps * config.steps)
-    rate = {"lr": config.optim.optimizer.get("lr", 0.001) * part.rate}
+    rate = config.optim.optimizer.get("lr", 0.001)
+    if not isinstance(rate, (int, float)):
+        raise InputError(f"optim.optimizer.lr={rate}: is not a number; give one above 0")
     where = (fabric.global_rank, fabric.world_size)
     counts = dataset.counts() if part.pairs else None
 
@@ -203,7 +209,7 @@ def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabr
         name,
         steps,
         partial(build, part.method, f"stages.{name}.method"),
-        partial(build, {**config.optim.optimizer, **rate}, "optim.optimizer"),
+        partial(build, {**config.optim.optimizer, "lr": rate * part.rate}, "optim.optimizer"),
         build(config.optim.schedule, "optim.schedule"),
         batches,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from _cli import option, run
 from pcseg.data.scene import Scene, list_scenes, read_scene
+from pcseg.engine.report import metrics
 from pcseg.errors import InputError
 from pcseg.files import write_json
 from pcseg.labels import IGNORE, S3DIS
@@ -84,12 +86,13 @@ def main(options: Options) -> None:
     if not splits:
         raise InputError(f"root={root}: no Area_* to train on beside {options.test}; prepare an S3DIS-like data set")
     train, test = list_scenes(root, splits), list_scenes(root, [options.test])
+    protocol = f"{len(test)} scenes of {options.test}; all points"
     figures = {}
     for name, bins, n_bins in (("color", color_bin, COLOR_LEVELS**3), ("height", height_bin, HEIGHT_BINS)):
+        started = time.monotonic()
         matrix = baseline(counted(train, bins, n_bins), counted(test, bins, n_bins))
         print(f"{name} alone, {options.test} of {root}\n{matrix.table(S3DIS.names)}\n")
-        iou = {c: None if np.isnan(v) else float(v) for c, v in zip(S3DIS.names, matrix.iou, strict=True)}
-        figures[name] = {"miou": matrix.miou, "iou": iou, "accuracy": matrix.accuracy}
+        figures[name] = metrics(matrix, S3DIS, f"{protocol}; {name} alone", time.monotonic() - started)
     if options.output is not None:
         write_json(options.output, figures)
 

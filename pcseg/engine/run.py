@@ -50,12 +50,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: ``matrix`` is that of the last weights, ``best`` tells step and mIoU of the best ones."""
+    """What a run came to: ``matrix`` is that of the last weights.
+
+    ``best`` tells step and mIoU of the weights that scored highest, None where no evaluation found a label to score on.
+    """
 
     matrix: ConfusionMatrix
     seconds: float
     step: int
-    best: dict[str, Any]
+    best: dict[str, Any] | None
 
 
 class Run:
@@ -71,7 +74,7 @@ class Run:
     ) -> None:
         self.fabric, self.model, self.folder, self.settings = fabric, model, folder, settings
         self.step = 0
-        self.best: dict[str, Any] = {"step": 0, "miou": -1.0}
+        self.best: dict[str, Any] | None = None
         self._evaluate = evaluate
         self._started = time.monotonic()
 
@@ -88,7 +91,7 @@ class Run:
         matrix = self._evaluate()
         self.folder.log(f"step {self.step}, evaluation:\n{matrix.table(self.model.classes.names)}")
         self.folder.scalars(self.step, {"test/miou": matrix.miou, "test/accuracy": matrix.accuracy})
-        if matrix.miou > self.best["miou"]:
+        if matrix.miou > (self.best["miou"] if self.best else -1.0):  # NaN, where nothing was scored, is not
             self.best = {"step": self.step, "miou": matrix.miou}
             if self.fabric.is_global_zero:
                 save_model(self.folder.best, self._stamped())
@@ -118,7 +121,7 @@ class Run:
         if not self.folder.state.is_file():
             return None
         tensors, header = read_tensors(self.folder.state, "state")
-        self.step, self.best = int(header["step"]), dict(header["best"])
+        self.step, self.best = int(header["step"]), header["best"]
         self._started -= float(header["seconds"])
         return tensors, header
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -56,7 +57,8 @@ def train(
 
     ``evaluate`` scores the network as it stands; it is also called every ``evaluate_every`` steps. With ``resume`` the
     run goes on from the checkpoint in ``folder``, on a CPU to the same bits as if it had never stopped. Raises
-    InputError where a loss is not finite; the last checkpoint then stays as it was.
+    InputError where a loss or a gradient is not finite; the last checkpoint then stays as it was. (With 16-mixed precision a
+    step whose gradient is not finite is left out instead, as the gradient scaler does by itself.)
     """
     run = Run(fabric, model, folder, settings, evaluate)
     state = run.read() if resume else None
@@ -91,15 +93,16 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
     method.train()
     batches = _plain_errors(stage.batches(run.step - first))
     while run.step < first + stage.steps:
-        # Seeded at every step: what is drawn depends on the step alone, not on where the run was interrupted.
-        torch.manual_seed(derive(settings.seed, run.step, 1 + fabric.global_rank))
+        fetched = list(islice(batches, settings.accumulate))
         progress = (run.step - first) / stage.steps
         for group, rate in zip(optimizer.param_groups, peak, strict=True):
             group["lr"] = rate * stage.schedule(progress)
-        losses = _backward(fabric, method, list(islice(batches, settings.accumulate)), progress)
+        losses = _backward(
+            fabric, method, fetched, progress, partial(derive, settings.seed, run.step, 1 + fabric.global_rank)
+        )
+        norm = _clipped(fabric, method, optimizer, settings.clip)
         values = _checked(losses, run.step, stage.name)
-        if settings.clip is not None:
-            fabric.clip_gradients(method, optimizer, max_norm=settings.clip, error_if_nonfinite=False)
+        _checked(norm, run.step, stage.name)
         optimizer.step()
         optimizer.zero_grad()
         method.after_step(run.step)
@@ -114,10 +117,16 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
             run.save(method, optimizer)
 
 
-def _backward(fabric: lightning_fabric.Fabric, method: Any, batches: list[Batch], progress: float) -> dict[str, Tensor]:
-    """Add the gradients of some batches; return the losses, mean over the batches and processes, and their sum."""
+def _backward(
+    fabric: lightning_fabric.Fabric, method: Any, batches: list[Batch], progress: float, seed: Callable[[int], int]
+) -> dict[str, Tensor]:
+    """Add the gradients of some batches; return the losses, mean over the batches and processes, and their sum.
+
+    Batch i draws from ``seed(i)``: on step and batch alone, not on where the run was interrupted.
+    """
     sums: dict[str, Tensor] = {}
     for i, batch in enumerate(batches):
+        torch.manual_seed(seed(i))
         with fabric.no_backward_sync(method, enabled=i + 1 < len(batches)), fabric.autocast():
             losses = method.losses(batch.to(fabric.device), progress)
             losses["loss"] = torch.stack(list(losses.values())).sum()
@@ -126,6 +135,20 @@ def _backward(fabric: lightning_fabric.Fabric, method: Any, batches: list[Batch]
             sums[name] = sums.get(name, 0) + value.detach() / len(batches)
     means = fabric.all_reduce(torch.stack(list(sums.values())), reduce_op="mean")
     return dict(zip(sums, means, strict=True))
+
+
+def _clipped(fabric: lightning_fabric.Fabric, method: Any, optimizer: Any, largest: float | None) -> dict[str, Tensor]:
+    """Shorten the gradient to the norm ``largest``; return the norm it had, by the name that a message gives it.
+
+    Nothing is returned under a gradient scaler: its gradients may overflow, and it leaves out such a step by itself.
+    """
+    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
+    if scaled and largest is None:
+        return {}
+    # An infinite limit multiplies by 1.
+    limit = math.inf if largest is None else largest
+    norm = fabric.clip_gradients(method, optimizer, max_norm=limit, error_if_nonfinite=False)
+    return {} if scaled or norm is None else {"the gradient norm": norm}
 
 
 def _plain_errors(batches: Iterable[Batch]) -> Iterator[Batch]:

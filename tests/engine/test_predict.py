@@ -159,8 +159,11 @@ def test_the_smallest_scans_work(predictor, count):
 def test_a_scan_without_colour_is_taken_as_the_network_declares(predictor):
     xyz, _ = scan(1.0)
     assert len(predictor.predict(xyz)[0]) == len(xyz)
-    with pytest.raises(InputError, match="no colour"):
-        Predictor(model(("color", "height"))).predict(xyz)
+    needs = Predictor(model(("color", "height")))
+    with pytest.raises(InputError, match="^the scan: has no colour"):
+        needs.predict(xyz)
+    with pytest.raises(InputError, match=r"^a\.las: has no colour"):
+        needs.predict(xyz, name="a.las")
 
 
 def test_colours_of_both_ranges_mean_the_same(predictor):
@@ -187,7 +190,7 @@ def test_votes_average_turned_views():
     ],
 )
 def test_scans_that_make_no_sense_are_refused(predictor, xyz, color, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f"^the scan: .*{message}"):
         predictor.predict(xyz, color)
 
 

@@ -3,106 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from pathlib import Path
 
 import lightning_fabric
 import pytest
 import torch
+from lightning_fabric.plugins.precision.amp import MixedPrecision
 from torch import Tensor, nn
 
 from pcseg.data.batch import Batch
 from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.schedules import Constant, Cosine
-from pcseg.engine.train import Stage, train
+from pcseg.engine.schedules import Constant
+from pcseg.engine.train import Stage, derive, train
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.labels import Classes
 from pcseg.losses import cross_entropy
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
-
-
-class Killed(Exception):
-    """Stands for kill -9."""
-
-
-class Toy(Method):
-    """Cross-entropy of a dropout and a linear layer; stops dead before step ``dies``, is not finite at ``breaks``."""
-
-    def __init__(self, network: nn.Module, dies: int = -1, breaks: int = -1) -> None:
-        super().__init__(network)
-        self.extra = nn.Linear(2, 2)
-        self.dies, self.breaks = dies, breaks
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        if int(self.steps) == self.dies:
-            raise Killed
-        logits = self.network(nn.functional.dropout(batch.feats, 0.5))
-        scale = math.nan if int(self.steps) == self.breaks else 1.0
-        return {"ce": scale * cross_entropy(logits, batch.labels), "extra": 0.1 * self.extra(logits).square().mean()}
-
-    def after_step(self, step: int) -> None:
-        self.steps += 1
-
-
-def batch(number: int, size: int = 8, labelled: bool = True) -> Batch:
-    generator = torch.Generator().manual_seed(number)
-    feats = torch.randn(size, 3, generator=generator)
-    labels = (feats[:, 0] > 0).long() if labelled else torch.full((size,), IGNORE)
-    zeros = torch.zeros(size, 3)
-    return Batch(torch.zeros(size, 4, dtype=torch.int32), feats, zeros, zeros, labels, ("a",))
-
-
-def batches(offset: int, per_step: int, labelled: bool, start: int) -> Iterator[Batch]:
-    number = offset + start * per_step
-    while True:
-        yield batch(number, labelled=labelled)
-        number += 1
-
-
-def run(
-    path: Path,
-    *,
-    steps: int = 6,
-    resume: bool = False,
-    labelled: bool = True,
-    settings: Settings | None = None,
-    **toy: int,
-) -> tuple[Model, dict[int, float]]:
-    """Two stages of ``steps`` steps; the weights and the loss at each step, as the folder holds them."""
-    settings = settings or Settings(seed=3, checkpoint_every=4, evaluate_every=5)
-    torch.manual_seed(0)
-    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
-    adam = partial(torch.optim.AdamW, lr=0.05)
-    sgd = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
-    source = partial(batches, 0, settings.accumulate, labelled)
-    stages = [
-        Stage("one", steps, partial(Toy, **toy), adam, Cosine(), source),
-        Stage("two", steps, Toy, sgd, Constant(), partial(batches, 1000, settings.accumulate, labelled)),
-    ]
-
-    def evaluate() -> ConfusionMatrix:
-        matrix = ConfusionMatrix(2)
-        test = batch(7777, 200)
-        matrix.add(model.network(test.feats).argmax(1), test.labels)
-        torch.rand(13)  # an evaluation may draw: nothing after it may depend on that
-        return matrix
-
-    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
-    train(fabric, model, stages, RunFolder(path), settings, evaluate, resume)
-    lines = [json.loads(line) for line in (path / "curve.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 2 * steps + 1))
-    return model, {line["step"]: line["loss"] for line in lines}
-
-
-def weights(path: Path) -> dict[str, bytes]:
-    return {name: tensor.numpy().tobytes() for name, tensor in read_tensors(path, "model")[0].items()}
+from tests.engine._toy import Killed, Toy, batch, batches, run, weights
 
 
 def test_training_learns_and_leaves_its_files(tmp_path):
@@ -114,12 +36,13 @@ def test_training_learns_and_leaves_its_files(tmp_path):
     assert "IoU" in (tmp_path / "train.log").read_text()
 
 
-@pytest.mark.parametrize("dies", [1, 4, 5])
-def test_a_run_that_was_killed_ends_as_if_it_never_stopped(tmp_path, dies):
-    _, whole = run(tmp_path / "whole")
+@pytest.mark.parametrize(("dies", "accumulate"), [(1, 1), (4, 1), (5, 1), (5, 2)])
+def test_a_run_that_was_killed_ends_as_if_it_never_stopped(tmp_path, dies, accumulate):
+    settings = Settings(seed=3, accumulate=accumulate, checkpoint_every=4, evaluate_every=5)
+    _, whole = run(tmp_path / "whole", settings=settings)
     with pytest.raises(Killed):
-        run(tmp_path / "killed", dies=dies)
-    _, resumed = run(tmp_path / "killed", resume=True)
+        run(tmp_path / "killed", settings=settings, dies=dies)
+    _, resumed = run(tmp_path / "killed", settings=settings, resume=True)
     assert resumed == whole
     assert weights(tmp_path / "killed" / "last.safetensors") == weights(tmp_path / "whole" / "last.safetensors")
     assert weights(tmp_path / "killed" / "best.safetensors") == weights(tmp_path / "whole" / "best.safetensors")
@@ -173,13 +96,63 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_pa
     assert all(torch.isfinite(t).all() for t in read_tensors(tmp_path / "last.safetensors", "model")[0].values())
 
 
+@pytest.mark.parametrize("clip", [10.0, None])
+def test_a_gradient_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tmp_path, clip):
+    with pytest.raises(InputError, match=r"^step 5 of stage one: the gradient norm is nan; lower optim.optimizer.lr"):
+        run(tmp_path, overflows=5, settings=Settings(clip=clip, checkpoint_every=1))
+    assert read_tensors(tmp_path / "resume.safetensors", "state")[1]["step"] == 5
+    assert all(torch.isfinite(t).all() for t in read_tensors(tmp_path / "last.safetensors", "model")[0].values())
+
+
+@pytest.mark.parametrize("clip", [10.0, None])
+def test_a_gradient_scaler_leaves_out_the_steps_that_overflow(tmp_path, clip):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    precision = MixedPrecision("16-mixed", "cpu", scaler)
+    model, _ = run(tmp_path, overflows=2, settings=Settings(clip=clip), precision=precision)
+    assert torch.isfinite(model.network.weight).all()
+    assert scaler.get_scale() == 512
+
+
+def test_each_of_the_accumulated_batches_draws_for_itself(tmp_path):
+    drawn: dict[int, list[float]] = {1: [], 3: []}
+    for accumulate, values in drawn.items():
+
+        class Drawing(Method):
+            def losses(self, batch: Batch, progress: float, values: list[float] = values) -> dict[str, Tensor]:
+                with torch.random.fork_rng(devices=[]):  # as a method does that leaves the network's dropout alone
+                    values.append(float(torch.rand(())))
+                return {"ce": cross_entropy(self.network(batch.feats), batch.labels)}
+
+        model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+        source = partial(batches, 0, accumulate, True)
+        stage = Stage("one", 2, Drawing, partial(torch.optim.SGD, lr=0.1), Constant(), source)
+        fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+        folder = RunFolder(tmp_path / str(accumulate))
+        train(fabric, model, [stage], folder, Settings(accumulate=accumulate), lambda: ConfusionMatrix(2))
+    assert len(set(drawn[3])) == 6
+    assert drawn[3][::3] == drawn[1]
+    torch.manual_seed(derive(0, 1, 1))  # seed, step and process
+    assert drawn[1][1] == float(torch.rand(()))
+
+
+def test_without_a_label_to_score_on_no_weights_are_the_best(tmp_path):
+    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    source = partial(batches, 0, 1, True)
+    stage = Stage("one", 2, Toy, partial(torch.optim.SGD, lr=0.1), Constant(), source)
+    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    for resume in (False, True):
+        outcome = train(fabric, model, [stage], RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2), resume)
+        assert outcome.best is None
+    assert not (tmp_path / "best.safetensors").exists()
+
+
 def test_a_mistake_in_the_last_stage_is_told_before_the_first_step(tmp_path):
     def broken(network: nn.Module) -> Method:
         raise InputError("stride=3: the network has strides 1, 2")
 
     taken: list[int] = []
 
-    def counted(start: int) -> Iterator[Batch]:
+    def counted(start: int) -> Iterable[Batch]:
         taken.append(start)
         return batches(0, 1, True, start)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import pcseg
 from pcseg.data.scene import list_scenes, read_scene, write_scene
+from pcseg.engine.checkpoint import load_model, save_model
 from pcseg.labels import SCANNET20, SCANNET20_NYU40, Classes
 from tests.tools._runs import CLASSES, building, checkpoint, failed, room, tool, tool_here
 
@@ -70,6 +72,9 @@ def test_folds_are_merged_by_summing_their_matrices(rooms, tmp_path):
         checkpoint(tmp_path / f"{area}.safetensors", seed=seed, root=str(rooms), test=[area])
         for seed, area in enumerate(("Area_1", "Area_5"))
     ]
+    for seed, path in enumerate(paths):
+        model = load_model(path)
+        save_model(path, replace(model, record={**model.record, "labels": {"count": seed}}))
     folds = f"checkpoint=[{paths[0]},{paths[1]}]"
     done = tool_here("evaluate", folds, f"output={tmp_path}")
     assert done.returncode == 0, done.stderr
@@ -77,12 +82,37 @@ def test_folds_are_merged_by_summing_their_matrices(rooms, tmp_path):
     counts = [counts_of(path, rooms, area) for path, area in zip(paths, ("Area_1", "Area_5"), strict=True)]
     assert metrics["confusion"] == (counts[0] + counts[1]).tolist()
     assert metrics["miou"] == pytest.approx(miou_of(counts[0] + counts[1]))
+    assert metrics["labels"] == [{"count": 0}, {"count": 1}]
     mean = (miou_of(counts[0]) + miou_of(counts[1])) / 2
     assert metrics["folds"]["mean_of_miou"] == pytest.approx(mean)
     assert mean != pytest.approx(metrics["miou"])
     assert "mean of the folds" in done.stdout
 
     failed(tool_here("evaluate", f"checkpoint=[{paths[0]},{paths[0]}]", f"output={tmp_path}"), "Area_1", "twice")
+
+
+def test_a_split_that_was_trained_on_is_told(rooms, tmp_path):
+    areas = ["Area_1", "Area_5"]
+    path = checkpoint(tmp_path / "last.safetensors", root=str(rooms), train=areas, test=["Area_5"])
+    for given, found in (("[Area_5]", []), ("[Area_5,Area_1/]", ["Area_1/"])):
+        done = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.test={given}")
+        assert done.returncode == 0, done.stderr
+        metrics = json.loads((tmp_path / "metrics.json").read_text())
+        assert metrics["trained_on"] == found
+        assert (f"warning: {path} was TRAINED on Area_1/ of {rooms}" in done.stderr) == bool(found)
+        assert ("TRAINED on Area_1/" in metrics["protocol"]) == bool(found)
+
+    unknown = checkpoint(tmp_path / "other.safetensors", root=str(rooms), test=["Area_5"])
+    assert tool_here("evaluate", f"checkpoint={unknown}", f"output={tmp_path}").returncode == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["trained_on"] is None
+
+
+def test_help_tells_settings_and_no_choices_of_another_tool():
+    done = tool_here("evaluate", "--help")
+    assert done.returncode == 0
+    assert "rotated and shifted views" in done.stdout
+    assert "choices" not in done.stdout
+    assert "dense_propagation" not in done.stdout
 
 
 def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):

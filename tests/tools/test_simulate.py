@@ -62,6 +62,9 @@ def test_baselines_know_what_color_and_height_tell(tmp_path: Path) -> None:
     assert figures["color"]["iou"]["chair"] > 0.99
     assert figures["color"]["miou"] < 0.6
     assert figures["color"]["iou"]["wall"] is None
+    # what metrics.json holds of a network
+    assert np.sum(figures["height"]["confusion"]) == 3000
+    assert figures["height"]["protocol"] == "1 scenes of Area_5; all points; height alone"
     refused = tool("trivial_baselines", f"root={tmp_path}")
     assert refused.returncode == 2
     assert len(refused.stderr.strip().splitlines()) == 1

@@ -48,6 +48,8 @@ def test_a_run_leaves_what_it_promises(rooms, tmp_path):
     assert 0 <= metrics["accuracy"] <= 1
     assert "voxel 0.2 m, 1 vote" in metrics["protocol"]
     assert metrics["seconds"] > 0
+    assert metrics["best"] == {"step": 10, "miou": metrics["miou"], "chosen_on": ["Area_5"]}
+    assert "stages: cross 8 steps, intra 2 steps\n" in done.stdout
     assert [line["stage"] for line in curve(tmp_path)] == ["cross"] * 8 + ["intra"] * 2
     assert "propagated_cross_entropy" in curve(tmp_path)[-1]
     record = read_tensors(tmp_path / "last.safetensors", "model")[1]["record"]
@@ -120,6 +122,10 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
         (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
         (["labels.file=none.npz"], ["none.npz: no such label file"]),
         (["data.train=[Area_5]"], ["nothing is left"]),
+        (["data.train=[Area_5]", "data.test=[Area_5/]"], ["nothing is left"]),
+        (["workers=-1"], ["workers=-1", "0 (no process beside this one) or more"]),
+        (["optim.optimizer.lr=abc"], ["optim.optimizer.lr=abc: is not a number"]),
+        (["optim.optimizer.lr=null"], ["optim.optimizer.lr=None: is not a number"]),
         (["batch_size=0"], ["batch_size=0"]),
         (["steps=0"], ["stages.main: has 0 steps"]),
         (["device=tpu"], ["device=tpu"]),
@@ -214,5 +220,6 @@ def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
 def test_help_tells_settings_and_choices():
     done = tool_here("train", "--help")
     assert done.returncode == 0
-    for word in ("resume", "go on from the last checkpoint", "simulated_1pct_dense_propagation", "torchrun"):
+    words = ("resume", "go on from the last checkpoint", "simulated_1pct_dense_propagation", "torchrun", "main stage")
+    for word in words:
         assert word in done.stdout
