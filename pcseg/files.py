@@ -38,6 +38,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
         else:
             os.replace(temporary, final)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next((path for path in final.parents if path.exists() and not path.is_dir()), final)
+        raise InputError(
+            f"{final}: cannot write there, {file} is a file and no folder; choose another place"
+        ) from error
     except OSError as error:
         raise InputError(
             f"{final}: cannot write ({error.strerror or error}); free space or choose another place"

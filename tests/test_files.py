@@ -117,3 +117,10 @@ def test_damaged_json(tmp_path: Path, content: bytes) -> None:
 def test_absent_json(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "v.json")
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(InputError, match="taken is a file and no folder"):
+        write_json(tmp_path / "taken" / "folder" / "new.json", 1)
+    assert (tmp_path / "taken").read_text() == "x"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from omegaconf import OmegaConf
@@ -38,6 +40,15 @@ def guard(action: Callable[[], object]) -> NoReturn:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def check_output(output: str, folder: bool) -> None:
+    """Raise InputError, before the work is done, where ``output`` cannot become a file (or a folder)."""
+    if not folder and os.path.isdir(output):
+        raise InputError(f"output={output}: is a folder; give the name of a file")
+    for path in [Path(output)] * folder + [*Path(output).parents]:
+        if os.path.exists(path) and not os.path.isdir(path):
+            raise InputError(f"output={output}: cannot write there, {path} is a file and no folder; choose another")
 
 
 def parse(options: type[T], arguments: list[str]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from _cli import option, run
 from pcseg.data.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
+from pcseg.data.prepare import REPORT, read_summary
 from pcseg.data.readers import open_dataset
 from pcseg.errors import InputError
 
@@ -18,7 +20,8 @@ from pcseg.errors import InputError
 class Options:
     """Look a prepared folder over (or a raw one): points, classes, colours, labels, density, and what is wrong.
 
-    Exit code 2 when something must be mended before training.
+    Exit code 2 when something must be mended before training. What tools/prepare.py reported (failed scenes, problems
+    survived) is told too, file by file.
     """
 
     root: str = option("prepared folder, or raw data")
@@ -40,6 +43,7 @@ def main(options: Options) -> None:
         facts.append(inspect(scene, len(names)))
         findings += [Finding(scene_name, str(defect), False) for defect in defects]
     findings += judge(facts, names)
+    findings += reported(options.root)
     if facts:
         print(split_table(facts))
         print()
@@ -51,6 +55,24 @@ def main(options: Options) -> None:
     if faults:
         raise InputError(f"{options.root}: {len(faults)} things must be mended; {faults[0].scene}: {faults[0].text}")
     print("nothing must be mended")
+
+
+def reported(root: str) -> list[Finding]:
+    """What prepare_report.json says: how much in all, then each failed scene and each file with its first problem."""
+    summary = read_summary(root)
+    if summary is None:
+        return []
+    files: dict[str, list[str]] = defaultdict(list)
+    for remark in summary.remarks:  # <file>[:<line>]: <what was found>; <what was done>
+        files[re.sub(r":\d+$", "", remark.partition(": ")[0])].append(remark)
+    total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
+    text = f"{len(summary.failed)} of {total} scenes failed, {len(summary.remarks)} problems in {len(files)} files survived"
+    found = [Finding(REPORT, text, False)]
+    found += [Finding(name, f"failed in tools/prepare.py: {error}", False) for name, error in summary.failed]
+    for remarks in files.values():
+        more = f" (and {len(remarks) - 1} more there)" if len(remarks) > 1 else ""
+        found.append(Finding(REPORT, f"{remarks[0]}{more}", False))
+    return found
 
 
 def split_table(facts: list[Facts]) -> str:

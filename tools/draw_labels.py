@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from _cli import option, run
+from _cli import check_output, option, run
 from pcseg.data.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.data.label_imports import import_clicks, import_scannet
 from pcseg.data.readers import choose_classes
@@ -55,7 +56,10 @@ def main(options: Options) -> None:
         )
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
-    labels = draw(options, classes, scenes(folders, classes, with_labels=options.rule != "csv"))
+    check_output(options.output, folder=False)
+    # Closed, whatever happens, before an error is told: its bar would share the line.
+    with closing(scenes(folders, classes, with_labels=options.rule != "csv")) as found:
+        labels = draw(options, classes, found)
     labels.save(options.output)
     print(f"{labels.summary()}\n{table(labels)}\nwritten to {options.output}")
 
@@ -74,9 +78,10 @@ def draw(options: Options, classes: Classes, scenes: Iterable[Scene]) -> WeakLab
     return import_clicks(scenes, classes, options.source, options.max_distance)
 
 
-def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Iterator[Scene]:
-    for folder in tqdm(folders, unit="scene"):
-        yield read_scene(folder, classes, with_labels=with_labels)
+def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Generator[Scene]:
+    with tqdm(folders, unit="scene") as bar:
+        for folder in bar:
+            yield read_scene(folder, classes, with_labels=with_labels)
 
 
 def table(labels: WeakLabels) -> str:

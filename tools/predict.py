@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 import pcseg
-from _cli import option, run
-from pcseg.data.readers import FORMATS, read_cloud, write_cloud, writer_of
+from _cli import check_output, option, run
+from pcseg.data.readers import FORMATS, read_cloud, write_labelled, writer_of
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE
@@ -24,7 +24,8 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labelled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labelled
 
-    The output has the coordinates, colours, label and confidence of each point; other columns are not carried over.
+    The output has two more columns than the scan, label and confidence. From .las or .laz to .las or .laz, and from .ply
+    to .ply, all others are kept (in LAS classification too, and the coordinate system); else coordinates and colours.
     Scans of any size: they are cut into overlapping tiles. Points with NaN coordinates get the label -1.
     """
 
@@ -43,6 +44,7 @@ def main(options: Options) -> None:
     jobs = pair(options)
     for _, target in jobs:
         writer_of(target)  # tells of an unknown format before the work is done
+        check_output(str(target), folder=False)
     predictor = pcseg.load(options.checkpoint, options.device, votes=options.votes, max_voxels=options.max_voxels)
     print(predictor.protocol())
     bar = tqdm(jobs, unit="scan", disable=len(jobs) == 1)
@@ -53,15 +55,10 @@ def main(options: Options) -> None:
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
     """Label one file and say in a few words what was found."""
     cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
-    try:
-        labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
+    labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal, name=str(source))
     classes = predictor.model.classes
-    color = cloud.color
-    if options.paint:
-        color = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels]
-    write_cloud(target, cloud.coord, color=color, labels=labels, confidence=confidence)
+    paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None
+    write_labelled(source, target, cloud, labels, confidence, paint)
     known = labels != IGNORE
     counts = np.bincount(labels[known], minlength=len(classes))
     shares = [
@@ -96,7 +93,7 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
 
 
 def apart(source: Path, target: Path) -> None:
-    """See that a scan is not replaced by its labelled copy, which has the coordinates, colours and labels alone."""
+    """See that a scan is not replaced by its labelled copy, which may hold less than it."""
     if source.resolve() == target.resolve():
         raise InputError(f"output={target}: is the scan itself; give another name")
 

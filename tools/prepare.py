@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from _cli import option, run
+from _cli import check_output, option, run
 from pcseg.data.prepare import Summary, prepare
 from pcseg.data.readers import open_dataset
+from pcseg.data.workers import count_workers
 from pcseg.errors import InputError
 
 SHOWN = 20
@@ -36,8 +37,8 @@ def main(options: Options) -> None:
     source, target = Path(options.input).resolve(), Path(options.output).resolve()
     if source == target or source in target.parents or target in source.parents:
         raise InputError(f"output={options.output}: overlaps the input; choose a folder outside {options.input}")
-    if options.workers < 0:
-        raise InputError(f"workers={options.workers}: must be 0 or more")
+    check_output(options.output, folder=True)
+    count_workers(options.workers)
     choices = {"stairs": options.stairs, "lists": options.lists, "align": options.align, "classes": options.classes}
     reader = open_dataset(options.input, options.dataset, choices)
     summary = prepare(reader, options.output, options.workers, options.overwrite)

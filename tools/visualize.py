@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from _cli import option, run
+from _cli import check_output, option, run
 from pcseg.data.readers import FORMATS, ClassFile, open_classes
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import load_model
@@ -54,6 +54,8 @@ def main(options: Options) -> None:
         raise InputError(f"output={output}: cannot draw '{output.suffix}'; choose {', '.join(WRITERS)} or a folder")
     if len(sources) > 1 and output.suffix:
         raise InputError(f"output={output}: is one file for {len(sources)} scenes; give a folder")
+    if options.output:
+        check_output(options.output, folder=not output.suffix)
     weak = WeakLabels.load(options.labels) if options.labels else None
     bar = tqdm(sources, unit="cloud", disable=len(sources) == 1)
     for source in bar:
@@ -94,7 +96,7 @@ def load(source: Path, options: Options, weak: WeakLabels | None) -> CloudView:
 
 def named(choice: str) -> ClassFile:
     """The classes of a checkpoint or run folder, or what else ``classes=`` names."""
-    if Path(choice).is_dir() or choice.endswith(".safetensors"):
+    if Path(choice).is_dir() or choice.endswith((".safetensors", ".pth", ".pt")):
         classes = load_model(choice).classes
         return ClassFile(classes.names, classes.colors)
     return open_classes(choice)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from concurrent.futures import as_completed
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,21 @@ from tqdm import tqdm
 
 from pcseg.data.readers.contract import SceneReader
 from pcseg.data.scene import write_scene
-from pcseg.data.workers import cores, worker_pool
+from pcseg.data.workers import count_workers, worker_pool
 from pcseg.errors import InputError
 from pcseg.files import read_json, sweep, write_json
+
+REPORT = "prepare_report.json"
+"""Where a run leaves its summary."""
+
+LONGEST = 120
+"""Characters of a setting that a message shows."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
     """What became of each scene: names of those written now and those found finished; (scene, error) of those that
-    failed; what was wrong with the data but survived, as text. Also written to ``prepare_report.json``."""
+    failed; what was wrong with the data but survived, as text. Also written to ``prepare_report.json`` (REPORT)."""
 
     prepared: tuple[str, ...]
     already_there: tuple[str, ...]
@@ -33,9 +40,10 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
 
     ``workers`` processes, 0 for one a core. Scenes that are there already are kept unless ``overwrite``; so an
-    interrupted run is continued by running it again. Raises InputError where ``output`` cannot be written or was
-    prepared with other settings; a scene that cannot be read is listed in the summary instead.
+    interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where ``output``
+    cannot be written or was prepared with other settings; a scene that cannot be read is listed in the summary instead.
     """
+    workers = count_workers(workers)
     names = reader.scenes()
     _claim(reader, Path(output), overwrite)
     finished = [n for n in names if not overwrite and (Path(output) / n / "scene.json").is_file()]
@@ -43,15 +51,32 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
     with bar:
-        for name, error in _outcomes(reader, output, todo, min(workers or cores(), len(todo))):
+        for name, error in _outcomes(reader, output, todo, min(workers, len(todo))):
             if error:
                 failed.append((name, error))
                 bar.write(f"FAILED {name}: {error}")
             bar.update()
     written = sorted(set(todo) - {name for name, _ in failed})
     summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), tuple(_remarks(reader, output, names)))
-    write_json(Path(output) / "prepare_report.json", dataclasses.asdict(summary))
+    write_json(Path(output) / REPORT, dataclasses.asdict(summary))
     return summary
+
+
+def read_summary(output: str) -> Summary | None:
+    """What the last run of ``prepare`` into ``output`` reported; None where there is no report."""
+    path = Path(output) / REPORT
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+        failed = tuple((str(name), str(error)) for name, error in found["failed"])
+        return Summary(
+            tuple(found["prepared"]), tuple(found["already_there"]), failed, tuple(map(str, found["remarks"]))
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: is no report of tools/prepare.py ({error!r}); run that again, or remove it"
+        ) from error
 
 
 def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
@@ -62,18 +87,51 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     started = any((output / name / "scene.json").is_file() for name in reader.scenes())
-    if path.is_file() and started and not overwrite and (found := read_json(path)) != meta:
-        for key in ("reader", "settings", "classes", "colors"):
-            if found.get(key) != meta[key]:
-                raise InputError(
-                    f"{path}: prepared with {key} {found.get(key)}, now {meta[key]}; "
-                    "choose another output or overwrite=true"
-                )
+    if path.is_file() and started and not overwrite and (odd := _difference(read_json(path), meta)):
+        raise InputError(
+            f"{path}: prepared with other settings ({odd}); "
+            "choose another output, or overwrite=true to prepare it all again"
+        )
     sweep(output)
     if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
         for name in reader.scenes():
             (output / name / "scene.json").unlink(missing_ok=True)
     write_json(path, meta)
+
+
+def _difference(found: Any, meta: dict[str, Any]) -> str:
+    """What ``found`` in dataset.json is otherwise than ``meta``: each name with its value then and now; "" for nothing."""
+    before, now = _flat(found if isinstance(found, dict) else {}), _flat(meta)
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    if "reader" in names:
+        names = ["reader"]  # another reader has other settings
+    pairs = {name: _apart(before.get(name), now.get(name)) for name in names}
+    return ", ".join(f"{name} was {_shown(old)}, now {_shown(new)}" for name, (old, new) in pairs.items())
+
+
+def _flat(meta: dict[str, Any]) -> dict[str, Any]:
+    """Reader, classes, colours and the settings, by name; those of a classes.yaml are settings like others."""
+    flat = {key: meta.get(key) for key in ("reader", "classes", "colors")}
+    for name, value in (meta.get("settings") or {}).items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    if "names" in flat:
+        del flat["classes"]  # which these are
+    return flat
+
+
+def _apart(before: Any, now: Any) -> tuple[Any, Any]:
+    """Two values without what they have in common, where they are tables or lists."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        before, now = ({k: v for k, v in a.items() if b.get(k) != v} for a, b in ((before, now), (now, before)))
+    if isinstance(before, list) and isinstance(now, list):
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
+        before, now = (["..."] * (same > 0) + values[same:] for values in (before, now))
+    return before, now
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _outcomes(reader: SceneReader, output: str, todo: list[str], workers: int) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def count_workers(workers: int) -> int:
+    """``workers``, or one for each core where it is 0; raises InputError where it is negative."""
+    if workers < 0:
+        raise InputError(f"workers={workers}: give 0 (one for each core) or more")
+    return workers or cores()
+
+
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of ``workers`` processes; leaving it early, by an error or Ctrl-C, drops the tasks that have not begun.

@@ -125,6 +125,8 @@ def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Ten
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint")
+    if str(path).lower().endswith((".pth", ".pt")):
+        raise InputError(f"{path}: is no checkpoint of pcseg; turn it into one with tools/convert_checkpoint.py")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get("pcseg", "null"))

@@ -34,7 +34,7 @@ def evaluate(
     matrix = ConfusionMatrix(len(predictor.model.classes))
     for folder in tqdm(scenes[rank::world], desc="evaluate", unit="scene", leave=False, disable=rank > 0):
         scene = read_scene(folder, predictor.model.classes, with_labels=True)
-        labels, confidence = predictor.predict(scene.coord, scene.color, scene.normal)
+        labels, confidence = predictor.predict(scene.coord, scene.color, scene.normal, name=scene.name)
         if scene.segment is not None:
             matrix.add(labels, scene.segment)
         if keep is not None:

@@ -59,20 +59,26 @@ class Predictor:
         )
 
     def predict(
-        self, xyz: np.ndarray, color: np.ndarray | None = None, normal: np.ndarray | None = None
+        self,
+        xyz: np.ndarray,
+        color: np.ndarray | None = None,
+        normal: np.ndarray | None = None,
+        *,
+        name: str = "the scan",
     ) -> tuple[np.ndarray, np.ndarray]:
         """Label (P,) int64 and confidence (P,) float32, the mean probability of that label, of each point in order.
 
         ``xyz`` (P, 3) in metres, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3). Points
-        with a NaN or infinite coordinate get IGNORE and confidence 0. Raises InputError where there is no point, shapes
-        disagree, or the network needs what is missing here.
+        with a NaN or infinite coordinate get IGNORE and confidence 0. Raises InputError, which begins with ``name``, where
+        there is no point, shapes disagree, or the network needs what is missing here.
         """
-        xyz, color, normal = _checked(xyz, color, normal)
+        xyz, color, normal = _checked(name, xyz, color, normal)
+        self._features.check(name, color is not None, normal is not None)
         labels = np.full(len(xyz), IGNORE, dtype=np.int64)
         confidence = np.zeros(len(xyz), dtype=np.float32)
         finite = np.flatnonzero(np.isfinite(xyz).all(axis=1))
         if not len(finite):
-            raise InputError(f"none of the {len(xyz)} points has finite coordinates; read the scan again")
+            raise InputError(f"{name}: none of the {len(xyz)} points has finite coordinates; read the scan again")
         if len(finite) < len(xyz):
             xyz = xyz[finite]
             color, normal = (None if a is None else a[finite] for a in (color, normal))
@@ -146,20 +152,20 @@ class _Scan:
 
 
 def _checked(
-    xyz: np.ndarray, color: np.ndarray | None, normal: np.ndarray | None
+    name: str, xyz: np.ndarray, color: np.ndarray | None, normal: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """The arrays as float64, uint8 and float32, of shapes that agree."""
     xyz = np.asarray(xyz, dtype=np.float64)
     if xyz.ndim != 2 or xyz.shape[1] != 3:
-        raise InputError(f"xyz has shape {xyz.shape}; give (P, 3)")
+        raise InputError(f"{name}: xyz has shape {xyz.shape}; give (P, 3)")
     if not len(xyz):
-        raise InputError("the scan has no point; read or export it again")
-    for name, array in (("color", color), ("normal", normal)):
+        raise InputError(f"{name}: has no point; read or export it again")
+    for key, array in (("color", color), ("normal", normal)):
         if array is not None and np.shape(array) != xyz.shape:
-            raise InputError(f"{name} has shape {np.shape(array)}, the points {xyz.shape}; give one row a point")
+            raise InputError(f"{name}: {key} has shape {np.shape(array)}, the points {xyz.shape}; give one row a point")
     return (
         xyz,
-        None if color is None else color_to_uint8(np.asarray(color), "color"),
+        None if color is None else color_to_uint8(np.asarray(color), name),
         None if normal is None else np.asarray(normal, dtype=np.float32),
     )
 

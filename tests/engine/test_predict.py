@@ -160,7 +160,7 @@ def test_a_scan_without_colour_is_taken_as_the_network_declares(predictor):
     xyz, _ = scan(1.0)
     assert len(predictor.predict(xyz)[0]) == len(xyz)
     needs = Predictor(model(("color", "height")))
-    with pytest.raises(InputError, match="^the scan: has no colour"):
+    with pytest.raises(InputError, match=r"^the scan: has no colour"):
         needs.predict(xyz)
     with pytest.raises(InputError, match=r"^a\.las: has no colour"):
         needs.predict(xyz, name="a.las")

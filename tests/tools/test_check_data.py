@@ -76,6 +76,33 @@ def test_raw_data_is_checked_too(tmp_path: Path) -> None:
     assert "no Annotations folder" in check(f"root={tmp_path}").stderr
 
 
+def report(root: Path, **changed: object) -> None:
+    told: dict[str, object] = {"prepared": ["train/a"], "already_there": ["val/b"], "failed": [], "remarks": []}
+    write_json(root / "prepare_report.json", {**told, **changed})
+
+
+def test_what_prepare_reported_is_quoted_by_file(root: Path) -> None:
+    remarks = [f"/raw/a b/chair_1.txt:{line}: line reads '1: 2'; dropped" for line in (5, 7, 9)]
+    report(root, failed=[["val/c", "/raw/c.txt: no numbers"]], remarks=[*remarks, "/raw/d.ply: no labels; unlabelled"])
+    done = check(f"root={root}")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
+        "note: prepare_report.json: 1 of 3 scenes failed, 4 problems in 2 files survived",
+        "note: val/c: failed in tools/prepare.py: /raw/c.txt: no numbers",
+        f"note: prepare_report.json: {remarks[0]} (and 2 more there)",
+        "note: prepare_report.json: /raw/d.ply: no labels; unlabelled",
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"failed": 3}, {"failed": [1]}, {"remarks": None}])
+def test_a_damaged_report(root: Path, changed: dict[str, object]) -> None:
+    report(root, **changed)
+    done = check(f"root={root}")
+    assert done.returncode == 2
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert f"{root}/prepare_report.json: is no report of tools/prepare.py" in error
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     for root, told in ((tmp_path, "classes.yaml"), (tmp_path / "nowhere", "no such folder")):
         done = check(f"root={root}")

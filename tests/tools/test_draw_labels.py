@@ -144,6 +144,8 @@ def test_classes_come_from_the_data_set_the_scene_or_the_command_line(tmp_path: 
         ("classes=a,b", "check the class names"),
         ("fractoin=0.1", "fractoin"),
         ("output=/proc/x/labels.npz", "/proc/x/labels.npz: cannot write"),
+        ("output=/dev/null/labels.npz", "cannot write there, /dev/null is a file"),
+        ("output=/proc", "output=/proc: is a folder; give the name of a file"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, call: Call, arguments: str, named: str) -> None:
@@ -156,6 +158,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, call: Call, argum
     assert len(errors) == 1
     assert named in errors[0]
     assert not (tmp_path / "labels.npz").exists()
+
+
+def test_an_error_amid_the_scenes_starts_its_own_line(tmp_path: Path, call: Call) -> None:
+    building(tmp_path / "data", scenes=2, points=20)
+    (tmp_path / "clicks.csv").write_text("scene,index,class\nroom_1,3,sofa\n")
+    common = (f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={tmp_path / 'labels.npz'}")
+    done = call(*common, "rule=csv", f"source={tmp_path / 'clicks.csv'}")
+    assert done.returncode == 2
+    bar, error = done.stderr.split("\n")[-3:-1]  # a bar is redrawn after \r, on the same line
+    assert "1/2" in bar
+    assert error.startswith(f"error: {tmp_path / 'clicks.csv'}, line 2: class 'sofa' is not one of")
 
 
 def test_as_a_process(tmp_path: Path) -> None:

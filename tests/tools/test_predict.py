@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
+import laspy
 import numpy as np
 import pytest
+from laspy.vlrs.known import WktCoordinateSystemVlr
+from plyfile import PlyData, PlyElement
 
 import pcseg
 from pcseg.data.readers import read_cloud, write_cloud
+from pcseg.engine.checkpoint import load_model, save_model
 from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
 
 
@@ -60,6 +65,55 @@ def test_formats_in_and_out(net, tmp_path, ending):
     given = read_cloud(source)
     np.testing.assert_allclose(found.coord, given.coord, atol=1e-4)
     np.testing.assert_array_equal(found.fields["label"], pcseg.load(net, "cpu").predict(given.coord, given.color)[0])
+
+
+@pytest.mark.parametrize("paint", ["false", "true"])
+def test_a_las_scan_keeps_what_it_holds(net, tmp_path, paint):
+    scene = room("a/b", 3)
+    header = laspy.LasHeader(point_format=7, version="1.4")
+    header.offsets, header.scales = np.array([4.5e5, 5.4e6, 120.0]), np.full(3, 1e-3)
+    header.add_extra_dims([laspy.ExtraBytesParams("range", "f4")])
+    header.vlrs.append(WktCoordinateSystemVlr('PROJCS["somewhere"]'))
+    given = laspy.LasData(header)
+    given.x, given.y, given.z = (scene.coord + header.offsets).T
+    given.red, given.green, given.blue = scene.color.T.astype(np.uint16) * 257
+    given.classification, given.intensity = scene.segment + 2, np.arange(600)
+    given.return_number, given.gps_time, given["range"] = 1 + np.arange(600) % 3, np.arange(600.0), np.arange(600.0)
+    given.write(tmp_path / "scan.las")
+    done = tool_here(
+        "predict", f"checkpoint={net}", f"input={tmp_path}/scan.las", f"output={tmp_path}/o.laz", f"paint={paint}"
+    )
+    assert done.returncode == 0, done.stderr
+    found = laspy.read(tmp_path / "o.laz")
+    changed = {"red", "green", "blue"} if paint == "true" else set()
+    for name in {*given.point_format.dimension_names} - changed:
+        np.testing.assert_array_equal(found[name], given[name], err_msg=name)
+    assert found.header.vlrs.get("WktCoordinateSystemVlr")[0].string == 'PROJCS["somewhere"]'
+    cloud = read_cloud(tmp_path / "scan.las")
+    np.testing.assert_array_equal(found["label"], pcseg.load(net, "cpu").predict(cloud.coord, cloud.color)[0])
+    if changed:
+        assert (found.red == CLASSES.palette()[found["label"]][:, 0].astype(np.uint16) * 257).all()
+
+
+def test_a_ply_scan_keeps_what_it_holds(net, tmp_path):
+    scene = room("a/b", 3)
+    vertex = np.zeros(600, [(n, "f8") for n in "xyz"] + [(n, "f4") for n in ("nx", "ny", "nz", "scalar_Intensity")])
+    vertex["x"], vertex["y"], vertex["z"] = scene.coord.T
+    vertex["nz"], vertex["scalar_Intensity"] = 1, np.arange(600)
+    PlyData([PlyElement.describe(vertex, "vertex")]).write(str(tmp_path / "scan.ply"))
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/scan.ply", f"output={tmp_path}/o.ply")
+    assert done.returncode == 0, done.stderr
+    found = PlyData.read(str(tmp_path / "o.ply"))["vertex"]
+    assert [p.name for p in found.properties] == [*vertex.dtype.names, "label", "confidence"]
+    for name in vertex.dtype.names:
+        np.testing.assert_array_equal(found[name], vertex[name])
+
+
+def test_a_scan_that_lacks_what_the_network_needs_is_named(net, tmp_path):
+    save_model(tmp_path / "net.safetensors", replace(load_model(net), features=("color", "height")))
+    plain = scan(tmp_path / "plain.las", color=False)
+    done = tool_here("predict", f"checkpoint={tmp_path}/net.safetensors", f"input={plain}", f"output={tmp_path}/o.las")
+    failed(done, f"error: {plain}: has no colour", "optional_color")
 
 
 def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
@@ -128,6 +182,12 @@ def test_kill_9_leaves_no_half_file(net, tmp_path):
         (["input={tmp}/scan*.ply", "output={tmp}"], ["scan.ply", "is the scan itself"]),
         (["input={tmp}/scan.ply", "output=/dev/null/o.ply"], ["/dev/null/o.ply", "cannot write"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "checkpoint={tmp}/scan.ply"], ["scan.ply", "safetensors"]),
+        (["input={tmp}/scan.ply", "output={tmp}/scan.ply/o.ply"], ["o.ply: cannot write", "scan.ply is a file"]),
+        (["input={tmp}/scan*", "output={tmp}/scan.ply/out"], ["out/scan.ply: cannot write", "scan.ply is a file"]),
+        (
+            ["input={tmp}/scan.ply", "output={tmp}/o.ply", "checkpoint={tmp}/net.pth"],
+            ["net.pth", "tools/convert_checkpoint.py"],
+        ),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "votes=0"], ["votes=0"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "vote=2"], ["vote=2"]),
         (["output={tmp}/o.ply"], ["input"]),
@@ -140,6 +200,7 @@ def test_bad_input_is_refused_in_one_line(net, tmp_path, arguments, words):
     (tmp_path / "empty.xyz").write_text("")
     (tmp_path / "words.xyz").write_text("once upon a time\nthere was a scan\n")
     np.save(tmp_path / "nan.npy", np.full((5, 3), np.nan))
+    (tmp_path / "net.pth").write_bytes(b"a pickle")
     filled = [a.format(tmp=tmp_path) for a in arguments]
     if not any(a.startswith("checkpoint") for a in filled):
         filled.append(f"checkpoint={net}")

@@ -118,12 +118,17 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
         (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/none.npy"], "no such file"),
         (["input={}/short.npy", "output={}/a.png", "labels={}/labels.npz"], "belong to scene folders"),
         (["input={}/data/Area_5/a", "output={}/a.png", "classes=s3diss"], "s3diss"),
+        (["input={}/data/Area_5/a", "output={}/a.png", "classes={}/net.pth"], "tools/convert_checkpoint.py"),
+        (["input={}/data/Area_5/a", "output={}/labels.npz/a.png"], "labels.npz is a file and no folder"),
+        (["input={}/data/Area_5", "output={}/file"], "file is a file and no folder"),
         (["input={}/data/Area_5/a", "output={}/a.png", "outptu=x"], "outptu=x"),
     ],
 )
 def test_refuses_in_one_line(root: Path, arguments: list[str], told: str) -> None:
     np.save(root / "short.npy", np.zeros(3, np.int64))
     np.save(root / "high.npy", np.full(400, 9))
+    for name in ("file", "net.pth"):
+        (root / name).write_text("")
     done = tool_here("visualize", *(a.format(root) for a in arguments))
     assert done.returncode == 2
     assert told in done.stderr

@@ -6,6 +6,7 @@ from pcseg.data.readers.contract import Defect, SceneReader
 from pcseg.data.readers.datasets import open_dataset
 from pcseg.data.readers.files import FORMATS, read_cloud
 from pcseg.data.readers.folder import FolderReader, open_folder
+from pcseg.data.readers.labelled import write_labelled
 from pcseg.data.readers.pointcept import PointceptReader, is_pointcept, open_pointcept
 from pcseg.data.readers.s3dis import S3disReader, is_s3dis
 from pcseg.data.readers.scannet import ScannetReader, is_scannet
@@ -33,5 +34,6 @@ __all__ = [
     "read_class_file",
     "read_cloud",
     "write_cloud",
+    "write_labelled",
     "writer_of",
 ]

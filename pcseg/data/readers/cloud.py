@@ -17,13 +17,14 @@ class Cloud:
 
     ``coord`` (P, 3) float64 exactly as in the file: UTM coordinates keep their precision, NaN stays NaN. ``color``
     (P, 3) uint8 or None; ``normal`` (P, 3) float32 or None; ``fields``: every other number the file holds for each
-    point, by name, each (P,).
+    point, by name, each (P,). ``named``: False where the file has no names, so that those of ``fields`` are a guess.
     """
 
     coord: np.ndarray
     color: np.ndarray | None = None
     normal: np.ndarray | None = None
     fields: dict[str, np.ndarray] = field(default_factory=dict)
+    named: bool = True
 
     def __len__(self) -> int:
         return len(self.coord)

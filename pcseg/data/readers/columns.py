@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,11 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path) -> Cloud:
     )
 
 
+def color_names(names: Iterable[str]) -> list[str]:
+    """The three among ``names`` that hold the colours; none where there are none."""
+    return _pick(names, _COLOR) or []
+
+
 @contextmanager
 def parsing(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever a parser raises on a damaged file into one InputError that names the file."""
@@ -46,8 +51,8 @@ def parsing(path: Path, kind: str) -> Iterator[None]:
         raise InputError(f"{path}: not a readable {kind} file ({text}); it may be cut off, copy it again") from error
 
 
-def _pick(columns: Mapping[str, np.ndarray], choices: Sequence[Sequence[str]]) -> list[str] | None:
-    lower = {name.lower(): name for name in columns}
+def _pick(names: Iterable[str], choices: Sequence[Sequence[str]]) -> list[str] | None:
+    lower = {name.lower(): name for name in names}
     return next(([lower[c] for c in choice] for choice in choices if all(c in lower for c in choice)), None)
 
 

@@ -47,12 +47,11 @@ class FolderReader:
         if key:
             labels["segment"] = self.meaning.segment(cloud.fields[key], f"{path} ({key})")
         elif self.meaning.label:
-            raise InputError(
-                f"{path}: no '{self.meaning.label}' in it, only {_listed(cloud)}; fix label: in classes.yaml"
-            )
+            raise _absent(path, cloud, "label", self.meaning.label)
         else:
             found = f"none of its columns ({_listed(cloud)}) is known to hold labels"
-            defects.append(Defect(str(path), None, found, "unlabelled; name the column under label: in classes.yaml"))
+            remedy = f"name the column under {'label' if cloud.named else 'columns'}: in classes.yaml"
+            defects.append(Defect(str(path), None, found, f"unlabelled; {remedy}"))
         if self.meaning.instance:
             labels["instance"] = _instance(cloud, self.meaning.instance, path)
         if self.meaning.scale != 1:
@@ -95,8 +94,17 @@ def _find(cloud: Cloud, names: tuple[str, ...]) -> str | None:
 def _instance(cloud: Cloud, name: str, path: Path) -> np.ndarray:
     key = _find(cloud, (name,))
     if key is None:
-        raise InputError(f"{path}: no '{name}' in it, only {_listed(cloud)}; fix instance: in classes.yaml")
+        raise _absent(path, cloud, "instance", name)
     return np.nan_to_num(cloud.fields[key].astype(np.float64), nan=-1).astype(np.int64)
+
+
+def _absent(path: Path, cloud: Cloud, key: str, name: str) -> InputError:
+    if cloud.named:
+        return InputError(f"{path}: no '{name}' in it, only {_listed(cloud)}; fix {key}: in classes.yaml")
+    return InputError(
+        f"{path}: its columns have no names, so which is '{name}' ({key}: in classes.yaml) is not known; write a first line "
+        f"of names, or name all columns under columns: in classes.yaml, e.g. [x, y, z, {name}]"
+    )
 
 
 def _listed(cloud: Cloud) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import parsing, to_cloud
-from pcseg.data.readers.xyz import name_columns
+from pcseg.data.readers.xyz import table_cloud
 from pcseg.errors import InputError
 
 _TRIPLES = {
@@ -53,4 +53,4 @@ def _from_array(array: np.ndarray, path: Path, columns: Sequence[str]) -> Cloud:
         raise InputError(f"{path}: shape {array.shape} of {array.dtype}, but a table (P, columns) is needed")
     if len(array) == 0:
         raise InputError(f"{path}: no point in it; remove the file")
-    return to_cloud(dict(zip(name_columns(array, columns, path), array.T, strict=True)), path)
+    return table_cloud(array, columns, path)

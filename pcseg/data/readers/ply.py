@@ -20,13 +20,8 @@ def read_ply(path: Path) -> Cloud:
 def read_ply_mesh(path: Path) -> tuple[Cloud, np.ndarray | None]:
     """The points of a PLY file and its triangles (T, 3) int64, or None where it has no faces or others than these."""
     with parsing(path, "PLY"):
-        # a face is a list; told that all are triangles, plyfile maps them like an array, some 50 times faster
-        triangles = {"face": {"vertex_indices": 3, "vertex_index": 3}}
-        try:
-            data = PlyData.read(str(path), known_list_len=triangles)
-        except Exception:
-            data = PlyData.read(str(path))  # other polygons, or other names
-        element = _points_of(data, path)
+        data = open_ply(path)
+        element = points_of(data, path)
         columns = {p.name: np.asarray(element[p.name]) for p in element.properties}
         cloud = to_cloud(columns, path)
         faces = next((e for e in data.elements if e.name == "face" and len(e)), None)
@@ -39,7 +34,18 @@ def read_ply_mesh(path: Path) -> tuple[Cloud, np.ndarray | None]:
         return cloud, None if corners.dtype.kind == "O" else np.array(corners, dtype=np.int64)
 
 
-def _points_of(data: PlyData, path: Path) -> PlyElement:
+def open_ply(path: Path) -> PlyData:
+    """The content of a PLY file; what is binary is mapped from the disk, not read."""
+    # a face is a list; told that all are triangles, plyfile maps them like an array, some 50 times faster
+    triangles = {"face": {"vertex_indices": 3, "vertex_index": 3}}
+    try:
+        return PlyData.read(str(path), known_list_len=triangles)
+    except Exception:
+        return PlyData.read(str(path))  # other polygons, or other names
+
+
+def points_of(data: PlyData, path: Path) -> PlyElement:
+    """The element that holds the points; InputError where there is none."""
     for element in data.elements:
         if {"x", "y", "z"} <= {p.name.lower() for p in element.properties}:
             return element

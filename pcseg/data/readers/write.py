@@ -45,6 +45,17 @@ def writer_of(path: str | os.PathLike[str]) -> Callable[[IO[bytes], np.ndarray, 
     return WRITERS[suffix]
 
 
+def label_columns(labels: np.ndarray | None, confidence: np.ndarray | None) -> dict[str, np.ndarray]:
+    """The columns ``label`` (P,), uint8 or int16 where one is negative or above 255, and ``confidence`` (P,) float32."""
+    columns = {}
+    if labels is not None:
+        small = not len(labels) or (labels.min() >= 0 and labels.max() <= 255)
+        columns["label"] = labels.astype(np.uint8 if small else np.int16)
+    if confidence is not None:
+        columns["confidence"] = confidence.astype(np.float32)
+    return columns
+
+
 def _table(
     path: Path, coord: np.ndarray, color: np.ndarray | None, labels: np.ndarray | None, confidence: np.ndarray | None
 ) -> np.ndarray:
@@ -54,11 +65,7 @@ def _table(
     columns: dict[str, np.ndarray] = dict(zip("xyz", coord.astype(np.float32 if exact else np.float64).T, strict=True))
     if color is not None:
         columns |= dict(zip(("red", "green", "blue"), color.astype(np.uint8).T, strict=True))
-    if labels is not None:
-        small = not len(labels) or (labels.min() >= 0 and labels.max() <= 255)
-        columns["label"] = labels.astype(np.uint8 if small else np.int16)
-    if confidence is not None:
-        columns["confidence"] = confidence.astype(np.float32)
+    columns |= label_columns(labels, confidence)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise InputError(f"{path}: columns of different lengths {lengths}; give one value a point")

@@ -6,6 +6,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,16 @@ def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
             raise _first_bad_line(path, skip, separator) from None
     if rows.size == 0:
         raise InputError(f"{path}: no point in it; remove the file or export it again")
-    return to_cloud(dict(zip(name_columns(rows, columns or names, path), rows.T, strict=True)), path)
+    return table_cloud(rows, columns or names, path)
 
 
-def name_columns(rows: np.ndarray, names: Sequence[str], path: Path) -> tuple[str, ...]:
+def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path) -> Cloud:
+    """The points of a table (P, C) whose columns have ``names``, or are guessed where these are none."""
+    cloud = to_cloud(dict(zip(_name_columns(rows, names, path), rows.T, strict=True)), path)
+    return replace(cloud, named=bool(names))
+
+
+def _name_columns(rows: np.ndarray, names: Sequence[str], path: Path) -> tuple[str, ...]:
     """Names for the columns of ``rows`` (P, C): those given if they fit, else by convention."""
     width = rows.shape[1]
     if names and len(names) != width:

@@ -15,7 +15,7 @@ from pcseg.data.simulated.frames import draw_poses, photograph, write_frames
 from pcseg.data.simulated.light import Lit
 from pcseg.data.simulated.rooms import draw_room, room_names
 from pcseg.data.simulated.scanner import scan
-from pcseg.data.workers import cores, worker_pool
+from pcseg.data.workers import count_workers, worker_pool
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, sweep, write_json
 from pcseg.labels import S3DIS
@@ -45,20 +45,19 @@ def simulate_building(
     """Write the rooms of a building that are not there yet below ``output``, and return how many those were.
 
     ``workers`` processes, 0 for one a core. The files are the same whatever their number. Raises InputError for
-    counts below 1 and where ``output`` holds rooms made with other settings.
+    counts below 1, ``workers`` below 0, and where ``output`` holds rooms made with other settings.
     """
     settings = settings or Settings()
-    for name, value in (("areas", areas), ("rooms", rooms), ("workers", workers + 1)):
+    for name, value in (("areas", areas), ("rooms", rooms)):
         if value < 1:
-            raise InputError(
-                f"{name}={value if name != 'workers' else workers}: give {'0' if name == 'workers' else '1'} or more"
-            )
+            raise InputError(f"{name}={value}: give 1 or more")
+    workers = count_workers(workers)
     output = Path(output)
     _claim(output, settings)
     wanted = [(area, index) for area in range(1, areas + 1) for index in range(rooms)]
     names = room_names(rooms)
     tasks = [(a, i) for a, i in wanted if not (output / f"Area_{a}" / names[i]).is_dir()]
-    workers = min(workers or cores(), len(tasks))
+    workers = min(workers, len(tasks))
     with tqdm(total=len(wanted), initial=len(wanted) - len(tasks), desc="simulate", unit="room") as bar:
         if workers <= 1:
             for area, index in tasks:

@@ -112,6 +112,29 @@ def test_unlabelled_scans(tmp_path: Path) -> None:
         open_folder(str(tmp_path)).read("train/a")
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".npy"])
+def test_columns_without_names(tmp_path: Path, suffix: str) -> None:
+    rows = np.array([[0.0, 0, 0, 1, 7], [1, 1, 1, 2, 8]])
+    if suffix == ".npy":
+        np.save(tmp_path / "a.npy", rows)
+    else:
+        np.savetxt(tmp_path / "a.txt", rows)
+    for keys, name in (("label: kind", "kind"), ("instance: tree_id", "tree_id")):
+        (tmp_path / "classes.yaml").write_text(f"{NAMES}{keys}\n")
+        with pytest.raises(
+            InputError, match=rf"its columns have no names.*'{name}'.*first line.*columns: in classes"
+        ) as e:
+            open_folder(str(tmp_path)).read("train/a")
+        assert "\n" not in str(e.value)
+    (tmp_path / "classes.yaml").write_text(NAMES)
+    _, defects = open_folder(str(tmp_path)).read("train/a")
+    assert "name the column under columns: in classes.yaml" in str(defects[0])
+    (tmp_path / "classes.yaml").write_text(NAMES + "label: kind\ncolumns: [x, y, z, kind, tree_id]\n")
+    scene, _ = open_folder(str(tmp_path)).read("train/a")
+    assert scene.segment is not None
+    assert scene.segment.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
