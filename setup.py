@@ -2,6 +2,7 @@
 
 PCSEG_BUILD chooses: ``auto`` (default: CUDA where nvcc is, else the CPU, else nothing), ``none``, ``cpu`` or ``cuda``.
 Under ``auto`` what cannot be built is left out, with one line that says so; ``cpu`` and ``cuda`` fail instead.
+An editable install without a library removes the one that an earlier build left in the checkout.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.editable_wheel import editable_wheel
 
 try:
     from setuptools.command.bdist_wheel import bdist_wheel
@@ -94,6 +96,20 @@ class BuildLibrary(build_ext):
         return Path(self.build_temp).absolute() / f"pcseg-{kind}"
 
 
+class EditableInstall(editable_wheel):
+    """Under ``none`` no extension is built, hence none replaced: a library of an earlier build would still be loaded."""
+
+    def run(self) -> None:
+        library = Path(__file__).parent / "pcseg" / "ops" / "libpcseg.so"
+        if CHOICE == "none" and library.exists():
+            library.unlink()
+            print(
+                f"pcseg: PCSEG_BUILD=none, installing pure Python; removed {library} of an earlier build",
+                file=sys.stderr,
+            )
+        super().run()
+
+
 class AnyPythonWheel(bdist_wheel):
     """The library knows neither Python nor torch: py3-none-<platform>."""
 
@@ -104,5 +120,5 @@ class AnyPythonWheel(bdist_wheel):
 
 setup(
     ext_modules=[] if CHOICE == "none" else [Extension("pcseg.ops.libpcseg", sources=[], optional=True)],
-    cmdclass={"build_ext": BuildLibrary, "bdist_wheel": AnyPythonWheel},
+    cmdclass={"build_ext": BuildLibrary, "editable_wheel": EditableInstall, "bdist_wheel": AnyPythonWheel},
 )

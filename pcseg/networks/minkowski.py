@@ -123,8 +123,7 @@ def _arguments(weights: Mapping[str, Tensor], where: str) -> dict[str, Any]:
     kind = "bottleneck" if "block1.0.conv3.kernel" in weights else "basic"
     channels, blocks = [], []
     for i in range(1, 2 * depth + 1):
-        last = _get(weights, f"block{i}.0.conv2.kernel", where)
-        channels.append(last.shape[-1])
+        channels.append(_get(weights, f"block{i}.0.conv1.kernel", where).shape[-1])
         blocks.append(sum(re.fullmatch(rf"block{i}\.\d+\.conv1\.kernel", name) is not None for name in weights))
     stem, final = _get(weights, FIRST, where), _get(weights, "final.kernel", where)
     size = round(stem.shape[0] ** (1 / 3))
@@ -144,6 +143,6 @@ def _arguments(weights: Mapping[str, Tensor], where: str) -> dict[str, Any]:
 
 def _get(weights: Mapping[str, Tensor], name: str, where: str) -> Tensor:
     value = weights.get(name)
-    if not isinstance(value, Tensor):
-        raise InputError(f"{where}: weight {name} is absent; is it a MinkUNet of MinkowskiEngine, whole?")
+    if not isinstance(value, Tensor) or not value.numel():
+        raise InputError(f"{where}: weight {name} is absent or empty; is it a MinkUNet of MinkowskiEngine, whole?")
     return value

@@ -11,6 +11,7 @@ from pcseg.elements import Elements
 from pcseg.errors import InputError
 from pcseg.nn import BasicBlock, Bottleneck, ConvNormReLU, SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import SparseTensor
+from pcseg.sparse.sizes import check_sizes
 
 BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
@@ -43,6 +44,10 @@ class MinkUNet(nn.Module):
             raise InputError(f"channels, blocks: {found}; list both for each encoder and decoder level (2 L numbers)")
         if block not in BLOCKS:
             raise InputError(f"block={block}: must be one of {', '.join(BLOCKS)}")
+        sizes = {"stem_channels": stem_channels, "stem_kernel": stem_kernel}
+        check_sizes("MinkUNet", in_channels=in_channels, n_classes=n_classes, **sizes)
+        for level, (width, count) in enumerate(zip(channels, blocks, strict=True)):
+            check_sizes(f"MinkUNet, level {level}", channels=width, blocks=count)
         depth, expansion = len(channels) // 2, BLOCKS[block].expansion
         self.in_channels = in_channels
         self.strides = tuple(2**i for i in range(depth + 1))

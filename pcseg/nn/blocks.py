@@ -8,6 +8,7 @@ from torch.nn.functional import relu
 from pcseg.nn.conv import SparseConv3d
 from pcseg.nn.norm import make_norm
 from pcseg.sparse import SparseTensor
+from pcseg.sparse.sizes import check_sizes
 
 
 class ConvNormReLU(nn.Module):
@@ -65,6 +66,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, cin: int, width: int, norm: str = "batch") -> None:
         super().__init__()
+        check_sizes("Bottleneck", cin=cin, width=width)
         cout = width * self.expansion
         self.reduce = nn.Linear(cin, width, bias=False)
         self.norm1 = make_norm(norm, width)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pcseg import ops
 from pcseg.errors import InputError
 from pcseg.sparse import KernelMap, SparseTensor
+from pcseg.sparse.sizes import check_sizes
 
 
 class _SparseConv(nn.Module):
@@ -17,6 +18,7 @@ class _SparseConv(nn.Module):
 
     def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, dilation: int, bias: bool) -> None:
         super().__init__()
+        check_sizes(type(self).__name__, cin=cin, cout=cout, kernel_size=kernel_size, stride=stride, dilation=dilation)
         self.cin, self.cout = cin, cout
         self.kernel_size, self.stride, self.dilation = kernel_size, stride, dilation
         self.weight = nn.Parameter(torch.empty(kernel_size**3, cin, cout))

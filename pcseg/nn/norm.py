@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pcseg.errors import InputError
+from pcseg.sparse.sizes import check_sizes
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -32,6 +33,7 @@ def make_norm(kind: str, channels: int) -> nn.Module:
     layers: dict[str, type[nn.Module]] = {"batch": BatchNorm, "layer": nn.LayerNorm}
     if kind not in layers:
         raise InputError(f"norm={kind}: must be one of {', '.join(layers)}")
+    check_sizes(f"norm={kind}", channels=channels)
     return layers[kind](channels)
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from pcseg import ops
 from pcseg.sparse import SparseTensor
+from pcseg.sparse.sizes import check_sizes
 
 
 class _SparsePool(nn.Module):
@@ -13,6 +14,7 @@ class _SparsePool(nn.Module):
 
     def __init__(self, kernel_size: int, stride: int = 1) -> None:
         super().__init__()
+        check_sizes(type(self).__name__, kernel_size=kernel_size, stride=stride)
         self.kernel_size, self.stride = kernel_size, stride
 
     def reduce(self, values: Tensor, segment: Tensor, n_segments: int) -> Tensor:

@@ -15,6 +15,8 @@ def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
 
     Its gradient adds up the points of a voxel, on the CPU with the same bits for any number of threads.
     """
+    if inverse.dim() != 1 or inverse.dtype != torch.int64:
+        raise InputError(f"inverse: {tuple(inverse.shape)} {inverse.dtype} given; give (P,) torch.int64")
     point = torch.arange(len(inverse), device=inverse.device)
     return weighted_sum(values, inverse, None, point, len(inverse))
 
@@ -30,6 +32,8 @@ def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Te
         raise InputError(f"position: {tuple(position.shape)} {position.dtype} given; give (P, 4) of a floating type")
     if not position.isfinite().all():
         raise InputError("position: some values are NaN or infinite; remove those points")
+    if values.shape[:1] != coords.shape[:1]:
+        raise InputError(f"values: {tuple(values.shape)} for coords {tuple(coords.shape)}; give a row for each voxel")
     wide = torch.float64 if values.dtype == torch.float64 else torch.float32
     with torch.no_grad():
         row, point, weight = _corners(coords, position)

@@ -48,6 +48,8 @@ def weighted_sum(values: Tensor, row: Tensor | None, weight: Tensor | None, segm
     ``values`` (N, C); ``row`` (E,) int64 into it, or None for row e; ``weight`` (E,) of the type of ``values`` (float32
     for half precision), or None for 1; it gets no gradient. The gradient is this same op with row and segment swapped.
     """
+    if values.dim() != 2:
+        raise InputError(f"values: {tuple(values.shape)} given; give (N, C), one column as values[:, None]")
     return torch.ops.pcseg.weighted_sum(values, row, weight, segment, n_segments)
 
 
@@ -62,10 +64,12 @@ def _wide_type(values: Tensor) -> torch.dtype:
 
 
 def _check(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> None:
-    elements = len(values) if row is None else len(row)
     if values.dim() not in (1, 2) or values.dtype not in native.DTYPES:
         raise InputError(f"values: {tuple(values.shape)} {values.dtype} given; give (E, C) or (E,) of a floating type")
-    for name, index, limit in (("segment", segment, n_segments), ("row", row, len(values))):
+    if n_segments < 0:
+        raise InputError(f"n_segments={n_segments}: give the number of segments, 0 or more")
+    elements = len(values) if row is None else row.numel()
+    for name, index, limit in (("row", row, len(values)), ("segment", segment, n_segments)):
         if index is None:
             continue
         if index.shape != (elements,) or index.dtype != torch.int64:

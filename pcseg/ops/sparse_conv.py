@@ -42,20 +42,25 @@ def _check(feats: Tensor, other: Tensor, pairs: Tensor, starts: Tensor) -> None:
             f"sparse_conv: feats {tuple(feats.shape)} {feats.dtype} with {tuple(other.shape)} {other.dtype}; "
             "give (N, C) feats and a weight of the same floating type"
         )
-    if pairs.dim() != 2 or pairs.shape[0] != 2 or pairs.dtype != torch.int32 or starts.dtype != torch.int64:
+    if pairs.dim() != 2 or pairs.shape[0] != 2 or pairs.dtype != torch.int32:
         raise InputError(
-            f"sparse_conv: pairs {tuple(pairs.shape)} {pairs.dtype}, starts {starts.dtype}; "
-            "give (2, Q) int32 and int64, as kernel_map makes them"
+            f"sparse_conv: pairs {tuple(pairs.shape)} {pairs.dtype}; give (2, Q) torch.int32, as kernel_map makes them"
+        )
+    if starts.dim() != 1 or starts.dtype != torch.int64:
+        raise InputError(
+            f"sparse_conv: starts {tuple(starts.shape)} {starts.dtype}; give (K+1,) torch.int64, as kernel_map makes them"
         )
 
 
-def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor) -> None:
+def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> None:
     _check(feats, weight, pairs, starts)
     if weight.dim() != 3 or weight.shape[1] != feats.shape[1] or len(starts) != len(weight) + 1:
         raise InputError(
             f"sparse_conv: weight {tuple(weight.shape)} does not fit feats {tuple(feats.shape)} and a map of "
             f"{len(starts) - 1} offsets; give (offsets, channels in, channels out)"
         )
+    if n_out < 0:
+        raise InputError(f"sparse_conv: n_out={n_out}; give the number of output rows, 0 or more")
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -68,16 +73,11 @@ def _groups(pairs: Tensor, starts: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(pairs[0, a:b], pairs[1, a:b]) for a, b in itertools.pairwise(starts.tolist())]
 
 
-def _reference(
-    feats: Tensor,
-    weight: Tensor,
-    pairs: Tensor,
-    starts: Tensor,
-    n_out: int,
-    t_pairs: Tensor | None,
-    t_starts: Tensor | None,
-) -> Tensor:
-    _check_weight(feats, weight, pairs, starts)
+# The kernels take the arguments of the op; `*_` is the transposed map, which the gradient alone has a use for.
+
+
+def _reference(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
+    _check_weight(feats, weight, pairs, starts, n_out)
     wide_feats, wide_weight = _wide(feats), _wide(weight)
     out = wide_feats.new_zeros(n_out, weight.shape[2])
     for k, (rows_in, rows_out) in enumerate(_groups(pairs, starts)):
@@ -85,28 +85,12 @@ def _reference(
     return out.to(feats.dtype)
 
 
-def _fake(
-    feats: Tensor,
-    weight: Tensor,
-    pairs: Tensor,
-    starts: Tensor,
-    n_out: int,
-    t_pairs: Tensor | None,
-    t_starts: Tensor | None,
-) -> Tensor:
+def _fake(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
     return feats.new_empty(n_out, weight.shape[2])
 
 
-def _cpu(
-    feats: Tensor,
-    weight: Tensor,
-    pairs: Tensor,
-    starts: Tensor,
-    n_out: int,
-    t_pairs: Tensor | None,
-    t_starts: Tensor | None,
-) -> Tensor:
-    _check_weight(feats, weight, pairs, starts)
+def _cpu(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
+    _check_weight(feats, weight, pairs, starts, n_out)
     dtype = feats.dtype
     feats, weight = _wide(feats).contiguous(), _wide(weight)
     code, (k, cin, cout) = native.DTYPES[feats.dtype], weight.shape
@@ -119,16 +103,8 @@ def _cpu(
     return out.to(dtype)
 
 
-def _cuda(
-    feats: Tensor,
-    weight: Tensor,
-    pairs: Tensor,
-    starts: Tensor,
-    n_out: int,
-    t_pairs: Tensor | None,
-    t_starts: Tensor | None,
-) -> Tensor:
-    _check_weight(feats, weight, pairs, starts)
+def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
+    _check_weight(feats, weight, pairs, starts, n_out)
     (k, cin, cout), code = weight.shape, native.DTYPES[feats.dtype]
     total = torch.zeros(n_out, cout, dtype=_wide(feats[:0]).dtype, device=feats.device)
     native.call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,11 +32,13 @@ def quantize(position: Tensor, voxel_size: float, origin: Sequence[float] = (0.0
     float64, so that a large origin costs no precision. InputError where a position is NaN or infinite or its voxel
     lies beyond +-COORDINATE_LIMIT.
     """
-    if not voxel_size > 0:
+    if not 0 < voxel_size < math.inf:
         raise InputError(f"voxel_size={voxel_size}; give a length above 0")
     if position.dim() != 2 or position.shape[1] != 3:
         raise InputError(f"position: shape {tuple(position.shape)} given; give (P, 3)")
     shift = torch.as_tensor(origin, dtype=torch.float64, device=position.device)
+    if shift.shape != (3,) or not shift.isfinite().all():
+        raise InputError(f"origin={origin}; give x, y and z, finite")
     voxel = torch.floor((position.double() - shift) / voxel_size)
     wrong = ~(voxel.abs() <= COORDINATE_LIMIT).all(1)
     if wrong.any():

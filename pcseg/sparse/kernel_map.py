@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from pcseg.errors import InputError
+from pcseg.sparse.sizes import check_sizes
 
 
 def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
@@ -18,9 +18,7 @@ def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tens
     that its weights can be used as they are: the first axis runs fastest, odd kernels are centred, even ones reach
     from 0 to kernel_size - 1.
     """
-    for name, value in (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation)):
-        if value < 1:
-            raise InputError(f"{name}={value}: must be at least 1")
+    check_sizes("kernel", kernel_size=kernel_size, stride=stride, dilation=dilation)
     first = -(kernel_size // 2) if kernel_size % 2 else 0
     steps = torch.arange(first, first + kernel_size, dtype=torch.int32)
     z, y, x = torch.meshgrid(steps, steps, steps, indexing="ij")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.sparse.cache import MapCache
+from pcseg.sparse.sizes import check_sizes
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class SparseTensor:
 
     ``feats`` (N, C) float; ``coords`` (N, 4) int32, rows (sample, x, y, z) in units of the finest voxel, positions
     being multiples of ``stride``. ``maps`` is shared by every tensor derived from the same input; without one, the
-    tensor is a new input and starts its own. Raises InputError for shapes or types that do not fit.
+    tensor is a new input and starts its own. Raises InputError for shapes, types or a stride that do not fit.
     """
 
     feats: Tensor
@@ -34,6 +35,7 @@ class SparseTensor:
         object.__setattr__(self, "maps", MapCache(self.coords, self.stride) if shared is None else shared)
 
     def _check(self) -> None:
+        check_sizes("SparseTensor", stride=self.stride)
         if self.coords.dim() != 2 or self.coords.shape[1] != 4 or self.coords.dtype != torch.int32:
             found = f"{tuple(self.coords.shape)} {self.coords.dtype}"
             raise InputError(f"coords: {found}, need (N, 4) int32, rows (sample, x, y, z)")

@@ -85,7 +85,9 @@ def altered(name: str, value: Tensor | None) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        (altered("block3.0.conv1.kernel", None), "block3"),
+        (altered("block3.0.conv1.kernel", None), "weight block3.0.conv1.kernel is absent"),
+        (altered("block3.0.conv1.kernel", torch.zeros(27, 10, 0)), "weight block3.0.conv1.kernel is absent or empty"),
+        (altered("final.kernel", torch.zeros(8, 0)), "weight final.kernel is absent or empty"),
         (altered("bn2.bn.running_var", None), "weight bn2.bn.running_var is absent"),
         (altered("final.bias", torch.zeros(1, 6)), r"final.bias is \(1, 6\)"),
         (altered("convtr5p8s2.kernel", torch.zeros(27, 12, 10)), r"convtr5p8s2.kernel is \(27, 12, 10\)"),

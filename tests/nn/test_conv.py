@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -134,6 +136,28 @@ def test_what_does_not_fit_is_refused() -> None:
         SparseConv3d(4, 4, 3)(x)
     with pytest.raises(InputError, match="stride=2"):
         SparseConvTranspose3d(3, 4, 2, stride=2)(x)
+
+
+@pytest.mark.parametrize("layer", [SparseConv3d, SparseConvTranspose3d])
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((0, 4, 3, 2), "cin=0"),
+        ((3, -4, 3, 2), "cout=-4"),
+        ((3, 4, 0, 2), "kernel_size=0"),
+        ((3, 4, 1.5, 2), r"kernel_size=1\.5"),
+        ((3, 4, [3, 3, 3], 2), r"kernel_size=\[3, 3, 3\]"),
+        ((3, 4, 2, 0), "stride=0"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(layer: type, sizes: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{layer.__name__}: {message}; give a whole number, at least 1$"):
+        layer(*sizes)
+
+
+def test_a_dilation_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="dilation=-1"):
+        SparseConv3d(3, 4, 3, dilation=-1)
 
 
 def test_equals_minkowski_engine_where_it_is_installed() -> None:

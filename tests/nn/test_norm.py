@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pcseg.errors import InputError
-from pcseg.nn import BatchNorm, frozen_statistics, make_norm
+from pcseg.nn import BatchNorm, Bottleneck, frozen_statistics, make_norm
 
 
 def trained() -> BatchNorm:
@@ -76,3 +76,11 @@ def test_norms_by_name() -> None:
     assert isinstance(make_norm("layer", 4), nn.LayerNorm)
     with pytest.raises(InputError, match="norm=group: must be one of batch, layer"):
         make_norm("group", 4)
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_a_norm_without_channels_is_refused(kind: str) -> None:
+    with pytest.raises(InputError, match=f"norm={kind}: channels=0; give a whole number, at least 1"):
+        make_norm(kind, 0)
+    with pytest.raises(InputError, match="Bottleneck: width=-2"):
+        Bottleneck(4, -2, kind)

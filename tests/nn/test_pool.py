@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pcseg.errors import InputError
 from pcseg.nn import SparseAvgPool3d, SparseMaxPool3d
 from pcseg.sparse import SparseTensor
 from tests.oracles.minkowski import region
@@ -38,3 +39,10 @@ def test_gradients_reach_the_input() -> None:
     feats = torch.randn(len(coords), 2, requires_grad=True)
     SparseAvgPool3d(2, 2)(SparseTensor(feats, coords)).feats.sum().backward()
     assert (feats.grad > 0).all()
+
+
+@pytest.mark.parametrize("kind", [SparseAvgPool3d, SparseMaxPool3d])
+@pytest.mark.parametrize(("sizes", "message"), [((0, 1), "kernel_size=0"), ((2, 0), "stride=0")])
+def test_sizes_that_are_none_are_refused(kind: type, sizes: tuple[int, int], message: str) -> None:
+    with pytest.raises(InputError, match=f"{kind.__name__}: {message}"):
+        kind(*sizes)

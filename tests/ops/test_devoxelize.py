@@ -84,3 +84,7 @@ def test_refuses_what_does_not_fit() -> None:
         devoxelize_trilinear(values, coords, torch.zeros(2, 3))
     with pytest.raises(InputError, match="row: holds 9"):
         devoxelize_nearest(values[:1], torch.tensor([9]))
+    with pytest.raises(InputError, match=r"inverse: \(1,\) torch\.float32"):
+        devoxelize_nearest(values, torch.zeros(1))
+    with pytest.raises(InputError, match="a row for each voxel"):
+        devoxelize_trilinear(torch.rand(len(coords) + 1, 1), coords, torch.zeros(1, 4))

@@ -138,3 +138,30 @@ def test_refuses_what_does_not_fit(how: str) -> None:
     ):
         with pytest.raises(InputError, match=words):
             OPS[how](values, segment, 3)
+
+
+@op
+def test_refuses_values_and_numbers_that_are_none(how: str) -> None:
+    segment = torch.zeros(4, dtype=torch.int64)
+    for values, n, words in (
+        (torch.rand(4, 2, 2), 3, r"values: \(4, 2, 2\)"),
+        (torch.tensor(1.0), 3, r"values: \(\)"),
+        (torch.ones(4, 2, dtype=torch.int64), 3, "floating type"),
+        (torch.rand(0, 2), -1, "n_segments=-1"),
+    ):
+        with pytest.raises(InputError, match=words):
+            OPS[how](values, segment[: values.shape[0] if values.dim() else 0], n)
+
+
+def test_weighted_sum_refuses_what_does_not_fit() -> None:
+    values, index = torch.rand(4, 2), torch.zeros(4, dtype=torch.int64)
+    for changed, words in (
+        ({"values": values[:, 0]}, r"values: \(4,\) given; give \(N, C\)"),
+        ({"row": index[0]}, r"row: \(\)"),
+        ({"row": index[:3]}, r"segment: \(4,\).*give \(3,\)"),
+        ({"weight": values}, r"weight: \(4, 2\)"),
+        ({"n_segments": -3}, "n_segments=-3"),
+    ):
+        arguments = {"values": values, "row": index, "weight": None, "segment": index, "n_segments": 1}
+        with pytest.raises(InputError, match=words):
+            ops.weighted_sum(**(arguments | changed))

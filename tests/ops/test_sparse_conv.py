@@ -196,6 +196,10 @@ def test_what_does_not_fit_is_refused() -> None:
         sparse_conv(feats, weight[:8], pairs, starts, n)
     with pytest.raises(InputError, match="kernel_map"):
         sparse_conv(feats, weight, pairs.long(), starts, n)
+    with pytest.raises(InputError, match=r"starts \(\)"):
+        sparse_conv(feats, weight, pairs, starts[0], n)
+    with pytest.raises(InputError, match="n_out=-1"):
+        sparse_conv(feats, weight, pairs, starts, -1)
 
 
 @compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -110,7 +111,13 @@ def test_quantize_names_the_row_it_cannot_place(bad: float) -> None:
     assert quantize(edge, 0.5).tolist() == [[-COORDINATE_LIMIT] * 3]
 
 
-@pytest.mark.parametrize("size", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
 def test_quantize_refuses_a_size_that_is_none(size: float) -> None:
     with pytest.raises(InputError, match="voxel_size"):
         quantize(torch.zeros(1, 3), size)
+
+
+@pytest.mark.parametrize("origin", [(0.0, 0.0), (0.0, 0.0, float("nan")), 0.0])
+def test_quantize_refuses_an_origin_that_is_none(origin: Any) -> None:
+    with pytest.raises(InputError, match=r"origin=.*; give x, y and z"):
+        quantize(torch.zeros(1, 3), 0.5, origin)

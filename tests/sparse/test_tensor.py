@@ -73,6 +73,11 @@ def test_coarse_coordinates_are_rounded_down_unique_and_sorted(seed: int, throug
     assert cache.coords(8) is coarse
 
 
+def test_a_stride_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="SparseTensor: stride=0"):
+        SparseTensor(torch.zeros(80, 3)[: len(random_coords(0))], random_coords(0), stride=0)
+
+
 def test_there_is_nothing_finer_than_the_input() -> None:
     cache = MapCache(random_coords(0) * torch.tensor([1, 4, 4, 4], dtype=torch.int32), stride=4)
     for stride in (2, 6):
