@@ -59,7 +59,7 @@ table: install
 			rule=points points=20 output=data/simulated_labels/20pts_seed$$seed.npz; \
 	done
 	$(RUN) tools/trivial_baselines.py root=data/simulated
-	$(RUN) tools/compare.py output=outputs/table jobs=2 'experiments=[$(subst $(space),$(comma),$(ROWS))]'
+	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[steps=1000]' 'experiments=[$(subst $(space),$(comma),$(ROWS))]'
 
 test: lint cuda pytest
 lint: install

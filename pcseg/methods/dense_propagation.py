@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pcseg.data.batch import Batch
 from pcseg.elements import Elements
@@ -30,7 +31,7 @@ class _Propagation(Method):
         label_weight: float,
         warmup: float,
         ramp: float,
-        detach_target: bool,
+        teacher: float,
         lovasz: float,
     ) -> None:
         super().__init__(network)
@@ -38,8 +39,14 @@ class _Propagation(Method):
         for name, value in shares.items():
             if not value >= 0:
                 raise InputError(f"{name}={value}: give 0 or more")
+        if not 0 <= teacher < 1:
+            raise InputError(f"teacher={teacher}: a decay from 0 (no teacher) to below 1")
         self.stride, self.weight, self.label_weight = stride, weight, label_weight
-        self.warmup, self.ramp, self.detach_target, self.lovasz = warmup, ramp, detach_target, lovasz
+        self.warmup, self.ramp, self.lovasz = warmup, ramp, lovasz
+        self.teacher = None
+        if teacher > 0 and weight > 0:
+            self.teacher = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(teacher), use_buffers=True)
+            self.teacher.requires_grad_(False)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         """Features (N, C) to stand in for those of ``level``, which has rows of up to ``n_samples`` samples."""
@@ -57,9 +64,20 @@ class _Propagation(Method):
         if label_weight > 0:
             losses["propagated_cross_entropy"] = label_weight * cross_entropy(other.logits, batch.labels)
         if weight > 0:
-            target = clean.logits.detach() if self.detach_target else clean.logits
+            target = clean.logits if self.teacher is None else self._taught(batch)
             losses["consistency"] = weight * squared_probability_distance(target, other.logits)
         return losses
+
+    def after_step(self, step: int) -> None:
+        if self.teacher is not None:
+            self.teacher.update_parameters(self.network)
+
+    @torch.no_grad()
+    def _taught(self, batch: Batch) -> Tensor:
+        """The averaged network's own logits (N, K), as it would predict at test time."""
+        assert self.teacher is not None
+        taught: Elements = self.teacher.eval()(sparse(batch), position=batch.position, color=batch.color)
+        return taught.logits
 
     def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
         """The prediction from reallocated features, with the geometry and skips of each scan itself.
@@ -79,8 +97,9 @@ class CrossSamplePropagation(_Propagation):
     Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labelled class.
     Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, mean
     over all voxels. The distance acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
-    the stage. No label loss acts on the reallocated pass. ``detach_target`` stops the distance's gradient at the
-    clean prediction (the paper mentions no such stop). ``stride`` is where features are exchanged; ``max_nodes`` and
+    the stage. No label loss acts on the reallocated pass. With ``teacher`` above 0 the clean side of the distance comes, without
+    gradient, from a running mean of the weights with that decay (mean teacher, arXiv 1703.01780): agreement can then not be
+    had by changing the clean side, as it can in the paper's form (0). ``stride`` is where features are exchanged; ``max_nodes`` and
     ``temperature`` are the affinity's (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean
     pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
 
@@ -94,12 +113,12 @@ class CrossSamplePropagation(_Propagation):
         weight: float = 1.0,
         warmup: float = 0.1,
         ramp: float = 0.1,
-        detach_target: bool = False,
+        teacher: float = 0.0,
         max_nodes: int | None = 2048,
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, 0.0, warmup, ramp, detach_target, lovasz)
+        super().__init__(network, stride, weight, 0.0, warmup, ramp, teacher, lovasz)
         self.propagation = CrossSampleReallocation(self.network.channels_at(stride), max_nodes, temperature=temperature)
 
     def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
@@ -129,12 +148,12 @@ class IntraSamplePropagation(_Propagation):
         label_weight: float = 1.0,
         warmup: float = 0.0,
         ramp: float = 0.1,
-        detach_target: bool = False,
+        teacher: float = 0.0,
         max_nodes: int | None = 2048,
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, label_weight, warmup, ramp, detach_target, lovasz)
+        super().__init__(network, stride, weight, label_weight, warmup, ramp, teacher, lovasz)
         channels = self.network.channels_at(stride)
         self.propagation = IntraSampleRedistribution(channels, max_nodes, temperature=temperature)
 
