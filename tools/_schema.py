@@ -82,9 +82,7 @@ class Train:
     augment: Augment = setting("transforms of the scenes")
     optim: Optim = setting("optimiser and schedule")
     stages: dict[str, Part] = setting("the recipe: stages in order, weights carry over")
-    steps: int = setting(
-        "optimiser steps of the main stage; the others add theirs, each stages.<name>.steps times as many"
-    )
+    steps: int = setting("optimiser steps of a stage of share 1; each takes stages.<name>.steps times as many")
     batch_size: int = setting("scenes a batch, over all processes")
     accumulate: int = setting("batches whose gradients are added up for one step", 1)
     clip: float | None = setting("largest gradient norm, null: any", 10.0)

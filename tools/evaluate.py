@@ -72,7 +72,7 @@ def main(config: Evaluate) -> None:
     models = [load_model(path) for path in paths]
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
-    seen = seen_in_training(paths, models, splits)
+    seen = seen_in_training(paths, models, splits, config.data.root)
     try:
         output.mkdir(parents=True, exist_ok=True)  # told before the work is done, not after
     except OSError as error:
@@ -110,10 +110,13 @@ def trained_on(model: Model, path: str, key: str) -> Any:
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
 
 
-def seen_in_training(paths: list[str], models: list[Model], splits: list[list[str]]) -> list[str] | None:
+def seen_in_training(
+    paths: list[str], models: list[Model], splits: list[list[str]], root: str | None
+) -> list[str] | None:
     """Those splits that are scored by a checkpoint that was trained on them, each told in a line on stderr.
 
-    None where none is known of and some checkpoint does not say what it was trained on.
+    ``root`` is the folder they are scored in, where it is not the one of the training. None where none is known of and
+    some checkpoint does not say what it was trained on.
     """
     seen, unknown = [], False
     for path, model, names in zip(paths, models, splits, strict=True):
@@ -123,11 +126,13 @@ def seen_in_training(paths: list[str], models: list[Model], splits: list[list[st
         except (KeyError, TypeError):
             unknown = True
             continue
+        if root and Path(root).resolve() != Path(data["root"]).resolve():
+            continue  # other scenes, whatever their splits are called
         found = [name for name in names if Path(name) in trained]
         seen += found
         if found:
             print(
-                f"warning: {path} was TRAINED on {', '.join(found)} of {data.get('root')}: "
+                f"warning: {path} was TRAINED on {', '.join(found)} of {data['root']}: "
                 "the score tells nothing of scenes that it has not seen",
                 file=sys.stderr,
             )
@@ -139,7 +144,7 @@ def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) 
     for path, model in zip(paths, models, strict=True):
         if model.classes.names != models[0].classes.names:
             raise InputError(f"{path}: has other classes than {paths[0]}; score them apart")
-    names = list(chain(*splits))
+    names = [Path(name) for name in chain(*splits)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"data.test: {twice} would be scored twice; give folds that hold back different splits")

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 import pcseg
 from _cli import check_output, option, run
-from pcseg.data.readers import FORMATS, read_cloud, write_labelled, writer_of
+from pcseg.data.readers import FORMATS, WRITERS, read_cloud, write_labelled, writer_of
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE
@@ -24,7 +24,7 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labelled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labelled
 
-    The output has two more columns than the scan, label and confidence. From .las or .laz to .las or .laz, and from .ply
+    The output has two more columns than the scan, label and confidence (in place of columns of that name). From .las or .laz to .las or .laz, and from .ply
     to .ply, all others are kept (in LAS classification too, and the coordinate system); else coordinates and colours.
     Scans of any size: they are cut into overlapping tiles. Points with NaN coordinates get the label -1.
     """
@@ -32,7 +32,9 @@ class Options:
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
     input: str = option(f"a file ({' '.join(FORMATS)}), a folder of them or a pattern")
     output: str = option("file to write, its ending says the format; for several inputs: a folder")
-    format: str = option("ending of the files in an output folder", ".ply")
+    format: str = option(
+        "ending of the files in an output folder; empty: the scan's own, .ply where it cannot be written", ""
+    )
     paint: bool = option("colour the points by class instead of leaving the scan's colours", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
     max_voxels: int = option("largest tile, in voxels: lower it where memory runs out", 300000)
@@ -72,7 +74,7 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
     """Each file to read with the file to write."""
     source, target = Path(options.input), Path(options.output)
     if source.is_file():
-        made = target / f"{source.stem}{options.format}" if target.is_dir() else target
+        made = target / named(source, options.format) if target.is_dir() else target
         apart(source, made)
         return [(source, made)]
     if source.is_dir():
@@ -83,13 +85,19 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
         raise InputError(f"input={options.input}: no such file, nor any {' '.join(FORMATS)} file there")
     if target.is_file():
         raise InputError(f"output={options.output}: is a file; give a folder for {len(files)} scans")
-    targets = [target / f"{path.stem}{options.format}" for path in files]
+    targets = [target / named(path, options.format) for path in files]
     for path, made in zip(files, targets, strict=True):
         apart(path, made)
     twice = next((t for t in targets if targets.count(t) > 1), None)
     if twice is not None:
         raise InputError(f"input={options.input}: two files would both become {twice}; label them one by one")
     return list(zip(files, targets, strict=True))
+
+
+def named(source: Path, ending: str) -> str:
+    """The name of a scan's labelled copy in an output folder."""
+    own = source.suffix if source.suffix.lower() in WRITERS else ".ply"
+    return f"{source.stem}{ending or own}"
 
 
 def apart(source: Path, target: Path) -> None:

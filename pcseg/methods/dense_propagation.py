@@ -55,7 +55,8 @@ class _Propagation(Method):
     def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
         label_weight = self.label_weight if progress >= self.warmup else 0.0
-        levels = self.network.encode(sparse(batch), self.stride)
+        voxels = sparse(batch)
+        levels = self.network.encode(voxels, self.stride)
         clean: Elements = self.network.decode(levels, position=batch.position, color=batch.color)
         losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
         if weight == label_weight == 0:
@@ -64,7 +65,7 @@ class _Propagation(Method):
         if label_weight > 0:
             losses["propagated_cross_entropy"] = label_weight * cross_entropy(other.logits, batch.labels)
         if weight > 0:
-            target = clean.logits if self.teacher is None else self._taught(batch)
+            target = clean.logits if self.teacher is None else self._taught(voxels)
             losses["consistency"] = weight * squared_probability_distance(target, other.logits)
         return losses
 
@@ -73,10 +74,10 @@ class _Propagation(Method):
             self.teacher.update_parameters(self.network)
 
     @torch.no_grad()
-    def _taught(self, batch: Batch) -> Tensor:
+    def _taught(self, voxels: SparseTensor) -> Tensor:
         """The averaged network's own logits (N, K), as it would predict at test time."""
         assert self.teacher is not None
-        taught: Elements = self.teacher.eval()(sparse(batch), position=batch.position, color=batch.color)
+        taught: Elements = self.teacher.eval()(voxels)
         return taught.logits
 
     def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
@@ -97,11 +98,11 @@ class CrossSamplePropagation(_Propagation):
     Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labelled class.
     Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, mean
     over all voxels. The distance acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
-    the stage. No label loss acts on the reallocated pass. With ``teacher`` above 0 the clean side of the distance comes, without
-    gradient, from a running mean of the weights with that decay (mean teacher, arXiv 1703.01780): agreement can then not be
-    had by changing the clean side, as it can in the paper's form (0). ``stride`` is where features are exchanged; ``max_nodes`` and
-    ``temperature`` are the affinity's (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean
-    pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
+    the stage. No label loss acts on the reallocated pass. With ``teacher`` above 0 the clean side of the distance
+    comes, without gradient, from a running mean of the weights with that decay (mean teacher, arXiv 1703.01780):
+    agreement can then not be had by changing the clean side, as it can in the paper's form (0). ``stride`` is where
+    features are exchanged; ``max_nodes`` and ``temperature`` are the affinity's
+    (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
 
     The coarser the stride, the less a network with skips feels the exchange, and the larger a weight it takes.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -101,6 +102,14 @@ def test_a_split_that_was_trained_on_is_told(rooms, tmp_path):
         assert metrics["trained_on"] == found
         assert (f"warning: {path} was TRAINED on Area_1/ of {rooms}" in done.stderr) == bool(found)
         assert ("TRAINED on Area_1/" in metrics["protocol"]) == bool(found)
+
+    elsewhere = tmp_path / "other_building"  # other scenes in splits of the same names
+    shutil.copytree(rooms, elsewhere)
+    done = tool_here(
+        "evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.root={elsewhere}", "data.test=[Area_1]"
+    )
+    assert "TRAINED" not in done.stderr + done.stdout
+    assert json.loads((tmp_path / "metrics.json").read_text())["trained_on"] == []
 
     unknown = checkpoint(tmp_path / "other.safetensors", root=str(rooms), test=["Area_5"])
     assert tool_here("evaluate", f"checkpoint={unknown}", f"output={tmp_path}").returncode == 0

@@ -126,10 +126,11 @@ def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
     out = tmp_path / "out"
     done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'in'}", f"output={out}", "paint=true")
     assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in out.iterdir()) == ["one.ply", "two.ply"]
+    assert sorted(p.name for p in out.iterdir()) == ["one.ply", "two.las"]
     cloud = read_cloud(out / "one.ply")
     np.testing.assert_array_equal(cloud.color, CLASSES.palette()[cloud.fields["label"].astype(int)])
-    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'in' / '*.las'}", f"output={tmp_path / 'las'}")
+    pattern = tmp_path / "in" / "*.las"
+    done = tool_here("predict", f"checkpoint={net}", f"input={pattern}", f"output={tmp_path / 'las'}", "format=.ply")
     assert done.returncode == 0, done.stderr
     assert [p.name for p in (tmp_path / "las").iterdir()] == ["two.ply"]
 

@@ -220,6 +220,12 @@ def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
 def test_help_tells_settings_and_choices():
     done = tool_here("train", "--help")
     assert done.returncode == 0
-    words = ("resume", "go on from the last checkpoint", "simulated_1pct_dense_propagation", "torchrun", "main stage")
+    words = (
+        "resume",
+        "go on from the last checkpoint",
+        "simulated_1pct_dense_propagation",
+        "torchrun",
+        "stages.<name>.steps times",
+    )
     for word in words:
         assert word in done.stdout

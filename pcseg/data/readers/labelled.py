@@ -45,7 +45,7 @@ def write_labelled(
 
     From LAS or LAZ to LAS or LAZ, and from PLY to PLY, ``path`` is ``source`` with these two columns added, or
     replaced if it has them: every other column stays as it is, and in LAS the scales, the coordinate system and all
-    other records too (not COPC's index). Of a PLY file faces and lists are left out. Between other formats coordinates
+    other records too (not COPC's index, nor waveforms). Of a PLY file faces and lists are left out. Between other formats coordinates
     and colours are kept. ``paint`` (P, 3) uint8 takes the place of the scan's colours.
 
     Atomic; raises InputError where the place cannot be written or ``source`` is no longer what was read.
@@ -126,7 +126,8 @@ def _las_header(header: laspy.LasHeader, columns: Columns) -> laspy.LasHeader:
     header.set_version_and_point_format(Version.from_str(version), wanted)
     there = set(wanted.dimension_names)
     header.add_extra_dims([laspy.ExtraBytesParams(n, v.dtype) for n, v in columns.items() if n not in there])
-    # The index of a cloud-optimised file gives places in that file.
+    # The index of a cloud-optimised file gives places in that file, and so does the pointer to waveforms.
+    header.start_of_waveform_data_packet_record = 0
     header.vlrs = [vlr for vlr in header.vlrs if vlr.user_id != "copc"]
     if header.evlrs is not None:
         header.evlrs = VLRList(vlr for vlr in header.evlrs if vlr.user_id != "copc")
