@@ -4,6 +4,7 @@ from pcseg.nn.blocks import BasicBlock, Bottleneck, ConvNormReLU
 from pcseg.nn.conv import SparseConv3d, SparseConvTranspose3d
 from pcseg.nn.norm import BatchNorm, frozen_statistics, make_norm
 from pcseg.nn.pool import SparseAvgPool3d, SparseMaxPool3d
+from pcseg.nn.recompute import recomputed
 
 __all__ = [
     "BasicBlock",
@@ -16,4 +17,5 @@ __all__ = [
     "SparseMaxPool3d",
     "frozen_statistics",
     "make_norm",
+    "recomputed",
 ]
