@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from pcseg.elements import Elements
 from pcseg.errors import InputError
-from pcseg.nn import BasicBlock, Bottleneck, ConvNormReLU, SparseConv3d, SparseConvTranspose3d, recomputed
+from pcseg.nn import BasicBlock, Bottleneck, ConvNormReLU, SparseConv, SparseConv3d, SparseConvTranspose3d, recomputed
 from pcseg.sparse import SparseTensor
 from pcseg.sparse.sizes import check_sizes
 
@@ -105,12 +106,24 @@ class MinkUNet(nn.Module):
         return Elements(self.head(x.feats), x.feats, x.sample, position, color)
 
     def forward(self, x: SparseTensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
+        if torch.compiler.is_compiling():
+            self._make_maps(x)
         return self.decode(self.encode(x), position, color)
 
     def _deeper(self, levels: tuple[SparseTensor, ...], stride: int) -> tuple[SparseTensor, ...]:
         while levels[-1].stride < stride:
             levels = (*levels, self._run(self.down[len(levels) - 1], levels[-1]))
         return levels
+
+    @torch.compiler.disable
+    def _make_maps(self, x: SparseTensor) -> None:
+        """All kernel maps at once: asked for one by one, each would end a graph of torch.compile."""
+        for part in (self.stem, *self.down, *chain(*zip(self.up, self.merge, strict=True))):
+            for conv in part.modules():
+                if isinstance(conv, SparseConv):
+                    stride = conv.maps(x)[0]
+                    feats = x.feats.new_empty(len(x.maps.coords(stride)), 0, requires_grad=torch.is_grad_enabled())
+                    x = x.at(stride, feats)
 
     def _run(self, part: nn.Module, x: SparseTensor) -> SparseTensor:
         if not (self.activation_checkpointing and torch.is_grad_enabled()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -11,6 +12,7 @@ from pcseg.nn.norm import frozen_statistics
 from pcseg.sparse import SparseTensor
 
 
+@torch.compiler.disable  # dynamo (torch 2.13) takes no context_fn: compiled networks run these blocks as they are
 def recomputed(block: nn.Module, x: SparseTensor) -> SparseTensor:
     """``block(x)``, of which only the features of ``x`` are kept: the backward pass computes the rest once more.
 

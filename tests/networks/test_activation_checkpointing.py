@@ -8,7 +8,7 @@ import torch
 
 import pcseg.networks
 from pcseg.engine.checkpoint import NetworkSpec
-from pcseg.networks import MinkUNet
+from pcseg.networks import MinkUNet, minkunet_small
 from pcseg.nn import frozen_statistics
 from tests.networks.test_contract import build, each_network, each_norm, voxels
 
@@ -43,3 +43,11 @@ def test_every_network_can_be_built_with_it() -> None:
     for name in pcseg.networks.__all__:
         arguments = {"in_channels": 3, "n_classes": 5, "activation_checkpointing": True}
         assert NetworkSpec(name, arguments).build().activation_checkpointing is True
+
+
+def test_a_compiled_network_keeps_it() -> None:
+    network, x = build(minkunet_small), voxels()
+    network.activation_checkpointing = True
+    torch.compiler.reset()
+    compiled = torch.compile(network, backend="eager")
+    assert torch.equal(compiled(x).logits, network(x).logits)
