@@ -54,7 +54,10 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
 
 
 def peak_memory() -> dict[str, float]:
-    """GiB that this process held at its worst: ``cpu``, all of it, and ``cuda``, the tensors on its GPU if it used one."""
+    """GiB that this process held at its worst: ``cpu``, all of it, and ``cuda``, the tensors on its GPU if it used one.
+
+    Linux counts what the process was started from too, where that was larger.
+    """
     unit = 1 if sys.platform == "darwin" else 1024
     peak = {"cpu": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
     if torch.cuda.is_initialized():
