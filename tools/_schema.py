@@ -109,6 +109,6 @@ def training_splits(train: list[str], test: list[str]) -> list[str]:
 
 VOLATILE = (
     "output", "evaluate_every", "checkpoint_every", "device", "threads", "workers", "resume", "overwrite",
-    "tensorboard", "wandb",
+    "tensorboard", "wandb", "network.activation_checkpointing",
 )  # fmt: skip
 """Settings that a resumed run may have otherwise than the run it goes on from."""

@@ -101,7 +101,7 @@ def check_folder(config: Train, output: Path) -> None:
     before = flat(read_tensors(state, "state")[1]["record"].get("config", {}))
     now = flat(record_of(config)["config"])
     for key in sorted(before.keys() | now.keys()):
-        if key.partition(".")[0] not in VOLATILE and before.get(key) != now.get(key):
+        if not {key, key.partition(".")[0]} & set(VOLATILE) and before.get(key) != now.get(key):
             raise InputError(f"resume: {key} is {now.get(key)}, but the run in {output} has {before.get(key)}")
 
 

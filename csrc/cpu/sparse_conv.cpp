@@ -113,8 +113,15 @@ void pack(const T* weight, int64_t step_k, int64_t step_in, int64_t step_out, in
     });
 }
 
+// What becomes of the sums on their way out, while they are in the cache; NULLs where it is nothing.
 template <class T>
-void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* out, int64_t cout, int64_t threads) {
+struct Finish {
+    const T *scale, *shift, *residual;
+};
+
+template <class T>
+void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* out, int64_t cout, Finish<T> finish,
+              int64_t threads) {
     const Kernels<T>& kernel = kernels<T>();
     const int64_t padded = round_up(cout, kernel.vector);
     const int64_t rows = map.block_rows(96, padded * sizeof(T), 1 << 18);
@@ -131,6 +138,11 @@ void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* o
             T* block_out = spare.empty() ? out + row * cout : spare.data();
             std::memset(block_out, 0, (end - row) * padded * sizeof(T));
             kernel.conv({walk.next(row, end), feats, cin, packed, padded, block_out, padded});
+            if (finish.scale != nullptr) {
+                kernel.finish({block_out, padded, out + row * cout, end - row, cout, finish.scale, finish.shift,
+                               finish.residual == nullptr ? nullptr : finish.residual + row * cout});
+                continue;
+            }
             for (int64_t r = row; r < end && !spare.empty(); ++r)
                 std::memcpy(out + r * cout, block_out + (r - row) * padded, cout * sizeof(T));
         }
@@ -198,7 +210,7 @@ int64_t pcseg_padded(int64_t channels, int64_t dtype) {
 int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
                       int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs, int64_t n_pairs,
                       const int64_t* starts, int64_t n_offsets, void* out, int64_t out_rows, int64_t cout,
-                      void* packed, int64_t threads) {
+                      const void* scale, const void* shift, const void* residual, void* packed, int64_t threads) {
     return pcseg::guarded([&] {
         const Map map{pairs, n_pairs, starts, n_offsets, in_rows, out_rows};
         map.check();
@@ -207,7 +219,9 @@ int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t
             pcseg::pack(static_cast<const T*>(weight), weight_k, weight_in, weight_out, n_offsets, cin, cout,
                         static_cast<T*>(packed), threads);
             pcseg::convolve(map, static_cast<const T*>(feats), cin, static_cast<const T*>(packed),
-                            static_cast<T*>(out), cout, threads);
+                            static_cast<T*>(out), cout,
+                            {static_cast<const T*>(scale), static_cast<const T*>(shift),
+                             static_cast<const T*>(residual)}, threads);
         };
         dtype == PCSEG_FLOAT64 ? run(double{}) : run(float{});
     });

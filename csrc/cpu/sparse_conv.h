@@ -25,6 +25,18 @@ struct ConvBlock {
     int64_t out_stride;  // at least `padded`
 };
 
+// Finished sums of some rows on their way out: to = relu(from * scale + shift + residual). `to` may be `from`.
+template <class T>
+struct FinishBlock {
+    const T* from;
+    int64_t from_stride;
+    T* to;  // (rows, channels)
+    int64_t rows, channels;
+    const T* scale;     // (channels)
+    const T* shift;     // (channels)
+    const T* residual;  // (rows, channels), or NULL
+};
+
 template <class T>
 struct WeightGradBlock {
     Runs runs;
@@ -40,6 +52,7 @@ template <class T>
 struct Kernels {
     int64_t vector;  // elements of one vector
     void (*conv)(const ConvBlock<T>&);
+    void (*finish)(const FinishBlock<T>&);
     void (*weight_grad)(const WeightGradBlock<T>&);
 };
 

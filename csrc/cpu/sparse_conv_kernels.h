@@ -189,6 +189,22 @@ void conv_block(const ConvBlock<T>& block) {
     }
 }
 
+// In plain loops, which the compiler turns into vectors. A sum that is not a number stays so, as in torch's relu.
+template <class T>
+void finish_block(const FinishBlock<T>& block) {
+    for (int64_t r = 0; r < block.rows; ++r) {
+        const T* from = block.from + r * block.from_stride;
+        const T* residual = block.residual == nullptr ? nullptr : block.residual + r * block.channels;
+        T* to = block.to + r * block.channels;
+#pragma GCC ivdep
+        for (int64_t o = 0; o < block.channels; ++o) {
+            T value = from[o] * block.scale[o] + block.shift[o];
+            if (residual != nullptr) value += residual[o];
+            to[o] = value < 0 ? T(0) : value;
+        }
+    }
+}
+
 template <class T>
 void weight_grad_block(const WeightGradBlock<T>& block) {
     static const Table<T> table;
@@ -214,8 +230,9 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
     }
 }
 
-constexpr KernelTable kernel_table = {{VectorOf<float>::size, conv_block<float>, weight_grad_block<float>},
-                                      {VectorOf<double>::size, conv_block<double>, weight_grad_block<double>}};
+template <class T>
+constexpr Kernels<T> kernels = {VectorOf<T>::size, conv_block<T>, finish_block<T>, weight_grad_block<T>};
+constexpr KernelTable kernel_table = {kernels<float>, kernels<double>};
 
 }  // namespace
 }  // namespace pcseg

@@ -12,7 +12,7 @@
 #define PCSEG_API __attribute__((visibility("default")))
 
 // Raised whenever a signature below changes; pcseg/ops/_native.py refuses a library with another number.
-#define PCSEG_ABI 1
+#define PCSEG_ABI 2
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -47,12 +47,14 @@ PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, 
 // --- sparse_conv --------------------------------------------------------------------------------------------------
 // feats (in_rows, cin); weight element [k][i][o] at k * weight_k + i * weight_in + o * weight_out; pairs (2, n_pairs),
 // grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), wholly written.
-// packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
+// scale, shift (cout), residual (out_rows, cout): out = relu(scale * sum + shift + residual); residual may be NULL, and all
+// three for the sum alone. packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
 PCSEG_API int64_t pcseg_padded(int64_t channels, int64_t dtype);
 PCSEG_API int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
                                 int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs,
                                 int64_t n_pairs, const int64_t* starts, int64_t n_offsets, void* out,
-                                int64_t out_rows, int64_t cout, void* packed, int64_t threads);
+                                int64_t out_rows, int64_t cout, const void* scale, const void* shift,
+                                const void* residual, void* packed, int64_t threads);
 // grad (out_rows, cout) -> weight_grad (n_offsets, cin, cout). workspace: room for pcseg_weight_grad_workspace elements.
 PCSEG_API int64_t pcseg_weight_grad_workspace(int64_t dtype, int64_t cin, int64_t cout, int64_t n_offsets,
                                               int64_t out_rows);

@@ -21,6 +21,7 @@ from pcseg.engine.checkpoint import (
     write_tensors,
 )
 from pcseg.engine.folder import RunFolder
+from pcseg.engine.report import peak_memory
 from pcseg.errors import InputError
 from pcseg.metrics import ConfusionMatrix
 
@@ -133,8 +134,12 @@ class Run:
         self.fabric.strategy.precision.load_state_dict(header["precision"])
 
     def outcome(self) -> Outcome:
-        """Score the final weights."""
-        return Outcome(self.score(), self.seconds, self.step, self.best)
+        """Score the final weights, and say what memory the run took."""
+        matrix = self.score()
+        self.folder.log(
+            "peak memory: " + ", ".join(f"{size:.2f} GiB {device}" for device, size in peak_memory().items())
+        )
+        return Outcome(matrix, self.seconds, self.step, self.best)
 
     def _stamped(self) -> Model:
         return replace(self.model, record={**self.model.record, "step": self.step})

@@ -1,9 +1,10 @@
 """Layers of sparse networks; plain torch layers act on the features."""
 
 from pcseg.nn.blocks import BasicBlock, Bottleneck, ConvNormReLU
-from pcseg.nn.conv import SparseConv3d, SparseConvTranspose3d
+from pcseg.nn.conv import SparseConv, SparseConv3d, SparseConvTranspose3d
 from pcseg.nn.norm import BatchNorm, frozen_statistics, make_norm
 from pcseg.nn.pool import SparseAvgPool3d, SparseMaxPool3d
+from pcseg.nn.recompute import recomputed
 
 __all__ = [
     "BasicBlock",
@@ -11,9 +12,11 @@ __all__ = [
     "Bottleneck",
     "ConvNormReLU",
     "SparseAvgPool3d",
+    "SparseConv",
     "SparseConv3d",
     "SparseConvTranspose3d",
     "SparseMaxPool3d",
     "frozen_statistics",
     "make_norm",
+    "recomputed",
 ]

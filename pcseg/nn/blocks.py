@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from pcseg.nn.conv import SparseConv3d
-from pcseg.nn.norm import make_norm
+from pcseg.nn.conv import SparseConv, SparseConv3d
+from pcseg.nn.norm import BatchNorm, make_norm
 from pcseg.sparse import SparseTensor
 from pcseg.sparse.sizes import check_sizes
+
+
+def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: Tensor | None = None) -> SparseTensor:
+    """relu(norm(conv(x)) + residual); on a CPU in one pass over memory where no gradient is wanted.
+
+    That takes one of our convolutions and a batch norm in eval mode, and that neither has a hook, which would not be
+    called.
+    """
+    apart = torch.is_grad_enabled() or x.feats.device.type != "cpu" or _hooked(conv) or _hooked(norm)
+    if not apart and isinstance(conv, SparseConv) and isinstance(norm, BatchNorm) and (affine := norm.affine_map()):
+        return conv.norm_relu(x, *affine, residual)
+    x = conv(x)
+    feats = norm(x.feats)
+    return x.replace(relu(feats if residual is None else feats + residual))
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
 class ConvNormReLU(nn.Module):
@@ -20,8 +39,7 @@ class ConvNormReLU(nn.Module):
         self.norm = make_norm(norm, channels)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        x = self.conv(x)
-        return x.replace(relu(self.norm(x.feats)))
+        return conv_norm_relu(self.conv, self.norm, x)
 
 
 class _Shortcut(nn.Module):
@@ -54,9 +72,8 @@ class BasicBlock(nn.Module):
         self.shortcut = _shortcut(cin, width, norm)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        inner = self.conv1(x)
-        inner = self.conv2(inner.replace(relu(self.norm1(inner.feats))))
-        return x.replace(relu(self.norm2(inner.feats) + self.shortcut(x.feats)))
+        inner = conv_norm_relu(self.conv1, self.norm1, x)
+        return conv_norm_relu(self.conv2, self.norm2, inner, self.shortcut(x.feats))
 
 
 class Bottleneck(nn.Module):
@@ -77,6 +94,6 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(cin, cout, norm)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        inner = self.conv(x.replace(relu(self.norm1(self.reduce(x.feats)))))
-        feats = self.norm3(self.expand(relu(self.norm2(inner.feats))))
-        return x.replace(relu(feats + self.shortcut(x.feats)))
+        inner = x.replace(relu(self.norm1(self.reduce(x.feats))))
+        inner = conv_norm_relu(self.conv, self.norm2, inner)
+        return x.replace(relu(self.norm3(self.expand(inner.feats)) + self.shortcut(x.feats)))

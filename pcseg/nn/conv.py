@@ -13,7 +13,7 @@ from pcseg.sparse import KernelMap, SparseTensor
 from pcseg.sparse.sizes import check_sizes
 
 
-class _SparseConv(nn.Module):
+class SparseConv(nn.Module):
     """Weight (K, Cin, Cout), K = kernel_size ** 3 in the order of :func:`pcseg.sparse.kernel_offsets`, and bias."""
 
     def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, dilation: int, bias: bool) -> None:
@@ -28,15 +28,26 @@ class _SparseConv(nn.Module):
         """Draw the weight as for rectifiers (He et al., arXiv 1502.01852, eq. 10), from the global generator."""
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
 
-    def convolve(self, feats: Tensor, kernel_map: KernelMap, backward: KernelMap | None) -> Tensor:
-        """``backward`` is the transpose of ``kernel_map``; None where ``feats`` needs no gradient."""
-        t_pairs, t_starts = (None, None) if backward is None else (backward.pairs, backward.starts)
-        out = ops.sparse_conv(
-            feats, self.weight, kernel_map.pairs, kernel_map.starts, kernel_map.n_out, t_pairs, t_starts
-        )
-        return out if self.bias is None else out + self.bias.to(out.dtype)
+    def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
+        """The stride of the output, the map to it, and its transpose, which may be None where x needs no gradient."""
+        raise NotImplementedError
 
-    def check(self, x: SparseTensor) -> None:
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        self._check(x)
+        stride, to, back = self.maps(x)
+        t_pairs, t_starts = (None, None) if back is None else (back.pairs, back.starts)
+        out = ops.sparse_conv(x.feats, self.weight, to.pairs, to.starts, to.n_out, t_pairs, t_starts)
+        return x.at(stride, out if self.bias is None else out + self.bias.to(out.dtype))
+
+    def norm_relu(self, x: SparseTensor, scale: Tensor, shift: Tensor, residual: Tensor | None) -> SparseTensor:
+        """relu(scale * self(x) + shift + residual) without a gradient (:func:`pcseg.ops.sparse_conv_norm_relu`)."""
+        self._check(x)
+        stride, to, _ = self.maps(x)
+        shift = shift if self.bias is None else shift + scale * self.bias
+        arguments = (x.feats, self.weight, to.pairs, to.starts, to.n_out, scale, shift, residual)
+        return x.at(stride, ops.sparse_conv_norm_relu(*arguments))
+
+    def _check(self, x: SparseTensor) -> None:
         if x.feats.shape[1] != self.cin:
             raise InputError(f"features have {x.feats.shape[1]} channels, this convolution takes {self.cin}")
 
@@ -46,7 +57,7 @@ class _SparseConv(nn.Module):
         )
 
 
-class SparseConv3d(_SparseConv):
+class SparseConv3d(SparseConv):
     """Convolution of a SparseTensor: out[m] = sum over k of in[m + offset k] @ weight[k] + bias, where in is present.
 
     ``stride`` 1 keeps the voxels (submanifold convolution); a larger one moves to the coarser voxels of the input's
@@ -59,14 +70,14 @@ class SparseConv3d(_SparseConv):
         super().__init__(cin, cout, kernel_size, stride, dilation, bias)
         self.initialise(fan_in=cin * kernel_size**3)
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        self.check(x)
+    def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
         out_stride = x.stride * self.stride
         kernel_map = x.maps.kernel_map(x.stride, out_stride, self.kernel_size, self.dilation)
-        return x.at(out_stride, self.convolve(x.feats, kernel_map, kernel_map.transposed if _tracked(x) else None))
+        tracked = torch.is_grad_enabled() and x.feats.requires_grad
+        return out_stride, kernel_map, kernel_map.transposed if tracked else None
 
 
-class SparseConvTranspose3d(_SparseConv):
+class SparseConvTranspose3d(SparseConv):
     """The transpose of a SparseConv3d of the same kernel and stride: back to the finer voxels of the input's cache.
 
     Features (M, cin) at stride s become (N, cout) at s / ``stride``: voxel n gets in[m] @ weight[k] from each m with
@@ -77,14 +88,9 @@ class SparseConvTranspose3d(_SparseConv):
         super().__init__(cin, cout, kernel_size, stride, 1, bias)
         self.initialise(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # the terms that meet in one fine voxel
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        self.check(x)
+    def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
         if x.stride % self.stride:
             raise InputError(f"stride={self.stride}: does not divide the stride {x.stride} of the features")
         fine = x.stride // self.stride
         opposite = x.maps.kernel_map(fine, x.stride, self.kernel_size)
-        return x.at(fine, self.convolve(x.feats, opposite.transposed, opposite))
-
-
-def _tracked(x: SparseTensor) -> bool:
-    return torch.is_grad_enabled() and x.feats.requires_grad
+        return fine, opposite.transposed, opposite

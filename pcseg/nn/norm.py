@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,6 +28,13 @@ class BatchNorm(nn.BatchNorm1d):
             )
         return super().forward(feats)
 
+    def affine_map(self) -> tuple[Tensor, Tensor] | None:
+        """Scale and shift (C,): what the layer does in eval mode; None where the features decide that."""
+        if self.training or self.running_mean is None or self.running_var is None or not self.affine:
+            return None
+        scale = self.weight / torch.sqrt(self.running_var + self.eps)
+        return scale, self.bias - scale * self.running_mean
+
 
 def make_norm(kind: str, channels: int) -> nn.Module:
     """A layer for features (N, C): "batch", over all voxels of the batch; "layer", over the channels of each voxel."""
@@ -46,10 +54,11 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     normalise by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
     """
     layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    found = [(layer, name, value) for layer in layers for name, value in layer.named_buffers(recurse=False)]
     try:
-        for layer in layers:
-            layer.track_running_stats = False
+        for layer, name, value in found:
+            setattr(layer, name, value.clone())  # what a pass writes here is thrown away
         yield
     finally:
-        for layer in layers:
-            layer.track_running_stats = True
+        for layer, name, value in found:
+            setattr(layer, name, value)

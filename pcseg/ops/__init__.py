@@ -5,6 +5,7 @@ from pcseg.ops.kernel_map import kernel_map
 from pcseg.ops.neighbours import knn, radius
 from pcseg.ops.segment import segment_max, segment_mean, segment_softmax, segment_sum, weighted_sum
 from pcseg.ops.sparse_conv import sparse_conv
+from pcseg.ops.sparse_conv_norm_relu import sparse_conv_norm_relu
 from pcseg.ops.voxelize import COORDINATE_LIMIT, Voxels, quantize, voxelize
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "segment_softmax",
     "segment_sum",
     "sparse_conv",
+    "sparse_conv_norm_relu",
     "voxelize",
     "weighted_sum",
 ]

@@ -29,11 +29,16 @@ def sparse_conv(
     output rows ascending in each group), needed where ``feats`` needs a gradient. No gradient of the gradient.
     On the CPU, the same bits for any number of threads.
     """
+    return torch.ops.pcseg.sparse_conv(*autocast(feats, weight), pairs, starts, n_out, t_pairs, t_starts)
+
+
+def autocast(feats: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the type that autocast asks for here."""
     device = feats.device.type
-    if torch.is_autocast_enabled(device) and feats.dtype != torch.float64:
-        dtype = torch.get_autocast_dtype(device)
-        feats, weight = feats.to(dtype), weight.to(dtype)
-    return torch.ops.pcseg.sparse_conv(feats, weight, pairs, starts, n_out, t_pairs, t_starts)
+    if not torch.is_autocast_enabled(device) or feats.dtype == torch.float64:
+        return feats, weight
+    dtype = torch.get_autocast_dtype(device)
+    return feats.to(dtype), weight.to(dtype)
 
 
 def _check(feats: Tensor, other: Tensor, pairs: Tensor, starts: Tensor) -> None:
@@ -90,15 +95,23 @@ def _fake(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: i
 
 
 def _cpu(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
+    return convolve(feats, weight, pairs, starts, n_out)
+
+
+def convolve(
+    feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *finish: Tensor | None
+) -> Tensor:
+    """The CPU kernel; ``finish`` is none or scale, shift and residual (see sparse_conv_norm_relu.py)."""
     _check_weight(feats, weight, pairs, starts, n_out)
     dtype = feats.dtype
     feats, weight = _wide(feats).contiguous(), _wide(weight)
     code, (k, cin, cout) = native.DTYPES[feats.dtype], weight.shape
     out = feats.new_empty(n_out, cout)
     packed = feats.new_empty(k * cin * native.query("pcseg_padded", cout, code))
+    then = [None if value is None else value.to(feats.dtype).contiguous() for value in finish or (None, None, None)]
     native.call(
         "pcseg_sparse_conv", code, feats, len(feats), cin, weight.data_ptr(), *weight.stride(), pairs.contiguous(),
-        pairs.shape[1], starts.contiguous(), k, out, n_out, cout, packed, torch.get_num_threads(),
+        pairs.shape[1], starts.contiguous(), k, out, n_out, cout, *then, packed, torch.get_num_threads(),
     )  # fmt: skip
     return out.to(dtype)
 

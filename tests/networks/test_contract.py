@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -28,7 +27,6 @@ NETWORKS: dict[str, Callable[..., MinkUNet]] = {
     ),
 }
 each_network = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS.keys())
-needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on the CPU")
 each_norm = pytest.mark.parametrize("norm", ["batch", "layer"])
 
 
@@ -216,21 +214,3 @@ def test_the_family_has_the_sizes_of_minkowski_engine() -> None:
 def test_checkpoints_can_name_every_network() -> None:
     for name in pcseg.networks.__all__:
         assert isinstance(getattr(pcseg.networks, name)(in_channels=3, n_classes=5), nn.Module)
-
-
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=needs_compiler)])
-def test_compiled_it_gives_the_same_numbers(backend: str) -> None:
-    """The first backend traces alone; the second writes C++, here without the vectors that compile slowest."""
-    torch.manual_seed(0)
-    network, x = MinkUNet(F, K, (4, 4), (1, 1), stem_channels=4, stem_kernel=3), voxels()
-    torch.compiler.reset()  # after too many compilations of one function, torch would leave it as it is
-    options = {"cpp.simdlen": 1} if backend == "inductor" else None
-    compiled = torch.compile(network, fullgraph=False, backend=backend, options=options)
-    found = []
-    for forward in (network, compiled):
-        network.zero_grad()
-        logits = forward(SparseTensor(x.feats, x.coords)).logits
-        logits.square().sum().backward()
-        found.append([logits, *(p.grad.clone() for p in network.parameters())])
-    for eager, other in zip(*found, strict=True):
-        close(other, eager)

@@ -48,6 +48,7 @@ def test_a_run_leaves_what_it_promises(rooms, tmp_path):
     assert 0 <= metrics["accuracy"] <= 1
     assert "voxel 0.2 m, 1 vote" in metrics["protocol"]
     assert metrics["seconds"] > 0
+    assert metrics["peak_memory_gib"]["cpu"] > 0.05
     assert metrics["best"] == {"step": 10, "miou": metrics["miou"], "chosen_on": ["Area_5"]}
     assert "stages: cross 8 steps, intra 2 steps\n" in done.stdout
     assert [line["stage"] for line in curve(tmp_path)] == ["cross"] * 8 + ["intra"] * 2
@@ -81,7 +82,8 @@ def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
             process.wait()
     assert process.returncode == -signal.SIGKILL
     assert read_tensors(tmp_path / "cut" / "resume.safetensors", "state")[1]["step"] == 28
-    resumed = tool("train", *cut, "resume=true")
+    # Nor does it matter that activations are computed twice from here on.
+    resumed = tool("train", *cut, "resume=true", "network.activation_checkpointing=true")
     assert resumed.returncode == 0, resumed.stderr
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
     for name in ("last", "best"):
