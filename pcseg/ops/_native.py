@@ -29,7 +29,7 @@ import torch
 
 from pcseg.errors import InputError
 
-ABI = 1
+ABI = 2
 """PCSEG_ABI of csrc/include/pcseg.h that this package speaks."""
 
 NAMESPACE = torch.library.Library("pcseg", "DEF")

@@ -57,7 +57,7 @@ def test_a_file_that_is_no_library_leaves_the_reference(tmp_path: Path, monkeypa
 def test_a_library_of_another_interface_leaves_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_native, "ABI", 999)
     path = Path(_native.library()._name)  # type: ignore[union-attr]
-    with pytest.warns(UserWarning, match="was built for interface 1, this pcseg needs 999; reinstall"):
+    with pytest.warns(UserWarning, match="was built for interface 2, this pcseg needs 999; reinstall"):
         assert load(path, monkeypatch) is None
 
 
