@@ -11,7 +11,8 @@ namespace pcseg {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kNoIndex = std::numeric_limits<int64_t>::max();
 
-// Rounded after each step, as PyTorch does: a fused multiply-add would break ties between equal distances.
+// Rounded after each step, as PyTorch does: a fused multiply-add would break ties between equal distances. (On a CPU
+// that is left to the compiler's option -ffp-contract=off.)
 PCSEG_HD inline double square_distance(const double* a, const double* b) {
     const double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
 #if defined(__CUDA_ARCH__)

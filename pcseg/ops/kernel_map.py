@@ -28,6 +28,7 @@ def _check(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> None:
     check_coords("out_coords", out_coords)
     if offsets.dim() != 2 or offsets.shape[1] != 3 or offsets.dtype != torch.int32:
         raise InputError(f"offsets: {tuple(offsets.shape)} {offsets.dtype} given; give (K, 3) torch.int32")
+    native.check_devices(in_coords=in_coords, out_coords=out_coords)
 
 
 def _twice(voxel: list[int]) -> InputError:
@@ -84,7 +85,13 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
 
 def _cuda(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     _check(in_coords, out_coords, offsets)
-    device, place, k, n, m = in_coords.device, native.cuda_place(in_coords), len(offsets), len(in_coords), len(out_coords)
+    device, place, k, n, m = (
+        in_coords.device,
+        native.cuda_place(in_coords),
+        len(offsets),
+        len(in_coords),
+        len(out_coords),
+    )
     same, offsets = _same(in_coords, out_coords), offsets.cpu()
     in_coords = in_coords.contiguous()
     out_coords = in_coords if same else out_coords.contiguous()

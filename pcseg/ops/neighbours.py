@@ -50,6 +50,7 @@ def _find(
 
 
 def _check(query: Tensor, points: Tensor, query_sample: Tensor | None, point_sample: Tensor | None) -> None:
+    native.check_devices(query=query, points=points, query_sample=query_sample, point_sample=point_sample)
     for name, position, sample in (("query", query, query_sample), ("points", points, point_sample)):
         if position.dim() != 2 or position.shape[1] != 3 or position.dtype not in native.DTYPES:
             raise InputError(f"{name}: {tuple(position.shape)} {position.dtype} given; give (P, 3) of a floating type")

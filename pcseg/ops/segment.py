@@ -67,6 +67,7 @@ def _wide_type(values: Tensor) -> torch.dtype:
 def _check(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> None:
     if values.dim() not in (1, 2) or values.dtype not in native.DTYPES:
         raise InputError(f"values: {tuple(values.shape)} {values.dtype} given; give (E, C) or (E,) of a floating type")
+    native.check_devices(values=values, row=row, weight=weight, segment=segment)
     if n_segments < 0:
         raise InputError(f"n_segments={n_segments}: give the number of segments, 0 or more")
     elements = len(values) if row is None else row.numel()

@@ -65,6 +65,7 @@ def _check(coords: Tensor, keep: Tensor | None) -> None:
     check_coords("coords", coords)
     if keep is not None and (keep.dtype != torch.bool or keep.shape != coords.shape[:1]):
         raise InputError(f"keep: {tuple(keep.shape)} {keep.dtype} given; give ({len(coords)},) torch.bool")
+    native.check_devices(coords=coords, keep=keep)
 
 
 def _reference(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
