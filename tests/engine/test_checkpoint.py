@@ -90,10 +90,7 @@ def test_a_pickle_is_refused_and_never_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("model.pth").write_bytes(pickle.dumps(Exploit()))
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, "other.ckpt")
-    for name, told in {
-        "model.pth": "tools/convert_checkpoint.py",
-        "other.ckpt": "not a whole safetensors file",
-    }.items():
+    for name, told in {"model.pth": "tools/convert_checkpoint.py", "other.ckpt": "not a whole safetensors file"}.items():
         with pytest.raises(InputError, match=told):
             load_model(name)
     assert not Path("exploited").exists()

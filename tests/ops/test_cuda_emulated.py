@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT
+from pcseg.ops import _native as native
 from pcseg.ops._sort import hash_room, sort_keys
 from tests.ops import emulated
 from tests.ops.clouds import random_coords
@@ -121,6 +122,16 @@ def test_kernel_map_in_many_runs() -> None:
     check_map(inputs, inputs.clone(), oracle.offsets(3))
     check_map(inputs[::2], inputs, oracle.offsets(2))
     check_map(inputs, torch.cat([inputs, inputs]), oracle.offsets(3))
+
+
+def test_kernel_map_searches_for_half_of_a_symmetric_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    call = native.call
+    monkeypatch.setattr(native, "call", lambda name, *args: (asked.append((name, args[7])), call(name, *args)))
+    coords = distinct(30, 2, seed=0)
+    for outputs, size in ((coords, 3), (coords.clone(), 3), (coords, 2)):
+        kernel_map._cuda(coords, outputs, oracle.offsets(size))
+    assert [mirrored for name, mirrored in asked if name.endswith("_find")] == [1, 0, 0]
 
 
 def test_kernel_map_refuses_a_voxel_given_twice() -> None:
