@@ -36,7 +36,7 @@ struct Search {
     Packing packing() const {
         Box box = box_of("in_coords", in_coords, in_rows, threads);
         Box reach = in_coords == out_coords ? box : box_of("out_coords", out_coords, out_rows, threads);
-        if (reach.empty() || n_offsets == 0) return Packing(box);
+        if (reach.empty() || n_offsets == 0) return packing_of(box);
         for (int axis = 1; axis < 4; ++axis) {
             int64_t low = 0, high = 0;
             for (int64_t k = 0; k < n_offsets; ++k) {
@@ -47,12 +47,12 @@ struct Search {
             reach.high[axis] += high;
         }
         box.add(reach);
-        return Packing(box);
+        return packing_of(box);
     }
 };
 
 Sorted sorted(const Packing& packing, const int32_t* coords, int64_t rows, int64_t threads) {
-    return Sorted(rows, packing.cells(), threads, [&](int64_t row) { return packing.key(coords + 4 * row); });
+    return Sorted(rows, packing.cells, threads, [&](int64_t row) { return packing.key(coords + 4 * row); });
 }
 
 void check_distinct(const Sorted& voxels, const Packing& packing) {

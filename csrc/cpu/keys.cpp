@@ -44,11 +44,12 @@ Box box_of(const char* name, const int32_t* coords, int64_t rows, int64_t thread
     return whole;
 }
 
-Packing::Packing(const Box& box) {
+Packing packing_of(const Box& box) {
+    Packing packing;
     int64_t size[4];
     unsigned __int128 cells = 1;
     for (int axis = 0; axis < 4; ++axis) {
-        low_[axis] = box.empty() ? 0 : box.low[axis];
+        packing.low[axis] = box.empty() ? 0 : box.low[axis];
         size[axis] = box.empty() ? 1 : box.high[axis] - box.low[axis] + 1;
         cells *= static_cast<unsigned __int128>(size[axis]);
     }
@@ -56,16 +57,10 @@ Packing::Packing(const Box& box) {
         throw BadInput{"coords: " + std::to_string(size[0]) + " samples spanning " + std::to_string(size[1]) + " x " +
                        std::to_string(size[2]) + " x " + std::to_string(size[3]) +
                        " voxels need more than 63 bits; put fewer samples into a batch or use larger voxels"};
-    cells_ = static_cast<uint64_t>(cells);
-    weight_[3] = 1;
-    for (int axis = 3; axis > 0; --axis) weight_[axis - 1] = weight_[axis] * size[axis];
-}
-
-void Packing::unpack(uint64_t key, int64_t* coord) const {
-    for (int axis = 0; axis < 4; ++axis) {
-        coord[axis] = low_[axis] + static_cast<int64_t>(key) / weight_[axis];
-        key = static_cast<uint64_t>(static_cast<int64_t>(key) % weight_[axis]);
-    }
+    packing.cells = static_cast<uint64_t>(cells);
+    packing.weight[3] = 1;
+    for (int axis = 3; axis > 0; --axis) packing.weight[axis - 1] = packing.weight[axis] * size[axis];
+    return packing;
 }
 
 }  // namespace pcseg

@@ -1,10 +1,9 @@
 // Nearest neighbours by a k-d tree for each sample: a complete binary tree, split at the median of the widest axis.
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <unordered_map>
 #include <vector>
 
+#include "../shared/nearest.h"
 #include "parallel.h"
 #include "status.h"
 
@@ -12,7 +11,6 @@ namespace pcseg {
 namespace {
 
 constexpr int64_t leaf_size = 12, queries_per_task = 256;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Point {
     double at[3];
@@ -20,7 +18,7 @@ struct Point {
 };
 
 struct Box {
-    double low[3] = {infinity, infinity, infinity}, high[3] = {-infinity, -infinity, -infinity};
+    double low[3] = {kInfinity, kInfinity, kInfinity}, high[3] = {-kInfinity, -kInfinity, -kInfinity};
 
     void cover(const double* at) {
         for (int a = 0; a < 3; ++a) {
@@ -42,44 +40,6 @@ struct Box {
         }
         return sum;
     }
-};
-
-// The k best so far, nearest first, the smaller index first among equals.
-class Best {
-   public:
-    Best(int64_t k, double square_radius, int64_t* index, double* square)
-        : k_(k), index_(index), square_(square), farthest_(square_radius) {}
-
-    double farthest() const { return farthest_; }
-
-    void offer(double square, int64_t index) {
-        if (square > farthest_ || (square == farthest_ && index >= last_)) return;
-        int64_t place = found_ < k_ ? found_++ : k_ - 1;
-        for (; place > 0 && (square < square_[place - 1] || (square == square_[place - 1] && index < index_[place - 1]));
-             --place) {
-            square_[place] = square_[place - 1];
-            index_[place] = index_[place - 1];
-        }
-        square_[place] = square;
-        index_[place] = index;
-        if (found_ == k_) {
-            farthest_ = square_[k_ - 1];
-            last_ = index_[k_ - 1];
-        }
-    }
-
-    void finish() {
-        for (int64_t i = 0; i < found_; ++i) square_[i] = std::sqrt(square_[i]);
-        std::fill(square_ + found_, square_ + k_, infinity);
-        std::fill(index_ + found_, index_ + k_, -1);
-    }
-
-   private:
-    int64_t k_, found_ = 0;
-    int64_t* index_;
-    double* square_;
-    double farthest_;  // beyond this nothing is wanted; at this distance only a smaller index than last_
-    int64_t last_ = std::numeric_limits<int64_t>::max();
 };
 
 class Tree {
@@ -116,10 +76,8 @@ class Tree {
         if (square > best.farthest()) return;
         if (level == depth_) {
             const int64_t leaf = node - (int64_t(1) << depth_);
-            for (int64_t i = cut_[leaf]; i < cut_[leaf + 1]; ++i) {
-                const double x = at[0] - points[i].at[0], y = at[1] - points[i].at[1], z = at[2] - points[i].at[2];
-                best.offer(x * x + y * y + z * z, points[i].index);
-            }
+            for (int64_t i = cut_[leaf]; i < cut_[leaf + 1]; ++i)
+                best.offer(pcseg::square_distance(at, points[i].at), points[i].index);
             return;
         }
         const double left = boxes_[2 * node].square_distance(at), right = boxes_[2 * node + 1].square_distance(at);

@@ -14,8 +14,8 @@ constexpr int64_t kGrain = 1 << 15;
 
 int64_t voxelize(const int32_t* coords, const uint8_t* keep, int64_t points, int64_t* rows, int64_t* inverse,
                  int64_t* counts, int64_t threads) {
-    const Packing packing(box_of("coords", coords, points, threads));
-    const Sorted entries(points, packing.cells(), threads, [&](int64_t p) { return packing.key(coords + 4 * p); });
+    const Packing packing = packing_of(box_of("coords", coords, points, threads));
+    const Sorted entries(points, packing.cells, threads, [&](int64_t p) { return packing.key(coords + 4 * p); });
     const auto starts_voxel = [&](int64_t i) { return i == 0 || entries[i].key != entries[i - 1].key; };
 
     // Where the run of each voxel starts.

@@ -82,9 +82,65 @@ PCSEG_API int pcseg_neighbours(const double* query, int64_t queries, const doubl
                                double* distance, int64_t threads);
 
 // --- CUDA (only where pcseg_has_cuda) ------------------------------------------------------------------------------
-// The same on a GPU: all pointers but `starts` are of that device, `stream` is a cudaStream_t, every dtype serves.
-// weight is dense. sum (out_rows, cout) and partial (n_offsets, splits, cin, cout), weight_grad (n_offsets, cin, cout)
-// are float64 for float64 and float32 for all else; sum must come as zeros. Deterministic. Pairs are not checked.
+// The same on a GPU, as the last two arguments say: its number and a cudaStream_t of it. Pointers are of that device but
+// where it says "host". Nothing waits for the GPU. The same bits each time. Python puts the parts together.
+
+// Stable: sorted and order (the row that each key came from) by the lowest `bits` bits, 1 to 64, taken as unsigned.
+// Call it twice, first without a workspace: it then only sets workspace_bytes (host). rows: room for `count`.
+PCSEG_API int pcseg_cuda_sort(const int64_t* keys, int64_t count, int64_t bits, int64_t* sorted, int32_t* rows,
+                              int32_t* order, void* workspace, int64_t* workspace_bytes, int64_t device, int64_t stream);
+
+// voxelize: keys, to be sorted; then where a voxel is met first; then, with number, the running sums of `first`, the
+// voxels: rows, begins (one more than voxels: the place among the sorted where each begins) and inverse.
+// packing (host): 9 numbers, csrc/shared/packing.h.
+PCSEG_API int pcseg_cuda_voxelize_keys(const int32_t* coords, const uint8_t* keep, int64_t points,
+                                       const int64_t* packing, int64_t* keys, int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_voxelize_first(const int64_t* sorted, int64_t points, int32_t* first, int64_t device,
+                                        int64_t stream);
+PCSEG_API int pcseg_cuda_voxelize_fill(const int32_t* order, const int32_t* first, const int64_t* number,
+                                       int64_t points, int64_t* rows, int64_t* begins, int64_t* inverse,
+                                       int64_t device, int64_t stream);
+
+// kernel_map: find fills neighbour (n_offsets, out_rows), which comes as -1, and counts (n_offsets, runs) of the pairs
+// in each run of output rows; fill takes the running sums of counts. steps (n_offsets): what each offset adds to a key.
+// mirrored: in_coords are out_coords, and offset k is minus offset n_offsets - 1 - k. table: `slots` entries, a power of
+// two above in_rows, table_keys as -1. duplicate (1), as -1: becomes the least key that is there twice.
+PCSEG_API int64_t pcseg_cuda_kernel_map_runs(int64_t out_rows);
+PCSEG_API int pcseg_cuda_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
+                                         int64_t out_rows, const int64_t* packing, const int64_t* steps,
+                                         int64_t n_offsets, int64_t mirrored, int64_t* table_keys, int32_t* table_rows,
+                                         int64_t slots, int32_t* neighbour, int32_t* counts, int64_t* duplicate,
+                                         int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets,
+                                         const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
+                                         int64_t stream);
+
+// segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and pcseg_cuda_segment_room
+// bytes of `room` are workspace. out comes as zeros, arg as -1. A number out of range ends the program.
+PCSEG_API int64_t pcseg_cuda_segment_room(int64_t elements, int64_t channels);
+PCSEG_API int pcseg_cuda_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels,
+                                      const int64_t* row, const void* weight, const int64_t* sorted,
+                                      const int32_t* order, int64_t elements, int64_t segments, void* out,
+                                      int64_t* start, void* room, int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* sorted,
+                                     const int32_t* order, int64_t elements, int64_t segments, void* out, int64_t* arg,
+                                     int64_t* start, void* room, int64_t device, int64_t stream);
+
+// neighbours: the cell of each point in a grid over all of them, to be sorted; then the search, with points in the order
+// of `keys`, the sorted cells. Samples count from 0, a query's may be -1: that has none. place (host): lowest x, y, z,
+// and the side of a cell; cells (host): how many along x, y and z. The table is as for kernel_map, slots above n_points.
+PCSEG_API int pcseg_cuda_neighbours_keys(const double* points, const int64_t* sample, int64_t n_points,
+                                         const double* place, const int64_t* cells, int64_t* keys, int64_t device,
+                                         int64_t stream);
+PCSEG_API int pcseg_cuda_neighbours(const double* query, const int64_t* sample, int64_t queries, const double* points,
+                                    const int64_t* keys, const int32_t* order, int64_t n_points, const double* place,
+                                    const int64_t* cells, int64_t* table_keys, int32_t* table_rows, int64_t slots,
+                                    int64_t k, double radius, int64_t* index, double* distance, int64_t device,
+                                    int64_t stream);
+
+// sparse_conv: every dtype serves; starts is the host's; weight is dense. sum (out_rows, cout), partial
+// (n_offsets, splits, cin, cout) and weight_grad (n_offsets, cin, cout) are float64 for float64 and float32 for all
+// else; sum must come as zeros. Pairs are not checked.
 PCSEG_API int pcseg_cuda_sparse_conv(int64_t dtype, const void* feats, int64_t cin, const void* weight,
                                      const int32_t* pairs, int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
                                      void* sum, int64_t cout, int64_t device, int64_t stream);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -27,9 +29,12 @@ class Packing:
     """
 
     def __init__(self, name: str, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
-        corners = [_corners(name, coords)] if len(coords) else []
+        sets = {name: coords}
+        if moved is not None and moved is not coords:
+            sets["out_coords"] = moved
+        corners = _corners({name: voxels for name, voxels in sets.items() if len(voxels)})
         if moved is not None and len(moved) and reach is not None:
-            moved_corners = _corners("out_coords", moved)
+            moved_corners = corners[-1].clone()
             moved_corners[0, 1:] += reach[0].clamp(max=0)
             moved_corners[1, 1:] += reach[1].clamp(min=0)
             corners.append(moved_corners)
@@ -38,7 +43,8 @@ class Packing:
         box = torch.stack(corners)
         self.low = box[:, 0].amin(0)
         size = [int(s) for s in box[:, 1].amax(0) - self.low + 1]
-        if size[0] * size[1] * size[2] * size[3] >= 2**63:
+        self.cells = math.prod(size)
+        if self.cells >= 2**63:
             raise InputError(
                 f"coords: {size[0]} samples spanning {size[1]} x {size[2]} x {size[3]} voxels need more than 63 bits; "
                 "put fewer samples into a batch or use larger voxels"
@@ -56,14 +62,32 @@ class Packing:
         """What adding ``offset`` (x, y, z) to a coordinate adds to its key."""
         return sum(o * w for o, w in zip(offset, self.weights[1:], strict=True))
 
+    def voxel(self, key: int) -> list[int]:
+        """The [sample, x, y, z] of a key."""
+        found = []
+        for low, weight in zip(self.low.tolist(), self.weights, strict=True):
+            found.append(low + key // weight)
+            key %= weight
+        return found
 
-def _corners(name: str, coords: Tensor) -> Tensor:
-    """(2, 4) int64 on the CPU: lowest and highest coordinate, checked against COORDINATE_LIMIT."""
-    corners = torch.stack([coords.amin(0), coords.amax(0)]).cpu().long()
-    beyond = corners[:, 1:].abs() > COORDINATE_LIMIT
-    if beyond.any():
-        raise InputError(
-            f"{name}: voxel coordinate {int(corners[:, 1:][beyond][0])} is beyond +-{COORDINATE_LIMIT}; "
-            "move the cloud near the origin or use larger voxels"
-        )
-    return corners
+    def numbers(self) -> Tensor:
+        """(9,) int64 on the CPU, for compiled code: csrc/shared/packing.h."""
+        return torch.tensor([*self.low.tolist(), *self.weights, self.cells])
+
+
+def _corners(sets: dict[str, Tensor]) -> list[Tensor]:
+    """(2, 4) int64 on the CPU for each of some coords: lowest and highest, checked against COORDINATE_LIMIT.
+
+    A GPU is waited for once.
+    """
+    if not sets:
+        return []
+    found = torch.stack([corner for coords in sets.values() for corner in coords.aminmax(dim=0)]).cpu().long()
+    for name, corners in zip(sets, found.split(2), strict=True):
+        beyond = corners[:, 1:].abs() > COORDINATE_LIMIT
+        if beyond.any():
+            raise InputError(
+                f"{name}: voxel coordinate {int(corners[:, 1:][beyond][0])} is beyond +-{COORDINATE_LIMIT}; "
+                "move the cloud near the origin or use larger voxels"
+            )
+    return list(found.split(2))

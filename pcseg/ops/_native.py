@@ -141,6 +141,15 @@ def query(function: str, *args: int) -> int:
     return asked(*map(ctypes.c_int64, args))
 
 
+def check_devices(**tensors: torch.Tensor | None) -> None:
+    """Raise InputError unless all of the tensors lie on one device: a GPU must not be handed a pointer of the CPU."""
+    found = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
+    (first, device), *others = found.items()
+    for name, other in others:
+        if other != device:
+            raise InputError(f"{name}: on {other}, but {first} on {device}; move one to the other's device")
+
+
 def cuda_place(tensor: torch.Tensor) -> tuple[int, int]:
     """Device number and current stream, as the CUDA functions take them."""
     stream = torch.cuda.current_stream(tensor.device)

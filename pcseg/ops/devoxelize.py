@@ -47,10 +47,10 @@ def _corners(coords: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     centred = position[:, 1:].double() - 0.5
     base = centred.floor()
     corner = torch.tensor([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=torch.int32)
-    corner = corner.to(coords.device)
     around = torch.cat([position[:, :1], base], dim=1).round().int()
     pairs, starts = kernel_map(coords, around, corner)
     row, point = pairs.long()
-    which = torch.repeat_interleave(corner, starts.diff().to(coords.device), dim=0)
+    corner, count = corner.to(coords.device), starts.diff().to(coords.device)
+    which = torch.repeat_interleave(corner, count, dim=0, output_size=len(row))
     upper = (centred - base)[point]
     return row, point, torch.where(which == 1, upper, 1 - upper).prod(dim=1)

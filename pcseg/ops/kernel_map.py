@@ -8,12 +8,14 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
 from pcseg.ops._keys import Packing, check_coords
+from pcseg.ops._sort import hash_room
 
 
 def kernel_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     """All pairs (n, m) with in_coords[n] == out_coords[m] + (0, offset), offset by offset.
 
-    ``in_coords`` (N, 4) and ``out_coords`` (M, 4) int32 [sample, x, y, z], rows in any order; ``offsets`` (K, 3) int32.
+    ``in_coords`` (N, 4) and ``out_coords`` (M, 4) int32 [sample, x, y, z], rows in any order; ``offsets`` (K, 3) int32,
+    best on the CPU: on a GPU they cost a wait.
     Returns ``pairs`` (2, Q) int32, input rows above output rows, grouped by offset, output rows ascending in each
     group; and ``starts`` (K+1,) int64 on the CPU: group k is pairs[:, starts[k]:starts[k + 1]].
     InputError where a voxel is twice among ``in_coords`` or a coordinate is beyond +-COORDINATE_LIMIT.
@@ -26,6 +28,17 @@ def _check(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> None:
     check_coords("out_coords", out_coords)
     if offsets.dim() != 2 or offsets.shape[1] != 3 or offsets.dtype != torch.int32:
         raise InputError(f"offsets: {tuple(offsets.shape)} {offsets.dtype} given; give (K, 3) torch.int32")
+    native.check_devices(in_coords=in_coords, out_coords=out_coords)
+
+
+def _twice(voxel: list[int]) -> InputError:
+    return InputError(f"in_coords: voxel {voxel} is there more than once; voxelize the points first")
+
+
+def _same(in_coords: Tensor, out_coords: Tensor) -> bool:
+    """Whether both are one piece of memory."""
+    layout = (in_coords.data_ptr(), in_coords.shape, in_coords.stride())
+    return layout == (out_coords.data_ptr(), out_coords.shape, out_coords.stride())
 
 
 def _reference(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,8 +49,7 @@ def _reference(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[
     keys, order = packing.keys(in_coords).sort()
     twice = (keys[1:] == keys[:-1]).nonzero()
     if len(twice):
-        voxel = in_coords[order[twice[0, 0]]].tolist()
-        raise InputError(f"in_coords: voxel {voxel} is there more than once; voxelize the points first")
+        raise _twice(in_coords[order[twice[0, 0]]].tolist())
     targets = packing.keys(out_coords)
     groups, starts = [torch.empty(2, 0, dtype=torch.int32, device=in_coords.device)], [0]
     for offset in wanted if len(keys) else []:
@@ -58,9 +70,8 @@ def _fake(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tenso
 
 def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
     _check(in_coords, out_coords, offsets)
-    same = in_coords.data_ptr() == out_coords.data_ptr() and in_coords.stride() == out_coords.stride()
-    in_coords = in_coords.contiguous()
-    out_coords = in_coords if same and len(in_coords) == len(out_coords) else out_coords.contiguous()
+    same, in_coords = _same(in_coords, out_coords), in_coords.contiguous()
+    out_coords = in_coords if same else out_coords.contiguous()
     k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()
     neighbour = torch.empty(k, m, dtype=torch.int32)
     searched, starts = torch.empty(1, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
@@ -72,9 +83,43 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
     return pairs, starts
 
 
+def _cuda(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    _check(in_coords, out_coords, offsets)
+    device, place, k, n, m = (
+        in_coords.device,
+        native.cuda_place(in_coords),
+        len(offsets),
+        len(in_coords),
+        len(out_coords),
+    )
+    same, offsets = _same(in_coords, out_coords), offsets.cpu()
+    in_coords = in_coords.contiguous()
+    out_coords = in_coords if same else out_coords.contiguous()
+    packing = Packing("in_coords", in_coords, out_coords, torch.stack(offsets.aminmax(dim=0)) if k else None)
+    steps = torch.tensor([packing.step(offset) for offset in offsets.tolist()], dtype=torch.int64)
+    mirrored = same and k % 2 == 1 and torch.equal(offsets, -offsets.flip(0))
+    runs = native.query("pcseg_cuda_kernel_map_runs", m)
+    neighbour = torch.full((k, m), -1, dtype=torch.int32, device=device)
+    counts = torch.empty(k * runs, dtype=torch.int32, device=device)
+    duplicate = torch.full((1,), -1, dtype=torch.int64, device=device)
+    native.call(
+        "pcseg_cuda_kernel_map_find", in_coords, n, out_coords, m, packing.numbers(), steps.to(device, non_blocking=True),
+        k, int(mirrored), *hash_room(n, device), neighbour, counts, duplicate, *place,
+    )  # fmt: skip
+    ends = counts.cumsum(0)
+    *found, twice = torch.cat([ends[runs - 1 :: runs], duplicate]).tolist()
+    if twice >= 0:
+        raise _twice(packing.voxel(twice))
+    starts = torch.tensor([0, *found])
+    pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32, device=device)
+    native.call("pcseg_cuda_kernel_map_fill", neighbour, m, k, ends, pairs, pairs.shape[1], *place)
+    return pairs, starts
+
+
 native.define(
     "kernel_map(Tensor in_coords, Tensor out_coords, Tensor offsets) -> (Tensor, Tensor)",
     reference=_reference,
     fake=_fake,
     cpu=_cpu,
+    cuda=_cuda,
 )

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
+from pcseg.ops._sort import hash_room, sort_keys
 
 
 def knn(
@@ -49,6 +50,7 @@ def _find(
 
 
 def _check(query: Tensor, points: Tensor, query_sample: Tensor | None, point_sample: Tensor | None) -> None:
+    native.check_devices(query=query, points=points, query_sample=query_sample, point_sample=point_sample)
     for name, position, sample in (("query", query, query_sample), ("points", points, point_sample)):
         if position.dim() != 2 or position.shape[1] != 3 or position.dtype not in native.DTYPES:
             raise InputError(f"{name}: {tuple(position.shape)} {position.dtype} given; give (P, 3) of a floating type")
@@ -118,10 +120,53 @@ def _cpu(
     return index, distance.to(query.dtype)
 
 
+def _cuda(
+    query: Tensor, points: Tensor, k: int, r: float, query_sample: Tensor | None, point_sample: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    _check(query, points, query_sample, point_sample)
+    index = torch.full((len(query), k), -1, dtype=torch.int64, device=query.device)
+    distance = torch.full((len(query), k), math.inf, dtype=torch.float64, device=query.device)
+    if len(query) == 0 or len(points) == 0:
+        return index, distance.to(query.dtype)
+    samples, gpu = 1, native.cuda_place(query)
+    if query_sample is not None and point_sample is not None:
+        numbers, point_sample = point_sample.unique(return_inverse=True)
+        samples, place = len(numbers), torch.searchsorted(numbers, query_sample).clamp_(max=len(numbers) - 1)
+        query_sample = place.where(numbers[place] == query_sample, -1)
+    query64, points64 = query.double().contiguous(), points.double().contiguous()
+    grid, cells = _grid(points64, samples, k, r)
+    keys = torch.empty(len(points), dtype=torch.int64, device=query.device)
+    native.call("pcseg_cuda_neighbours_keys", points64, point_sample, len(points), grid, cells, keys, *gpu)
+    ordered, order = sort_keys(keys, samples * int(cells.prod()))
+    native.call(
+        "pcseg_cuda_neighbours", query64, query_sample, len(query), points64.index_select(0, order), ordered, order,
+        len(points), grid, cells, *hash_room(len(points), query.device), k, r, index, distance, *gpu,
+    )  # fmt: skip
+    return index, distance.to(query.dtype)
+
+
+def _grid(points: Tensor, samples: int, k: int, r: float) -> tuple[Tensor, Tensor]:
+    """Lowest corner and side of the cells of a grid over all points, (4,) float64, and how many there are, (3,) int64.
+
+    A cell is as wide as ``r``, but no narrower than if it held one point, and no wider than if it held ``k`` of one
+    sample, were the points spread evenly. Both on the CPU.
+    """
+    low, high = torch.stack(points.aminmax(dim=0)).tolist()
+    extent = [b - a for a, b in zip(low, high, strict=True)]
+    volume = math.prod(max(e, 1e-3 * max(extent)) for e in extent)
+    narrowest = (volume * samples / len(points)) ** (1 / 3)
+    side = min(max(r, narrowest), narrowest * k ** (1 / 3))
+    if not 0 < side < math.inf:  # all points in one place, or lengths that float64 cannot multiply: one cell
+        return torch.tensor([*low, math.inf], dtype=torch.float64), torch.ones(3, dtype=torch.int64)
+    cells = [int(e / side) + 1 for e in extent]
+    return torch.tensor([*low, side], dtype=torch.float64), torch.tensor(cells)
+
+
 native.define(
     "neighbours(Tensor query, Tensor points, SymInt k, float r, Tensor? query_sample, Tensor? point_sample) "
     "-> (Tensor, Tensor)",
     reference=_reference,
     fake=_fake,
     cpu=_cpu,
+    cuda=_cuda,
 )

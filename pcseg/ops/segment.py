@@ -9,10 +9,11 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
+from pcseg.ops._sort import sort_keys
 
 # Every function below takes `values` (E, C) or (E,), `segment` (E,) int64 in [0, n_segments), in any order, and raises
-# InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. On the CPU the result
-# has the same bits for any number of threads. A sorted `segment` is faster.
+# InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. Compiled, the result
+# has the same bits each time and for any number of threads. On the CPU a sorted `segment` is faster.
 
 
 def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
@@ -66,6 +67,7 @@ def _wide_type(values: Tensor) -> torch.dtype:
 def _check(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> None:
     if values.dim() not in (1, 2) or values.dtype not in native.DTYPES:
         raise InputError(f"values: {tuple(values.shape)} {values.dtype} given; give (E, C) or (E,) of a floating type")
+    native.check_devices(values=values, row=row, weight=weight, segment=segment)
     if n_segments < 0:
         raise InputError(f"n_segments={n_segments}: give the number of segments, 0 or more")
     elements = len(values) if row is None else row.numel()
@@ -106,6 +108,26 @@ def _sum_cpu(values: Tensor, row: Tensor | None, weight: Tensor | None, segment:
         segment.new_empty(len(segment)), torch.get_num_threads(),
     )  # fmt: skip
     return out.to(values.dtype)
+
+
+def _sum_cuda(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
+    _check(values, row, weight, segment, n_segments)
+    wide = values.to(_wide_type(values)).contiguous()
+    out = wide.new_zeros(n_segments, wide.shape[1])
+    native.call(
+        "pcseg_cuda_weighted_sum", native.DTYPES[wide.dtype], wide, len(wide), wide.shape[1],
+        None if row is None else row.contiguous(), None if weight is None else weight.contiguous(),
+        *sort_keys(segment, n_segments), len(segment), n_segments, out, *_room(segment, n_segments, wide.shape[1]),
+        *native.cuda_place(values),
+    )  # fmt: skip
+    return out.to(values.dtype)
+
+
+def _room(segment: Tensor, n_segments: int, channels: int) -> tuple[Tensor, Tensor]:
+    """Workspace of the CUDA kernels: where each segment starts, and what a segment has in several chunks."""
+    start = segment.new_empty(n_segments + 1)
+    size = native.query("pcseg_cuda_segment_room", len(segment), channels)
+    return start, torch.empty(size, dtype=torch.uint8, device=segment.device)
 
 
 def _sum_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -152,6 +174,18 @@ def _max_cpu(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, 
     return out.to(values.dtype), arg
 
 
+def _max_cuda(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
+    _check(values, None, None, segment, n_segments)
+    wide = values.to(_wide_type(values)).contiguous()
+    out = wide.new_zeros(n_segments, wide.shape[1])
+    arg = torch.full_like(out, -1, dtype=torch.int64)
+    native.call(
+        "pcseg_cuda_segment_max", native.DTYPES[wide.dtype], wide, wide.shape[1], *sort_keys(segment, n_segments),
+        len(segment), n_segments, out, arg, *_room(segment, n_segments, wide.shape[1]), *native.cuda_place(values),
+    )  # fmt: skip
+    return out.to(values.dtype), arg
+
+
 def _max_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(output[1])
@@ -189,6 +223,7 @@ native.define(
     reference=_sum_reference,
     fake=_sum_fake,
     cpu=_sum_cpu,
+    cuda=_sum_cuda,
 )
 native.differentiate("weighted_sum", _sum_backward, _sum_setup)
 native.define(
@@ -196,6 +231,7 @@ native.define(
     reference=_max_reference,
     fake=_max_fake,
     cpu=_max_cpu,
+    cuda=_max_cuda,
 )
 native.differentiate("segment_max", _max_backward, _max_setup)
 native.define(  # made of the two above, so it has no kernel of its own
@@ -203,5 +239,6 @@ native.define(  # made of the two above, so it has no kernel of its own
     reference=_softmax,
     fake=lambda values, segment, n_segments: torch.empty_like(values),
     cpu=_softmax,
+    cuda=_softmax,
 )
 native.differentiate("segment_softmax", _softmax_backward, _softmax_setup)

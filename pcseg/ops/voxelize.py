@@ -12,6 +12,7 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
 from pcseg.ops._keys import COORDINATE_LIMIT, Packing, check_coords
+from pcseg.ops._sort import sort_keys
 
 
 class Voxels(NamedTuple):
@@ -64,6 +65,7 @@ def _check(coords: Tensor, keep: Tensor | None) -> None:
     check_coords("coords", coords)
     if keep is not None and (keep.dtype != torch.bool or keep.shape != coords.shape[:1]):
         raise InputError(f"keep: {tuple(keep.shape)} {keep.dtype} given; give ({len(coords)},) torch.bool")
+    native.check_devices(coords=coords, keep=keep)
 
 
 def _reference(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,6 +100,28 @@ def _cpu(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     return rows[:voxels].clone(), inverse, counts[:voxels].clone()
 
 
+def _cuda(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    _check(coords, keep)
+    packing, place, points = Packing("coords", coords), native.cuda_place(coords), len(coords)
+    keys, inverse = (torch.empty(points, dtype=torch.int64, device=coords.device) for _ in range(2))
+    native.call(
+        "pcseg_cuda_voxelize_keys", coords.contiguous(), None if keep is None else keep.contiguous(), points,
+        packing.numbers(), keys, *place,
+    )  # fmt: skip
+    ordered, order = sort_keys(keys, 2 * packing.cells)
+    first = torch.empty_like(order)
+    native.call("pcseg_cuda_voxelize_first", ordered, points, first, *place)
+    number = first.cumsum(0)
+    rows = torch.empty(int(number[-1]) if points else 0, dtype=torch.int64, device=coords.device)
+    begins = torch.empty(len(rows) + 1, dtype=torch.int64, device=coords.device)
+    native.call("pcseg_cuda_voxelize_fill", order, first, number, points, rows, begins, inverse, *place)
+    return rows, inverse, begins.diff()
+
+
 native.define(
-    "voxelize(Tensor coords, Tensor? keep) -> (Tensor, Tensor, Tensor)", reference=_reference, fake=_fake, cpu=_cpu
+    "voxelize(Tensor coords, Tensor? keep) -> (Tensor, Tensor, Tensor)",
+    reference=_reference,
+    fake=_fake,
+    cpu=_cpu,
+    cuda=_cuda,
 )

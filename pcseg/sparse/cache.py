@@ -53,8 +53,7 @@ class MapCache:
 
     def _build(self, in_stride: int, out_stride: int, kernel_size: int, dilation: int) -> KernelMap:
         inputs, outputs = self.coords(in_stride), self.coords(out_stride)
-        offsets = kernel_offsets(kernel_size, in_stride, dilation).to(inputs.device)
-        pairs, starts = ops.kernel_map(inputs, outputs, offsets)
+        pairs, starts = ops.kernel_map(inputs, outputs, kernel_offsets(kernel_size, in_stride, dilation))
         mirrored = in_stride == out_stride and kernel_size % 2 == 1
         return KernelMap(pairs, starts, len(inputs), len(outputs), mirrored)
 

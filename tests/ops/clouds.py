@@ -1,4 +1,4 @@
-"""Random voxels for the tests of the ops, and a number of threads for a while."""
+"""Random voxels for the tests of the ops, the devices to run them on, and a number of threads for a while."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import torch
 
 from pcseg.ops import _native
 
+devices = pytest.mark.parametrize(
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+)
 compiled = pytest.mark.skipif(_native.library() is None, reason="no compiled library: the reference is all there is")
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import devoxelize_nearest, devoxelize_trilinear
+from tests.ops.clouds import devices
 from tests.oracles.devoxelize import trilinear
 
 
@@ -21,17 +22,18 @@ def voxels(count: int, seed: int, low: int = -2, high: int = 3) -> Tensor:
     return torch.from_numpy(np.unique(coords, axis=0).astype(np.int32))
 
 
+@devices
 @settings(max_examples=40, deadline=None)
 @given(count=st.integers(1, 60), points=st.integers(0, 12), whole=st.booleans(), seed=st.integers(0, 999))
-def test_trilinear_equals_the_loop(count: int, points: int, whole: bool, seed: int) -> None:
+def test_trilinear_equals_the_loop(device: str, count: int, points: int, whole: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     coords = voxels(count, seed)
     values = rng.normal(size=(len(coords), 3))
     at = rng.uniform(-4, 5, (points, 3))
     at = np.round(2 * at) / 2 if whole else at  # on centres, edges and corners of voxels
     position = np.concatenate([rng.integers(0, 3, (points, 1)), at], axis=1)
-    out = devoxelize_trilinear(torch.from_numpy(values), coords, torch.from_numpy(position))
-    np.testing.assert_allclose(out.numpy(), trilinear(values, coords.numpy(), position), atol=1e-12)
+    out = devoxelize_trilinear(*(t.to(device) for t in (torch.from_numpy(values), coords, torch.from_numpy(position))))
+    np.testing.assert_allclose(out.cpu().numpy(), trilinear(values, coords.numpy(), position), atol=1e-12)
 
 
 def test_a_linear_field_is_kept_where_all_corners_are_there() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT, kernel_map, voxelize
-from tests.ops.clouds import compiled, random_coords, torch_threads
+from tests.ops.clouds import compiled, devices, random_coords, torch_threads
 from tests.oracles import sparse_conv as oracle
 
 reference = sys.modules["pcseg.ops.kernel_map"]._reference
@@ -22,56 +22,62 @@ def distinct(points: int, span: int, samples: int, seed: int) -> torch.Tensor:
     return coords[voxelize(coords).rows]
 
 
-def check(in_coords: torch.Tensor, out_coords: torch.Tensor, offsets: torch.Tensor) -> None:
+def check(in_coords: torch.Tensor, out_coords: torch.Tensor, offsets: torch.Tensor, device: str = "cpu") -> None:
     expected_pairs, expected_starts = oracle.kernel_map(in_coords, out_coords, offsets)
+    inputs = in_coords.to(device)
+    outputs = inputs if out_coords is in_coords else out_coords.to(device)
     for kernel in (kernel_map, reference):
-        pairs, starts = kernel(in_coords, out_coords, offsets)
+        pairs, starts = kernel(inputs, outputs, offsets)
         assert starts.tolist() == expected_starts
-        assert starts.dtype == torch.int64
+        assert (starts.dtype, starts.device.type) == (torch.int64, "cpu")
         assert [tuple(pair) for pair in pairs.t().tolist()] == expected_pairs
-        assert pairs.dtype == torch.int32
+        assert (pairs.dtype, pairs.device.type) == (torch.int32, device)
         assert pairs.shape == (2, len(expected_pairs))
 
 
+@devices
 @settings(deadline=None, max_examples=40)
 @given(
     points=st.integers(0, 80), span=st.sampled_from([1, 3, COORDINATE_LIMIT]), samples=st.integers(1, 3),
     kernel_size=st.integers(1, 4), dilation=st.integers(1, 3), shuffled=st.booleans(), seed=st.integers(0, 10**6),
 )  # fmt: skip
 def test_equals_a_dictionary_on_the_same_voxels(
-    points: int, span: int, samples: int, kernel_size: int, dilation: int, shuffled: bool, seed: int
+    device: str, points: int, span: int, samples: int, kernel_size: int, dilation: int, shuffled: bool, seed: int
 ) -> None:
     coords = distinct(points, span, samples, seed)
     if shuffled:
         coords = coords[torch.randperm(len(coords), generator=torch.Generator().manual_seed(seed))]
-    check(coords, coords, oracle.offsets(kernel_size, dilation=dilation))
+    check(coords, coords, oracle.offsets(kernel_size, dilation=dilation), device)
 
 
+@devices
 @settings(deadline=None, max_examples=40)
 @given(
     points=st.integers(0, 80), outputs=st.integers(0, 80), span=st.integers(1, 6), kernel_size=st.integers(1, 3),
     shuffled=st.booleans(), seed=st.integers(0, 10**6),
 )  # fmt: skip
 def test_equals_a_dictionary_between_two_sets(
-    points: int, outputs: int, span: int, kernel_size: int, shuffled: bool, seed: int
+    device: str, points: int, outputs: int, span: int, kernel_size: int, shuffled: bool, seed: int
 ) -> None:
     in_coords, out_coords = distinct(points, span, 2, seed), distinct(outputs, 2 * span, 2, seed + 1)
     if shuffled:
         in_coords, out_coords = in_coords.flip(0), out_coords[torch.randperm(len(out_coords))]
-    check(in_coords, out_coords, oracle.offsets(kernel_size))
-    check(in_coords, out_coords, torch.tensor([[5, -3, 0]], dtype=torch.int32))
+    check(in_coords, out_coords, oracle.offsets(kernel_size), device)
+    check(in_coords, out_coords, torch.tensor([[5, -3, 0]], dtype=torch.int32), device)
 
 
-def test_output_voxels_may_repeat() -> None:
+@devices
+def test_output_voxels_may_repeat(device: str) -> None:
     coords = distinct(20, 2, 1, seed=0)
-    check(coords, torch.cat([coords, coords]), oracle.offsets(3))
+    check(coords, torch.cat([coords, coords]), oracle.offsets(3), device)
 
 
-def test_voxels_at_the_limits_do_not_wrap_round() -> None:
+@devices
+def test_voxels_at_the_limits_do_not_wrap_round(device: str) -> None:
     edge = COORDINATE_LIMIT
     coords = torch.tensor([[0, -edge, -edge, -edge], [0, edge, edge, edge], [1, -edge, 0, edge]], dtype=torch.int32)
-    check(coords, coords, oracle.offsets(3))
-    check(coords, coords, torch.tensor([[0, 0, 2 * edge], [0, 0, 1]], dtype=torch.int32))
+    check(coords, coords, oracle.offsets(3), device)
+    check(coords, coords, torch.tensor([[0, 0, 2 * edge], [0, 0, 1]], dtype=torch.int32), device)
 
 
 @compiled
@@ -89,11 +95,12 @@ def test_many_voxels_in_several_blocks_and_threads() -> None:
             assert torch.equal(found[1], starts)
 
 
-def test_a_voxel_given_twice_is_refused_by_name() -> None:
-    coords = torch.tensor([[0, 1, 2, 3], [1, -4, 5, 6], [0, 0, 0, 0], [1, -4, 5, 6]], dtype=torch.int32)
+@devices
+def test_a_voxel_given_twice_is_refused_by_name(device: str) -> None:
+    coords = torch.tensor([[0, 1, 2, 3], [1, -4, 5, 6], [0, 0, 0, 0], [1, -4, 5, 6]], dtype=torch.int32).to(device)
     for kernel in (kernel_map, reference):
         with pytest.raises(InputError, match=r"voxel \[1, -4, 5, 6\] is there more than once"):
-            kernel(coords, coords, oracle.offsets(3))
+            kernel(coords, coords, oracle.offsets(3).to(device))
 
 
 def test_what_does_not_fit_is_refused() -> None:

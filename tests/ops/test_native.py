@@ -148,6 +148,13 @@ def test_two_python_threads_at_once() -> None:
         assert same == [True] * 15
 
 
+def test_tensors_of_two_devices_are_refused_by_name() -> None:
+    here, there = torch.zeros(1), torch.zeros(1, device="meta")
+    _native.check_devices(values=here, row=None, segment=here)
+    with pytest.raises(InputError, match="segment: on meta, but values on cpu"):
+        _native.check_devices(values=here, row=None, segment=there)
+
+
 @compiled
 def test_the_words_of_an_error_are_of_this_thread() -> None:
     feats, weight, pairs, starts, _ = case()

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from pcseg.errors import InputError
 from pcseg.ops import knn, radius
+from tests.ops.clouds import devices
 from tests.oracles.neighbours import neighbours as oracle
 
 
@@ -24,34 +25,37 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@devices
 @settings(max_examples=60, deadline=None)
 @given(
     queries=st.integers(0, 12), points=st.integers(0, 70), k=st.integers(1, 20), samples=st.integers(1, 3),
     r=st.sampled_from([0.0, 1.0, 2.5, math.inf]), whole=st.booleans(), seed=st.integers(0, 999),
 )  # fmt: skip
 def test_equals_sorting_all_pairs(
-    queries: int, points: int, k: int, samples: int, r: float, whole: bool, seed: int
+    device: str, queries: int, points: int, k: int, samples: int, r: float, whole: bool, seed: int
 ) -> None:
     """``whole`` puts the points on a small integer grid, full of ties and of points that lie on each other."""
     rng = np.random.default_rng(seed)
     q, p = rng.uniform(-2, 2, (queries, 3)), rng.uniform(-2, 2, (points, 3))
     q, p = (np.round(q), np.round(p)) if whole else (q, p)
     qs, ps = rng.integers(-1, samples, queries), rng.integers(-1, samples, points)
-    tensors = [torch.from_numpy(a) for a in (q, p, qs, ps)]
+    tensors = [torch.from_numpy(a).to(device) for a in (q, p, qs, ps)]
     if r == math.inf:
         index, distance = knn(tensors[0], tensors[1], k, tensors[2], tensors[3])
     else:
         index, distance = radius(tensors[0], tensors[1], r, k, tensors[2], tensors[3])
     expected = oracle(q, p, k, r, qs, ps)
-    np.testing.assert_array_equal(index.numpy(), expected[0])
-    np.testing.assert_allclose(distance.numpy(), expected[1], rtol=1e-12)
+    np.testing.assert_array_equal(index.cpu().numpy(), expected[0])
+    np.testing.assert_allclose(distance.cpu().numpy(), expected[1], rtol=1e-12)
 
 
+@devices
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_agrees_with_scipy_on_a_surface(dtype: torch.dtype) -> None:
+def test_agrees_with_scipy_on_a_surface(dtype: torch.dtype, device: str) -> None:
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 3, (1500, 3)) * (1, 1, 0.01)
-    index, distance = knn(torch.from_numpy(points).to(dtype), torch.from_numpy(points).to(dtype), 8)
+    cloud = torch.from_numpy(points).to(device, dtype)
+    index, distance = (found.cpu() for found in knn(cloud, cloud, 8))
     expected = cKDTree(points.astype(np.float32 if dtype == torch.float32 else np.float64)).query(
         points.astype(np.float32 if dtype == torch.float32 else np.float64), k=8
     )

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from pcseg import ops
 from pcseg.errors import InputError
+from pcseg.ops import _native
+from tests.ops.clouds import devices
 from tests.oracles import segment as oracle
 
 OPS = {"sum": ops.segment_sum, "mean": ops.segment_mean, "max": ops.segment_max, "softmax": ops.segment_softmax}
@@ -36,23 +38,27 @@ def cloud(
 
 
 @op
+@devices
 @settings(max_examples=25, deadline=None)
 @given(elements=st.integers(0, 60), n=st.integers(1, 9), channels=st.integers(1, 5), seed=st.integers(0, 99))
-def test_equals_the_loop(how: str, elements: int, n: int, channels: int, seed: int) -> None:
+def test_equals_the_loop(how: str, device: str, elements: int, n: int, channels: int, seed: int) -> None:
     values, segment = cloud(elements, n, channels, seed)
     expected = oracle.reduce(values.numpy(), segment.numpy(), n, how)
-    np.testing.assert_allclose(OPS[how](values, segment, n).numpy(), expected, atol=1e-12)
+    out = OPS[how](values.to(device), segment.to(device), n)
+    np.testing.assert_allclose(out.cpu().numpy(), expected, atol=1e-12)
 
 
 @op
+@devices
 @pytest.mark.parametrize("sort", [False, True])
 @pytest.mark.parametrize("n", [1, 3, 5000])
-def test_long_segments_and_many_segments(how: str, n: int, sort: bool) -> None:
+def test_long_segments_and_many_segments(how: str, n: int, sort: bool, device: str) -> None:
     """Segments that span several of the blocks the kernel cuts the elements into."""
     values, segment = cloud(9000, n, 2)
     segment = segment.sort().values if sort else segment
     expected = oracle.reduce(values.numpy(), segment.numpy(), n, how)
-    np.testing.assert_allclose(OPS[how](values, segment, n).numpy(), expected, atol=1e-12)
+    out = OPS[how](values.to(device), segment.to(device), n)
+    np.testing.assert_allclose(out.cpu().numpy(), expected, atol=1e-12)
 
 
 @op
@@ -62,47 +68,53 @@ def test_one_row_of_values_is_a_column(how: str) -> None:
 
 
 @op
+@devices
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_precision(how: str, dtype: torch.dtype) -> None:
+def test_precision(how: str, dtype: torch.dtype, device: str) -> None:
     """Half precision is reduced in float32 and rounded once, so it errs by one rounding however many elements."""
     g = torch.Generator().manual_seed(1)
     values, segment = torch.rand(6000, 3, generator=g).to(dtype), torch.randint(0, 3, (6000,), generator=g)
-    out = OPS[how](values, segment, 3)
+    out = OPS[how](values.to(device), segment.to(device), 3).cpu()
     assert out.dtype == dtype
     expected = torch.from_numpy(oracle.reduce(values.double().numpy(), segment.numpy(), 3, how))
     torch.testing.assert_close(out.double(), expected, rtol=max(torch.finfo(dtype).eps, 1e-5), atol=1e-7)
 
 
 @op
-def test_gradient(how: str) -> None:
+@devices
+def test_gradient(how: str, device: str) -> None:
     g = torch.Generator().manual_seed(2)
-    values = torch.rand(12, 2, generator=g, dtype=torch.float64).requires_grad_()
-    segment = torch.randint(0, 5, (12,), generator=g)
+    values = torch.rand(12, 2, generator=g, dtype=torch.float64).to(device).requires_grad_()
+    segment = torch.randint(0, 5, (12,), generator=g).to(device)
     assert torch.autograd.gradcheck(lambda v: OPS[how](v, segment, 6), (values,))
 
 
-def test_weighted_sum_and_its_gradient() -> None:
+@devices
+def test_weighted_sum_and_its_gradient(device: str) -> None:
     g = torch.Generator().manual_seed(3)
-    values = torch.rand(6, 2, generator=g, dtype=torch.float64).requires_grad_()
+    values, weight = (torch.rand(size, generator=g, dtype=torch.float64) for size in ((6, 2), (15,)))
     row, segment = torch.randint(0, 6, (15,), generator=g), torch.randint(0, 4, (15,), generator=g)
-    weight = torch.rand(15, generator=g, dtype=torch.float64)
+    expected = oracle.weighted_sum(values.numpy(), row.numpy(), weight.numpy(), segment.numpy(), 5)
+    values, weight, row, segment = (tensor.to(device) for tensor in (values, weight, row, segment))
+    values.requires_grad_()
     out = ops.weighted_sum(values, row, weight, segment, 5)
-    expected = oracle.weighted_sum(values.detach().numpy(), row.numpy(), weight.numpy(), segment.numpy(), 5)
-    np.testing.assert_allclose(out.detach().numpy(), expected)
+    np.testing.assert_allclose(out.detach().cpu().numpy(), expected)
     assert torch.autograd.gradcheck(lambda v: ops.weighted_sum(v, row, weight, segment, 5), (values,))
     assert torch.autograd.gradgradcheck(lambda v: ops.weighted_sum(v, row, weight, segment, 5), (values,))
 
 
-def test_a_tie_gives_the_gradient_to_the_first() -> None:
-    values = torch.tensor([[1.0], [3.0], [3.0], [2.0]], requires_grad=True)
-    ops.segment_max(values, torch.tensor([0, 1, 1, 0]), 3).sum().backward()
+@devices
+def test_a_tie_gives_the_gradient_to_the_first(device: str) -> None:
+    values = torch.tensor([[1.0], [3.0], [3.0], [2.0]], device=device, requires_grad=True)
+    ops.segment_max(values, torch.tensor([0, 1, 1, 0], device=device), 3).sum().backward()
     assert values.grad is not None
     assert values.grad[:, 0].tolist() == [0, 1, 0, 1]
 
 
-def test_nan_is_not_hidden_by_max() -> None:
-    values = torch.tensor([1.0, torch.nan, 2.0, 5.0])
-    out = ops.segment_max(values, torch.tensor([0, 0, 0, 1]), 2)
+@devices
+def test_nan_is_not_hidden_by_max(device: str) -> None:
+    values = torch.tensor([1.0, torch.nan, 2.0, 5.0], device=device)
+    out = ops.segment_max(values, torch.tensor([0, 0, 0, 1], device=device), 2)
     assert out.isnan().tolist() == [True, False]
 
 
@@ -116,6 +128,14 @@ def test_same_bits_for_any_number_of_threads(how: str, threads: None) -> None:
         found.append(OPS[how](values, segment, 7))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+@op
+@pytest.mark.skipif(not _native.has_cuda() or not torch.cuda.is_available(), reason="no GPU, or no kernels for it")
+def test_same_bits_each_time_on_a_gpu(how: str) -> None:
+    values, segment = torch.randn(20_000, 4, device="cuda"), torch.randint(0, 7, (20_000,), device="cuda")
+    first = OPS[how](values, segment, 7)
+    assert all(torch.equal(OPS[how](values, segment, 7), first) for _ in range(5))
 
 
 def test_opcheck() -> None:

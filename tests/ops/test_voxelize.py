@@ -12,23 +12,24 @@ from hypothesis import strategies as st
 
 from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT, quantize, voxelize
-from tests.ops.clouds import compiled, random_coords, torch_threads
+from tests.ops.clouds import compiled, devices, random_coords, torch_threads
 from tests.oracles import sparse_conv as oracle
 
 reference = sys.modules["pcseg.ops.voxelize"]._reference
 
 
+@devices
 @settings(deadline=None, max_examples=60)
 @given(
     points=st.integers(0, 200), span=st.sampled_from([1, 3, 100, COORDINATE_LIMIT]), samples=st.integers(1, 3),
     kept=st.sampled_from([None, 0.0, 0.3, 1.0]), seed=st.integers(0, 10**6),
 )  # fmt: skip
-def test_equals_a_dictionary(points: int, span: int, samples: int, kept: float | None, seed: int) -> None:
+def test_equals_a_dictionary(device: str, points: int, span: int, samples: int, kept: float | None, seed: int) -> None:
     coords = random_coords(points, span, samples, seed)
     keep = None if kept is None else torch.rand(points, generator=torch.Generator().manual_seed(seed)) < kept
     expected = oracle.voxels(coords, keep)
     for kernel in (voxelize, reference):
-        found = kernel(coords, keep)
+        found = kernel(coords.to(device), None if keep is None else keep.to(device))
         assert [f.tolist() for f in found] == list(expected)
         assert all(f.dtype == torch.int64 for f in found)
 
@@ -58,8 +59,9 @@ def test_rows_need_not_be_contiguous() -> None:
     assert torch.equal(voxelize(strided).inverse, voxelize(coords).inverse)
 
 
-def test_what_is_not_coords_is_refused() -> None:
-    coords = random_coords(5, 2, 1, seed=0)
+@devices
+def test_what_is_not_coords_is_refused(device: str) -> None:
+    coords = random_coords(5, 2, 1, seed=0).to(device)
     far = coords.clone()
     far[3, 2] = COORDINATE_LIMIT + 1
     with pytest.raises(InputError, match=rf"voxel coordinate {COORDINATE_LIMIT + 1} is beyond"):
@@ -75,11 +77,12 @@ def test_what_is_not_coords_is_refused() -> None:
         voxelize(coords, torch.ones(4, dtype=torch.bool))
 
 
-def test_a_batch_too_wide_for_keys_is_an_error_not_a_wrong_map() -> None:
+@devices
+def test_a_batch_too_wide_for_keys_is_an_error_not_a_wrong_map(device: str) -> None:
     corners = torch.tensor([[0, *[-COORDINATE_LIMIT] * 3], [100, *[COORDINATE_LIMIT] * 3]], dtype=torch.int32)
     for kernel in (voxelize, lambda coords: reference(coords, None)):
         with pytest.raises(InputError, match="101 samples spanning 1048577 x 1048577 x 1048577"):
-            kernel(corners)
+            kernel(corners.to(device))
 
 
 def test_opcheck() -> None:

@@ -1,0 +1,32 @@
+// The two atomic operations that the kernels need. Both leave the same memory whatever the order of the threads.
+#pragma once
+#include <cstdint>
+
+#include "hd.h"
+
+namespace pcseg {
+
+// Writes `value` to *at if `expected` is there; returns what was there.
+PCSEG_HD inline uint64_t compare_and_swap(uint64_t* at, uint64_t expected, uint64_t value) {
+#if defined(__CUDA_ARCH__)
+    return atomicCAS(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(expected),
+                     static_cast<unsigned long long>(value));
+#else
+    __atomic_compare_exchange_n(at, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return expected;
+#endif
+}
+
+// Lowers *at to `value` if that is less.
+PCSEG_HD inline void lower(uint64_t* at, uint64_t value) {
+#if defined(__CUDA_ARCH__)
+    atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+#else
+    uint64_t there = __atomic_load_n(at, __ATOMIC_RELAXED);
+    while (value < there &&
+           !__atomic_compare_exchange_n(at, &there, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+#endif
+}
+
+}  // namespace pcseg

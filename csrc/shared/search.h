@@ -1,0 +1,22 @@
+// Binary search.
+#pragma once
+#include <cstdint>
+
+#include "hd.h"
+
+namespace pcseg {
+
+// The first place of an ascending array that holds `value` or more; `size` where none does.
+PCSEG_HD inline int64_t first_not_below(const int64_t* sorted, int64_t size, int64_t value) {
+    int64_t low = 0, high = size;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (sorted[middle] < value)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+}  // namespace pcseg
