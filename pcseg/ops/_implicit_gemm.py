@@ -7,14 +7,12 @@ Rows are taken in the order of _row_order.py. No atomics: a given tile gives the
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
-import triton.language as tl
 from torch import Tensor
 
 from pcseg.errors import InputError
+from pcseg.ops._implicit_gemm_kernels import conv_kernel, weight_grad_kernel
 from pcseg.ops._row_order import DeviceMap, device_map
 from pcseg.ops._tuning import Tile, choose, conv_tiles, weight_grad_tiles
 
@@ -49,15 +47,14 @@ def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: 
 
 def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: DeviceMap) -> Tensor:
     """One launch for each group of ``tile.width`` offsets; the later ones add to what the first has written."""
-    (k, cin, cout), n_out, ordered = weight.shape, known.n_out, known.sorted_rows(pairs, tile.width)
-    counts, offsets = ordered.tiles(tile.rows)
+    (k, cin, cout), n_out, ordered = weight.shape, known.n_out, known.sorted_rows(pairs, tile.width, tile.rows)
     out = feats.new_empty(n_out, cout, dtype=feats.dtype if k <= tile.width else torch.float32)
-    grid = (triton.cdiv(n_out, tile.rows) * triton.cdiv(cout, tile.columns),)
+    n_tiles = triton.cdiv(n_out, tile.rows)
     with torch.cuda.device_of(feats):
         for group in range(len(ordered.rows)):
-            conv_kernel[grid](
-                feats, weight, out, ordered.rows, ordered.table, counts, offsets, group, tile.width, counts.shape[1],
-                n_out, ordered.table.shape[1], cin, cout, *weight.stride(), ADD=group > 0, PRECISION=_precision(),
+            conv_kernel[(n_tiles * triton.cdiv(cout, tile.columns),)](
+                feats, weight, out, ordered.rows, ordered.firsts, ordered.offsets, ordered.table, group, n_tiles, n_out,
+                cin, cout, *weight.stride(), ADD=group > 0, PRECISION=_precision(),
                 ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth, num_warps=tile.warps, num_stages=tile.stages,
             )  # fmt: skip
     return out.to(feats.dtype)
@@ -92,67 +89,3 @@ def _precision() -> str:
     setting = getattr(matmul, "fp32_precision", None)  # torch 2.9 on; before, and meaning the same, allow_tf32
     tf32 = matmul.allow_tf32 if setting is None else setting == "tf32"
     return "tf32" if tf32 else "ieee"
-
-
-# Sizes that change from input to input are not specialised on: each special case is another compilation.
-@triton.jit(do_not_specialize=["group", "width", "n_tiles", "n_out"])
-def conv_kernel(
-    feats: Any, weight: Any, out: Any, rows: Any, table: Any, counts: Any, offsets: Any, group: Any, width: Any,
-    n_tiles: Any, n_out: Any, padded: Any, cin: Any, cout: Any, stride_k: Any, stride_in: Any, stride_out: Any,
-    ADD: tl.constexpr, PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
-) -> None:  # fmt: skip
-    """out[rows[place]] = sum over the tile's offsets k of feats[table[k, place]] @ weight[k] (+ out, if ADD)."""
-    n_columns = tl.cdiv(cout, COLUMNS)
-    tile = tl.program_id(0) // n_columns
-    o = tl.program_id(0) % n_columns * COLUMNS + tl.arange(0, COLUMNS)
-    place = tile * ROWS + tl.arange(0, ROWS)
-    count = tl.load(counts + group * n_tiles + tile)
-    steps = tl.cdiv(cin, DEPTH)
-    total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-    # One loop over offsets and channels, not two, so that loads of the next offset overlap with products of this one.
-    for step in range(count * steps):
-        k = group * width + tl.load(offsets + (group * n_tiles + tile) * width + step // steps).to(tl.int64)
-        n = tl.load(table + k * padded + place).to(tl.int64)
-        c = step % steps * DEPTH + tl.arange(0, DEPTH)
-        left = tl.load(feats + n[:, None] * cin + c[None, :], mask=(n >= 0)[:, None] & (c < cin)[None, :], other=0.0)
-        right = tl.load(
-            weight + k * stride_k + c[:, None] * stride_in + o[None, :] * stride_out,
-            mask=(c < cin)[:, None] & (o < cout)[None, :],
-            other=0.0,
-        )
-        total = tl.dot(left, right, total, input_precision=PRECISION)
-    inside = place < n_out
-    m = tl.load(rows + group.to(tl.int64) * n_out + place, mask=inside, other=0).to(tl.int64)
-    to = out + m[:, None] * cout + o[None, :]
-    valid = inside[:, None] & (o < cout)[None, :]
-    if ADD:
-        total += tl.load(to, mask=valid, other=0.0)
-    tl.store(to, total.to(out.dtype.element_ty), mask=valid)
-
-
-@triton.jit(do_not_specialize=["n_pairs"])
-def weight_grad_kernel(
-    feats: Any, grad: Any, pairs: Any, starts: Any, partial: Any, n_pairs: Any, cin: Any, cout: Any,
-    PRECISION: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
-) -> None:  # fmt: skip
-    """partial[k, share] = sum over the share's pairs (n, m) of offset k of the outer product feats[n] x grad[m]."""
-    n_columns = tl.cdiv(cout, COLUMNS)
-    c = tl.program_id(0) // n_columns * ROWS + tl.arange(0, ROWS)
-    o = tl.program_id(0) % n_columns * COLUMNS + tl.arange(0, COLUMNS)
-    share, shares, k = tl.program_id(1), tl.num_programs(1), tl.program_id(2)
-    start, stop = tl.load(starts + k), tl.load(starts + k + 1)
-    size = tl.cdiv(stop - start, shares)
-    first = start + share * size
-    last = tl.minimum(first + size, stop)
-    total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-    for step in range(tl.cdiv(size, DEPTH).to(tl.int32)):
-        p = first + step * DEPTH + tl.arange(0, DEPTH)
-        n = tl.load(pairs + p, mask=p < last, other=0).to(tl.int64)
-        m = tl.load(pairs + n_pairs + p, mask=p < last, other=0).to(tl.int64)
-        left = tl.load(feats + n[:, None] * cin + c[None, :], mask=(p < last)[:, None] & (c < cin)[None, :], other=0.0)
-        right = tl.load(
-            grad + m[:, None] * cout + o[None, :], mask=(p < last)[:, None] & (o < cout)[None, :], other=0.0
-        )
-        total = tl.dot(tl.trans(left), right, total, input_precision=PRECISION)
-    to = partial + (k * shares + share).to(tl.int64) * cin * cout + c[:, None] * cout + o[None, :]
-    tl.store(to, total, mask=(c < cin)[:, None] & (o < cout)[None, :])

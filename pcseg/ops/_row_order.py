@@ -14,44 +14,38 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from pcseg.errors import InputError
 
-GRAIN = 128
-"""What the rows of a table are padded to: a multiple of the rows of any tile."""
-
 
 class SortedRows:
-    """A map whose offsets are cut into S groups of ``width``, each with an order of the M output rows of its own.
+    """A map cut into S groups of ``width`` offsets, each with an order of the M output rows, and tiles of ``size`` rows.
 
-    ``rows`` (S, M) int32: the output row at each place. ``table`` (K, P) int32, P = M padded to GRAIN: the input row
-    that offset k has for the output row at that place in the order of k's group, or -1.
+    ``rows`` (S, M) int32: the output row at each place of an order. A block is a tile and an offset that occurs there:
+    ``offsets`` (B,) int32 and ``table`` (B, size) int32, for each place of the tile its input row, or -1. Blocks of a
+    tile follow each other, tile t = 0 ... T - 1 of group s from ``firsts[s * T + t]`` to the next; int32 too.
     """
 
-    def __init__(self, pairs: Tensor, starts: Tensor, n_out: int, width: int) -> None:
-        k, n_groups, counts = len(starts) - 1, -(-(len(starts) - 1) // width), starts.diff()
+    def __init__(self, pairs: Tensor, starts: Tensor, n_out: int, width: int, size: int) -> None:
+        device, counts = pairs.device, starts.diff()
+        n_groups, n_tiles = -(-len(counts) // width), -(-n_out // size)
         offset = _offsets(pairs, starts)
+        group = offset // width
         # The rarer an offset, the higher its bit: what few rows have is then together, and common bits vary within.
-        bit = torch.cat([group.argsort(descending=True, stable=True).argsort() for group in counts.split(width)])
-        place = offset // width * n_out + pairs[1]
-        masks = torch.zeros(n_groups * n_out, dtype=torch.int64, device=pairs.device)
-        masks.index_add_(0, place, (1 << bit).to(pairs.device)[offset])
+        bit = torch.cat([part.argsort(descending=True, stable=True).argsort() for part in counts.split(width)])
+        masks = torch.zeros(n_groups * n_out, dtype=torch.int64, device=device)
+        masks.index_add_(0, group * n_out + pairs[1], (1 << bit).to(device)[offset])
         order = _gray_rank(masks.view(n_groups, n_out)).argsort(dim=1, descending=True, stable=True)
-        rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=pairs.device).expand_as(order))
-        self.width, self.rows = width, order.int()
-        self.table = pairs.new_full((k, -(-n_out // GRAIN) * GRAIN), -1)
-        self.table.view(-1)[offset * self.table.shape[1] + rank.view(-1)[place]] = pairs[0]
-        self._tiles: dict[int, tuple[Tensor, Tensor]] = {}
+        rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=device).expand_as(order))
+        place = rank.view(-1)[group * n_out + pairs[1]]
 
-    def tiles(self, size: int) -> tuple[Tensor, Tensor]:
-        """For each group and tile of ``size`` places: how many of its offsets occur (S, T), and which ones first.
-
-        The latter (S, T, width) int32, counted within the group.
-        """
-        if size not in self._tiles:
-            occurs = self.table.view(len(self.table), -1, size).amax(2) >= 0
-            occurs = pad(occurs, (0, 0, 0, len(self.rows) * self.width - len(occurs)))
-            occurs = occurs.view(len(self.rows), self.width, -1).transpose(1, 2)
-            first = (~occurs).to(torch.uint8).argsort(dim=2, stable=True)
-            self._tiles[size] = occurs.sum(2, dtype=torch.int32).contiguous(), first.int().contiguous()
-        return self._tiles[size]
+        tile = (group * n_tiles + place // size) * width + offset % width  # where the pair's block may stand
+        occurs = torch.zeros(n_groups * n_tiles * width, dtype=torch.bool, device=device)
+        occurs[tile] = True
+        number = occurs.cumsum(0)
+        blocks = occurs.nonzero().squeeze(1)
+        self.rows = order.int()
+        self.firsts = pad(number[width - 1 :: width], (1, 0)).int()
+        self.offsets = (blocks // (n_tiles * width) * width + blocks % width).int()
+        self.table = pairs.new_full((len(blocks), size), -1)
+        self.table.view(-1)[(number[tile] - 1) * size + place % size] = pairs[0]
 
 
 class DeviceMap:
@@ -64,17 +58,17 @@ class DeviceMap:
         self.n_in, self.n_out = _checked(pairs, starts, n_out), n_out
         self.starts, self._host_starts = starts.to(pairs.device), starts
         self._written = _times_written(pairs)
-        self._sorted: dict[int, SortedRows] = {}
+        self._sorted: dict[tuple[int, int], SortedRows] = {}
 
     def serves(self, pairs: Tensor, starts: Tensor, n_out: int) -> bool:
         """Whether this was made of the same map, ``pairs`` being the same tensor."""
         same = n_out == self.n_out and _times_written(pairs) == self._written
         return same and (starts is self._host_starts or torch.equal(starts, self._host_starts))
 
-    def sorted_rows(self, pairs: Tensor, width: int) -> SortedRows:
-        if width not in self._sorted:
-            self._sorted[width] = SortedRows(pairs, self._host_starts, self.n_out, width)
-        return self._sorted[width]
+    def sorted_rows(self, pairs: Tensor, width: int, size: int) -> SortedRows:
+        if (width, size) not in self._sorted:
+            self._sorted[width, size] = SortedRows(pairs, self._host_starts, self.n_out, width, size)
+        return self._sorted[width, size]
 
 
 _known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()

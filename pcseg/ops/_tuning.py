@@ -28,6 +28,7 @@ class Tile(NamedTuple):
     """What one program makes: ``rows`` x ``columns`` of the result, ``depth`` terms of the sums at a time.
 
     ``width``: offsets that share an order of rows (1 where rows are not sorted); ``warps`` and ``stages`` are Triton's.
+    Loads wait for loads of their rows: by Triton's rules 3 stages keep one of each in flight, 5 two.
     """
 
     rows: int
@@ -42,13 +43,12 @@ def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> list[Tile]:
     """Candidates for a convolution of K offsets; wider groups pass over the output less often, narrower ones waste less."""
     depth = _sides(cin, 128 // itemsize)[0]
     widths = [min(k, 32), *([9] if k > 9 else [])]
-    return [_tile(rows, *rest) for rows, *rest in product((64, 128), _sides(cout, 128), (depth,), widths)]
+    return [_tile(*sizes) for sizes in product((64, 128), _sides(cout, 128), (depth,), widths, (3, 5))]
 
 
 def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> list[Tile]:
     """Candidates for a weight gradient: rows are input channels, columns output channels, the sums run over pairs."""
-    depths = (64 // itemsize, 128 // itemsize)
-    return [_tile(*sizes, 1) for sizes in product(_sides(cin, 64), _sides(cout, 128), depths)]
+    return [_tile(*sizes) for sizes in product(_sides(cin, 64), _sides(cout, 128), (128 // itemsize,), (1,), (3, 5))]
 
 
 def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
@@ -77,7 +77,7 @@ def _time(run: Callable[[Tile], object], tile: Tile) -> float:
 
 
 def _folder(name: str) -> str:
-    return "pcseg-" + hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _read(name: str, candidates: Sequence[Tile]) -> Tile | None:
@@ -96,11 +96,11 @@ def _write(name: str, tile: Tile) -> Tile:
 
 
 def _sides(channels: int, most: int) -> list[int]:
-    """Powers of two from 16 (the least tl.dot takes) to ``most``: the one that pads ``channels`` least, and larger ones."""
+    """Powers of two from 16, the least tl.dot takes, to ``most``: that which pads ``channels`` least, and the next whole."""
     least = min(max(channels & -channels, 16), most)
     whole = min(max(triton.next_power_of_2(channels), 16), most)
-    return sorted({least, whole // 2, whole} - {8}, key=lambda side: (side != least, side))
+    return [least] if whole == least else [least, whole]
 
 
-def _tile(rows: int, columns: int, depth: int, width: int) -> Tile:
-    return Tile(rows, columns, depth, width, warps=8 if rows * columns >= 128 * 128 else 4, stages=3)
+def _tile(rows: int, columns: int, depth: int, width: int, stages: int) -> Tile:
+    return Tile(rows, columns, depth, width, 8 if rows * columns >= 128 * 128 else 4, stages)
