@@ -9,7 +9,8 @@ An op file does four things (see voxelize.py for one without, sparse_conv.py for
     native.differentiate("<op>", _backward, _setup_context)     # if it has a gradient; made of ops itself
 
 and is then called as ``torch.ops.pcseg.<op>(...)``. The reference serves every device that has no kernel of its own;
-``cpu`` overrides it where the library was found, ``cuda`` where the library has CUDA kernels.
+``cpu`` overrides it where the library was found, ``cuda`` where the library has CUDA kernels, and ``triton``
+instead of ``cuda`` where Triton is installed.
 
 The environment variable PCSEG_LIBRARY names the library to load, or says ``none`` for the reference; without it,
 libpcseg.so beside this file is used if it is there.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 import os
 import warnings
 from collections.abc import Callable
@@ -77,6 +79,11 @@ def has_cuda() -> bool:
     return loaded is not None and bool(loaded.pcseg_has_cuda())
 
 
+def has_triton() -> bool:
+    """Whether Triton is installed (torch brings it along for GPUs); no where the reference is asked for."""
+    return os.environ.get("PCSEG_LIBRARY") != "none" and importlib.util.find_spec("triton") is not None
+
+
 @functools.cache
 def _say_reference() -> None:
     if library() is None and os.environ.get("PCSEG_LIBRARY") != "none":
@@ -94,6 +101,7 @@ def define(
     fake: Callable[..., Any],
     cpu: Callable[..., Any] | None = None,
     cuda: Callable[..., Any] | None = None,
+    triton: Callable[..., Any] | None = None,
 ) -> None:
     """Declare op ``pcseg::<schema>``: the reference for every device, the compiled kernels where they exist."""
     name = schema.split("(")[0]
@@ -112,7 +120,9 @@ def define(
     torch.library.register_fake(f"pcseg::{name}", fake, lib=NAMESPACE)
     if cpu is not None and library() is not None:
         NAMESPACE.impl(name, cpu, "CPU")
-    if cuda is not None and has_cuda():
+    if triton is not None and has_triton():
+        NAMESPACE.impl(name, triton, "CUDA")
+    elif cuda is not None and has_cuda():
         NAMESPACE.impl(name, cuda, "CUDA")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import itertools
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -127,6 +130,22 @@ def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: i
     return total.to(feats.dtype)
 
 
+@functools.cache
+def _implicit_gemm(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
+    """The Triton kernels, where the GPU's tensor cores take every type they are written for; they know no float64."""
+    if dtype == torch.float64 or torch.cuda.get_device_capability(device) < (8, 0):
+        return None
+    return importlib.import_module("pcseg.ops._implicit_gemm")  # only here: it needs Triton, a GPU, and a second
+
+
+def _triton(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
+    kernels = _implicit_gemm(feats.device, feats.dtype)
+    if kernels is None:
+        return (_cuda if native.has_cuda() else _reference)(feats, weight, pairs, starts, n_out)
+    _check_weight(feats, weight, pairs, starts, n_out)
+    return kernels.sparse_conv(feats, weight, pairs, starts, n_out)
+
+
 def _weight_grad_reference(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     _check(feats, grad, pairs, starts)
     wide_feats, wide_grad = _wide(feats), _wide(grad)
@@ -167,6 +186,14 @@ def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor
     return out.to(feats.dtype)
 
 
+def _weight_grad_triton(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
+    kernels = _implicit_gemm(feats.device, feats.dtype)
+    if kernels is None:
+        return (_weight_grad_cuda if native.has_cuda() else _weight_grad_reference)(feats, grad, pairs, starts)
+    _check(feats, grad, pairs, starts)
+    return kernels.sparse_conv_weight_grad(feats, grad, pairs, starts)
+
+
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     feats, weight, pairs, starts, _, t_pairs, t_starts = inputs
     if ctx.needs_input_grad[0] and (t_pairs is None or t_starts is None):
@@ -193,6 +220,7 @@ native.define(
     fake=_fake,
     cpu=_cpu,
     cuda=_cuda,
+    triton=_triton,
 )
 native.define(
     "sparse_conv_weight_grad(Tensor feats, Tensor grad, Tensor pairs, Tensor starts) -> Tensor",
@@ -200,5 +228,6 @@ native.define(
     fake=_weight_grad_fake,
     cpu=_weight_grad_cpu,
     cuda=_weight_grad_cuda,
+    triton=_weight_grad_triton,
 )
 native.differentiate("sparse_conv", _backward, _setup_context)

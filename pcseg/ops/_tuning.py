@@ -1,0 +1,106 @@
+"""Which tile a kernel uses: the fastest of a few, timed when a shape is first met and remembered on disk.
+
+The choice changes the order of sums, so it may change last bits. It is kept in Triton's cache folder, one JSON file
+each, and a machine that has once chosen repeats itself. Under ``torch.use_deterministic_algorithms(True)`` nothing is
+timed: the first candidate is taken, everywhere and always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import triton
+from torch import Tensor
+from triton.runtime.cache import get_cache_manager
+from triton.runtime.errors import OutOfResources
+from triton.testing import do_bench
+
+
+class Tile(NamedTuple):
+    """What one program makes: ``rows`` x ``columns`` of the result, ``depth`` terms of the sums at a time.
+
+    ``width``: offsets that share an order of rows (1 where rows are not sorted); ``warps`` and ``stages`` are Triton's.
+    Loads wait for loads of their rows: by Triton's rules 3 stages keep one of each in flight, 5 two.
+    """
+
+    rows: int
+    columns: int
+    depth: int
+    width: int
+    warps: int
+    stages: int
+
+
+def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> list[Tile]:
+    """Candidates for a convolution of K offsets; wider groups pass over the output less often, narrower ones waste less."""
+    depth = _sides(cin, 128 // itemsize)[0]
+    widths = [min(k, 32), *([9] if k > 9 else [])]
+    return [_tile(*sizes) for sizes in product((64, 128), _sides(cout, 128), (depth,), widths, (3, 5))]
+
+
+def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> list[Tile]:
+    """Candidates for a weight gradient: rows are input channels, columns output channels, the sums run over pairs."""
+    return [_tile(*sizes) for sizes in product(_sides(cin, 64), _sides(cout, 128), (128 // itemsize,), (1,), (3, 5))]
+
+
+def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
+    """The fastest of ``candidates`` for ``key`` on the GPU of ``place``; ``run`` computes with one, and may be repeated.
+
+    The first where there is nothing to choose or no clock (Triton's interpreter, on the CPU).
+    """
+    if len(candidates) == 1 or not place.is_cuda or torch.are_deterministic_algorithms_enabled():
+        return candidates[0]
+    gpu = torch.cuda.get_device_name(place.device)
+    name = json.dumps([gpu, triton.__version__, *map(str, key), candidates])
+    if name not in _chosen:
+        _chosen[name] = _read(name, candidates) or _write(name, min(candidates, key=lambda tile: _time(run, tile)))
+    return _chosen[name]
+
+
+_chosen: dict[str, Tile] = {}
+
+
+def _time(run: Callable[[Tile], object], tile: Tile) -> float:
+    """Median milliseconds; infinite where the tile does not fit this GPU."""
+    try:
+        return do_bench(lambda: run(tile), warmup=5, rep=20, return_mode="median")
+    except OutOfResources:
+        return math.inf
+
+
+def _folder(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def _read(name: str, candidates: Sequence[Tile]) -> Tile | None:
+    with suppress(OSError, ValueError, TypeError):
+        path = get_cache_manager(_folder(name)).get_file("tile.json")
+        if path is not None:
+            tile = Tile(*json.loads(Path(path).read_text()))
+            return tile if tile in candidates else None
+    return None
+
+
+def _write(name: str, tile: Tile) -> Tile:
+    with suppress(OSError):  # a folder that cannot be written costs a tuning per process, nothing else
+        get_cache_manager(_folder(name)).put(json.dumps(tile), "tile.json", binary=False)
+    return tile
+
+
+def _sides(channels: int, most: int) -> list[int]:
+    """Powers of two from 16, the least tl.dot takes, to ``most``: that which pads ``channels`` least, and the next whole."""
+    least = min(max(channels & -channels, 16), most)
+    whole = min(max(triton.next_power_of_2(channels), 16), most)
+    return [least] if whole == least else [least, whole]
+
+
+def _tile(rows: int, columns: int, depth: int, width: int, stages: int) -> Tile:
+    return Tile(rows, columns, depth, width, 8 if rows * columns >= 128 * 128 else 4, stages)

@@ -1,0 +1,141 @@
+"""Rows sorted by their offsets: every pair is there once, tiles skip what they lack, and the order lives with its map."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pcseg.errors import InputError
+from pcseg.ops import _row_order, kernel_map
+from pcseg.ops._row_order import SortedRows, device_map
+from tests.ops.test_sparse_conv import coarse, distinct
+from tests.oracles import sparse_conv as oracle
+
+
+def a_map(kernel_size: int, points: int = 200, span: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, int]:
+    coords = distinct(points, span, seed)
+    outputs = coords if kernel_size % 2 else coarse(coords, kernel_size)
+    return *kernel_map(coords, outputs, oracle.offsets(kernel_size)), len(outputs)
+
+
+def triples(ordered: SortedRows, n_out: int, width: int, size: int) -> list[tuple[int, int, int]]:
+    """(offset, input row, output row) of each entry; checks the layout on the way."""
+    n_tiles, found = -(-n_out // size), []
+    assert len(ordered.firsts) == len(ordered.rows) * n_tiles + 1
+    assert ordered.firsts[-1] == len(ordered.offsets) == len(ordered.table)
+    for group, rows in enumerate(ordered.rows.tolist()):
+        assert sorted(rows) == list(range(n_out))
+        for tile in range(n_tiles):
+            first, last = ordered.firsts[group * n_tiles + tile :][:2].tolist()
+            offsets = ordered.offsets[first:last].tolist()
+            assert offsets == sorted(set(offsets))
+            assert all(k // width == group for k in offsets)
+            for k, inputs in zip(offsets, ordered.table[first:last].tolist(), strict=True):
+                assert max(inputs) >= 0, "a block of which no row has the offset"
+                found += [(k, n, rows[tile * size + lane]) for lane, n in enumerate(inputs) if n >= 0]
+    return sorted(found)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    points=st.integers(1, 200), kernel_size=st.sampled_from([1, 2, 3, 5]), width=st.sampled_from([1, 9, 27, 32]),
+    size=st.sampled_from([16, 64]), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_every_pair_is_there_once(points: int, kernel_size: int, width: int, size: int, seed: int) -> None:
+    pairs, starts, n_out = a_map(kernel_size, points, seed=seed)
+    offset = torch.arange(len(starts) - 1).repeat_interleave(starts.diff())
+    expected = sorted(zip(offset.tolist(), *pairs.tolist(), strict=True))
+    assert triples(SortedRows(pairs, starts, n_out, width, size), n_out, width, size) == expected
+
+
+def test_no_pairs_and_rows_without_any() -> None:
+    none, starts = torch.zeros(2, 0, dtype=torch.int32), torch.zeros(28, dtype=torch.int64)
+    assert triples(SortedRows(none, starts, 5, 27, 16), 5, 27, 16) == []
+    pairs, starts, n_out = a_map(3)
+    assert len(triples(SortedRows(pairs, starts, n_out + 100, 9, 16), n_out + 100, 9, 16)) == pairs.shape[1]
+
+
+def test_sorting_leaves_out_most_of_what_is_absent() -> None:
+    """A rough sheet of voxels in the order of their keys: what tiles of 64 rows multiply, over what they must."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = (t.reshape(-1) for t in torch.meshgrid(torch.arange(60), torch.arange(60), indexing="ij"))
+    z = torch.randint(0, 3, x.shape, generator=generator)
+    coords = torch.stack([torch.zeros_like(x), x, y, z], 1).int()
+    pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
+    natural = torch.unique(torch.stack([torch.arange(27).repeat_interleave(starts.diff()), pairs[1] // 64]), dim=1)
+    waste = {w: SortedRows(pairs, starts, len(x), w, 64).table.numel() / pairs.shape[1] for w in (27, 9)}
+    waste["natural"] = 64 * natural.shape[1] / pairs.shape[1]
+    assert waste[27] < 0.8 * waste["natural"], waste
+    assert waste[9] < 0.5 * waste["natural"], waste
+
+
+def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
+    pairs, starts, n_out = a_map(3)
+    before = len(_row_order._known)
+    known = device_map(pairs, starts, n_out)
+    assert device_map(pairs, starts, n_out) is known
+    assert device_map(pairs, starts.clone(), n_out) is known
+    assert known.sorted_rows(pairs, 27, 64) is known.sorted_rows(pairs, 27, 64)
+    assert known.n_in == int(pairs[0].max()) + 1
+    assert device_map(pairs, starts, n_out + 1) is not known
+    gc.collect()
+    gc.disable()
+    try:
+        del pairs, known
+        assert len(_row_order._known) == before
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_map_written_over_is_another_map() -> None:
+    pairs, starts, n_out = a_map(3)
+    known = device_map(pairs, starts, n_out)
+    pairs[0] = pairs[0].flip(0)
+    assert device_map(pairs, starts, n_out) is not known
+    with torch.inference_mode():
+        frozen = pairs.clone()
+        assert device_map(frozen, starts, n_out) is device_map(frozen, starts, n_out)
+
+
+def test_a_map_that_is_none_is_refused() -> None:
+    pairs, starts, n_out = a_map(3)
+    swapped, negative = pairs.clone(), pairs.clone()
+    swapped[1, :2] = pairs[1, :2].flip(0)
+    negative[0, 5] = -1
+    for broken in ((swapped, starts), (negative, starts), (pairs, starts.flip(0)), (pairs[:, 1:], starts)):
+        with pytest.raises(InputError, match="give those kernel_map made"):
+            device_map(*broken, n_out)
+    with pytest.raises(InputError, match=f"no map to {n_out - 1} rows"):
+        device_map(pairs, starts, n_out - 1)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_torch_hands_over_the_very_tensors_of_a_map(compiled: bool) -> None:
+    """What the order is found by: the dispatcher, autograd and torch.compile pass on ``pairs`` itself, no copy of it."""
+    seen: list[tuple[int, int]] = []
+    library = torch.library.Library(f"pcseg_test_{int(compiled)}", "DEF")
+    library.define("f(Tensor x, Tensor pairs) -> Tensor")
+    op = getattr(torch.ops, library.ns).f
+
+    def kernel(x: Tensor, pairs: Tensor) -> Tensor:
+        seen.append((id(pairs), pairs.data_ptr()))
+        return x * 2
+
+    library.impl("f", kernel, "CPU")
+    torch.library.register_fake(f"{library.ns}::f", lambda x, pairs: torch.empty_like(x), lib=library)
+    torch.library.register_autograd(
+        f"{library.ns}::f",
+        lambda ctx, grad: (op(grad, *ctx.saved_tensors), None),
+        setup_context=lambda ctx, inputs, output: ctx.save_for_backward(inputs[1]),
+        lib=library,
+    )
+    pairs, x = torch.zeros(2, 7, dtype=torch.int32), torch.ones(3, requires_grad=True)
+    call = torch.compile(op, backend="aot_eager") if compiled else op
+    call(x, pairs).sum().backward()
+    assert seen == [(id(pairs), pairs.data_ptr())] * 2
