@@ -20,7 +20,9 @@ def compile_kernel(kernel: Any, pointers: dict[str, str], tile: Tile, arch: int,
     constants = {"PRECISION": "tf32", "ROWS": tile.rows, "COLUMNS": tile.columns, "DEPTH": tile.depth, **constants}
     signature = {name: pointers.get(name, "constexpr" if name in constants else "i32") for name in kernel.arg_names}
     # As at run time: torch's memory is aligned, and channels are multiples of 16.
-    aligned = [i for i, name in enumerate(kernel.arg_names) if name in {*pointers, "cin", "cout", "stride_k", "stride_in"}]
+    aligned = [
+        i for i, name in enumerate(kernel.arg_names) if name in {*pointers, "cin", "cout", "stride_k", "stride_in"}
+    ]
     source = ASTSource(kernel, signature, constants, {(i,): [["tt.divisibility", 16]] for i in aligned})
     options = {"num_warps": tile.warps, "num_stages": tile.stages}
     return triton.compile(source, target=GPUTarget("cuda", arch, 32), options=options)

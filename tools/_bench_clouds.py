@@ -1,0 +1,142 @@
+"""What the benchmarks run on: the surfaces of a synthetic room, of any number of voxels, or a prepared scene."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pcseg.data.scene import read_scene
+from pcseg.errors import InputError
+from pcseg.labels import S3DIS
+from pcseg.ops import kernel_map, quantize, voxelize
+from pcseg.sparse import kernel_offsets
+
+VOXEL = 0.02
+SPACING = 0.01
+"""Points are this far apart on average (m): four for each face of a voxel."""
+NOISE = 0.003
+"""Standard deviation of the points about their surface (m)."""
+YAW = math.radians(17)
+CELL, DROPPED = 0.1, 0.12
+"""This share of the cubes of this size (m) was not seen by the scanner."""
+HEIGHT = 2.6
+ALIGNMENT = 64
+"""Coordinates are shifted by a multiple of this, so that strides of 2, 4, ... group the voxels as before."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """N voxels and the P points in them, as NumPy arrays that can be sent to another process.
+
+    ``coords`` (N, 4) int32 [0, x, y, z], none negative, each once, in lexicographic order. ``points`` (P, 3) float32 in
+    voxels, in any order; ``voxel`` (P,) int64 is the row of ``coords`` that each lies in.
+    """
+
+    name: str
+    coords: np.ndarray
+    points: np.ndarray
+    voxel: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    def pairs(self) -> float:
+        """Occupied voxels among the 27 around a voxel, itself included, on average."""
+        coords = torch.from_numpy(self.coords)
+        return kernel_map(coords, coords, kernel_offsets(3))[0].shape[1] / len(coords)
+
+
+def room(voxels: int) -> Cloud:
+    """``voxels`` voxels of 2 cm of a room: floor, walls with holes, boxes and clutter; about 11 pairs each.
+
+    The room grows with the number; what exceeds it is cut off by a plane. The same number gives the same room.
+    """
+    length, found = max(0.3, math.sqrt(voxels / 9000)), 0
+    while found < voxels:
+        whole = _cloud("room", _points(np.random.default_rng(0), length) / VOXEL)
+        found = len(whole)
+        length *= max(1.02, math.sqrt(voxels / found))
+    inside = whole.voxel < voxels
+    return Cloud(whole.name, whole.coords[:voxels], whole.points[inside], whole.voxel[inside])
+
+
+def scene(folder: str, voxel_size: float) -> Cloud:
+    """A scene that tools/prepare.py wrote, in voxels of ``voxel_size`` metres."""
+    if not voxel_size > 0:
+        raise InputError(f"voxel_size={voxel_size}: give a length above 0, in metres")
+    found = read_scene(Path(folder), S3DIS, with_labels=False)
+    return _cloud(found.name, np.asarray(found.coord, dtype=np.float64) / voxel_size)
+
+
+def _cloud(name: str, position: np.ndarray) -> Cloud:
+    """The cloud of positions (P, 3) float64 given in voxels."""
+    points = (position - np.floor(position.min(axis=0) / ALIGNMENT) * ALIGNMENT).astype(np.float32)
+    grid = quantize(torch.from_numpy(points), 1.0)
+    coords = torch.cat([torch.zeros(len(grid), 1, dtype=torch.int32), grid], dim=1)
+    rows, voxel, _ = voxelize(coords)
+    return Cloud(name, coords[rows].numpy(), points, voxel.numpy())
+
+
+def _points(rng: np.random.Generator, length: float) -> np.ndarray:
+    """Points (P, 3) in metres on the surfaces of a room of ``length`` by 3/4 of it."""
+    width, height = 0.75 * length, min(HEIGHT, 0.6 * length)
+    parts = [_patch(rng, (0, 0, 0.01), (length, 0, 0), (0, width, 0))]
+    for start, along, extent in (
+        ((0, 0, 0), (1, 0, 0), length),
+        ((0, width, 0), (1, 0, 0), length),
+        ((0, 0, 0), (0, 1, 0), width),
+        ((length, 0, 0), (0, 1, 0), width),
+    ):
+        parts.append(_wall(rng, np.array(start), np.array(along), extent, height))
+    floor = length * width
+    parts += [_box(rng, length, width, height) for _ in range(max(1, round(floor / 4)))]
+    parts += [_clutter(rng, length, width, height) for _ in range(max(1, round(floor * 4)))]
+    position = np.concatenate(parts)
+    position += rng.normal(0, NOISE, position.shape)
+    position = position[rng.permutation(len(position))]
+    cell = np.floor(position / CELL).astype(np.int64)
+    unseen = rng.random(2**16) < DROPPED
+    position = position[~unseen[cell @ np.array([73856093, 19349663, 83492791]) % 2**16]]
+    cos, sin = math.cos(YAW), math.sin(YAW)
+    return np.asarray(position @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]))
+
+
+def _patch(rng: np.random.Generator, corner: object, u: object, v: object) -> np.ndarray:
+    """Points spread evenly over the parallelogram at ``corner`` (3,) with the sides ``u`` and ``v`` (3,)."""
+    sides = np.array([u, v], dtype=np.float64)
+    area = float(np.linalg.norm(np.cross(sides[0], sides[1])))
+    return np.asarray(rng.random((max(1, round(area / SPACING**2)), 2)) @ sides + np.asarray(corner))
+
+
+def _wall(rng: np.random.Generator, start: np.ndarray, along: np.ndarray, extent: float, height: float) -> np.ndarray:
+    """A wall with a hole (a door or a window) for every four metres."""
+    points = _patch(rng, start, along * extent, (0, 0, height))
+    distance = (points - start) @ along
+    for _ in range(max(1, round(extent / 4))):
+        left, sill = rng.uniform(0, 0.8 * extent), rng.choice([0.0, 0.35 * height])
+        inside = (distance > left) & (distance < left + 0.25 * height + 0.4)
+        inside &= (points[:, 2] >= sill) & (points[:, 2] < 0.8 * height)
+        points, distance = points[~inside], distance[~inside]
+    return points
+
+
+def _box(rng: np.random.Generator, length: float, width: float, height: float) -> np.ndarray:
+    """A cupboard or a table top: the five visible faces of a box, turned about the vertical."""
+    size = rng.uniform((0.15, 0.1, 0.15), (0.5, 0.3, 0.6)) * height
+    corner = np.array([rng.uniform(0, 0.9) * length, rng.uniform(0, 0.9) * width, 0])
+    angle = rng.uniform(0, math.pi)
+    u, v = np.array([math.cos(angle), math.sin(angle), 0]), np.array([-math.sin(angle), math.cos(angle), 0])
+    u, v, up = u * size[0], v * size[1], np.array([0, 0, size[2]])
+    sides = [(corner + up, u, v), (corner, u, up), (corner + v, u, up), (corner, v, up), (corner + u, v, up)]
+    return np.concatenate([_patch(rng, *side) for side in sides])
+
+
+def _clutter(rng: np.random.Generator, length: float, width: float, height: float) -> np.ndarray:
+    """A small piece of surface in any direction: a book, a leaf, a monitor."""
+    corner = rng.uniform(0, 1, 3) * (length, width, 0.6 * height)
+    sides = rng.normal(0, 0.12, (2, 3))
+    return _patch(rng, corner, sides[0], sides[1])

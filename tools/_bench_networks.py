@@ -1,0 +1,107 @@
+"""Benchmarks of whole networks: the same modules and weights, with the convolutions of pcseg or of another library."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from _bench import TOLERANCE, Case, Task
+from _bench_conv import flops_of, lexicographic
+from _bench_reference import reference_ops
+from _peers import built, open_library
+from pcseg.engine.checkpoint import NetworkSpec
+from pcseg.nn import SparseConv3d, SparseConvTranspose3d
+from pcseg.sparse import SparseTensor
+
+FEATURES, CLASSES = 3, 13
+IMPLS = ("pcseg", "pcseg_compiled", "reference")
+
+
+def prepare(case: Case, impl: str) -> Task:
+    """A pass of the network ``case.op`` by one of IMPLS or a peer; every pass starts at int32 coordinates.
+
+    forward: inference, in eval mode. forward_backward: training mode, the mean square of the scores, and the gradients
+    of all weights. Norms, linear layers and what lies between are torch's in all, and convolutions are the library's.
+    """
+    within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
+    name = "pcseg" if impl in IMPLS else impl
+    with within():
+        return _Work(case, name, impl == "pcseg_compiled").task(within)
+
+
+class _Work:
+    """A network of one library and its input."""
+
+    def __init__(self, case: Case, name: str, compiled: bool) -> None:
+        self.backward = case.mode == "forward_backward"
+        self.library = open_library(name, case.device)
+        plain = _network(case.op).to(case.device, case.dtype)
+        self.coords = torch.from_numpy(case.cloud.coords).to(case.device)
+        generator = torch.Generator().manual_seed(0)
+        self.feats = torch.rand(len(self.coords), FEATURES, generator=generator).to(case.device, case.dtype)
+        # Norms over the few voxels of the coarsest level magnify rounding; a wrong layer is off by the whole.
+        self.tolerance = TOLERANCE[case.dtype] * (20 if self.backward else 1)
+        passes = 3 if self.backward else 1
+        self.flops = passes * _flops(plain, SparseTensor(self.feats, self.coords))
+        self.network = plain if name == "pcseg" else _with_layers_of(self.library, plain)
+        self.network.train(self.backward)
+        self.call = torch.compile(self.network) if compiled else self.network
+
+    def run(self) -> tuple[Any, Tensor, tuple[Tensor, ...]]:
+        """The library's input tensor, the scores of its rows, and the gradients of all weights where they are asked for."""
+        with torch.set_grad_enabled(self.backward):
+            x = self.library.tensor(self.coords, self.feats)
+            logits = self.call(x).logits
+            if not self.backward:
+                return x, logits, ()
+            return x, logits, torch.autograd.grad(logits.square().mean(), list(self.network.parameters()))
+
+    def result(self) -> tuple[Tensor, ...]:
+        """The scores and, of the backward pass, the gradient that comes out at its far end, at the first norm."""
+        x, logits, gradients = self.run()
+        names = [name for name, _ in self.network.named_parameters()]
+        far = [gradient for name, gradient in zip(names, gradients, strict=False) if name == "stem.norm.weight"]
+        return logits[lexicographic(x.coords)], *far
+
+    def task(self, within: Any) -> Task:
+        return Task(self.run, self.result, self.tolerance, within, self.flops)
+
+
+def _network(name: str) -> nn.Module:
+    """A network of pcseg.networks, always with the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return NetworkSpec(name, {"in_channels": FEATURES, "n_classes": CLASSES}).build()
+
+
+def _with_layers_of(library: Any, network: nn.Module) -> nn.Module:
+    """A copy of ``network`` in which each sparse convolution is the library's, with the same weight."""
+    found = copy.deepcopy(network)
+    for name, layer in network.named_modules():
+        if isinstance(layer, (SparseConv3d, SparseConvTranspose3d)):
+            found.set_submodule(name, built(library, layer))
+    return found
+
+
+@torch.no_grad()
+def _flops(network: nn.Module, x: SparseTensor) -> int:
+    """Multiplications and additions of a forward pass, in convolutions and linear layers."""
+    counts = []
+
+    def count(layer: nn.Module, inputs: tuple[Any, ...], _: Any) -> None:
+        if isinstance(layer, nn.Linear):
+            counts.append(2 * len(inputs[0]) * layer.in_features * layer.out_features)
+        else:
+            counts.append(flops_of(layer, inputs[0].maps, inputs[0].stride))  # type: ignore[arg-type]
+
+    kinds = (nn.Linear, SparseConv3d, SparseConvTranspose3d)
+    hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, kinds)]
+    network.eval()(x)
+    for hook in hooks:
+        hook.remove()
+    return sum(counts)

@@ -1,0 +1,113 @@
+"""What bench_ops.py and bench_network.py are told in the same words, and the work that both do with it."""
+
+# ruff: noqa: RUF009 (option() is dataclasses.field)
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from _bench import DTYPES, Case
+from _bench_clouds import Cloud, room, scene
+from _bench_memory import Prepare
+from _bench_rows import Report, as_json, measure
+from _bench_table import header, remarked, table
+from _cli import check_output, option
+from _peers import CPU_PEERS, GPU_PEERS, peers
+from pcseg.engine.predict import choose_device
+from pcseg.errors import InputError
+from pcseg.files import write_json
+
+MODES = ("forward", "forward_backward")
+
+
+@dataclass
+class Common:
+    """The options that both benchmarks have."""
+
+    voxels: list[int] = option(
+        "sizes of the synthetic rooms; [] for none", factory=lambda: [100_000, 300_000, 1_000_000]
+    )
+    scene: str | None = option("folder of a prepared scene to run on too", None)
+    voxel_size: float = option("voxels of that scene, in metres", 0.02)
+    modes: list[str] = option("forward (inference), forward_backward (training)", factory=lambda: list(MODES))
+    impls: list[str] = option("who is measured; [] for all that are installed", factory=list)
+    threads: int | None = option("CPU threads; all cores where it is not given", None)
+    repeats: int = option("samples of each", 7)
+    seconds: float = option("a sample repeats short work for at least about this long", 0.3)
+    device: str = option("cpu, cuda or auto", "auto")
+    dtype: str = option("float32, float16 or bfloat16", "float32")
+    memory: bool = option("also measure peak memory, each in a process of its own", False)
+    json: str | None = option("JSON file for the rows, written after each case", None)
+
+
+def check(options: Common) -> None:
+    """Raise InputError for the first value that cannot be; set device and threads."""
+    for name, values, known in (("modes", options.modes, MODES), ("dtype", [options.dtype], DTYPES)):
+        choose(name, values, known)
+    for name, least in (("repeats", 1), ("threads", 1), ("seconds", 0)):
+        value = getattr(options, name)
+        if value is not None and not value >= least:
+            raise InputError(f"{name}={value}: give {least} or more")
+    at_least_one("voxels", options.voxels)
+    if not options.voxels and options.scene is None:
+        raise InputError("voxels=[]: nothing to run on; give a number of voxels or scene=<folder>")
+    if options.json is not None:
+        check_output(options.json, folder=False)
+    options.device = str(choose_device(options.device))
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+
+
+def choose(name: str, values: Iterable[str], known: Iterable[str]) -> None:
+    """Raise InputError for a value that is not one of those known."""
+    for value in values:
+        if value not in known:
+            raise InputError(f"{name}={value}: must be one of {', '.join(known)}")
+
+
+def at_least_one(name: str, values: Iterable[int]) -> None:
+    for value in values:
+        if value < 1:
+            raise InputError(f"{name}={value}: give 1 or more")
+
+
+def choose_impls(options: Common, others: Sequence[str]) -> list[str]:
+    """Those asked for among ``others`` and the peers, or all; InputError for one unknown or not installed."""
+    there = [*others, *peers(options.device)]
+    for name in options.impls:
+        choose("impls", [name], [*others, *GPU_PEERS])
+        if name not in there:
+            kind = "" if name in CPU_PEERS or options.device != "cpu" else " (it runs on a GPU only)"
+            raise InputError(
+                f"impls={name}: not installed for device={options.device}{kind}; leave it out or install it"
+            )
+    return options.impls or there
+
+
+def clouds(options: Common) -> list[Cloud]:
+    found = [room(voxels) for voxels in options.voxels]
+    return found if options.scene is None else [*found, scene(options.scene, options.voxel_size)]
+
+
+def bench(
+    options: Common, prepare: Prepare, cases: Sequence[Case], able: Callable[[Case], list[str]], found: list[Cloud]
+) -> None:
+    """Measure each case by who is ``able`` to do it, print the table and write the rows."""
+    cases = [case for case in cases if able(case)]
+    if not cases:
+        raise InputError("nothing to measure: give no empty list, and impls that do one of the ops")
+    reports: list[Report] = []
+    for case in tqdm(cases, desc="bench", unit="case"):
+        report = measure(prepare, case, able(case), options.repeats, options.seconds, options.memory)
+        reports.append(report)
+        rows = [row for report in reports for row in report.rows]
+        if options.json is not None:
+            write_json(options.json, as_json(rows))
+    measured = [name for name in peers(options.device) if any(row.impl.startswith(name) for row in rows)]
+    print(header(reports, found, options.dtype, options.device, measured))
+    print()
+    print(table(rows))
+    print(remarked([remark for report in reports for remark in report.remarks]))

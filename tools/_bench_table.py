@@ -1,0 +1,91 @@
+"""The Markdown that benchmarks.md is made of: where it was measured, and a line for each row."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import _peers
+from _bench import SIZE
+from _bench_clouds import Cloud
+from _bench_rows import Remark, Report, Row
+from pcseg.info import describe
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown. "times pcseg" compares within a case, and ns a voxel stays the same where the time is linear."""
+    lines = [
+        "| op | voxels | channels | mode | map | impl | ms | times the limit | times pcseg | ns/voxel | peak MB |",
+        "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    own = {_case(row): row.ms for row in rows if row.impl == "pcseg"}
+    for row in rows:
+        ratio = row.ms / own[_case(row)] if _case(row) in own else None
+        numbers = [_short(v) for v in (row.ms, row.times_limit, ratio, 1e6 * row.ms / row.voxels, row.peak_mb)]
+        mode = row.mode.replace("_", " + ")
+        kept = "" if row.times_limit is None else "kept"
+        case = [row.op, f"{row.voxels:,}", str(row.channels or ""), mode, "built" if row.map else kept, row.impl]
+        lines.append(f"| {' | '.join(case + numbers)} |")
+    return "\n".join(lines)
+
+
+def _case(row: Row) -> tuple[Any, ...]:
+    return row.op, row.voxels, row.channels, row.mode, row.map
+
+
+def _short(value: float | None) -> str:
+    """Three digits that count."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def remarked(remarks: Sequence[Remark]) -> str:
+    """A line for each thing that is wrong with an implementation, with the first case it was found in."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for remark in remarks:
+        where.setdefault((remark.impl, remark.what), []).append(remark.case)
+    lines = []
+    for (impl, what), cases in where.items():
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+        lines.append(f"\n{impl} {what} ({cases[0]}{more})")
+    return "\n".join(lines)
+
+
+def header(reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]) -> str:
+    """Where and on what the table was measured: a paragraph of Markdown."""
+    return "\n".join(_facts(reports, clouds, dtype, device, peers))
+
+
+def _facts(
+    reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]
+) -> Iterator[str]:
+    facts = describe()
+    machine = _processor() if torch.device(device).type == "cpu" else torch.cuda.get_device_name(device)
+    versions = ", ".join([f"torch {torch.__version__}", *map(_peers.version, peers)])
+    yield f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {facts['instruction set']}, {dtype}, {versions},"
+    yield f"{datetime.datetime.now().date().isoformat()}. Medians of interleaved repeats."
+    rates = [report.rate for report in reports]
+    yield f"torch.mm of two {SIZE} x {SIZE} matrices reached {min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile."
+    for cloud in clouds:
+        yield f"{cloud.name}: {len(cloud):,} voxels, {cloud.pairs():.1f} pairs each in 3x3x3, {len(cloud.points):,} points."
+    command = " ".join([f"tools/{Path(sys.argv[0]).name}", *map(shlex.quote, sys.argv[1:])])
+    yield f"`python {command}`"
+
+
+def _processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

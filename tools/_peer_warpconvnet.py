@@ -1,0 +1,68 @@
+"""WarpConvNet 1.8 behind the face of _peers.py; on a GPU only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import warpconvnet.geometry.types.voxels as geometry
+from torch import Tensor, nn
+from warpconvnet.nn.modules.sparse_conv import SparseConv3d as Convolution
+
+from pcseg.nn import SparseConv3d, SparseConvTranspose3d
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Their Voxels at ``stride``, and by stride the ones of the same input that layers going up return to."""
+
+    inner: Any
+    stride: int
+    levels: dict[int, Any]
+
+    @property
+    def feats(self) -> Tensor:
+        return self.inner.feature_tensor
+
+    @property
+    def coords(self) -> Tensor:
+        found = self.inner.batch_indexed_coordinates
+        return found * torch.tensor([1] + 3 * [self.stride], dtype=found.dtype, device=found.device)
+
+    @property
+    def sample(self) -> Tensor:
+        return self.inner.batch_indexed_coordinates[:, 0].long()
+
+    def replace(self, feats: Tensor) -> Voxels:
+        return Voxels(self.inner.replace(batched_features=feats), self.stride, self.levels)
+
+
+class Layer(nn.Module):
+    def __init__(self, conv: SparseConv3d | SparseConvTranspose3d) -> None:
+        super().__init__()
+        self.up = isinstance(conv, SparseConvTranspose3d)
+        self.step = conv.stride
+        self.inner = Convolution(conv.cin, conv.cout, conv.kernel_size, conv.stride, bias=False, transposed=self.up)
+
+    def forward(self, x: Voxels) -> Voxels:
+        if self.up:
+            stride = x.stride // self.step
+            return Voxels(self.inner(x.inner, x.levels[stride]), stride, x.levels)
+        y = self.inner(x.inner)
+        stride = x.stride * self.step
+        x.levels.setdefault(stride, y)
+        return Voxels(y, stride, x.levels)
+
+
+class Library:
+    def __init__(self, device: str) -> None:
+        pass
+
+    def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:
+        ends = torch.bincount(coords[:, 0].long().cpu()).cumsum(0)
+        inner = geometry.Voxels(coords[:, 1:].contiguous(), feats, nn.functional.pad(ends, (1, 0)))
+        return Voxels(inner, 1, {1: inner})
+
+    def layer(self, conv: SparseConv3d | SparseConvTranspose3d) -> nn.Module:
+        return Layer(conv)

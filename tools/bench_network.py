@@ -1,0 +1,48 @@
+"""Time whole networks of pcseg side by side with the same networks on other libraries' layers; see --help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+import pcseg.networks
+from _bench import DTYPES, Case
+from _bench_networks import IMPLS, prepare
+from _bench_options import Common, bench, check, choose, choose_impls, clouds
+from _cli import option, run
+
+
+@dataclass
+class Options(Common):
+    """Time forward passes (inference) and forward and backward passes (training); print a Markdown table.
+
+    python tools/bench_network.py network=minkunet34c voxels=[100000] json=network.json
+
+    Every pass starts at int32 coordinates, so that all maps are built anew, as for a new batch. Against pcseg stand
+    pcseg_compiled (through torch.compile), reference (its PyTorch ops) and the same network, with the same weights, on
+    the convolutions of every other library installed (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet,
+    flex_gemm). Scores, and in training the gradient at the first norm, are compared with pcseg's, and an implementation
+    that differs is marked (wrong). Peak memory is that of a pass, over weights and inputs.
+    """
+
+    network: str = option("one of pcseg.networks", "minkunet34c")
+    memory: bool = option("also measure peak memory, each in a process of its own", True)
+
+
+def main(options: Options) -> None:
+    check(options)
+    choose("network", [options.network], pcseg.networks.__all__)
+    impls = choose_impls(options, IMPLS)
+    found = clouds(options)
+    dtype = DTYPES[options.dtype]
+    cases = [
+        Case(options.network, cloud, None, mode, True, options.device, dtype, torch.get_num_threads())
+        for cloud in found
+        for mode in options.modes
+    ]
+    bench(options, prepare, cases, lambda case: impls, found)
+
+
+if __name__ == "__main__":
+    run(main, Options)
