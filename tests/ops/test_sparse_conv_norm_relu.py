@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import kernel_map, sparse_conv, sparse_conv_norm_relu
-from tests.ops.clouds import torch_threads
+from tests.ops.clouds import compiled, torch_threads
 from tests.ops.test_sparse_conv import case, coarse, distinct, random_like
 from tests.oracles import sparse_conv as oracle
 
@@ -67,6 +67,7 @@ def test_equals_one_after_the_other(
     torch.testing.assert_close(out, expected, **({"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {}))
 
 
+@compiled
 def test_the_same_bits_for_any_number_of_threads() -> None:
     coords = distinct(20_000, 16, seed=0)
     pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
