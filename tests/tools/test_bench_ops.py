@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.ops.clouds import compiled
 from tests.tools._runs import ROOT, building, failed, tool, tool_here
 
 KEYS = ["op", "voxels", "channels", "mode", "map", "impl", "ms", "times_limit", "peak_mb"]
@@ -98,6 +99,7 @@ def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> N
     assert "and 5 more" in done.stdout
 
 
+@compiled
 def test_peak_memory_is_that_of_the_work(tmp_path: Path) -> None:
     done = tool(
         "bench_ops", "repeats=1", "seconds=0", "voxels=[20000]", "channels=[64]", "ops=[subm3]", "modes=[forward]",
