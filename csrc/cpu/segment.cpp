@@ -1,15 +1,22 @@
-// Sums and maxima over segments: elements are put in the order of their segments, then reduced block by block.
+// Sums and maxima over segments: elements are put in the order of their segments, then reduced block by block. Sums over
+// many segments need no order: each thread adds up a range of them.
 #include <algorithm>
 #include <vector>
 
-#include "parallel.h"
-#include "status.h"
+#include "index.h"
+#include "memory.h"
 
 namespace pcseg {
 namespace {
 
 // Elements of a block. Blocks are cut by this alone, so the order of additions depends on nothing else.
 constexpr int64_t block_size = 2048;
+
+template <class T>
+void fetch_row(const T* row, int64_t channels) {
+    const size_t bytes = std::min(channels * sizeof(T), size_t(512));
+    for (size_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(reinterpret_cast<const char*>(row) + byte);
+}
 
 // The elements by segment, ascending within each: place p holds element(p), segment s the places start[s] to start[s + 1].
 class Order {
@@ -19,7 +26,6 @@ class Order {
     Order(const int64_t* segment, int64_t elements, int64_t segments, int64_t* room) : start(segments + 2, 0) {
         bool sorted = true;
         for (int64_t e = 0; e < elements; ++e) {
-            if (segment[e] < 0 || segment[e] >= segments) throw BadInput{"segment: a number is out of range"};
             sorted &= e == 0 || segment[e - 1] <= segment[e];
             ++start[segment[e] + 2];
         }
@@ -38,8 +44,7 @@ class Order {
     template <class T>
     void fetch(int64_t place, const T* values, int64_t channels) const {
         if (order_ == nullptr || place + ahead >= start.back()) return;
-        const char* row = reinterpret_cast<const char*>(values + order_[place + ahead] * channels);
-        for (size_t byte = 0; byte < std::min(channels * sizeof(T), size_t(512)); byte += 64) __builtin_prefetch(row + byte);
+        fetch_row(values + order_[place + ahead] * channels, channels);
     }
 
    private:
@@ -72,26 +77,74 @@ void by_block(const Order& order, int64_t elements, int64_t threads, Reduce&& re
 
 int64_t scratch_rows(int64_t elements) { return 2 * ((elements + block_size - 1) / block_size); }
 
+// out[segment[e]] += weight[e] * values[row[e]], each to be read as pcseg.h says.
 template <class T>
-void weighted_sum(const T* values, int64_t channels, const int64_t* row, const T* weight, const int64_t* segment,
-                  int64_t elements, int64_t segments, T* out, int64_t* room, int64_t threads) {
-    const Order order(segment, elements, segments, room);
-    std::vector<T> scratch(scratch_rows(elements) * channels, T(0));
-    by_block(
-        order, elements, threads,
-        [&](int64_t s, int64_t from, int64_t to, int64_t part) {
-            T* __restrict sum = part < 0 ? out + s * channels : scratch.data() + part * channels;
-            for (int64_t place = from; place < to; ++place) {
-                const int64_t e = order.element(place);
-                if (!row) order.fetch(place, values, channels);
-                const T* __restrict value = values + (row ? row[e] : e) * channels;
-                const T factor = weight ? weight[e] : T(1);
-                for (int64_t c = 0; c < channels; ++c) sum[c] += factor * value[c];
+struct Sum {
+    const T* values;
+    int64_t channels;
+    const int64_t* row;
+    const T* weight;
+    const int64_t* segment;
+    int64_t elements, segments;
+    T* out;
+
+    void add(int64_t e, T* __restrict sum) const {
+        const T* __restrict value = values + (row ? row[e] : e) * channels;
+        const T factor = weight ? weight[e] : T(1);
+        for (int64_t c = 0; c < channels; ++c) sum[c] += factor * value[c];
+    }
+
+    // Each thread passes over all elements and adds those of its range of segments, one after the other as they come.
+    void by_range(int64_t threads) const {
+        constexpr int64_t piece = 4096, ahead = 16;
+        prefer_large_pages(out, segments * channels * sizeof(T));
+        parallel_tasks(threads, threads, [&](int64_t task, int64_t) {
+            const int64_t first = segments * task / threads, last = segments * (task + 1) / threads;
+            std::fill_n(out + first * channels, (last - first) * channels, T(0));
+            std::vector<int64_t> mine(piece);
+            for (int64_t begin = 0; begin < elements; begin += piece) {
+                int64_t found = 0;  // listed without a branch, which could not be foreseen
+                for (int64_t e = begin; e < std::min(elements, begin + piece); ++e) {
+                    mine[found] = e;
+                    found += segment[e] >= first && segment[e] < last;
+                }
+                for (int64_t i = 0; i < found; ++i) {
+                    if (i + ahead < found) {
+                        const int64_t later = mine[i + ahead];
+                        fetch_row(out + segment[later] * channels, channels);
+                        fetch_row(values + (row ? row[later] : later) * channels, channels);
+                    }
+                    add(mine[i], out + segment[mine[i]] * channels);
+                }
             }
-        },
-        [&](int64_t s, int64_t part) {
-            for (int64_t c = 0; c < channels; ++c) out[s * channels + c] += scratch[part * channels + c];
         });
+    }
+
+    void by_order(int64_t* room, int64_t threads) const {
+        const Order order(segment, elements, segments, room);
+        std::vector<T> scratch(scratch_rows(elements) * channels, T(0));
+        std::fill_n(out, segments * channels, T(0));
+        by_block(
+            order, elements, threads,
+            [&](int64_t s, int64_t from, int64_t to, int64_t part) {
+                T* sum = part < 0 ? out + s * channels : scratch.data() + part * channels;
+                for (int64_t place = from; place < to; ++place) {
+                    if (!row) order.fetch(place, values, channels);
+                    add(order.element(place), sum);
+                }
+            },
+            [&](int64_t s, int64_t part) {
+                for (int64_t c = 0; c < channels; ++c) out[s * channels + c] += scratch[part * channels + c];
+            });
+    }
+};
+
+template <class T>
+void weighted_sum(const Sum<T>& sum, int64_t rows, int64_t* room, int64_t threads) {
+    check_index("segment", sum.segment, sum.elements, sum.segments, threads);
+    if (sum.row != nullptr) check_index("row", sum.row, sum.elements, rows, threads);
+    // Few segments would leave threads idle, and rounding must not depend on their number.
+    sum.segments > sum.elements / 512 ? sum.by_range(threads) : sum.by_order(room, threads);
 }
 
 template <class T>
@@ -102,6 +155,7 @@ bool greater(T value, T best) {
 template <class T>
 void segment_max(const T* values, int64_t channels, const int64_t* segment, int64_t elements, int64_t segments, T* out,
                  int64_t* arg, int64_t* room, int64_t threads) {
+    check_index("segment", segment, elements, segments, threads);
     const Order order(segment, elements, segments, room);
     std::vector<T> scratch(scratch_rows(elements) * channels);
     std::vector<int64_t> scratch_arg(scratch.size());
@@ -139,16 +193,16 @@ void segment_max(const T* values, int64_t channels, const int64_t* segment, int6
 }  // namespace
 }  // namespace pcseg
 
-int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t channels, const int64_t* row, const void* weight,
-                       const int64_t* segment, int64_t elements, int64_t segments, void* out, int64_t* room,
-                       int64_t threads) {
+int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
+                       const void* weight, const int64_t* segment, int64_t elements, int64_t segments, void* out,
+                       int64_t* room, int64_t threads) {
     return pcseg::guarded([&] {
-        if (dtype == PCSEG_FLOAT64)
-            pcseg::weighted_sum(static_cast<const double*>(values), channels, row, static_cast<const double*>(weight),
-                                segment, elements, segments, static_cast<double*>(out), room, threads);
-        else
-            pcseg::weighted_sum(static_cast<const float*>(values), channels, row, static_cast<const float*>(weight),
-                                segment, elements, segments, static_cast<float*>(out), room, threads);
+        const auto run = [&](auto zero) {
+            using T = decltype(zero);
+            pcseg::weighted_sum<T>({static_cast<const T*>(values), channels, row, static_cast<const T*>(weight), segment,
+                                    elements, segments, static_cast<T*>(out)}, rows, room, threads);
+        };
+        dtype == PCSEG_FLOAT64 ? run(double{}) : run(float{});
     });
 }
 

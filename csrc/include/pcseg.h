@@ -12,7 +12,7 @@
 #define PCSEG_API __attribute__((visibility("default")))
 
 // Raised whenever a signature below changes; pcseg/ops/_native.py refuses a library with another number.
-#define PCSEG_ABI 2
+#define PCSEG_ABI 3
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -63,10 +63,16 @@ PCSEG_API int pcseg_sparse_conv_weight_grad(int64_t dtype, const void* feats, in
                                             int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
                                             void* weight_grad, void* workspace, int64_t threads);
 
+// --- gather -------------------------------------------------------------------------------------------------------
+// out[i] = values[row[i]], in rows of row_bytes bytes.
+PCSEG_API int pcseg_gather(const void* values, int64_t value_rows, int64_t row_bytes, const int64_t* row, int64_t rows,
+                           void* out, int64_t threads);
+
 // --- segment ------------------------------------------------------------------------------------------------------
 // segment (elements), each in [0, segments), in any order; room: elements integers of workspace.
-// out (segments, channels) comes in as zeros: out[segment[e]] += weight[e] * values[row[e]]; row NULL: e, weight NULL: 1.
-PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t channels, const int64_t* row,
+// values (rows, channels); out (segments, channels): the sum over e of weight[e] * values[row[e]] in out[segment[e]];
+// row NULL: e, weight NULL: 1.
+PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                                  const void* weight, const int64_t* segment, int64_t elements, int64_t segments,
                                  void* out, int64_t* room, int64_t threads);
 // out comes in as zeros and arg as -1, which empty segments keep; arg is the first element that has the maximum.

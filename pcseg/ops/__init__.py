@@ -1,6 +1,7 @@
 """Ops on point clouds: each one name in torch.library, whichever kernel runs it (reference, CPU, CUDA)."""
 
 from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
+from pcseg.ops.gather import gather
 from pcseg.ops.kernel_map import kernel_map
 from pcseg.ops.neighbours import knn, radius
 from pcseg.ops.segment import segment_max, segment_mean, segment_softmax, segment_sum, weighted_sum
@@ -13,6 +14,7 @@ __all__ = [
     "Voxels",
     "devoxelize_nearest",
     "devoxelize_trilinear",
+    "gather",
     "kernel_map",
     "knn",
     "quantize",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pcseg.errors import InputError
+from pcseg.ops.gather import gather
 from pcseg.ops.kernel_map import kernel_map
 from pcseg.ops.segment import segment_sum, weighted_sum
 
@@ -17,8 +18,7 @@ def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
     """
     if inverse.dim() != 1 or inverse.dtype != torch.int64:
         raise InputError(f"inverse: {tuple(inverse.shape)} {inverse.dtype} given; give (P,) torch.int64")
-    point = torch.arange(len(inverse), device=inverse.device)
-    return weighted_sum(values, inverse, None, point, len(inverse))
+    return gather(values, inverse)
 
 
 def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
 from pcseg.ops._sort import sort_keys
+from pcseg.ops.gather import check_index
 
 # Every function below takes `values` (E, C) or (E,), `segment` (E,) int64 in [0, n_segments), in any order, and raises
 # InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. Compiled, the result
@@ -23,11 +24,11 @@ def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
 
 def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     """Mean of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
-    _check(values, None, None, segment, n_segments)
+    total = segment_sum(values.to(_wide_type(values)), segment, n_segments)
     count = torch.zeros(n_segments, dtype=torch.int64, device=segment.device)
     count.index_add_(0, segment, torch.ones_like(segment))  # bincount would make a GPU wait, to learn its own size
-    weight = (1.0 / count.to(_wide_type(values)))[segment]
-    return _rows(values, lambda v: torch.ops.pcseg.weighted_sum(v, None, weight, segment, n_segments))
+    share = 1.0 / count.clamp(min=1).to(total.dtype)
+    return (total * share.view(-1, *[1] * (total.dim() - 1))).to(values.dtype)
 
 
 def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
@@ -71,15 +72,9 @@ def _check(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: T
     if n_segments < 0:
         raise InputError(f"n_segments={n_segments}: give the number of segments, 0 or more")
     elements = len(values) if row is None else row.numel()
-    for name, index, limit in (("row", row, len(values)), ("segment", segment, n_segments)):
-        if index is None:
-            continue
-        if index.shape != (elements,) or index.dtype != torch.int64:
+    for name, index in (("row", row), ("segment", segment)):
+        if index is not None and (index.shape != (elements,) or index.dtype != torch.int64):
             raise InputError(f"{name}: {tuple(index.shape)} {index.dtype} given; give ({elements},) torch.int64")
-        # A GPU is not made to wait for this: its own index checks end the program instead.
-        if not index.is_cuda and elements and (int(index.min()) < 0 or int(index.max()) >= limit):
-            wrong = int(index.min()) if int(index.min()) < 0 else int(index.max())
-            raise InputError(f"{name}: holds {wrong}, but must be from 0 to {limit - 1}")
     if weight is not None and (weight.shape != (elements,) or weight.dtype != _wide_type(values)):
         raise InputError(f"weight: {tuple(weight.shape)} {weight.dtype} given; give ({elements},) {_wide_type(values)}")
 
@@ -88,6 +83,9 @@ def _sum_reference(
     values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int
 ) -> Tensor:
     _check(values, row, weight, segment, n_segments)
+    check_index("segment", segment, n_segments)
+    if row is not None:
+        check_index("row", row, len(values))
     wide = values.to(_wide_type(values))
     wide = wide if row is None else wide.index_select(0, row)
     wide = wide if weight is None else wide * weight.unsqueeze(1)
@@ -101,9 +99,9 @@ def _sum_fake(values: Tensor, row: Tensor | None, weight: Tensor | None, segment
 def _sum_cpu(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
     _check(values, row, weight, segment, n_segments)
     wide = values.to(_wide_type(values)).contiguous()
-    out = wide.new_zeros(n_segments, wide.shape[1])
+    out = wide.new_empty(n_segments, wide.shape[1])
     native.call(
-        "pcseg_weighted_sum", native.DTYPES[wide.dtype], wide, wide.shape[1], None if row is None else row.contiguous(),
+        "pcseg_weighted_sum", native.DTYPES[wide.dtype], wide, len(wide), wide.shape[1], None if row is None else row.contiguous(),
         None if weight is None else weight.contiguous(), segment.contiguous(), len(segment), n_segments, out,
         segment.new_empty(len(segment)), torch.get_num_threads(),
     )  # fmt: skip
@@ -139,7 +137,7 @@ def _sum_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     row, weight, segment = ctx.saved_tensors
     if row is None:  # each element is read once, so its gradient is a gather
-        gathered = grad.index_select(0, segment)
+        gathered = torch.ops.pcseg.gather(grad, segment)
         gathered = gathered if weight is None else (gathered * weight.unsqueeze(1)).to(grad.dtype)
         return gathered, None, None, None, None
     return torch.ops.pcseg.weighted_sum(grad, segment, weight, row, ctx.rows), None, None, None, None
@@ -147,6 +145,7 @@ def _sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 def _max_reference(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
     _check(values, None, None, segment, n_segments)
+    check_index("segment", segment, n_segments)
     index = segment.unsqueeze(1).expand_as(values)
     out = values.new_zeros(n_segments, values.shape[1])
     out = out.scatter_reduce(0, index, values, "amax", include_self=False)
@@ -201,9 +200,9 @@ def _max_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None
 def _softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     wide = values.to(_wide_type(values))
     greatest, _ = torch.ops.pcseg.segment_max(wide, segment, n_segments)
-    power = (wide - greatest.index_select(0, segment)).exp_()
+    power = (wide - torch.ops.pcseg.gather(greatest, segment)).exp_()
     total = torch.ops.pcseg.weighted_sum(power, None, None, segment, n_segments)
-    return (power / total.index_select(0, segment)).to(values.dtype)
+    return (power / torch.ops.pcseg.gather(total, segment)).to(values.dtype)
 
 
 def _softmax_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -215,7 +214,7 @@ def _softmax_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
     share, segment = ctx.saved_tensors
     flow = share * grad
     total = torch.ops.pcseg.weighted_sum(flow, None, None, segment, ctx.segments)
-    return flow - share * total.index_select(0, segment), None, None
+    return flow - share * torch.ops.pcseg.gather(total, segment), None, None
 
 
 native.define(
