@@ -1,6 +1,10 @@
-// The thread pool behind parallel.h.
+// The threads behind parallel.h: torch's own where it runs on GNU OpenMP, else a pool.
+//
+// GNU OpenMP's threads wait for their next work in a busy loop, some milliseconds long. A pool beside them would find the
+// processors taken after every op of torch, so tasks go to those threads.
 #include "parallel.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 
 #include <atomic>
@@ -17,11 +21,12 @@ struct Job {
     void (*run)(void*, int64_t, int64_t);
     void* context;
     int64_t tasks;
-    std::atomic<int64_t> next{0};
+    std::atomic<int64_t> next{0}, workers{0};
     std::mutex failed;
     std::exception_ptr failure;
 
-    void work(int64_t worker) {
+    void work() {
+        const int64_t worker = workers++;
         try {
             for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;)
                 run(context, task, worker);
@@ -47,7 +52,7 @@ class Pool {
             ++round_;
         }
         start_.notify_all();
-        job.work(0);
+        job.work();
         std::unique_lock<std::mutex> lock(state_);
         job_ = nullptr;  // who has not woken up by now has missed the job; nobody waits for him
         done_.wait(lock, [this] { return running_ == 0; });
@@ -58,7 +63,7 @@ class Pool {
     void grow(int64_t threads) {
         while (threads_ < threads) {
             try {
-                std::thread([this, worker = threads_ + 1] { wait_for_jobs(worker); }).detach();
+                std::thread([this, number = threads_ + 1] { wait_for_jobs(number); }).detach();
             } catch (const std::system_error&) {
                 return;  // the system gives no more threads: those that are there do the work
             }
@@ -66,16 +71,16 @@ class Pool {
         }
     }
 
-    void wait_for_jobs(int64_t worker) {
+    void wait_for_jobs(int64_t number) {
         uint64_t seen = 0;
         std::unique_lock<std::mutex> lock(state_);
         for (;;) {
-            start_.wait(lock, [&] { return job_ != nullptr && round_ != seen && worker <= wanted_; });
+            start_.wait(lock, [&] { return job_ != nullptr && round_ != seen && number <= wanted_; });
             seen = round_;
             Job& job = *job_;
             ++running_;
             lock.unlock();
-            job.work(worker);
+            job.work();
             lock.lock();
             if (--running_ == 0) done_.notify_one();
         }
@@ -93,8 +98,6 @@ class Pool {
 std::atomic<Pool*> the_pool{nullptr};
 
 Pool& pool() {
-    static const int registered = pthread_atfork(nullptr, nullptr, [] { the_pool.store(nullptr); });
-    (void)registered;
     Pool* found = the_pool.load();
     if (found == nullptr) {
         Pool* made = new Pool;
@@ -104,6 +107,19 @@ Pool& pool() {
     return *found;
 }
 
+// GOMP_parallel of the libgomp that torch has loaded, or null; in a forked child too, where torch's threads are gone and
+// libgomp does not know it.
+using Parallel = void (*)(void (*)(void*), void*, unsigned threads, unsigned flags);
+std::atomic<Parallel> torch_threads{nullptr};
+
+void find_threads() {
+    torch_threads = reinterpret_cast<Parallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+    pthread_atfork(nullptr, nullptr, [] {
+        the_pool.store(nullptr);
+        torch_threads.store(nullptr);
+    });
+}
+
 }  // namespace
 
 void run_tasks(int64_t threads, int64_t tasks, void (*run)(void*, int64_t, int64_t), void* context) {
@@ -111,8 +127,15 @@ void run_tasks(int64_t threads, int64_t tasks, void (*run)(void*, int64_t, int64
     job.run = run;
     job.context = context;
     job.tasks = tasks;
-    const int64_t workers = std::min(threads, tasks);
-    if (workers <= 1 || !pool().run(job, workers)) job.work(0);
+    static std::once_flag once;
+    std::call_once(once, find_threads);
+    if (std::min(threads, tasks) <= 1) {
+        job.work();
+    } else if (const Parallel parallel = torch_threads) {  // all of them, even for few tasks: libgomp ends the others
+        parallel([](void* shared) { static_cast<Job*>(shared)->work(); }, &job, static_cast<unsigned>(threads), 0);
+    } else if (!pool().run(job, std::min(threads, tasks))) {
+        job.work();
+    }
     if (job.failure) std::rethrow_exception(job.failure);
 }
 

@@ -1,4 +1,4 @@
-// Loops over a pool of threads that is made once and kept. No OpenMP: a second OpenMP pool would fight torch's.
+// Loops over torch's own threads, or over a pool that is made once and kept where they cannot be had.
 //
 // To give the same bits for any number of threads: cut the work by its size, never by the number of threads, let each
 // task write its own output, and add partial results up in the order of the tasks.
@@ -12,7 +12,7 @@ namespace pcseg {
 // Calls run(context, task, worker) once for every task in [0, tasks). worker < threads is constant during a task and
 // no two tasks run under one worker at a time, so it can index scratch memory. Tasks start in ascending order.
 // An exception thrown by a task is rethrown here once all threads have stopped.
-// Called while the pool is busy (from within a task, or from another Python thread) it runs on the calling thread.
+// Called from within a task it runs on the calling thread.
 void run_tasks(int64_t threads, int64_t tasks, void (*run)(void* context, int64_t task, int64_t worker), void* context);
 
 template <class Body>  // body(task, worker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
@@ -112,14 +113,26 @@ def a_convolution() -> tuple[tuple[Any, ...], torch.Tensor]:
 
 
 @compiled
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "GOMP_parallel"), reason="torch has no GNU OpenMP here")
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads cannot be counted here")
+def test_the_threads_are_those_of_torch() -> None:
+    """Beside torch's threads, which wait in a busy loop, others would find the processors taken."""
+    with torch_threads(2):
+        torch.rand(10**6).relu()
+        before = set(os.listdir("/proc/self/task"))
+        a_convolution()
+        assert set(os.listdir("/proc/self/task")) == before
+
+
+@compiled
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_makes_its_own_threads() -> None:
     with torch_threads(2):
-        args, expected = a_convolution()  # the parent has a pool now
+        args, expected = a_convolution()  # the parent has threads now
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # later Pythons warn of any fork beside threads
             child = os.fork()
-        if child == 0:  # nothing of torch that uses threads: its own pool does not survive a fork
+        if child == 0:  # nothing of torch that uses threads: they do not survive a fork
             same, threads = torch.equal(sparse_conv(*args), expected), Path("/proc/self/task")
             os._exit(0 if same and (not threads.is_dir() or len(list(threads.iterdir())) == 2) else 1)
         seconds = threading.Timer(60, os.kill, (child, 9))
