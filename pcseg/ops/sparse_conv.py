@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.errors import InputError
@@ -76,6 +77,12 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
+def _multiplied(dtype: torch.dtype) -> torch.dtype:
+    """What the CPU kernels are given for it: bfloat16 as it is where the machine multiplies it, else as :func:`_wide`."""
+    as_it_is = dtype == torch.bfloat16 and native.query("pcseg_has_bfloat16")
+    return dtype if as_it_is else _wide(torch.empty(0, dtype=dtype)).dtype
+
+
 def _groups(pairs: Tensor, starts: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Input and output rows of each offset."""
     return [(pairs[0, a:b], pairs[1, a:b]) for a, b in itertools.pairwise(starts.tolist())]
@@ -106,17 +113,21 @@ def convolve(
 ) -> Tensor:
     """The CPU kernel; ``finish`` is none or scale, shift and residual (see sparse_conv_norm_relu.py)."""
     _check_weight(feats, weight, pairs, starts, n_out)
-    dtype = feats.dtype
-    feats, weight = _wide(feats).contiguous(), _wide(weight)
-    code, (k, cin, cout) = native.DTYPES[feats.dtype], weight.shape
+    dtype, given = _multiplied(feats.dtype), feats.dtype
+    feats, weight = feats.to(dtype).contiguous(), weight.to(dtype)
+    if dtype == torch.bfloat16 and feats.shape[1] % 2:  # multiplied in pairs of channels
+        feats, weight = F.pad(feats, (0, 1)), F.pad(weight, (0, 0, 0, 1))
+    code, (k, cin, cout) = native.DTYPES[dtype], weight.shape
     out = feats.new_empty(n_out, cout)
     packed = feats.new_empty(k * cin * native.query("pcseg_padded", cout, code))
-    then = [None if value is None else value.to(feats.dtype).contiguous() for value in finish or (None, None, None)]
+    types = (_wide(feats[:0]).dtype, _wide(feats[:0]).dtype, dtype)
+    values = zip(finish or (None, None, None), types, strict=True)
+    then = [None if value is None else value.to(type_).contiguous() for value, type_ in values]
     native.call(
         "pcseg_sparse_conv", code, feats, len(feats), cin, weight.data_ptr(), *weight.stride(), pairs.contiguous(),
         pairs.shape[1], starts.contiguous(), k, out, n_out, cout, *then, packed, torch.get_num_threads(),
     )  # fmt: skip
-    return out.to(dtype)
+    return out.to(given)
 
 
 def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
@@ -161,16 +172,17 @@ def _weight_grad_fake(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor
 
 def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     _check(feats, grad, pairs, starts)
-    dtype = feats.dtype
-    feats, grad = _wide(feats).contiguous(), _wide(grad).contiguous()
-    code, k, (n, cin), (m, cout) = native.DTYPES[feats.dtype], len(starts) - 1, feats.shape, grad.shape
+    dtype, given = _multiplied(feats.dtype), feats.dtype
+    feats, grad = feats.to(dtype).contiguous(), grad.to(dtype).contiguous()
+    code, k, (n, cin), (m, cout) = native.DTYPES[dtype], len(starts) - 1, feats.shape, grad.shape
     out = feats.new_empty(k, cin, cout)
-    workspace = feats.new_empty(native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m))
+    room = native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m)
+    workspace = torch.empty(room, dtype=_wide(feats[:0]).dtype)
     native.call(
         "pcseg_sparse_conv_weight_grad", code, feats, n, cin, grad, m, cout, pairs.contiguous(), pairs.shape[1],
         starts.contiguous(), k, out, workspace, torch.get_num_threads(),
     )  # fmt: skip
-    return out.to(dtype)
+    return out.to(given)
 
 
 def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
