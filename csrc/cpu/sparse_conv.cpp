@@ -4,6 +4,7 @@
 // together in the map, so nothing is scattered, no two threads write one row, and nothing gathered is stored.
 #include <atomic>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "isa.h"

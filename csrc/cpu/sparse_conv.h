@@ -58,9 +58,9 @@ struct Runs {
 template <class T>
 struct ConvBlock {
     Runs runs;
-    const Term<T>* feats;   // (rows, terms)
-    int64_t terms;          // input channels, in terms
-    const Term<T>* packed;  // per offset: panels of 2 vectors of output channels, the last perhaps of 1; each (terms, width)
+    const Term<T>* feats;  // (rows, terms)
+    int64_t terms;         // input channels, in terms
+    const Term<T>* packed;  // per offset: panels of 2 vectors of output channels, the last maybe of 1; each (terms, width)
     int64_t padded;         // output channels rounded up to whole vectors
     Sum<T>* out;            // row0's row
     int64_t out_stride;     // at least `padded`

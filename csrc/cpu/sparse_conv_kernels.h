@@ -92,23 +92,13 @@ void finish_block(const FinishBlock<T>& block) {
     }
 }
 
-// Rows of pairs, two by two as terms: to[p][c] = from[rows[2p]][c], from[rows[2p + 1]][c], or 0 beyond the last.
-inline void interleave(const Bfloat16* from, int64_t stride, const int32_t* rows, int64_t pairs, Bfloat16Pair* to) {
-    for (int64_t p = 0; p < pairs; p += 2, to += stride) {
-        const Bfloat16 *first = from + rows[p] * stride, *second = from + rows[p + 1 < pairs ? p + 1 : p] * stride;
-        const uint16_t keep = p + 1 < pairs ? 0xffff : 0;
-#pragma GCC ivdep
-        for (int64_t c = 0; c < stride; ++c) to[c] = {first[c], {static_cast<uint16_t>(second[c].bits & keep)}};
-    }
-}
-
 template <class T>
 void weight_grad_block(const WeightGradBlock<T>& block) {
     static const Table<T> table;
     constexpr int64_t width = VectorOf<T>::size;
     const Runs& runs = block.runs;
     const T* grad = block.grad - runs.row0 * block.grad_stride;
-    int32_t in_order[kPiece / 2];
+    int32_t in_order[kPiece / 2];  // the rows of a piece once it is interleaved
     for (int32_t p = 0; p < kPiece / 2; ++p) in_order[p] = p;
     for (int64_t k = runs.first_offset; k < runs.last_offset; ++k) {
         Sum<T>* partial = block.partial + k * block.cin * block.padded;
@@ -118,10 +108,10 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
         for (int64_t p = runs.begin[k]; p < runs.end[k]; p += piece) {
             int64_t pairs = runs.end[k] - p < piece ? runs.end[k] - p : piece;
             const int32_t *rows_in = runs.rows_in + p, *rows_out = runs.rows_out + p;
-            const Term<T>*from, *to;
+            const Term<T> *from, *to;
             if constexpr (kNumbers<T> == 1) {
                 from = block.feats, to = grad;
-            } else {
+            } else {  // a term is a channel of two pairs: interleave() of the instruction set's file
                 interleave(block.feats, block.cin, rows_in, pairs, block.room);
                 interleave(grad, block.grad_stride, rows_out, pairs, block.room + kPiece / 2 * block.cin);
                 from = block.room, to = block.room + kPiece / 2 * block.cin;
@@ -142,5 +132,6 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
 
 template <class T>
 constexpr Kernels<T> kernels = {VectorOf<T>::size, conv_block<T>, finish_block<T>, weight_grad_block<T>};
+
 }  // namespace
 }  // namespace pcseg

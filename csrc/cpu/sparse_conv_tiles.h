@@ -17,7 +17,9 @@ struct VectorOf {
 
 // sum + term * terms. For Bfloat16Pair: the file of an instruction set that multiplies them.
 template <class Vector, class T>
-inline __attribute__((always_inline)) Vector add_product(Vector sum, T term, Vector terms) { return sum + term * terms; }
+inline __attribute__((always_inline)) Vector add_product(Vector sum, T term, Vector terms) {
+    return sum + term * terms;
+}
 
 // out[rows_out[i]][0..] += feats[rows_in[i]][:depth] @ weights, for ROWS pairs and VECTORS vectors of channels.
 template <class T, int ROWS, int VECTORS>

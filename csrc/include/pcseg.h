@@ -50,8 +50,9 @@ PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, 
 // grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), wholly written.
 // scale, shift (cout), residual (out_rows, cout): out = relu(scale * sum + shift + residual); residual may be NULL, and all
 // three for the sum alone. packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
-// 3 bfloat16 where pcseg_has_bfloat16: products are added in float32 (numbers below 2^-126 count as 0) and the sum is
-// rounded once, to the nearest even. cin must be even; scale, shift and the workspace are float32.
+// dtype 3, bfloat16, needs pcseg_has_bfloat16 and, but for the weight gradient, an even cin: products are added in
+// float32, where numbers below 2^-126 count as 0, and what comes of them is rounded once, in a tie to the even number.
+// scale, shift and the weight gradient's workspace are float32, all else bfloat16.
 PCSEG_API int64_t pcseg_padded(int64_t channels, int64_t dtype);
 PCSEG_API int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
                                 int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs,
