@@ -4,6 +4,47 @@
 
 namespace pcseg {
 
+struct Bfloat16 {
+    uint16_t bits;
+};
+struct Bfloat16Pair {
+    Bfloat16 first, second;
+};
+
+// Numbers stored as T are multiplied in Terms, of one or two numbers, and the products added up as a Sum.
+template <class T>
+struct Arithmetic {
+    typedef T Term;
+    typedef T Sum;
+};
+template <>
+struct Arithmetic<Bfloat16> {
+    typedef Bfloat16Pair Term;
+    typedef float Sum;
+};
+template <class T>
+using Term = typename Arithmetic<T>::Term;
+template <class T>
+using Sum = typename Arithmetic<T>::Sum;
+template <class T>
+constexpr int64_t kNumbers = sizeof(Term<T>) / sizeof(T);  // in a term
+
+static inline float wide(float value) { return value; }
+static inline double wide(double value) { return value; }
+static inline float wide(Bfloat16 value) {
+    const uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
+    float result;
+    __builtin_memcpy(&result, &bits, sizeof(result));
+    return result;
+}
+static inline void store(float value, float& to) { to = value; }
+static inline void store(double value, double& to) { to = value; }
+static inline void store(float value, Bfloat16& to) {  // to the nearest, in a tie the even one
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, sizeof(bits));
+    to.bits = value == value ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : 0x7fc0;
+}
+
 // One block of output rows of a map: for offset k, the pairs begin[k] to end[k] have their output rows in the block.
 struct Runs {
     const int32_t* rows_in;
@@ -17,25 +58,27 @@ struct Runs {
 template <class T>
 struct ConvBlock {
     Runs runs;
-    const T* feats;  // (rows, cin)
-    int64_t cin;
-    const T* packed;     // per offset: panels of 2 vectors of output channels, the last perhaps of 1; each (cin, width)
-    int64_t padded;      // output channels rounded up to whole vectors
-    T* out;              // row0's row
-    int64_t out_stride;  // at least `padded`
+    const Term<T>* feats;  // (rows, terms)
+    int64_t terms;         // input channels, in terms
+    const Term<T>* packed;  // per offset: panels of 2 vectors of output channels, the last maybe of 1; each (terms, width)
+    int64_t padded;         // output channels rounded up to whole vectors
+    Sum<T>* out;            // row0's row
+    int64_t out_stride;     // at least `padded`
 };
 
 // Finished sums of some rows on their way out: to = relu(from * scale + shift + residual). `to` may be `from`.
 template <class T>
 struct FinishBlock {
-    const T* from;
+    const Sum<T>* from;
     int64_t from_stride;
     T* to;  // (rows, channels)
     int64_t rows, channels;
-    const T* scale;     // (channels)
-    const T* shift;     // (channels)
-    const T* residual;  // (rows, channels), or NULL
+    const Sum<T>* scale;  // (channels), or NULL: then to = from
+    const Sum<T>* shift;  // (channels)
+    const T* residual;    // (rows, channels), or NULL
 };
+
+constexpr int64_t kPiece = 128;  // most pairs of which the weight gradient has both sides in the first cache at a time
 
 template <class T>
 struct WeightGradBlock {
@@ -45,18 +88,19 @@ struct WeightGradBlock {
     const T* grad;  // row0's row
     int64_t grad_stride;
     int64_t padded;
-    T* partial;  // (offsets, cin, padded), added to
+    Sum<T>* partial;  // (offsets, cin, padded), added to
+    Term<T>* room;    // kPiece / 2 * (cin + padded) terms, where a term is not a number alone
 };
 
 template <class T>
 struct Kernels {
-    int64_t vector;  // elements of one vector
+    int64_t vector;  // sums in one vector
     void (*conv)(const ConvBlock<T>&);
     void (*finish)(const FinishBlock<T>&);
     void (*weight_grad)(const WeightGradBlock<T>&);
 };
 
-// One pair of tables for each instruction set, from the file of that name.
+// One pair of tables for each instruction set, from the file of that name; one more where it multiplies bfloat16.
 struct KernelTable {
     Kernels<float> f32;
     Kernels<double> f64;
@@ -65,6 +109,9 @@ extern const KernelTable sparse_conv_plain;
 #if defined(__x86_64__)
 extern const KernelTable sparse_conv_avx2;
 extern const KernelTable sparse_conv_avx512;
+#endif
+#if defined(PCSEG_WITH_AVX512BF16)
+extern const Kernels<Bfloat16> sparse_conv_avx512bf16;
 #endif
 
 }  // namespace pcseg

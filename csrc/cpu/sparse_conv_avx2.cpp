@@ -4,5 +4,5 @@
 #define TILE_ROWS 6
 #include "sparse_conv_kernels.h"
 
-const pcseg::KernelTable pcseg::sparse_conv_avx2 = pcseg::kernel_table;
+const pcseg::KernelTable pcseg::sparse_conv_avx2 = {pcseg::kernels<float>, pcseg::kernels<double>};
 #endif

@@ -4,5 +4,5 @@
 #define TILE_ROWS 12
 #include "sparse_conv_kernels.h"
 
-const pcseg::KernelTable pcseg::sparse_conv_avx512 = pcseg::kernel_table;
+const pcseg::KernelTable pcseg::sparse_conv_avx512 = {pcseg::kernels<float>, pcseg::kernels<double>};
 #endif

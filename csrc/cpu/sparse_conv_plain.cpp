@@ -3,4 +3,4 @@
 #define TILE_ROWS 4
 #include "sparse_conv_kernels.h"
 
-const pcseg::KernelTable pcseg::sparse_conv_plain = pcseg::kernel_table;
+const pcseg::KernelTable pcseg::sparse_conv_plain = {pcseg::kernels<float>, pcseg::kernels<double>};

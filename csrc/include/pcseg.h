@@ -5,13 +5,14 @@
 // * Every argument is a pointer, an int64_t or a double, so that one rule of conversion serves all (pcseg/ops/_native.py).
 // * Arrays are dense and row-major unless strides are passed. Memory is the caller's; nothing is kept between calls.
 // * `threads` is the most threads to use. Results are the same bits for every value of it.
-// * `dtype`: 0 float32, 1 float64 (pcseg_dtype).
+// * `dtype`: 0 float32, 1 float64 (pcseg_dtype), other values where it says so.
 #pragma once
 #include <stdint.h>
 
 #define PCSEG_API __attribute__((visibility("default")))
 
-// Raised whenever a signature below changes; pcseg/ops/_native.py refuses a library with another number.
+// Raised whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with another
+// number.
 #define PCSEG_ABI 3
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
@@ -24,7 +25,8 @@ extern "C" {
 // --- the library itself -------------------------------------------------------------------------------------------
 PCSEG_API int64_t pcseg_abi(void);
 PCSEG_API const char* pcseg_error(void);  // of the last call that failed on this thread
-PCSEG_API const char* pcseg_isa(void);    // "avx512", "avx2" or "plain"; PCSEG_ISA asks for a lower one
+PCSEG_API const char* pcseg_isa(void);    // "avx512bf16", "avx512", "avx2" or "plain"; PCSEG_ISA asks for a lower one
+PCSEG_API int64_t pcseg_has_bfloat16(void);  // 1 where this instruction set multiplies bfloat16
 PCSEG_API int64_t pcseg_has_cuda(void);   // 1 where the library was built with its CUDA kernels
 
 // --- voxelize -----------------------------------------------------------------------------------------------------
@@ -49,6 +51,9 @@ PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, 
 // grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), wholly written.
 // scale, shift (cout), residual (out_rows, cout): out = relu(scale * sum + shift + residual); residual may be NULL, and all
 // three for the sum alone. packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
+// dtype 3, bfloat16, needs pcseg_has_bfloat16 and, but for the weight gradient, an even cin: products are added in
+// float32, where numbers below 2^-126 count as 0, and what comes of them is rounded once, in a tie to the even number.
+// scale, shift and the weight gradient's workspace are float32, all else bfloat16.
 PCSEG_API int64_t pcseg_padded(int64_t channels, int64_t dtype);
 PCSEG_API int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
                                 int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs,

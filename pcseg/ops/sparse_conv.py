@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.errors import InputError
@@ -71,9 +72,19 @@ def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, 
         raise InputError(f"sparse_conv: n_out={n_out}; give the number of output rows, 0 or more")
 
 
+def _sum_type(dtype: torch.dtype) -> torch.dtype:
+    """What products of ``dtype`` are added in."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
 def _wide(tensor: Tensor) -> Tensor:
-    """Half precision as float32: what is summed in."""
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    return tensor.to(_sum_type(tensor.dtype))
+
+
+def _cpu_type(dtype: torch.dtype) -> torch.dtype:
+    """What the CPU kernels take for ``dtype``: bfloat16 as it is only where the machine multiplies it."""
+    as_it_is = dtype == torch.bfloat16 and native.query("pcseg_has_bfloat16")
+    return dtype if as_it_is else _sum_type(dtype)
 
 
 def _groups(pairs: Tensor, starts: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -106,23 +117,27 @@ def convolve(
 ) -> Tensor:
     """The CPU kernel; ``finish`` is none or scale, shift and residual (see sparse_conv_norm_relu.py)."""
     _check_weight(feats, weight, pairs, starts, n_out)
-    dtype = feats.dtype
-    feats, weight = _wide(feats).contiguous(), _wide(weight)
-    code, (k, cin, cout) = native.DTYPES[feats.dtype], weight.shape
+    dtype, given = _cpu_type(feats.dtype), feats.dtype
+    feats, weight = feats.to(dtype).contiguous(), weight.to(dtype)
+    if dtype == torch.bfloat16 and feats.shape[1] % 2:  # multiplied in pairs of channels
+        feats, weight = F.pad(feats, (0, 1)), F.pad(weight, (0, 0, 0, 1))
+    code, (k, cin, cout) = native.DTYPES[dtype], weight.shape
     out = feats.new_empty(n_out, cout)
     packed = feats.new_empty(k * cin * native.query("pcseg_padded", cout, code))
-    then = [None if value is None else value.to(feats.dtype).contiguous() for value in finish or (None, None, None)]
+    types = (_sum_type(dtype), _sum_type(dtype), dtype)
+    values = zip(finish or (None, None, None), types, strict=True)
+    then = [None if value is None else value.to(kind).contiguous() for value, kind in values]
     native.call(
         "pcseg_sparse_conv", code, feats, len(feats), cin, weight.data_ptr(), *weight.stride(), pairs.contiguous(),
         pairs.shape[1], starts.contiguous(), k, out, n_out, cout, *then, packed, torch.get_num_threads(),
     )  # fmt: skip
-    return out.to(dtype)
+    return out.to(given)
 
 
 def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
     _check_weight(feats, weight, pairs, starts, n_out)
     (k, cin, cout), code = weight.shape, native.DTYPES[feats.dtype]
-    total = torch.zeros(n_out, cout, dtype=_wide(feats[:0]).dtype, device=feats.device)
+    total = torch.zeros(n_out, cout, dtype=_sum_type(feats.dtype), device=feats.device)
     native.call(
         "pcseg_cuda_sparse_conv", code, feats.contiguous(), cin, weight.contiguous(), pairs.contiguous(), pairs.shape[1],
         starts.contiguous(), k, total, cout, *native.cuda_place(feats),
@@ -161,22 +176,23 @@ def _weight_grad_fake(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor
 
 def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     _check(feats, grad, pairs, starts)
-    dtype = feats.dtype
-    feats, grad = _wide(feats).contiguous(), _wide(grad).contiguous()
-    code, k, (n, cin), (m, cout) = native.DTYPES[feats.dtype], len(starts) - 1, feats.shape, grad.shape
+    dtype, given = _cpu_type(feats.dtype), feats.dtype
+    feats, grad = feats.to(dtype).contiguous(), grad.to(dtype).contiguous()
+    code, k, (n, cin), (m, cout) = native.DTYPES[dtype], len(starts) - 1, feats.shape, grad.shape
     out = feats.new_empty(k, cin, cout)
-    workspace = feats.new_empty(native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m))
+    room = native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m)
+    workspace = torch.empty(room, dtype=_sum_type(feats.dtype))
     native.call(
         "pcseg_sparse_conv_weight_grad", code, feats, n, cin, grad, m, cout, pairs.contiguous(), pairs.shape[1],
         starts.contiguous(), k, out, workspace, torch.get_num_threads(),
     )  # fmt: skip
-    return out.to(dtype)
+    return out.to(given)
 
 
 def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     _check(feats, grad, pairs, starts)
     k, cin, cout, splits = len(starts) - 1, feats.shape[1], grad.shape[1], 8
-    out = torch.empty(k, cin, cout, dtype=_wide(feats[:0]).dtype, device=feats.device)
+    out = torch.empty(k, cin, cout, dtype=_sum_type(feats.dtype), device=feats.device)
     partial = out.new_empty(k, splits, cin, cout)
     native.call(
         "pcseg_cuda_sparse_conv_weight_grad", native.DTYPES[feats.dtype], feats.contiguous(), cin, grad.contiguous(),

@@ -92,15 +92,16 @@ def test_info_names_what_runs() -> None:
 
 
 @compiled
-@pytest.mark.parametrize("isa", ["plain", "avx2"])
+@pytest.mark.parametrize("isa", ["plain", "avx2", "avx512"])
 def test_a_lower_instruction_set_can_be_asked_for(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     library = _native.library()
     assert library is not None
     monkeypatch.delenv("PCSEG_ISA", raising=False)
     best = library.pcseg_isa().decode()
     monkeypatch.setenv("PCSEG_ISA", isa)
-    order = ["plain", "avx2", "avx512"]
+    order = ["plain", "avx2", "avx512", "avx512bf16"]
     assert library.pcseg_isa().decode() == min(isa, best, key=order.index)
+    assert not _native.query("pcseg_has_bfloat16")
 
 
 def a_convolution() -> tuple[tuple[Any, ...], torch.Tensor]:
