@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from pcseg.elements import Elements
 from pcseg.errors import InputError
-from pcseg.nn import BasicBlock, Bottleneck, ConvNormReLU, SparseConv, SparseConv3d, SparseConvTranspose3d, recomputed
+from pcseg.nn import (
+    BasicBlock,
+    Blocks,
+    Bottleneck,
+    ConvNormReLU,
+    SparseConv,
+    SparseConv3d,
+    SparseConvTranspose3d,
+    recomputed,
+)
 from pcseg.sparse import SparseTensor
 from pcseg.sparse.sizes import check_sizes
 
@@ -62,13 +71,13 @@ class MinkUNet(nn.Module):
         self.down = nn.ModuleList()
         for i in range(depth):
             halve = ConvNormReLU(SparseConv3d(skips[i], skips[i], 2, stride=2), skips[i], norm)
-            self.down.append(nn.Sequential(halve, *_blocks(block, skips[i], channels[i], blocks[i], norm)))
+            self.down.append(Blocks(halve, *_blocks(block, skips[i], channels[i], blocks[i], norm)))
         self.up, self.merge = nn.ModuleList(), nn.ModuleList()
         coming = skips[-1]
         for i in range(depth, 2 * depth):
             width, skip = channels[i], skips[2 * depth - 1 - i]
             self.up.append(ConvNormReLU(SparseConvTranspose3d(coming, width, 2, stride=2), width, norm))
-            self.merge.append(nn.Sequential(*_blocks(block, width + skip, width, blocks[i], norm)))
+            self.merge.append(Blocks(*_blocks(block, width + skip, width, blocks[i], norm)))
             coming = expansion * width
         self.head = nn.Linear(coming, n_classes)
 
@@ -126,12 +135,13 @@ class MinkUNet(nn.Module):
                     x = x.at(stride, feats)
 
     def _run(self, part: nn.Module, x: SparseTensor) -> SparseTensor:
-        if not (self.activation_checkpointing and torch.is_grad_enabled()):
-            out: SparseTensor = part(x)
-            return out
-        for block in part if isinstance(part, nn.Sequential) else (part,):
-            x = recomputed(block, x)
-        return x
+        recompute = self.activation_checkpointing and torch.is_grad_enabled()
+        out: SparseTensor
+        if isinstance(part, Blocks):
+            out = part(x, recompute)
+        else:
+            out = recomputed(part, x) if recompute else part(x)
+        return out
 
     def _check_stride(self, stride: int) -> None:
         if stride not in self.strides:

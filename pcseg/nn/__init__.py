@@ -4,11 +4,12 @@ from pcseg.nn.blocks import BasicBlock, Bottleneck, ConvNormReLU
 from pcseg.nn.conv import SparseConv, SparseConv3d, SparseConvTranspose3d
 from pcseg.nn.norm import BatchNorm, frozen_statistics, make_norm
 from pcseg.nn.pool import SparseAvgPool3d, SparseMaxPool3d
-from pcseg.nn.recompute import recomputed
+from pcseg.nn.recompute import Blocks, recomputed
 
 __all__ = [
     "BasicBlock",
     "BatchNorm",
+    "Blocks",
     "Bottleneck",
     "ConvNormReLU",
     "SparseAvgPool3d",

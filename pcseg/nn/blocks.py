@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
+from torch.nn.modules.module import _has_any_global_hook
 
 from pcseg.nn.conv import SparseConv, SparseConv3d
 from pcseg.nn.norm import BatchNorm, make_norm
@@ -27,7 +28,7 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: 
 
 
 def _hooked(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    return bool(module._forward_hooks or module._forward_pre_hooks or _has_any_global_hook())
 
 
 class ConvNormReLU(nn.Module):

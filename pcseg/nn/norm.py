@@ -23,9 +23,11 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, feats: Tensor) -> Tensor:
         if self.training and len(feats) < 2:
-            return nn.functional.batch_norm(
-                feats, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            # Copies, since the next batch writes over them, which would change the gradient of this one.
+            mean, variance = (
+                None if value is None else value.clone() for value in (self.running_mean, self.running_var)
             )
+            return nn.functional.batch_norm(feats, mean, variance, self.weight, self.bias, training=False, eps=self.eps)
         return super().forward(feats)
 
     def affine_map(self) -> tuple[Tensor, Tensor] | None:
@@ -53,8 +55,7 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     propagation (arXiv 2107.11267): they are normalised as usual, gradients flow as usual, and what evaluation will
     normalise by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
     """
-    layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    found = [(layer, name, value) for layer in layers for name, value in layer.named_buffers(recurse=False)]
+    found = running_statistics(module)
     try:
         for layer, name, value in found:
             setattr(layer, name, value.clone())  # what a pass writes here is thrown away
@@ -62,3 +63,9 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for layer, name, value in found:
             setattr(layer, name, value)
+
+
+def running_statistics(module: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
+    """Layer, name and value of all that the batch norms of ``module`` keep from pass to pass."""
+    layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    return [(layer, name, value) for layer in layers for name, value in layer.named_buffers(recurse=False)]

@@ -10,6 +10,7 @@ import pcseg.networks
 from pcseg.engine.checkpoint import NetworkSpec
 from pcseg.networks import MinkUNet, minkunet_small
 from pcseg.nn import frozen_statistics
+from pcseg.sparse import SparseTensor
 from tests.networks.test_contract import build, each_network, each_norm, voxels
 
 
@@ -51,3 +52,27 @@ def test_a_compiled_network_keeps_it() -> None:
     torch.compiler.reset()
     compiled = torch.compile(network, backend="eager")
     assert torch.equal(compiled(x).logits, network(x).logits)
+
+
+def test_a_retained_graph_can_be_passed_again_after_other_batches() -> None:
+    """Also where a single voxel is left at the bottleneck, which is normalised by the running statistics."""
+    coords = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 3, 5, 0]], dtype=torch.int32)
+    x, found = SparseTensor(torch.rand(3, 3, generator=torch.Generator().manual_seed(0)), coords), []
+    for checkpointing in (False, True):
+        network = build(minkunet_small)
+        network.activation_checkpointing = checkpointing
+        scores = network(x).logits
+        network(voxels(1))  # moves the running statistics
+        loss = scores.square().sum()
+        found.append([])
+        for _ in range(2):
+            found[-1] += torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
+    assert all(torch.equal(kept, recomputed) for kept, recomputed in zip(*found, strict=True))
+
+
+def test_hooks_on_its_levels_are_called() -> None:
+    network, called = build(minkunet_small), []
+    network.activation_checkpointing = True
+    network.down[0].register_forward_hook(lambda *_: called.append("down"))
+    network(voxels())
+    assert called == ["down"]

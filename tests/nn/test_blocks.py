@@ -81,3 +81,12 @@ def test_hooks_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
         out = block(x)
         torch.testing.assert_close((found[1] + x.feats).relu(), out.feats)
     assert found[0] is x.feats
+
+
+def test_hooks_on_all_modules_are_called() -> None:
+    block, x = case(BLOCKS["same channels"])
+    called: list[torch.nn.Module] = []
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda module, given, out: called.append(module))
+    with handle, torch.no_grad():
+        block(x)
+    assert {block.conv1, block.norm1, block.conv2, block.norm2} <= set(called)
