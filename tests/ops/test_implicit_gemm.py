@@ -35,7 +35,7 @@ def to_device(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> Tensor:
     feats, weight, pairs = to_device(feats, weight, pairs)
-    return kernels.run_conv(tile, feats, weight, pairs, device_map(pairs, starts, n_out)).cpu()
+    return kernels.run_conv(tile, feats, weight, pairs, device_map(pairs, starts, len(feats), n_out)).cpu()
 
 
 def weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:

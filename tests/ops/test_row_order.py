@@ -78,12 +78,12 @@ def test_sorting_leaves_out_most_of_what_is_absent() -> None:
 def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
     pairs, starts, n_out = a_map(3)
     before = len(_row_order._known)
-    known = device_map(pairs, starts, n_out)
-    assert device_map(pairs, starts, n_out) is known
-    assert device_map(pairs, starts.clone(), n_out) is known
+    known = device_map(pairs, starts, n_out, n_out)
+    assert device_map(pairs, starts, n_out, n_out) is known
+    assert device_map(pairs, starts.clone(), n_out, n_out) is known
     assert known.sorted_rows(pairs, 27, 64) is known.sorted_rows(pairs, 27, 64)
     assert known.n_in == int(pairs[0].max()) + 1
-    assert device_map(pairs, starts, n_out + 1) is not known
+    assert device_map(pairs, starts, n_out, n_out + 1) is not known
     held = [weakref.ref(known), weakref.ref(known.sorted_rows(pairs, 27, 64))]
     gc.disable()
     try:
@@ -96,12 +96,12 @@ def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
 
 def test_a_map_written_over_is_another_map() -> None:
     pairs, starts, n_out = a_map(3)
-    known = device_map(pairs, starts, n_out)
+    known = device_map(pairs, starts, n_out, n_out)
     pairs[0] = pairs[0].flip(0)
-    assert device_map(pairs, starts, n_out) is not known
+    assert device_map(pairs, starts, n_out, n_out) is not known
     with torch.inference_mode():
         frozen = pairs.clone()
-        assert device_map(frozen, starts, n_out) is device_map(frozen, starts, n_out)
+        assert device_map(frozen, starts, n_out, n_out) is device_map(frozen, starts, n_out, n_out)
 
 
 def test_a_map_that_is_none_is_refused() -> None:
@@ -111,9 +111,9 @@ def test_a_map_that_is_none_is_refused() -> None:
     negative[0, 5] = -1
     for broken in ((swapped, starts), (negative, starts), (pairs, starts.flip(0)), (pairs[:, 1:], starts)):
         with pytest.raises(InputError, match="give those kernel_map made"):
-            device_map(*broken, n_out)
+            device_map(*broken, n_out, n_out)
     with pytest.raises(InputError, match=f"no map to {n_out - 1} rows"):
-        device_map(pairs, starts, n_out - 1)
+        device_map(pairs, starts, n_out, n_out - 1)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
