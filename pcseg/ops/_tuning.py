@@ -1,8 +1,9 @@
 """Which tile a kernel uses: the fastest of a few, timed when a shape is first met and remembered on disk.
 
-The choice changes the order of sums, so it may change last bits. It is kept in Triton's cache folder, one JSON file
-each, and a machine that has once chosen repeats itself. Under ``torch.use_deterministic_algorithms(True)`` nothing is
-timed: the first candidate is taken, everywhere and always.
+The first meeting compiles and times up to 16 candidates: that takes a while, and memory for what clears the GPU's cache
+between runs (triton.testing.do_bench). The choice changes the order of sums, so it may change last bits. It is kept in
+Triton's cache folder, one JSON file each, and a machine that has once chosen repeats itself. Under
+``torch.use_deterministic_algorithms(True)`` nothing is timed: the first candidate is taken, everywhere and always.
 """
 
 from __future__ import annotations
