@@ -54,7 +54,7 @@ def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: De
             conv_kernel[(n_tiles * triton.cdiv(cout, tile.columns),)](
                 feats, weight, out, ordered.rows, ordered.firsts, ordered.offsets, ordered.table, group, n_tiles, n_out,
                 cin, cout, *weight.stride(), ADD=group > 0, PRECISION=_precision(),
-                ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth, num_warps=tile.warps, num_stages=tile.stages,
+                **tile.launch(),
             )  # fmt: skip
     return out.to(feats.dtype)
 
@@ -68,7 +68,7 @@ def run_weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, star
     with torch.cuda.device_of(feats):
         weight_grad_kernel[(tiles, shares, k)](
             feats, grad, pairs, starts, partial, pairs.shape[1], cin, cout, PRECISION=_precision(),
-            ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth, num_warps=tile.warps, num_stages=tile.stages,
+            **tile.launch(),
         )  # fmt: skip
     return partial.sum(1).to(feats.dtype)
 

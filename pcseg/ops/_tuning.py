@@ -40,6 +40,11 @@ class Tile(NamedTuple):
     warps: int
     stages: int
 
+    def launch(self) -> dict[str, int]:
+        """What a kernel is launched with. A multiplication and its addition are one operation, whatever Triton's default."""
+        sizes = {"ROWS": self.rows, "COLUMNS": self.columns, "DEPTH": self.depth}
+        return {**sizes, "num_warps": self.warps, "num_stages": self.stages, "enable_fp_fusion": True}
+
 
 @functools.cache
 def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
