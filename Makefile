@@ -24,11 +24,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 13)' || \
 		{ echo "error: $(PYTHON) is not Python 3.10 to 3.13; name one that is: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+# What only the tests need is left out of the demo's installation.
+$(VENV)/installed-dev: EXTRA := [dev]
+$(VENV)/installed $(VENV)/installed-dev: $(VENV)/bin/python $(SOURCES)
 	$(RUN) -c 'import torch' 2>/dev/null || $(RUN) -m pip install --disable-pip-version-check $(TORCH)
-	$(RUN) -m pip install --disable-pip-version-check -e '.[dev]'
+	$(RUN) -m pip install --disable-pip-version-check -e '.$(EXTRA)'
 	$(RUN) -m pcseg.info
-	touch $@
+	touch $(VENV)/installed $@
 
 # The same tools, in the same order, as on one's own scans. The data and the labels are kept; the run is made anew.
 demo: install
@@ -62,14 +64,14 @@ table: install
 	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[steps=1000]' 'experiments=[$(subst $(space),$(comma),$(ROWS))]'
 
 test: lint cuda pytest
-lint: install
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # Compiled for the GPUs of the field, run on none: a machine without nvcc passes this by.
-cuda: install
+cuda: $(VENV)/installed-dev
 ifneq ($(NVCC),)
 	mkdir -p build/cuda-check
 	@for source in $(CUDA_SOURCES); do echo "nvcc $$source"; \
@@ -80,7 +82,7 @@ else
 endif
 
 # Once with the compiled library and once with the PyTorch reference alone.
-pytest: install
+pytest: $(VENV)/installed-dev
 	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2
 	$(RUN) -m pytest -n 2
 

@@ -1,7 +1,7 @@
 // How the kernels of this folder run: body(i) for each i in [0, size), in any order, each i writing what is its own.
 //
 // Without nvcc the same files are C++, and body(i) runs in a loop, shuffled: so the tests run on any machine all that is
-// in a kernel but its parallelism (tests/ops/emulated.py). sparse_conv.cu, whose threads share memory, is not of these.
+// in a kernel but its parallelism (tests/ops/emulated.py).
 #pragma once
 #include <cstdint>
 
@@ -27,6 +27,14 @@ PCSEG_HD inline void refuse(const char* name, int64_t value, int64_t limit) {
     throw BadInput{std::string(name) + ": holds " + std::to_string(value) + ", but must be from 0 to " +
                    std::to_string(limit - 1)};
 #endif
+}
+
+// Calls run(0) with a zero of the type that is computed in.
+template <class Run>
+void for_dtype(int64_t dtype, Run run) {
+    if (dtype == PCSEG_FLOAT64) return run(double{});
+    if (dtype == PCSEG_FLOAT32) return run(float{});
+    throw BadInput{"dtype " + std::to_string(dtype) + ": a GPU computes in float32 or float64"};
 }
 
 #if defined(__CUDACC__)

@@ -133,13 +133,6 @@ struct Max {
     }
 };
 
-template <class Run>
-void for_dtype(int64_t dtype, Run run) {
-    if (dtype == PCSEG_FLOAT64) return run(double{});
-    if (dtype == PCSEG_FLOAT32) return run(float{});
-    throw BadInput{"dtype " + std::to_string(dtype) + ": segments are reduced in float32 or float64"};
-}
-
 }  // namespace
 }  // namespace pcseg
 

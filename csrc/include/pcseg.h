@@ -149,9 +149,8 @@ PCSEG_API int pcseg_cuda_neighbours(const double* query, const int64_t* sample, 
                                     int64_t k, double radius, int64_t* index, double* distance, int64_t device,
                                     int64_t stream);
 
-// sparse_conv: every dtype serves; starts is the host's; weight is dense. sum (out_rows, cout), partial
-// (n_offsets, splits, cin, cout) and weight_grad (n_offsets, cin, cout) are float64 for float64 and float32 for all
-// else; sum must come as zeros. Pairs are not checked.
+// sparse_conv: starts is the host's; weight is dense; sum (out_rows, cout) comes as zeros; partial
+// (n_offsets, splits, cin, cout), splits > 0, is workspace. Pairs are not checked.
 PCSEG_API int pcseg_cuda_sparse_conv(int64_t dtype, const void* feats, int64_t cin, const void* weight,
                                      const int32_t* pairs, int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
                                      void* sum, int64_t cout, int64_t device, int64_t stream);

@@ -11,7 +11,6 @@ import torch
 import triton
 from torch import Tensor
 
-from pcseg.errors import InputError
 from pcseg.ops._implicit_gemm_kernels import conv_kernel, weight_grad_kernel
 from pcseg.ops._row_order import DeviceMap, device_map
 from pcseg.ops._tuning import Tile, choose, conv_tiles, weight_grad_tiles
@@ -22,19 +21,19 @@ PROGRAMS = 2048
 
 def sparse_conv(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> Tensor:
     """The op of this name; ``weight`` may have any strides, so a transposed one costs no copy."""
-    known = _device_map(feats, pairs, starts, n_out)
+    known = device_map(pairs, starts, len(feats), n_out)
     (k, cin, cout), feats = weight.shape, feats.contiguous()
     if 0 in (n_out, cout, k):
         return feats.new_zeros(n_out, cout)
     key = ("conv", n_out.bit_length(), k, cin, cout, feats.dtype, _precision(), weight.stride(2) == 1)
-    candidates = conv_tiles(k, cin, cout, feats.element_size())
-    tile = choose(key, candidates, feats, lambda tile: run_conv(tile, feats, weight, pairs, known))
+    candidates, trial = conv_tiles(k, cin, cout, feats.element_size()), known.trial()
+    tile = choose(key, candidates, feats, lambda tile: run_conv(tile, feats, weight, pairs, trial))
     return run_conv(tile, feats, weight, pairs, known)
 
 
 def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     """The op of this name."""
-    known = _device_map(feats, pairs, starts, len(grad))
+    known = device_map(pairs, starts, len(feats), len(grad))
     feats, grad, pairs = feats.contiguous(), grad.contiguous(), pairs.contiguous()
     k, cin, cout = len(starts) - 1, feats.shape[1], grad.shape[1]
     if 0 in (k, cin, cout):
@@ -55,7 +54,7 @@ def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: De
             conv_kernel[(n_tiles * triton.cdiv(cout, tile.columns),)](
                 feats, weight, out, ordered.rows, ordered.firsts, ordered.offsets, ordered.table, group, n_tiles, n_out,
                 cin, cout, *weight.stride(), ADD=group > 0, PRECISION=_precision(),
-                ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth, num_warps=tile.warps, num_stages=tile.stages,
+                **tile.launch(),
             )  # fmt: skip
     return out.to(feats.dtype)
 
@@ -69,18 +68,9 @@ def run_weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, star
     with torch.cuda.device_of(feats):
         weight_grad_kernel[(tiles, shares, k)](
             feats, grad, pairs, starts, partial, pairs.shape[1], cin, cout, PRECISION=_precision(),
-            ROWS=tile.rows, COLUMNS=tile.columns, DEPTH=tile.depth, num_warps=tile.warps, num_stages=tile.stages,
+            **tile.launch(),
         )  # fmt: skip
     return partial.sum(1).to(feats.dtype)
-
-
-def _device_map(feats: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> DeviceMap:
-    known = device_map(pairs, starts, n_out)
-    if known.n_in > len(feats):
-        raise InputError(
-            f"sparse_conv: feats has {len(feats)} rows, the map speaks of {known.n_in}; give all its inputs"
-        )
-    return known
 
 
 def _precision() -> str:

@@ -7,6 +7,8 @@ into the same tile: they are sorted by a mask with a bit per offset (spconv v2, 
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -31,7 +33,7 @@ class SortedRows:
         # The rarer an offset, the higher its bit: what few rows have is then together, and common bits vary within.
         bit = torch.cat([part.argsort(descending=True, stable=True).argsort() for part in counts.split(width)])
         masks = torch.zeros(n_groups * n_out, dtype=torch.int64, device=device)
-        masks.index_add_(0, group * n_out + pairs[1], (1 << bit).to(device)[offset])
+        masks.index_add_(0, group * n_out + pairs[1], (1 << bit).to(device, non_blocking=True)[offset])
         order = _gray_rank(masks.view(n_groups, n_out)).argsort(dim=1, descending=True, stable=True)
         rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=device).expand_as(order))
         place = rank.view(-1)[group * n_out + pairs[1]]
@@ -59,6 +61,7 @@ class DeviceMap:
         self.starts, self._host_starts = starts.to(pairs.device), starts
         self._written = _times_written(pairs)
         self._sorted: dict[tuple[int, int], SortedRows] = {}
+        self._readers: list[torch.cuda.Stream] = []
 
     def serves(self, pairs: Tensor, starts: Tensor, n_out: int) -> bool:
         """Whether this was made of the same map, ``pairs`` being the same tensor."""
@@ -67,30 +70,58 @@ class DeviceMap:
 
     def sorted_rows(self, pairs: Tensor, width: int, size: int) -> SortedRows:
         if (width, size) not in self._sorted:
-            self._sorted[width, size] = SortedRows(pairs, self._host_starts, self.n_out, width, size)
+            made = self._sorted[width, size] = SortedRows(pairs, self._host_starts, self.n_out, width, size)
+            if pairs.is_cuda:  # whoever finds it, on whichever stream, finds it ready
+                torch.cuda.current_stream(pairs.device).synchronize()
+            for stream in self._readers:
+                _outlive(stream, *vars(made).values())
         return self._sorted[width, size]
+
+    def read_by(self, stream: torch.cuda.Stream) -> None:
+        """No memory of this is used again before ``stream`` has done what it was given, should the map go before."""
+        if stream not in self._readers:
+            self._readers.append(stream)
+            parts = (tensor for made in self._sorted.values() for tensor in vars(made).values())
+            _outlive(stream, self.starts, *parts)
+
+    def trial(self) -> DeviceMap:
+        """One that knows the same, and keeps what it learns beyond that to itself."""
+        trial = copy.copy(self)
+        trial._sorted = dict(self._sorted)
+        return trial
 
 
 _known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
-def device_map(pairs: Tensor, starts: Tensor, n_out: int) -> DeviceMap:
-    """The DeviceMap of a map, made when it is first asked for; InputError where it is no map.
+def device_map(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> DeviceMap:
+    """The DeviceMap of a map, made when it is first asked for; InputError where it is none from n_in to n_out rows.
 
     It is found again by the tensor ``pairs`` itself and lives as long as that, so whoever keeps a map keeps this too
     and no caller has to know. It is memory only: where torch hands over another tensor for the same pairs (saved
-    tensors moved to the host and back, say), it is made anew.
+    tensors moved to the host and back, say), it is made anew. Making it waits for the GPU, finding it does not: a CUDA
+    graph can hold a convolution whose map has been used before, and replays that map.
     """
     known = _known.get(pairs)
     if known is None or not known.serves(pairs, starts, n_out):
         known = _known[pairs] = DeviceMap(pairs, starts, n_out)
+    if known.n_in > n_in:
+        raise InputError(f"sparse_conv: feats has {n_in} rows, the map speaks of {known.n_in}; give all its inputs")
+    if pairs.is_cuda:
+        known.read_by(torch.cuda.current_stream(pairs.device))
     return known
+
+
+def _outlive(stream: torch.cuda.Stream, *tensors: Tensor) -> None:
+    for tensor in tensors:
+        tensor.record_stream(stream)
 
 
 def _offsets(pairs: Tensor, starts: Tensor) -> Tensor:
     """The offset of each pair (Q,) int64."""
     k = torch.arange(len(starts) - 1, device=pairs.device)
-    return k.repeat_interleave(starts.diff().to(pairs.device), output_size=pairs.shape[1])
+    counts = starts.diff().to(pairs.device, non_blocking=True)
+    return k.repeat_interleave(counts, output_size=pairs.shape[1])
 
 
 def _gray_rank(mask: Tensor) -> Tensor:

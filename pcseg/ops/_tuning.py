@@ -1,12 +1,14 @@
 """Which tile a kernel uses: the fastest of a few, timed when a shape is first met and remembered on disk.
 
-The choice changes the order of sums, so it may change last bits. It is kept in Triton's cache folder, one JSON file
-each, and a machine that has once chosen repeats itself. Under ``torch.use_deterministic_algorithms(True)`` nothing is
-timed: the first candidate is taken, everywhere and always.
+The first meeting compiles and times up to 16 candidates: that takes a while, and memory for what clears the GPU's cache
+between runs (triton.testing.do_bench). The choice changes the order of sums, so it may change last bits. It is kept in
+Triton's cache folder, one JSON file each, and a machine that has once chosen repeats itself. Under
+``torch.use_deterministic_algorithms(True)`` nothing is timed: the first candidate is taken, everywhere and always.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -19,8 +21,8 @@ from typing import NamedTuple
 import torch
 import triton
 from torch import Tensor
+from triton.errors import TritonError
 from triton.runtime.cache import get_cache_manager
-from triton.runtime.errors import OutOfResources
 from triton.testing import do_bench
 
 
@@ -38,17 +40,25 @@ class Tile(NamedTuple):
     warps: int
     stages: int
 
+    def launch(self) -> dict[str, int]:
+        """What a kernel is launched with. A multiplication and its addition are one operation, whatever Triton's default."""
+        sizes = {"ROWS": self.rows, "COLUMNS": self.columns, "DEPTH": self.depth}
+        return {**sizes, "num_warps": self.warps, "num_stages": self.stages, "enable_fp_fusion": True}
 
-def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> list[Tile]:
+
+@functools.cache
+def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
     """Candidates for a convolution of K offsets; wider groups pass over the output less often, narrower ones waste less."""
     depth = _sides(cin, 128 // itemsize)[0]
     widths = [min(k, 32), *([9] if k > 9 else [])]
-    return [_tile(*sizes) for sizes in product((64, 128), _sides(cout, 128), (depth,), widths, (3, 5))]
+    return tuple(_tile(*sizes) for sizes in product((64, 128), _sides(cout, 128), (depth,), widths, (3, 5)))
 
 
-def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> list[Tile]:
+@functools.cache
+def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
     """Candidates for a weight gradient: rows are input channels, columns output channels, the sums run over pairs."""
-    return [_tile(*sizes) for sizes in product(_sides(cin, 64), _sides(cout, 128), (128 // itemsize,), (1,), (3, 5))]
+    sides = (_sides(cin, 64), _sides(cout, 128), (128 // itemsize,))
+    return tuple(_tile(*sizes) for sizes in product(*sides, (1,), (3, 5)))
 
 
 def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
@@ -58,21 +68,28 @@ def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, r
     """
     if len(candidates) == 1 or not place.is_cuda or torch.are_deterministic_algorithms_enabled():
         return candidates[0]
-    gpu = torch.cuda.get_device_name(place.device)
-    name = json.dumps([gpu, triton.__version__, *map(str, key), candidates])
-    if name not in _chosen:
-        _chosen[name] = _read(name, candidates) or _write(name, min(candidates, key=lambda tile: _time(run, tile)))
-    return _chosen[name]
+    here = (place.device, *key)
+    if here not in _chosen:
+        name = json.dumps([torch.cuda.get_device_name(place.device), triton.__version__, *map(str, key), candidates])
+        _chosen[here] = _read(name, candidates) or _tune(name, candidates, place, run)
+    return _chosen[here]
 
 
-_chosen: dict[str, Tile] = {}
+_chosen: dict[tuple[object, ...], Tile] = {}
+
+
+def _tune(name: str, candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
+    with torch.cuda.device_of(place):  # the clock is that of the current GPU
+        times = {tile: _time(run, tile) for tile in candidates}
+    best = min(times, key=times.__getitem__)
+    return _write(name, best) if times[best] < math.inf else best
 
 
 def _time(run: Callable[[Tile], object], tile: Tile) -> float:
-    """Median milliseconds; infinite where the tile does not fit this GPU."""
+    """Median milliseconds; infinite where the tile does not fit this GPU or cannot be compiled for it."""
     try:
         return do_bench(lambda: run(tile), warmup=5, rep=20, return_mode="median")
-    except OutOfResources:
+    except TritonError:
         return math.inf
 
 

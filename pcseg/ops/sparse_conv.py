@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
+from pcseg.ops._row_order import device_map
 
 
 def sparse_conv(
@@ -29,9 +30,9 @@ def sparse_conv(
 
     ``feats`` (N, Cin), ``weight`` (K, Cin, Cout), both float32, float64, float16 or bfloat16; half precision is
     summed in float32 and rounded once. Under autocast both are cast to its type. ``pairs`` (2, Q) int32 and ``starts``
-    (K+1,) int64 come from :func:`kernel_map`. ``t_pairs``, ``t_starts``: the transposed map (rows swapped, the new
-    output rows ascending in each group), needed where ``feats`` needs a gradient. No gradient of the gradient.
-    On the CPU, the same bits for any number of threads.
+    (K+1,) int64, this on the CPU, come from :func:`kernel_map`. ``t_pairs``, ``t_starts``: the transposed map (rows
+    swapped, the new output rows ascending in each group), needed where ``feats`` needs a gradient. No gradient of the
+    gradient. The same bits each time, on the CPU for any number of threads.
     """
     return torch.ops.pcseg.sparse_conv(*autocast(feats, weight), pairs, starts, n_out, t_pairs, t_starts)
 
@@ -45,24 +46,26 @@ def autocast(feats: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return feats.to(dtype), weight.to(dtype)
 
 
-def _check(feats: Tensor, other: Tensor, pairs: Tensor, starts: Tensor) -> None:
+def _check(feats: Tensor, name: str, other: Tensor, pairs: Tensor, starts: Tensor) -> None:
     if feats.dim() != 2 or feats.dtype != other.dtype or feats.dtype not in native.DTYPES:
         raise InputError(
-            f"sparse_conv: feats {tuple(feats.shape)} {feats.dtype} with {tuple(other.shape)} {other.dtype}; "
-            "give (N, C) feats and a weight of the same floating type"
+            f"sparse_conv: feats {tuple(feats.shape)} {feats.dtype} with {name} {tuple(other.shape)} {other.dtype}; "
+            "give (N, C) feats and both of the same floating type"
         )
+    native.check_devices(feats=feats, pairs=pairs, **{name: other})
     if pairs.dim() != 2 or pairs.shape[0] != 2 or pairs.dtype != torch.int32:
         raise InputError(
             f"sparse_conv: pairs {tuple(pairs.shape)} {pairs.dtype}; give (2, Q) torch.int32, as kernel_map makes them"
         )
-    if starts.dim() != 1 or starts.dtype != torch.int64:
+    if starts.dim() != 1 or starts.dtype != torch.int64 or starts.device.type != "cpu":
         raise InputError(
-            f"sparse_conv: starts {tuple(starts.shape)} {starts.dtype}; give (K+1,) torch.int64, as kernel_map makes them"
+            f"sparse_conv: starts {tuple(starts.shape)} {starts.dtype} on {starts.device}; give (K+1,) torch.int64 on the "
+            "CPU, as kernel_map makes them"
         )
 
 
 def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> None:
-    _check(feats, weight, pairs, starts)
+    _check(feats, "weight", weight, pairs, starts)
     if weight.dim() != 3 or weight.shape[1] != feats.shape[1] or len(starts) != len(weight) + 1:
         raise InputError(
             f"sparse_conv: weight {tuple(weight.shape)} does not fit feats {tuple(feats.shape)} and a map of "
@@ -136,11 +139,12 @@ def convolve(
 
 def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
     _check_weight(feats, weight, pairs, starts, n_out)
-    (k, cin, cout), code = weight.shape, native.DTYPES[feats.dtype]
-    total = torch.zeros(n_out, cout, dtype=_sum_type(feats.dtype), device=feats.device)
+    device_map(pairs, starts, len(feats), n_out)  # refuses what is no map
+    wide, (k, cin, cout) = _wide(feats).contiguous(), weight.shape
+    total = wide.new_zeros(n_out, cout)
     native.call(
-        "pcseg_cuda_sparse_conv", code, feats.contiguous(), cin, weight.contiguous(), pairs.contiguous(), pairs.shape[1],
-        starts.contiguous(), k, total, cout, *native.cuda_place(feats),
+        "pcseg_cuda_sparse_conv", native.DTYPES[wide.dtype], wide, cin, _wide(weight).contiguous(), pairs.contiguous(),
+        pairs.shape[1], starts.contiguous(), k, total, cout, *native.cuda_place(feats),
     )  # fmt: skip
     return total.to(feats.dtype)
 
@@ -156,13 +160,14 @@ def _implicit_gemm(device: torch.device, dtype: torch.dtype) -> ModuleType | Non
 def _triton(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
     kernels = _implicit_gemm(feats.device, feats.dtype)
     if kernels is None:
-        return (_cuda if native.has_cuda() else _reference)(feats, weight, pairs, starts, n_out)
+        with torch.autocast(feats.device.type, enabled=False):
+            return (_cuda if native.has_cuda() else _reference)(feats, weight, pairs, starts, n_out)
     _check_weight(feats, weight, pairs, starts, n_out)
     return kernels.sparse_conv(feats, weight, pairs, starts, n_out)
 
 
 def _weight_grad_reference(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    _check(feats, grad, pairs, starts)
+    _check(feats, "grad", grad, pairs, starts)
     wide_feats, wide_grad = _wide(feats), _wide(grad)
     out = wide_feats.new_empty(len(starts) - 1, feats.shape[1], grad.shape[1])
     for k, (rows_in, rows_out) in enumerate(_groups(pairs, starts)):
@@ -175,7 +180,7 @@ def _weight_grad_fake(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor
 
 
 def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    _check(feats, grad, pairs, starts)
+    _check(feats, "grad", grad, pairs, starts)
     dtype, given = _cpu_type(feats.dtype), feats.dtype
     feats, grad = feats.to(dtype).contiguous(), grad.to(dtype).contiguous()
     code, k, (n, cin), (m, cout) = native.DTYPES[dtype], len(starts) - 1, feats.shape, grad.shape
@@ -190,14 +195,14 @@ def _weight_grad_cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor)
 
 
 def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    _check(feats, grad, pairs, starts)
-    k, cin, cout, splits = len(starts) - 1, feats.shape[1], grad.shape[1], 8
-    out = torch.empty(k, cin, cout, dtype=_sum_type(feats.dtype), device=feats.device)
-    partial = out.new_empty(k, splits, cin, cout)
+    _check(feats, "grad", grad, pairs, starts)
+    device_map(pairs, starts, len(feats), len(grad))
+    wide, (k, cin, cout) = _wide(feats).contiguous(), (len(starts) - 1, feats.shape[1], grad.shape[1])
+    splits = min(64, 1 + 2**19 // (cin * cout + 1))  # enough threads where channels are few, little memory where many
+    out, partial = wide.new_empty(k, cin, cout), wide.new_empty(k, splits, cin, cout)
     native.call(
-        "pcseg_cuda_sparse_conv_weight_grad", native.DTYPES[feats.dtype], feats.contiguous(), cin, grad.contiguous(),
-        cout, pairs.contiguous(), pairs.shape[1], starts.contiguous(), k, partial, splits, out,
-        *native.cuda_place(feats),
+        "pcseg_cuda_sparse_conv_weight_grad", native.DTYPES[wide.dtype], wide, cin, _wide(grad).contiguous(), cout,
+        pairs.contiguous(), pairs.shape[1], starts.contiguous(), k, partial, splits, out, *native.cuda_place(feats),
     )  # fmt: skip
     return out.to(feats.dtype)
 
@@ -205,8 +210,9 @@ def _weight_grad_cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor
 def _weight_grad_triton(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     kernels = _implicit_gemm(feats.device, feats.dtype)
     if kernels is None:
-        return (_weight_grad_cuda if native.has_cuda() else _weight_grad_reference)(feats, grad, pairs, starts)
-    _check(feats, grad, pairs, starts)
+        with torch.autocast(feats.device.type, enabled=False):
+            return (_weight_grad_cuda if native.has_cuda() else _weight_grad_reference)(feats, grad, pairs, starts)
+    _check(feats, "grad", grad, pairs, starts)
     return kernels.sparse_conv_weight_grad(feats, grad, pairs, starts)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ def to_device(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> Tensor:
     feats, weight, pairs = to_device(feats, weight, pairs)
-    return kernels.run_conv(tile, feats, weight, pairs, device_map(pairs, starts, n_out)).cpu()
+    return kernels.run_conv(tile, feats, weight, pairs, device_map(pairs, starts, len(feats), n_out)).cpu()
 
 
 def weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
@@ -168,6 +170,49 @@ def test_a_map_of_more_inputs_than_there_are_is_refused() -> None:
         kernels.sparse_conv_weight_grad(feats, grad, pairs, starts)
 
 
+def test_tuning_keeps_the_order_of_the_winner_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, tiles = [], [small_tile(27), small_tile(9)]
+
+    def choose(key: object, candidates: object, place: object, run: Callable[[Tile], Tensor]) -> Tile:
+        tried.extend(run(tile) for tile in tiles)
+        return tiles[1]
+
+    monkeypatch.setattr(kernels, "choose", choose)
+    feats, weight, _, pairs, starts = case()
+    feats, weight, pairs = to_device(feats, weight, pairs)
+    out = kernels.sparse_conv(feats, weight, pairs, starts, len(feats))
+    torch.testing.assert_close(tried[0], out, rtol=1e-5, atol=1e-4)
+    assert list(device_map(pairs, starts, len(feats), len(feats))._sorted) == [(9, 32)]
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="no GPU")
+def test_a_known_map_makes_nobody_wait() -> None:
+    feats, weight, grad, pairs, starts = case()
+    feats, weight, grad, pairs = to_device(feats, weight, grad, pairs)
+    found = []
+    for mode in ("default", "error"):
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            found.append((kernels.sparse_conv(feats, weight, pairs, starts, len(feats)),
+                          kernels.sparse_conv_weight_grad(feats, grad, pairs, starts)))  # fmt: skip
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="no GPU")
+def test_a_cuda_graph_replays_them() -> None:
+    feats, weight, _, pairs, starts = case()
+    feats, weight, pairs = to_device(feats, weight, pairs)
+    expected = kernels.sparse_conv(feats, weight, pairs, starts, len(feats))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = kernels.sparse_conv(feats, weight, pairs, starts, len(feats))
+    out.zero_()
+    graph.replay()
+    assert torch.equal(out, expected)
+
+
 @pytest.mark.skipif(DEVICE == "cpu", reason="no GPU")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_the_op_uses_them_on_a_gpu(dtype: torch.dtype) -> None:
@@ -185,15 +230,17 @@ def test_the_op_uses_them_on_a_gpu(dtype: torch.dtype) -> None:
 
 def test_they_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
     """In a process of its own: what is interpreted cannot be compiled. Tensor cores are used, shared memory is enough."""
+    if version("triton").startswith("3.2."):
+        pytest.skip("triton.compile took other arguments then")
     env = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "tests.ops.compile_triton"], env=env, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 18
+    assert len(lines) == 24
     limits = {"sm_80": 163, "sm_90": 227, "sm_100": 227}  # KiB of shared memory a block may have
     for line in lines:
-        _, arch, _, shared, tensor_cores = line.split(maxsplit=4)
+        _, arch, precision, shared, tensor_cores = line.split(maxsplit=4)
         assert int(shared) <= limits[arch] * 1024, line
-        assert tensor_cores == "tensor cores", line
+        assert tensor_cores == ("no tensor cores" if precision == "ieee" else "tensor cores"), line

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from pcseg.errors import InputError
 from pcseg.ops import _row_order, kernel_map
@@ -78,12 +79,12 @@ def test_sorting_leaves_out_most_of_what_is_absent() -> None:
 def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
     pairs, starts, n_out = a_map(3)
     before = len(_row_order._known)
-    known = device_map(pairs, starts, n_out)
-    assert device_map(pairs, starts, n_out) is known
-    assert device_map(pairs, starts.clone(), n_out) is known
+    known = device_map(pairs, starts, n_out, n_out)
+    assert device_map(pairs, starts, n_out, n_out) is known
+    assert device_map(pairs, starts.clone(), n_out, n_out) is known
     assert known.sorted_rows(pairs, 27, 64) is known.sorted_rows(pairs, 27, 64)
     assert known.n_in == int(pairs[0].max()) + 1
-    assert device_map(pairs, starts, n_out + 1) is not known
+    assert device_map(pairs, starts, n_out, n_out + 1) is not known
     held = [weakref.ref(known), weakref.ref(known.sorted_rows(pairs, 27, 64))]
     gc.disable()
     try:
@@ -94,14 +95,37 @@ def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
         gc.enable()
 
 
+def test_what_a_trial_sorts_goes_with_it() -> None:
+    pairs, starts, n_out = a_map(3)
+    known = device_map(pairs, starts, n_out, n_out)
+    kept, trial = known.sorted_rows(pairs, 27, 64), known.trial()
+    assert trial.sorted_rows(pairs, 27, 64) is kept
+    lost = weakref.ref(trial.sorted_rows(pairs, 9, 64))
+    del trial
+    assert lost() is None
+    assert list(known._sorted) == [(27, 64)]
+
+
+def test_all_parts_outlive_every_stream_that_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: set[tuple[int, object]] = set()
+    monkeypatch.setattr(Tensor, "record_stream", lambda tensor, stream: recorded.add((id(tensor), stream)))
+    pairs, starts, n_out = a_map(3)
+    known = device_map(pairs, starts, n_out, n_out)
+    parts = [known.starts]
+    for stream, width in (("first", 27), ("second", 9), ("first", 9)):
+        known.read_by(stream)  # type: ignore[arg-type]
+        parts += vars(known.sorted_rows(pairs, width, 64)).values()
+    assert recorded == {(id(part), stream) for part in parts for stream in ("first", "second")}
+
+
 def test_a_map_written_over_is_another_map() -> None:
     pairs, starts, n_out = a_map(3)
-    known = device_map(pairs, starts, n_out)
+    known = device_map(pairs, starts, n_out, n_out)
     pairs[0] = pairs[0].flip(0)
-    assert device_map(pairs, starts, n_out) is not known
+    assert device_map(pairs, starts, n_out, n_out) is not known
     with torch.inference_mode():
         frozen = pairs.clone()
-        assert device_map(frozen, starts, n_out) is device_map(frozen, starts, n_out)
+        assert device_map(frozen, starts, n_out, n_out) is device_map(frozen, starts, n_out, n_out)
 
 
 def test_a_map_that_is_none_is_refused() -> None:
@@ -111,16 +135,16 @@ def test_a_map_that_is_none_is_refused() -> None:
     negative[0, 5] = -1
     for broken in ((swapped, starts), (negative, starts), (pairs, starts.flip(0)), (pairs[:, 1:], starts)):
         with pytest.raises(InputError, match="give those kernel_map made"):
-            device_map(*broken, n_out)
+            device_map(*broken, n_out, n_out)
     with pytest.raises(InputError, match=f"no map to {n_out - 1} rows"):
-        device_map(pairs, starts, n_out - 1)
+        device_map(pairs, starts, n_out, n_out - 1)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_torch_hands_over_the_very_tensors_of_a_map(compiled: bool) -> None:
-    """What the order is found by: the dispatcher, autograd and torch.compile pass on ``pairs`` itself, no copy of it."""
+@pytest.mark.parametrize("way", ["plain", "compiled", "recomputed"])
+def test_torch_hands_over_the_very_tensors_of_a_map(way: str) -> None:
+    """What the order is found by: the dispatcher, autograd, torch.compile and recomputation pass on ``pairs`` itself."""
     seen: list[tuple[int, int]] = []
-    library = torch.library.Library(f"pcseg_test_{int(compiled)}", "DEF")
+    library = torch.library.Library(f"pcseg_test_{way}", "DEF")
     library.define("f(Tensor x, Tensor pairs) -> Tensor")
     op = getattr(torch.ops, library.ns).f
 
@@ -137,6 +161,10 @@ def test_torch_hands_over_the_very_tensors_of_a_map(compiled: bool) -> None:
         lib=library,
     )
     pairs, x = torch.zeros(2, 7, dtype=torch.int32), torch.ones(3, requires_grad=True)
-    call = torch.compile(op, backend="aot_eager") if compiled else op
+    call = {
+        "plain": op,
+        "compiled": torch.compile(op, backend="aot_eager"),
+        "recomputed": lambda x, pairs: checkpoint(lambda x: op(x, pairs).sin(), x, use_reentrant=False),
+    }[way]
     call(x, pairs).sum().backward()
-    assert seen == [(id(pairs), pairs.data_ptr())] * 2
+    assert seen == [(id(pairs), pairs.data_ptr())] * (3 if way == "recomputed" else 2)

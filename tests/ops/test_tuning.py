@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,12 @@ import torch
 if importlib.util.find_spec("triton") is None:
     pytest.skip("Triton is not installed", allow_module_level=True)
 
+from triton.errors import TritonError
+
 from pcseg.ops import _tuning
 from pcseg.ops._tuning import Tile, choose, conv_tiles, weight_grad_tiles
 
+TIME = _tuning._time
 TILES = [Tile(64, side, 16, 27, 4, 3) for side in (16, 32, 64)]
 
 
@@ -22,6 +27,9 @@ class OnGpu:
     """Stands for a tensor on a GPU."""
 
     is_cuda, device = True, "cuda"
+
+    def get_device(self) -> int:
+        return -1
 
 
 @pytest.fixture
@@ -50,6 +58,45 @@ def test_the_fastest_is_taken_and_remembered(timed: list[Tile], monkeypatch: pyt
     monkeypatch.setattr(_tuning, "_chosen", {})  # another process
     assert choose(("conv", 7), TILES, place, print) == TILES[1]  # type: ignore[arg-type]
     assert timed == TILES * 2
+
+
+def test_what_cannot_be_compiled_is_not_taken(
+    timed: list[Tile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken: list[Tile] = TILES[:2]
+
+    def run(tile: Tile) -> None:
+        if tile in broken:
+            raise TritonError
+
+    def bench(timed_run: Callable[[], None], **_: object) -> float:
+        timed_run()
+        return 1.0
+
+    monkeypatch.setattr(_tuning, "do_bench", bench)
+    monkeypatch.setattr(_tuning, "_time", TIME)
+    assert choose(("conv", 7), TILES, OnGpu(), run) == TILES[2]  # type: ignore[arg-type]
+    broken.append(TILES[2])
+    assert choose(("conv", 8), TILES, OnGpu(), run) in TILES  # whose own error then tells why
+    assert len(list(tmp_path.rglob("tile.json"))) == 1
+
+
+def test_the_clock_is_that_of_the_gpu_of_the_tensors(timed: list[Tile], monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[object] = []
+
+    @contextmanager
+    def device_of(place: object) -> Iterator[None]:
+        current.append(place)
+        yield
+        assert timed == TILES
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device_of", device_of)
+    time = _tuning._time
+    monkeypatch.setattr(_tuning, "_time", lambda run, tile: time(run, tile) if current == [place] else 1 / 0)
+    place = OnGpu()
+    assert choose(("conv", 7), TILES, place, print) == TILES[1]  # type: ignore[arg-type]
+    assert not current
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "[64, 16, 16, 27, 4, 99]", "{}"])

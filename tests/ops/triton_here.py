@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from typing import Any
 
@@ -13,6 +14,7 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="Triton is not installed")
 
 
+@functools.cache
 def repair_interpreter() -> None:
     """From numpy 2.4 on an array of one number is no int: loops to a loaded bound fail in Triton 3.6's interpreter."""
     from triton.runtime import interpreter  # only where Triton is

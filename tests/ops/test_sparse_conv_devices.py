@@ -1,0 +1,60 @@
+"""Which kernel of the sparse convolution serves whom, and what each refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from pcseg.errors import InputError
+from tests.ops.test_sparse_conv import case, random_like
+
+module = sys.modules["pcseg.ops.sparse_conv"]
+
+
+def test_a_pointer_of_another_device_is_refused() -> None:
+    """The kernels themselves are asked: "meta" stands for the GPU."""
+    feats, weight, pairs, starts, _ = case()
+    n, there = len(feats), [tensor.detach().to("meta") for tensor in case()]
+    grad_there = random_like(n, 4).to("meta")
+    for kernel in (module._reference, module._cpu, module._cuda):
+        with pytest.raises(InputError, match="weight: on meta, but feats on cpu"):
+            kernel(feats, there[1], pairs, starts, n)
+        with pytest.raises(InputError, match="pairs: on meta, but feats on cpu"):
+            kernel(feats, weight, there[2], starts, n)
+        with pytest.raises(InputError, match=r"starts .* on meta; .* on the CPU"):
+            kernel(there[0], there[1], there[2], there[3], n)
+    for kernel in (module._weight_grad_reference, module._weight_grad_cpu, module._weight_grad_cuda):
+        with pytest.raises(InputError, match="grad: on meta, but feats on cpu"):
+            kernel(feats, grad_there, pairs, starts)
+        with pytest.raises(InputError, match=r"starts .* on meta; .* on the CPU"):
+            kernel(there[0], grad_there, there[2], there[3])
+
+
+def test_what_triton_does_not_take_is_summed_in_float32_under_autocast_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_implicit_gemm", lambda device, dtype: None)
+    monkeypatch.setattr(module.native, "has_cuda", lambda: False)
+    feats, weight, pairs, starts, _ = case(dtype=torch.bfloat16)
+    feats, weight, grad = feats.detach(), weight.detach(), random_like(len(feats), 4, dtype=torch.bfloat16)
+    out, weight_grad = (
+        module._reference(feats, weight, pairs, starts, len(feats)),
+        module._weight_grad_reference(feats, grad, pairs, starts),
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(module._triton(feats, weight, pairs, starts, len(feats)), out)
+        assert torch.equal(module._weight_grad_triton(feats, grad, pairs, starts), weight_grad)
+
+
+def test_the_cpu_has_no_need_of_triton() -> None:
+    """Importing it takes a while; torch._dynamo does so by itself."""
+    code = """if True:
+        import sys, torch, pcseg.ops
+        coords = torch.zeros(1, 4, dtype=torch.int32)
+        pairs, starts = pcseg.ops.kernel_map(coords, coords, coords[:, 1:])
+        weight = torch.ones(1, 2, 3, requires_grad=True)
+        pcseg.ops.sparse_conv(torch.ones(1, 2), weight, pairs, starts, 1).sum().backward()
+        assert not {"triton", "pcseg.ops._implicit_gemm"} & set(sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
