@@ -27,6 +27,7 @@ from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
 from pcseg.engine.evaluate import evaluate
 from pcseg.engine.folder import RunFolder
+from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import Predictor, choose_device, set_threads
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
@@ -148,6 +149,8 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
     except ValueError as error:
         raise InputError(f"precision={config.precision}: {str(error).splitlines()[0]}") from error
     fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     return fabric
 
 

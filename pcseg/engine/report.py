@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-import resource
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from pcseg.data.dataset import TrainDataset
 from pcseg.data.scene import read_scene
+from pcseg.engine.memory import peak_memory
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
 from pcseg.metrics import ConfusionMatrix
@@ -51,18 +49,6 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
     if dataset.labels is not None:
         return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
     return {"count": count, "fraction": count / max(points, 1), "sha256": digest.hexdigest()}
-
-
-def peak_memory() -> dict[str, float]:
-    """GiB that this process held at its worst: ``cpu``, all of it, and ``cuda``, the tensors on its GPU if it used one.
-
-    Linux counts what the process was started from too, where that was larger.
-    """
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = {"cpu": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
-    if torch.cuda.is_initialized():
-        peak["cuda"] = max(torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count()))
-    return {device: round(size / 2**30, 3) for device, size in peak.items()}
 
 
 def number(value: float) -> float | None:

@@ -21,7 +21,7 @@ from pcseg.engine.checkpoint import (
     write_tensors,
 )
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.report import peak_memory
+from pcseg.engine.memory import peak_memory
 from pcseg.errors import InputError
 from pcseg.metrics import ConfusionMatrix
 
