@@ -92,8 +92,10 @@ class Layer(nn.Module):
 
 class Library:
     def __init__(self, device: str) -> None:
+        self.remark = ""
         if torch.device(device).type == "cpu":
             _mend()
+            self.remark = "is not as it comes: its CPU build adds rows up wrongly on several threads, so that here it does so on one"
         self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:
