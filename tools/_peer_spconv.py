@@ -95,7 +95,7 @@ class Library:
         self.remark = ""
         if torch.device(device).type == "cpu":
             _mend()
-            self.remark = "is not as it comes: its CPU build adds rows up wrongly on several threads, so that here it does so on one"
+            self.remark = "is patched: its CPU build adds rows up on several threads and gets some wrong, so that here one does it"
         self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:

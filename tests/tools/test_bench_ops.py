@@ -89,7 +89,7 @@ def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str)
     assert [row["impl"] for row in rows] == ["pcseg", name] * 6
     assert done.stdout.count(f"| {name} |") == 6
     assert ("spconv is wrong: result 0 is off by" in done.stdout) == (name != "spconv")
-    assert "\nspconv is not as it comes" in done.stdout
+    assert "\nspconv is patched" in done.stdout
 
 
 def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
