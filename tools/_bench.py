@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -17,9 +18,7 @@ from _bench_clouds import Cloud
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-"""Greatest difference of two results of an op, over the greatest value, that rounding explains (on a GPU that of TF32)."""
-SIZE = 2048
-"""Side of the matrices whose product sets the limit."""
+"""Greatest difference of two results of an op, over the greatest value, that rounding explains (that of TF32 too)."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,24 @@ class Task:
     flops: int | None = None
 
 
-def matmul(device: str, dtype: torch.dtype) -> Task:
-    """torch.mm of two SIZE x SIZE matrices: the rate that the limits are taken from."""
-    a, b = torch.randn(2, SIZE, SIZE, device=device, dtype=dtype)
-    return Task(lambda: torch.mm(a, b), lambda: (torch.mm(a, b),), flops=2 * SIZE**3)
+def side(device: str) -> int:
+    """Side of the matrices whose product sets the limit: large enough to keep all of a device busy."""
+    return 2048 if torch.device(device).type == "cpu" else 8192
+
+
+def matmul(device: str, dtype: torch.dtype, size: int | None = None) -> Task:
+    """torch.mm of two square matrices of that side, or of ``size``: the rate that the limits are taken from."""
+    a, b = torch.randn(2, *2 * [size or side(device)], device=device, dtype=dtype)
+    return Task(lambda: torch.mm(a, b), lambda: (torch.mm(a, b),))
+
+
+@functools.cache
+def limit_dtype(device: str, dtype: torch.dtype) -> torch.dtype:
+    """The type whose product sets the limit: ``dtype``, or float32 on a CPU that multiplies that faster."""
+    if torch.device(device).type != "cpu" or dtype == torch.float32:
+        return dtype
+    seconds = interleaved({str(kind): matmul(device, kind, 512) for kind in (torch.float32, dtype)}, 5, 0.02)
+    return dtype if seconds[str(dtype)] <= seconds[str(torch.float32)] else torch.float32
 
 
 def interleaved(tasks: Mapping[str, Task], repeats: int, seconds: float) -> dict[str, float]:

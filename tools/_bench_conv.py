@@ -40,16 +40,20 @@ class _Work:
         self.backward = case.mode == "forward_backward"
         self.layer = built(library, self.conv).train(self.backward)
         self.coords = torch.from_numpy(case.cloud.coords).to(case.device)
-        start = library.tensor(self.coords, _random(len(self.coords), channels, case.device, dtype))
+        start = library.tensor(self.coords, _random(len(self.coords), channels, case.device, dtype, 0))
         with torch.set_grad_enabled(self.backward):
             if case.op == "up2":
                 start = built(library, _conv("down2", channels).to(case.device, dtype)).train(self.backward)(start)
             rows = self.coords if case.with_map else start.coords
-            self.feats = _placed(_random(len(rows), channels, case.device, dtype), rows).requires_grad_(self.backward)
+            self.feats = _placed(_random(len(rows), channels, case.device, dtype, 0), rows).requires_grad_(
+                self.backward
+            )
             self.start = None if case.with_map else start.replace(self.feats)
             y = self.once()
         self.order, self.out_order = lexicographic(rows), lexicographic(y.coords)
-        self.grad = _placed(_random(len(y.coords), channels, case.device, dtype), y.coords) if self.backward else None
+        self.grad = None
+        if self.backward:
+            self.grad = _placed(_random(len(y.coords), channels, case.device, dtype, 1), y.coords)
 
     def once(self) -> Any:
         """The output voxels, from coordinates where the map counts, else from voxels whose map is known."""
@@ -97,10 +101,10 @@ def _conv(op: str, channels: int) -> Conv:
         return (SparseConv3d if op == "down2" else SparseConvTranspose3d)(channels, channels, 2, 2)
 
 
-@functools.lru_cache(maxsize=2)
-def _random(rows: int, channels: int, device: str, dtype: torch.dtype) -> Tensor:
+@functools.lru_cache(maxsize=3)
+def _random(rows: int, channels: int, device: str, dtype: torch.dtype, seed: int) -> Tensor:
     """The same numbers for all implementations, kept once, since those of a large case are gigabytes."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     return torch.randn(rows, channels, generator=generator).to(device, dtype)
 
 

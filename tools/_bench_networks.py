@@ -26,7 +26,8 @@ def prepare(case: Case, impl: str) -> Task:
     """A pass of the network ``case.op`` by one of IMPLS or a peer; every pass starts at int32 coordinates.
 
     forward: inference, in eval mode. forward_backward: training mode, the mean square of the scores, and the gradients
-    of all weights. Norms, linear layers and what lies between are torch's in all, and convolutions are the library's.
+    of all weights. Convolutions are the library's; norms, linear layers and what lies between are torch's, except that
+    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions.
     """
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     name = "pcseg" if impl in IMPLS else impl
@@ -46,17 +47,17 @@ class _Work:
         self.feats = torch.rand(len(self.coords), FEATURES, generator=generator).to(case.device, case.dtype)
         # Norms over the few voxels of the coarsest level magnify rounding; a wrong layer is off by the whole.
         self.tolerance = TOLERANCE[case.dtype] * (20 if self.backward else 1)
-        passes = 3 if self.backward else 1
-        self.flops = passes * _flops(plain, SparseTensor(self.feats, self.coords))
+        self.position = self.coords[:, 1:].float()  # only passed through, so in whatever order the library's rows are
+        self.flops = _flops(plain, SparseTensor(self.feats, self.coords), self.backward)
         self.network = plain if name == "pcseg" else _with_layers_of(self.library, plain)
         self.network.train(self.backward)
-        self.call = torch.compile(self.network) if compiled else self.network
+        self.call = torch.compile(self.network, dynamic=True) if compiled else self.network
 
     def run(self) -> tuple[Any, Tensor, tuple[Tensor, ...]]:
         """The library's input tensor, the scores of its rows, and the gradients of all weights where they are asked for."""
         with torch.set_grad_enabled(self.backward):
             x = self.library.tensor(self.coords, self.feats)
-            logits = self.call(x).logits
+            logits = self.call(x, self.position).logits
             if not self.backward:
                 return x, logits, ()
             return x, logits, torch.autograd.grad(logits.square().mean(), list(self.network.parameters()))
@@ -89,8 +90,8 @@ def _with_layers_of(library: Any, network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def _flops(network: nn.Module, x: SparseTensor) -> int:
-    """Multiplications and additions of a forward pass, in convolutions and linear layers."""
+def _flops(network: nn.Module, x: SparseTensor, backward: bool) -> int:
+    """Multiplications and additions of a pass, in convolutions and linear layers; the input gets no gradient."""
     counts = []
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], _: Any) -> None:
@@ -104,4 +105,4 @@ def _flops(network: nn.Module, x: SparseTensor) -> int:
     network.eval()(x)
     for hook in hooks:
         hook.remove()
-    return sum(counts)
+    return 3 * sum(counts) - counts[0] if backward else sum(counts)

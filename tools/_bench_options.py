@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,15 +13,16 @@ from tqdm import tqdm
 from _bench import DTYPES, Case
 from _bench_clouds import Cloud, room, scene
 from _bench_memory import Prepare
-from _bench_rows import Report, as_json, measure
+from _bench_rows import Remark, Report, as_json, measure
 from _bench_table import header, remarked, table
 from _cli import check_output, option
-from _peers import CPU_PEERS, GPU_PEERS, peers
+from _peers import CPU_PEERS, GPU_PEERS, open_library, peers
 from pcseg.engine.predict import choose_device
 from pcseg.errors import InputError
 from pcseg.files import write_json
 
 MODES = ("forward", "forward_backward")
+MEMORY = "also measure peak memory, each in a process of its own; on a GPU what torch's allocator hands out, no more"
 
 
 @dataclass
@@ -39,12 +41,12 @@ class Common:
     seconds: float = option("a sample repeats short work for at least about this long", 0.3)
     device: str = option("cpu, cuda or auto", "auto")
     dtype: str = option("float32, float16 or bfloat16", "float32")
-    memory: bool = option("also measure peak memory, each in a process of its own", False)
+    memory: bool = option(MEMORY, False)
     json: str | None = option("JSON file for the rows, written after each case", None)
 
 
 def check(options: Common) -> None:
-    """Raise InputError for the first value that cannot be; set device and threads."""
+    """Raise InputError for the first value that cannot be; set device, threads and how float32 is multiplied."""
     for name, values, known in (("modes", options.modes, MODES), ("dtype", [options.dtype], DTYPES)):
         choose(name, values, known)
     for name, least in (("repeats", 1), ("threads", 1), ("seconds", 0)):
@@ -55,10 +57,13 @@ def check(options: Common) -> None:
     if not options.voxels and options.scene is None:
         raise InputError("voxels=[]: nothing to run on; give a number of voxels or scene=<folder>")
     if options.json is not None:
-        check_output(options.json, folder=False)
+        check_output(options.json, folder=False, name="json")
     options.device = str(choose_device(options.device))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+        for library in ("OMP", "MKL", "OPENBLAS"):  # peers that bring their own read these when they are imported
+            os.environ[f"{library}_NUM_THREADS"] = str(options.threads)
+    torch.set_float32_matmul_precision("highest")  # no TF32
 
 
 def choose(name: str, values: Iterable[str], known: Iterable[str]) -> None:
@@ -110,4 +115,5 @@ def bench(
     print(header(reports, found, options.dtype, options.device, measured))
     print()
     print(table(rows))
-    print(remarked([remark for report in reports for remark in report.remarks]))
+    remarks = [Remark(name, remark, "") for name in measured if (remark := open_library(name, options.device).remark)]
+    print(remarked(remarks + [remark for report in reports for remark in report.remarks]))

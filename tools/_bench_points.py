@@ -43,9 +43,9 @@ def implementations(case: Case) -> list[str]:
 def prepare(case: Case, impl: str) -> Task:
     """The way of ``impl`` to do one of PEERS.
 
-    voxelize: the voxels of all points, and the voxel of each. kernel_map: the 3x3x3 neighbours of all voxels. segment:
-    the mean of the features of each voxel's points. neighbours: the K nearest voxels of each, by one of its points.
-    devoxelize: the features of each point's voxel.
+    voxelize: the voxels of all points, the first point of each, and the voxel of each point. kernel_map: the 3x3x3
+    neighbours of all voxels. segment: the mean of the features of each voxel's points. neighbours: the K nearest voxels
+    of each, by one of its points. devoxelize: the features of each point's voxel.
     """
     if impl == "reference":
         within = functools.partial(reference_ops, case.device)
@@ -64,7 +64,7 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
     if case.op == "voxelize":
         points = torch.from_numpy(cloud.coords[cloud.voxel]).to(on)
         divide = {"pcseg": ops.voxelize, "numpy": _voxelize_numpy, "torch": _voxelize_torch}[impl]
-        return lambda: divide(points), lambda: tuple(divide(points)[-2:])
+        return lambda: divide(points), lambda: tuple(divide(points))
     if case.op == "neighbours":
         first = np.unique(cloud.voxel, return_index=True)[1]
         position = torch.from_numpy(cloud.points[first]).to(on)
@@ -117,7 +117,9 @@ def _voxelize_torch(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     keys = points[:, 0].long()
     for axis in (1, 2, 3):
         keys = keys << 20 | points[:, axis]
-    return torch.unique(keys, return_inverse=True, return_counts=True)
+    found, inverse, counts = torch.unique(keys, return_inverse=True, return_counts=True)
+    number = torch.arange(len(keys), device=keys.device)
+    return torch.empty_like(found).scatter_reduce_(0, inverse, number, "amin", include_self=False), inverse, counts
 
 
 def _kernel_map_numpy(inputs: Tensor, outputs: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-REFERENCES = {
-    "kernel_map": ("kernel_map", "_reference"),
-    "neighbours": ("neighbours", "_reference"),
-    "segment_max": ("segment", "_max_reference"),
-    "sparse_conv": ("sparse_conv", "_reference"),
-    "sparse_conv_weight_grad": ("sparse_conv", "_weight_grad_reference"),
-    "voxelize": ("voxelize", "_reference"),
-    "weighted_sum": ("segment", "_sum_reference"),
-}
-"""Ops that have kernels of their own, and the function of a module of pcseg.ops that defines each."""
+import pcseg.ops  # noqa: F401  # declares the ops
+
+REFERENCE = torch._C.DispatchKey.CompositeExplicitAutograd
 
 
 @contextmanager
 def reference_ops(device: str) -> Iterator[None]:
-    """Within, the ops run their reference on ``device``, gradients included; needs torch 2.7 or newer."""
+    """Within, all ops run their reference on ``device``, gradients included; needs torch 2.7 or newer."""
+    key = torch.device(device).type.upper()
     with torch.library._scoped_library("pcseg", "IMPL") as library:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Warning only once", UserWarning)  # of what is wanted here
-            for op, (module, function) in REFERENCES.items():
-                definition = getattr(importlib.import_module(f"pcseg.ops.{module}"), function)
-                library.impl(op, definition, torch.device(device).type.upper())
+            for name in torch._C._dispatch_get_registrations_for_dispatch_key(key):
+                namespace, _, op = name.partition("::")
+                if namespace == "pcseg":
+                    library.impl(op, functools.partial(getattr(torch.ops.pcseg, op).default._op_dk, REFERENCE), key)
         yield

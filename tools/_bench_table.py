@@ -7,14 +7,14 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import _peers
-from _bench import SIZE
+from _bench import DTYPES, limit_dtype, side
 from _bench_clouds import Cloud
 from _bench_rows import Remark, Report, Row
 from pcseg.info import describe
@@ -49,36 +49,38 @@ def _short(value: float | None) -> str:
 
 
 def remarked(remarks: Sequence[Remark]) -> str:
-    """A line for each thing that is wrong with an implementation, with the first case it was found in."""
+    """A line for each thing to be said about an implementation, with the first case it was found in."""
     where: dict[tuple[str, str], list[str]] = {}
     for remark in remarks:
         where.setdefault((remark.impl, remark.what), []).append(remark.case)
     lines = []
     for (impl, what), cases in where.items():
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
-        lines.append(f"\n{impl} {what} ({cases[0]}{more})")
+        lines.append(f"\n{impl} {what}{f' ({cases[0]}{more})' * bool(cases[0])}")
     return "\n".join(lines)
 
 
 def header(reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]) -> str:
     """Where and on what the table was measured: a paragraph of Markdown."""
-    return "\n".join(_facts(reports, clouds, dtype, device, peers))
-
-
-def _facts(
-    reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]
-) -> Iterator[str]:
-    facts = describe()
-    machine = _processor() if torch.device(device).type == "cpu" else torch.cuda.get_device_name(device)
+    kind = torch.device(device).type
+    machine = _processor() if kind == "cpu" else torch.cuda.get_device_name(device)
+    arithmetic = f"{dtype}{' (no TF32)' * (kind == 'cuda' and dtype == 'float32')}"
     versions = ", ".join([f"torch {torch.__version__}", *map(_peers.version, peers)])
-    yield f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {facts['instruction set']}, {dtype}, {versions},"
-    yield f"{datetime.datetime.now().date().isoformat()}. Medians of interleaved repeats."
-    rates = [report.rate for report in reports]
-    yield f"torch.mm of two {SIZE} x {SIZE} matrices reached {min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile."
-    for cloud in clouds:
-        yield f"{cloud.name}: {len(cloud):,} voxels, {cloud.pairs():.1f} pairs each in 3x3x3, {len(cloud.points):,} points."
+    limit = str(limit_dtype(device, DTYPES[dtype])).removeprefix("torch.")
+    rates, size = [report.rate for report in reports], side(device)
     command = " ".join([f"tools/{Path(sys.argv[0]).name}", *map(shlex.quote, sys.argv[1:])])
-    yield f"`python {command}`"
+    return "\n".join(
+        [
+            f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {describe()['instruction set']}, {arithmetic}, {versions},",
+            f"{datetime.datetime.now().date().isoformat()}. Medians of interleaved repeats.",
+            f"torch.mm of two {size} x {size} matrices of {limit} reached {min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile.",
+            *(
+                f"{c.name}: {len(c):,} voxels, {c.pairs():.1f} pairs each in 3x3x3, {len(c.points):,} points."
+                for c in clouds
+            ),
+            f"`python {command}`",
+        ]
+    )
 
 
 def _processor() -> str:

@@ -42,13 +42,13 @@ def guard(action: Callable[[], object]) -> NoReturn:
     sys.exit(0)
 
 
-def check_output(output: str, folder: bool) -> None:
-    """Raise InputError, before the work is done, where ``output`` cannot become a file (or a folder)."""
+def check_output(output: str, folder: bool, name: str = "output") -> None:
+    """Raise InputError, before the work is done, where ``output``, given as ``name``, cannot become a file (or a folder)."""
     if not folder and os.path.isdir(output):
-        raise InputError(f"output={output}: is a folder; give the name of a file")
+        raise InputError(f"{name}={output}: is a folder; give the name of a file")
     for path in [Path(output)] * folder + [*Path(output).parents]:
         if os.path.exists(path) and not os.path.isdir(path):
-            raise InputError(f"output={output}: cannot write there, {path} is a file and no folder; choose another")
+            raise InputError(f"{name}={output}: cannot write there, {path} is a file and no folder; choose another")
 
 
 def parse(options: type[T], arguments: list[str]) -> T:

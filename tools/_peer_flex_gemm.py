@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from flex_gemm.kernels.triton.spconv import config
 from flex_gemm.ops import spconv
 from torch import Tensor, nn
 
@@ -60,7 +61,10 @@ class Layer(nn.Module):
 
 
 class Library:
+    remark = ""
+
     def __init__(self, device: str) -> None:
+        config.allow_tf32 = False  # as torch, pcseg and spconv multiply float32
         self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:

@@ -54,6 +54,8 @@ class Layer(nn.Module):
 
 
 class Library:
+    remark = ""
+
     def __init__(self, device: str) -> None:
         pass
 

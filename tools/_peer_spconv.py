@@ -92,8 +92,10 @@ class Layer(nn.Module):
 
 class Library:
     def __init__(self, device: str) -> None:
+        self.remark = ""
         if torch.device(device).type == "cpu":
             _mend()
+            self.remark = "is patched: its CPU build adds rows up on several threads and gets some wrong, so that here one does it"
         self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:

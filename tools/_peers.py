@@ -5,6 +5,9 @@ An adapter is a file ``_peer_<name>.py`` with a class ``Library(device)``:
 - ``tensor(coords, feats)``: their tensor on new voxels (N, 4) int32, nothing known of them yet, as a :class:`PeerTensor`.
 - ``layer(conv)``: their layer for ours, a module from PeerTensor to PeerTensor whose only parameter is its weight, of
   shape (K, Cin, Cout) or (Cout, k, k, k, Cin); raises NotImplementedError where they have none.
+- ``remark``: what a reader of its times must know, without the name in front; "" for nothing.
+
+Where a library has a setting for it, its adapter turns TF32 off, so that all multiply float32 alike.
 
 In what order a library numbers the offsets of its kernels is not looked up but measured, by :func:`kernel_order`.
 """
@@ -48,6 +51,8 @@ class PeerTensor(Protocol):
 class Library(Protocol):
     """A library of sparse convolutions."""
 
+    remark: str
+
     def tensor(self, coords: Tensor, feats: Tensor) -> Any: ...
     def layer(self, conv: Conv) -> nn.Module: ...
     def __hash__(self) -> int: ...
@@ -55,6 +60,8 @@ class Library(Protocol):
 
 class Own:
     """pcseg itself."""
+
+    remark = ""
 
     def tensor(self, coords: Tensor, feats: Tensor) -> SparseTensor:
         return SparseTensor(feats, coords)

@@ -9,7 +9,7 @@ import torch
 import pcseg.networks
 from _bench import DTYPES, Case
 from _bench_networks import IMPLS, prepare
-from _bench_options import Common, bench, check, choose, choose_impls, clouds
+from _bench_options import MEMORY, Common, bench, check, choose, choose_impls, clouds
 from _cli import option, run
 
 
@@ -22,12 +22,13 @@ class Options(Common):
     Every pass starts at int32 coordinates, so that all maps are built anew, as for a new batch. Against pcseg stand
     pcseg_compiled (through torch.compile), reference (its PyTorch ops) and the same network, with the same weights, on
     the convolutions of every other library installed (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet,
-    flex_gemm). Scores, and in training the gradient at the first norm, are compared with pcseg's, and an implementation
-    that differs is marked (wrong). Peak memory is that of a pass, over weights and inputs.
+    flex_gemm). Norms and the rest are torch's, except that pcseg, forward on a CPU, does norm, residual and ReLU within
+    its convolutions. Scores, and in training the gradient at the first norm, are compared with pcseg's, and an
+    implementation that differs is marked (wrong). Peak memory is that of a pass, over weights and inputs.
     """
 
     network: str = option("one of pcseg.networks", "minkunet34c")
-    memory: bool = option("also measure peak memory, each in a process of its own", True)
+    memory: bool = option(MEMORY, True)
 
 
 def main(options: Options) -> None:

@@ -41,9 +41,10 @@ def main(options: Options) -> None:
         "| voxels | work | lexicographic, ms | Z-order, times that | random, times that |",
         "|---:|---|---:|---:|---:|",
     ]
+    rooms = {voxels: torch.from_numpy(room(voxels).coords) for voxels in options.voxels}
     cases = [(voxels, channels) for voxels in options.voxels for channels in [*options.channels, None]]
     for voxels, channels in tqdm(cases, desc="bench", unit="case"):
-        coords = torch.from_numpy(room(voxels).coords)
+        coords = rooms[voxels]
         for work, make in _map_work(coords) if channels is None else _conv_work(coords, channels):
             tasks = {name: Task(make(coords[order]), tuple) for name, order in orders(coords).items()}
             first, *others = interleaved(tasks, options.repeats, options.seconds).values()

@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def tool_here(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         os.chdir(ROOT)
         sys.argv, sys.path[:0] = [f"tools/{name}.py", *arguments], [str(ROOT / "tools")]
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with mock.patch.dict(os.environ), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             runpy.run_path(f"tools/{name}.py", run_name="__main__")
     except SystemExit as leaving:
         code = int(leaving.code or 0)

@@ -48,7 +48,7 @@ def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
     assert by_op["kernel_map"] >= {"pcseg", "reference", "numpy"}
     for op in ("voxelize", "segment", "devoxelize"):
         assert by_op[op] >= {"pcseg", "reference", "numpy", "torch"}
-    for word in ("torch.mm", "400 voxels", "pairs each", "| ns/voxel |", "python tools/bench_ops.py"):
+    for word in ("2048 matrices of float32", "400 voxels", "pairs each", "| ns/voxel |", "python tools/bench_ops.py"):
         assert word in done.stdout
     assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == len(rows) + 1
 
@@ -89,6 +89,7 @@ def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str)
     assert [row["impl"] for row in rows] == ["pcseg", name] * 6
     assert done.stdout.count(f"| {name} |") == 6
     assert ("spconv is wrong: result 0 is off by" in done.stdout) == (name != "spconv")
+    assert "\nspconv is patched" in done.stdout
 
 
 def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_peak_memory_is_that_of_the_work(tmp_path: Path) -> None:
         ("device=tpu", ["device=tpu"]),
         ("dtype=int8", ["dtype=int8", "float32"]),
         ("scene=nowhere", ["nowhere", "coord.npy"]),
-        ("json=tools", ["tools", "folder"]),
+        ("json=tools", ["json=tools", "folder"]),
         ("voxel=[100]", ["voxel=[100]"]),
     ],
 )
