@@ -39,8 +39,8 @@ from pcseg.engine.memory import keep_freed_memory
 
 if sys.argv[1] == "1":
     keep_freed_memory()
-for turn in range(60):
-    if turn == 40:  # it takes a while to have room in the right places
+for turn in range(30):
+    if turn == 20:  # it takes a while to have room in the right places
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(2**24)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
