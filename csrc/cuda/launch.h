@@ -49,15 +49,16 @@ __global__ void __launch_bounds__(256) run_each(int64_t size, Body body) {
     for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += stride) body(i);
 }
 
-// A device, current while this lives, and a stream of it.
+// A stream of the current device. Python has made `device` current (pcseg/ops/_native.py): it can go back to the one
+// before without the context that cudaSetDevice would make there.
 class Stream {
    public:
     Stream(int64_t device, int64_t stream) : stream_(reinterpret_cast<cudaStream_t>(stream)) {
-        check(cudaGetDevice(&before_));
-        check(cudaSetDevice(static_cast<int>(device)));
+        int current = -1;
+        check(cudaGetDevice(&current));
+        if (current != device) throw std::runtime_error("CUDA: device " + std::to_string(device) + " is not the current one");
     }
     Stream(const Stream&) = delete;
-    ~Stream() { cudaSetDevice(before_); }
 
     cudaStream_t get() const { return stream_; }
 
@@ -70,7 +71,6 @@ class Stream {
     }
 
    private:
-    int before_ = 0;
     cudaStream_t stream_;
 };
 

@@ -121,9 +121,20 @@ def define(
     if cpu is not None and library() is not None:
         NAMESPACE.impl(name, cpu, "CPU")
     if triton is not None and has_triton():
-        NAMESPACE.impl(name, triton, "CUDA")
+        NAMESPACE.impl(name, _on_its_device(triton), "CUDA")
     elif cuda is not None and has_cuda():
-        NAMESPACE.impl(name, cuda, "CUDA")
+        NAMESPACE.impl(name, _on_its_device(cuda), "CUDA")
+
+
+def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """``kernel``, with the GPU of its first tensor as the current one, as its C functions need it."""
+
+    @functools.wraps(kernel)
+    def run(*args: Any) -> Any:
+        with torch.cuda.device_of(next(arg for arg in args if isinstance(arg, torch.Tensor))):
+            return kernel(*args)
+
+    return run
 
 
 def differentiate(name: str, backward: Callable[..., Any], setup_context: Callable[..., None]) -> None:
