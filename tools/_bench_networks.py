@@ -19,7 +19,7 @@ from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import SparseTensor
 
 FEATURES, CLASSES = 3, 13
-IMPLS = ("pcseg", "pcseg_compiled", "reference")
+IMPLS = ("pcseg", "pcseg_compiled", "pcseg_checkpointing", "reference")
 
 
 def prepare(case: Case, impl: str) -> Task:
@@ -32,13 +32,13 @@ def prepare(case: Case, impl: str) -> Task:
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     name = "pcseg" if impl in IMPLS else impl
     with within():
-        return _Work(case, name, impl == "pcseg_compiled").task(within)
+        return _Work(case, name, impl).task(within)
 
 
 class _Work:
-    """A network of one library and its input."""
+    """A network of one library, in the way of ``impl``, and its input."""
 
-    def __init__(self, case: Case, name: str, compiled: bool) -> None:
+    def __init__(self, case: Case, name: str, impl: str) -> None:
         self.backward = case.mode == "forward_backward"
         self.library = open_library(name, case.device)
         plain = _network(case.op).to(case.device, case.dtype)
@@ -51,7 +51,8 @@ class _Work:
         self.flops = _flops(plain, SparseTensor(self.feats, self.coords), self.backward)
         self.network = plain if name == "pcseg" else _with_layers_of(self.library, plain)
         self.network.train(self.backward)
-        self.call = torch.compile(self.network, dynamic=True) if compiled else self.network
+        self.network.activation_checkpointing = impl == "pcseg_checkpointing"
+        self.call = torch.compile(self.network, dynamic=True) if impl == "pcseg_compiled" else self.network
 
     def run(self) -> tuple[Any, Tensor, tuple[Tensor, ...]]:
         """The library's input tensor, the scores of its rows, and the gradients of all weights where they are asked for."""

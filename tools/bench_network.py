@@ -11,6 +11,7 @@ from _bench import DTYPES, Case
 from _bench_networks import IMPLS, prepare
 from _bench_options import MEMORY, Common, bench, check, choose, choose_impls, clouds
 from _cli import option, run
+from pcseg.engine.memory import keep_freed_memory
 
 
 @dataclass
@@ -20,7 +21,8 @@ class Options(Common):
     python tools/bench_network.py network=minkunet34c voxels=[100000] json=network.json
 
     Every pass starts at int32 coordinates, so that all maps are built anew, as for a new batch. Against pcseg stand
-    pcseg_compiled (through torch.compile), reference (its PyTorch ops) and the same network, with the same weights, on
+    pcseg_compiled (through torch.compile), pcseg_checkpointing (activations recomputed in the backward pass), reference
+    (its PyTorch ops) and the same network, with the same weights, on
     the convolutions of every other library installed (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet,
     flex_gemm). Norms and the rest are torch's, except that pcseg, forward on a CPU, does norm, residual and ReLU within
     its convolutions. Scores, and in training the gradient at the first norm, are compared with pcseg's, and an
@@ -29,10 +31,15 @@ class Options(Common):
 
     network: str = option("one of pcseg.networks", "minkunet34c")
     memory: bool = option(MEMORY, True)
+    keep_memory: bool = option(
+        "keep freed CPU memory, whoever freed it, as tools/train.py does; not where peak memory is measured", False
+    )
 
 
 def main(options: Options) -> None:
     check(options)
+    if options.keep_memory:
+        keep_freed_memory()
     choose("network", [options.network], pcseg.networks.__all__)
     impls = choose_impls(options, IMPLS)
     found = clouds(options)
@@ -42,7 +49,11 @@ def main(options: Options) -> None:
         for cloud in found
         for mode in options.modes
     ]
-    bench(options, prepare, cases, lambda case: impls, found)
+
+    def able(case: Case) -> list[str]:
+        return [name for name in impls if name != "pcseg_checkpointing" or case.mode == "forward_backward"]
+
+    bench(options, prepare, cases, able, found)
 
 
 if __name__ == "__main__":

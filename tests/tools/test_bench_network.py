@@ -25,11 +25,13 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_row_for_each_mode_and_implementation(tmp_path: Path) -> None:
-    done = tool_here("bench_network", *QUICK, "impls=[pcseg,reference]", f"json={tmp_path}/n.json")
+    done = tool_here("bench_network", *QUICK, "impls=[pcseg,pcseg_checkpointing,reference]", f"json={tmp_path}/n.json")
     assert done.returncode == 0, done.stderr
     found = [(row["mode"], row["impl"], row["peak_mb"]) for row in rows_of(tmp_path / "n.json")]
-    modes = ("forward", "forward_backward")
-    assert found == [(mode, impl, None) for mode in modes for impl in ("pcseg", "reference")]
+    trained = ("pcseg", "pcseg_checkpointing", "reference")
+    assert found == [("forward", impl, None) for impl in ("pcseg", "reference")] + [
+        ("forward_backward", impl, None) for impl in trained
+    ]
     assert "| minkunet_small | 400 |" in done.stdout
 
 
