@@ -47,10 +47,11 @@ class BatchNorm(nn.BatchNorm1d):
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, rows: int) -> None:
         """What torch's layer does to its running statistics."""
+        momentum = 0.0 if self.momentum is None else self.momentum
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
+            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else momentum
         if self.running_mean is not None and self.running_var is not None:
-            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, momentum)
             self.running_var.lerp_(variance * (rows / (rows - 1)), momentum)
 
