@@ -15,7 +15,7 @@ from _bench_conv import flops_of, lexicographic
 from _bench_reference import reference_ops
 from _peers import built, open_library
 from pcseg.engine.checkpoint import NetworkSpec
-from pcseg.nn import SparseConv3d, SparseConvTranspose3d
+from pcseg.nn import BatchNorm, SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import SparseTensor
 
 FEATURES, CLASSES = 3, 13
@@ -27,7 +27,7 @@ def prepare(case: Case, impl: str) -> Task:
 
     forward: inference, in eval mode. forward_backward: training mode, the mean square of the scores, and the gradients
     of all weights. Convolutions are the library's; norms, linear layers and what lies between are torch's, except that
-    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions.
+    pcseg on a CPU fuses norm, residual and ReLU: with each other, and in inference with the convolution too.
     """
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     name = "pcseg" if impl in IMPLS else impl
@@ -82,9 +82,13 @@ def _network(name: str) -> nn.Module:
 
 
 def _with_layers_of(library: Any, network: nn.Module) -> nn.Module:
-    """A copy of ``network`` in which each sparse convolution is the library's, with the same weight."""
+    """A copy of ``network`` in which each sparse convolution is the library's, with the same weight, each norm torch's."""
     found = copy.deepcopy(network)
     for name, layer in network.named_modules():
+        if isinstance(layer, BatchNorm):
+            norm = nn.BatchNorm1d(layer.num_features, layer.eps, layer.momentum).to(layer.weight)
+            norm.load_state_dict(layer.state_dict())
+            found.set_submodule(name, norm)
         if isinstance(layer, (SparseConv3d, SparseConvTranspose3d)):
             found.set_submodule(name, built(library, layer))
     return found
