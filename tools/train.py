@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,12 @@ def main(config: Train) -> None:
         set_threads(config.threads)
     output = job_folder(config.output)
     check_folder(config, output)
-    fabric = make_fabric(config)
+    with closing_group(make_fabric(config)) as fabric:
+        train_in(output, config, fabric)
+
+
+def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> None:
+    """The run of this process, one of those of ``fabric``."""
     test = list_scenes(config.data.root, config.data.test)
     classes = choose_classes(config.data.classes, list_scenes(config.data.root, splits_of(config))[0])
     dataset = make_dataset(config, classes)
@@ -152,6 +159,17 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric
+
+
+@contextmanager
+def closing_group(fabric: lightning_fabric.Fabric) -> Iterator[lightning_fabric.Fabric]:
+    """Leave the other processes in good order: a group that outlives the interpreter may abort it in its last moment."""
+    try:
+        yield fabric
+        fabric.barrier()
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def splits_of(config: Train) -> list[str]:
