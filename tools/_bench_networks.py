@@ -27,7 +27,7 @@ def prepare(case: Case, impl: str) -> Task:
 
     forward: inference, in eval mode. forward_backward: training mode, the mean square of the scores, and the gradients
     of all weights. Convolutions are the library's; norms, linear layers and what lies between are torch's, except that
-    pcseg on a CPU fuses norm, residual and ReLU: with each other, and in inference with the convolution too.
+    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions.
     """
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     name = "pcseg" if impl in IMPLS else impl

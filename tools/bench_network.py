@@ -24,9 +24,9 @@ class Options(Common):
     pcseg_compiled (through torch.compile), pcseg_checkpointing (activations recomputed in the backward pass), reference
     (its PyTorch ops) and the same network, with the same weights, on the convolutions of every other library installed
     (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet, flex_gemm). Norms and the rest are torch's, except that
-    pcseg on a CPU fuses norm, residual and ReLU: with each other, and in inference with the convolution too. Scores, and
-    in training the gradient at the first norm, are compared with pcseg's, and an implementation that differs is marked
-    (wrong). Peak memory is that of a pass, over weights and inputs.
+    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions. Scores, and in training the gradient
+    at the first norm, are compared with pcseg's, and an implementation that differs is marked (wrong). Peak memory is
+    that of a pass, over weights and inputs.
     """
 
     network: str = option("one of pcseg.networks", "minkunet34c")

@@ -13,7 +13,7 @@
 
 // Raised whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with another
 // number.
-#define PCSEG_ABI 4
+#define PCSEG_ABI 3
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -84,18 +84,6 @@ PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows
 PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
                                 int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* room,
                                 int64_t threads);
-
-// --- batch_norm_relu ----------------------------------------------------------------------------------------------
-// All (rows, channels) but weight, bias, mean and variance (channels). out = relu((feats - mean) / sqrt(variance + eps) *
-// weight + bias + residual), by the mean and the biased variance of these rows, which it fills in; residual may be NULL.
-PCSEG_API int pcseg_batch_norm_relu(int64_t dtype, const void* feats, int64_t rows, int64_t channels,
-                                    const void* weight, const void* bias, const void* residual, double eps, void* mean,
-                                    void* variance, void* out, int64_t threads);
-// The gradients of what gave `out`, from that of `out`; residual_grad may be NULL.
-PCSEG_API int pcseg_batch_norm_relu_backward(int64_t dtype, const void* grad, const void* feats, int64_t rows,
-                                             int64_t channels, const void* out, const void* weight, const void* mean,
-                                             const void* variance, double eps, void* feats_grad, void* weight_grad,
-                                             void* bias_grad, void* residual_grad, int64_t threads);
 
 // --- neighbours ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance

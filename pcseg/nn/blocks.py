@@ -17,22 +17,14 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: 
     """relu(norm(conv(x)) + residual); on a CPU in one pass over memory where no gradient is wanted.
 
     That takes one of our convolutions and a batch norm in eval mode, and that neither has a hook, which would not be
-    called. A batch norm in training mode is fused with what follows it alone.
+    called.
     """
     apart = torch.is_grad_enabled() or x.feats.device.type != "cpu" or _hooked(conv) or _hooked(norm)
     if not apart and isinstance(conv, SparseConv) and isinstance(norm, BatchNorm) and (affine := norm.affine_map()):
         return conv.norm_relu(x, *affine, residual)
     x = conv(x)
-    return x.replace(_norm_relu(norm, x.feats, residual))
-
-
-def _norm_relu(norm: nn.Module, feats: Tensor, residual: Tensor | None = None) -> Tensor:
-    """relu(norm(feats) + residual)."""
-    fused = norm.fused_relu(feats, residual) if isinstance(norm, BatchNorm) and not _hooked(norm) else None
-    if fused is not None:
-        return fused
-    feats = norm(feats)
-    return relu(feats if residual is None else feats + residual)
+    feats = norm(x.feats)
+    return x.replace(relu(feats if residual is None else feats + residual))
 
 
 def _hooked(module: nn.Module) -> bool:
@@ -107,6 +99,6 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(cin, cout, norm)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        inner = x.replace(_norm_relu(self.norm1, self.reduce(x.feats)))
+        inner = x.replace(relu(self.norm1(self.reduce(x.feats))))
         inner = conv_norm_relu(self.conv, self.norm2, inner)
-        return x.replace(_norm_relu(self.norm3, self.expand(inner.feats), self.shortcut(x.feats)))
+        return x.replace(relu(self.norm3(self.expand(inner.feats)) + self.shortcut(x.feats)))

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pcseg import ops
 from pcseg.errors import InputError
-from pcseg.ops._native import library
 from pcseg.sparse.sizes import check_sizes
 
 
@@ -31,29 +29,6 @@ class BatchNorm(nn.BatchNorm1d):
             )
             return nn.functional.batch_norm(feats, mean, variance, self.weight, self.bias, training=False, eps=self.eps)
         return super().forward(feats)
-
-    def fused_relu(self, feats: Tensor, residual: Tensor | None = None) -> Tensor | None:
-        """relu(self(feats) + residual) while training on the CPU, in fewer passes over memory; else None."""
-        fusible = self.training and self.affine and feats.device.type == "cpu" and library() is not None
-        fusible &= feats.dim() == 2 and len(feats) > 1 and feats.dtype in (torch.float32, torch.float64)
-        fusible &= all(given is None or given.dtype == feats.dtype for given in (self.weight, self.bias, residual))
-        if not fusible or torch.compiler.is_compiling():  # which fuses by itself
-            return None
-        out, mean, variance = ops.batch_norm_relu(feats, self.weight, self.bias, residual, self.eps)
-        if self.track_running_stats:
-            self._track(mean, variance, len(feats))
-        return out
-
-    @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor, rows: int) -> None:
-        """What torch's layer does to its running statistics."""
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else momentum
-        if self.running_mean is not None and self.running_var is not None:
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * (rows / (rows - 1)), momentum)
 
     def affine_map(self) -> tuple[Tensor, Tensor] | None:
         """Scale and shift (C,): what the layer does in eval mode; None where the features decide that."""

@@ -1,6 +1,5 @@
 """Ops on point clouds: each one name in torch.library, whichever kernel runs it (reference, CPU, CUDA)."""
 
-from pcseg.ops.batch_norm_relu import batch_norm_relu
 from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
 from pcseg.ops.gather import gather
 from pcseg.ops.kernel_map import kernel_map
@@ -13,7 +12,6 @@ from pcseg.ops.voxelize import COORDINATE_LIMIT, Voxels, quantize, voxelize
 __all__ = [
     "COORDINATE_LIMIT",
     "Voxels",
-    "batch_norm_relu",
     "devoxelize_nearest",
     "devoxelize_trilinear",
     "gather",

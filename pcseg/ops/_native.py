@@ -31,7 +31,7 @@ import torch
 
 from pcseg.errors import InputError
 
-ABI = 4
+ABI = 3
 """PCSEG_ABI of csrc/include/pcseg.h that this package speaks."""
 
 NAMESPACE = torch.library.Library("pcseg", "DEF")

@@ -14,7 +14,6 @@ from pcseg.errors import InputError
 from pcseg.networks import MinkUNet, minkunet14a, minkunet18a, minkunet34c, minkunet_small
 from pcseg.nn import BatchNorm, frozen_statistics
 from pcseg.sparse import SparseTensor
-from tests.ops.clouds import compiled
 from tests.sparse.clouds import surface_coords
 
 F, K = 3, 5
@@ -215,18 +214,3 @@ def test_the_family_has_the_sizes_of_minkowski_engine() -> None:
 def test_checkpoints_can_name_every_network() -> None:
     for name in pcseg.networks.__all__:
         assert isinstance(getattr(pcseg.networks, name)(in_channels=3, n_classes=5), nn.Module)
-
-
-@compiled
-def test_fused_norms_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scores, all gradients and the running statistics of a training pass."""
-    x, found = voxels(n_samples=2), []
-    x = x.replace(x.feats.double())
-    for fused in (True, False):
-        if not fused:
-            monkeypatch.setattr(BatchNorm, "fused_relu", lambda *_: None)
-        network = build(minkunet_small, "batch").double().train()
-        logits = network(x).logits
-        grads = torch.autograd.grad(logits.square().sum(), list(network.parameters()))
-        found.append([logits, *grads, *network.buffers()])
-    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)

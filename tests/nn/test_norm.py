@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch import nn
 
 from pcseg.errors import InputError
 from pcseg.nn import BatchNorm, Bottleneck, frozen_statistics, make_norm
-from tests.ops.clouds import compiled
 
 
 def trained() -> BatchNorm:
@@ -72,48 +69,6 @@ def test_frozen_statistics_leave_eval_mode_alone_and_restore_on_error() -> None:
         interrupted()
     assert norm.track_running_stats
     assert not never.track_running_stats
-
-
-STATISTICS: dict[str, dict[str, Any]] = {
-    "as it is": {},
-    "cumulative": {"momentum": None},
-    "the last batch": {"momentum": 1.0},
-    "none": {"track_running_stats": False},
-}
-
-
-@compiled
-@pytest.mark.parametrize("arguments", STATISTICS.values(), ids=STATISTICS.keys())
-def test_fused_with_relu_it_tracks_as_torch_does(arguments: dict[str, Any]) -> None:
-    norm, torchs = BatchNorm(3, **arguments).double(), nn.BatchNorm1d(3, **arguments).double()
-    for step in range(4):
-        x = torch.randn(7 + step, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(step)) * 3 + step
-        out = norm.fused_relu(x, x)
-        assert out is not None
-        torch.testing.assert_close(out, (torchs(x) + x).relu())
-        torch.testing.assert_close(norm.state_dict(), torchs.state_dict())
-
-
-@compiled
-def test_fused_with_relu_frozen_statistics_stay() -> None:
-    norm = trained()
-    before = {name: value.clone() for name, value in norm.state_dict().items()}
-    with frozen_statistics(norm):
-        assert norm.fused_relu(torch.randn(50, 3)) is not None
-    assert all(torch.equal(value, before[name]) for name, value in norm.state_dict().items())
-
-
-def test_what_cannot_be_fused_is_left_to_torch() -> None:
-    x = torch.randn(8, 3)
-    cases = {
-        "eval mode": (trained().eval(), x),
-        "one row": (trained(), x[:1]),
-        "no weight": (BatchNorm(3, affine=False), x),
-        "half precision": (trained(), x.bfloat16()),
-        "other weights": (trained().double(), x),
-    }
-    assert [name for name, (norm, feats) in cases.items() if norm.fused_relu(feats) is not None] == []
-    assert trained().fused_relu(x, x.double()) is None
 
 
 def test_norms_by_name() -> None:
