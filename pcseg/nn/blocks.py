@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
 from torch.nn.modules.module import _has_any_global_hook
 
 from pcseg.nn.conv import SparseConv, SparseConv3d
@@ -23,16 +22,22 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: 
     if not apart and isinstance(conv, SparseConv) and isinstance(norm, BatchNorm) and (affine := norm.affine_map()):
         return conv.norm_relu(x, *affine, residual)
     x = conv(x)
-    feats = norm(x.feats)
-    return x.replace(relu(feats if residual is None else feats + residual))
+    return x.replace(_norm_relu(norm, x.feats, residual))
+
+
+def _norm_relu(norm: nn.Module, feats: Tensor, residual: Tensor | None = None) -> Tensor:
+    """relu(norm(feats) + residual), in the memory that the norm's output takes, unless somebody else may hold that."""
+    feats = norm(feats)
+    alone = isinstance(norm, (BatchNorm, nn.LayerNorm)) and not _hooked(norm)
+    if not alone or (residual is not None and residual.dtype != feats.dtype):
+        return torch.relu(feats if residual is None else feats + residual)
+    return torch.relu_(feats if residual is None else feats.add_(residual))
 
 
 def _hooked(module: nn.Module) -> bool:
-    forward, backward = (
-        (module._forward_hooks, module._forward_pre_hooks),
-        (module._backward_hooks, module._backward_pre_hooks),
-    )
-    return any((*forward, *backward, _has_any_global_hook()))
+    forward = module._forward_hooks or module._forward_pre_hooks
+    backward = module._backward_hooks or module._backward_pre_hooks
+    return bool(forward or backward or _has_any_global_hook())
 
 
 class ConvNormReLU(nn.Module):
@@ -99,6 +104,6 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(cin, cout, norm)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        inner = x.replace(relu(self.norm1(self.reduce(x.feats))))
+        inner = x.replace(_norm_relu(self.norm1, self.reduce(x.feats)))
         inner = conv_norm_relu(self.conv, self.norm2, inner)
-        return x.replace(relu(self.norm3(self.expand(inner.feats)) + self.shortcut(x.feats)))
+        return x.replace(_norm_relu(self.norm3, self.expand(inner.feats), self.shortcut(x.feats)))

@@ -90,3 +90,26 @@ def test_hooks_on_all_modules_are_called() -> None:
     with handle, torch.no_grad():
         block(x)
     assert {block.conv1, block.norm1, block.conv2, block.norm2} <= set(called)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+@pytest.mark.parametrize("make", BLOCKS.values(), ids=BLOCKS.keys())
+def test_in_training_hooks_see_what_a_norm_returned_and_change_nothing(
+    make: Callable[[str], nn.Module], norm: str
+) -> None:
+    """A ReLU in the memory of a norm's output must not overwrite what somebody holds."""
+    block, x = case(make, norm)
+    block.train()
+    x = x.replace(x.feats.requires_grad_())
+    parameters, found = [x.feats, *block.parameters()], []
+    for hooked in (False, True):
+        held: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for layer in block.modules():
+            if hooked and isinstance(layer, (BatchNorm, nn.LayerNorm)):
+                layer.register_forward_hook(lambda _, given, out, held=held: held.append((out, out.detach().clone())))
+                layer.register_full_backward_hook(lambda *_: None)
+        out = block(x).feats
+        found.append([out, *torch.autograd.grad(out.square().sum(), parameters)])
+        assert all(torch.equal(*pair) for pair in held)
+        assert bool(held) == hooked
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
