@@ -14,7 +14,7 @@ SHELL := /bin/bash
 
 .PHONY: help demo table test install lint cuda pytest clean
 help:
-	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (15 minutes)"
+	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (9 minutes)"
 	@echo "make test   install and run everything CI runs"
 	@echo "make table  the README's table of results (an hour or two)"
 	@echo "make clean  remove the build and what demo and test left (not .venv, not data)"
