@@ -17,7 +17,7 @@ from pcseg import ops
 from pcseg.sparse import kernel_offsets
 
 PEERS = {
-    "voxelize": ("numpy", "torch"),
+    "voxelize": ("numpy", "torch", "open3d"),
     "kernel_map": ("numpy",),
     "segment": ("numpy", "torch"),
     "neighbours": ("scipy", "open3d"),
@@ -63,6 +63,8 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
     voxel = torch.from_numpy(cloud.voxel).to(on)
     if case.op == "voxelize":
         points = torch.from_numpy(cloud.coords[cloud.voxel]).to(on)
+        if impl == "open3d":
+            return lambda: _slots_open3d(points), lambda: _in_order(points, _slots_open3d(points)[0])
         divide = {"pcseg": ops.voxelize, "numpy": _voxelize_numpy, "torch": _voxelize_torch}[impl]
         return lambda: divide(points), lambda: tuple(divide(points))
     if case.op == "neighbours":
@@ -120,6 +122,24 @@ def _voxelize_torch(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     found, inverse, counts = torch.unique(keys, return_inverse=True, return_counts=True)
     number = torch.arange(len(keys), device=keys.device)
     return torch.empty_like(found).scatter_reduce_(0, inverse, number, "amin", include_self=False), inverse, counts
+
+
+def _slots_open3d(points: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The slot of a hash table in which each point's voxel is, and how many points are there."""
+    from open3d import core
+
+    keys = core.Tensor.from_numpy(points.numpy())
+    table = core.HashSet(len(keys), core.int32, (4,), core.Device("CPU:0"))
+    table.insert(keys)
+    slots = table.find(keys)[0].numpy()
+    return slots, np.bincount(slots)
+
+
+def _in_order(points: Tensor, slots: np.ndarray) -> tuple[Tensor, ...]:
+    """What `voxelize` gives, from any numbering of the voxels."""
+    _, rows, inverse, counts = np.unique(slots, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(_keys(points.numpy()[rows]))
+    return tuple(map(torch.from_numpy, (rows[order], np.argsort(order)[inverse], counts[order])))
 
 
 def _kernel_map_numpy(inputs: Tensor, outputs: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
