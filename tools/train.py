@@ -47,8 +47,9 @@ def main(config: Train) -> None:
         set_threads(config.threads)
     output = job_folder(config.output)
     check_folder(config, output)
-    with closing_group(make_fabric(config)) as fabric:
-        train_in(output, config, fabric)
+    fabric = make_fabric(config)
+    train_in(output, config, fabric)
+    fabric.barrier()  # so that none leaves while another still talks to it
 
 
 def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> None:
@@ -162,14 +163,18 @@ def make_fabric(config: Train) -> lightning_fabric.Fabric:
 
 
 @contextmanager
-def closing_group(fabric: lightning_fabric.Fabric) -> Iterator[lightning_fabric.Fabric]:
-    """Leave the other processes in good order: a group that outlives the interpreter may abort it in its last moment."""
+def leaving_group() -> Iterator[None]:
+    """Leave the other processes, if there are any, when this one ends: a group left open may abort the interpreter then.
+
+    Not after each job of a ``--multirun``, since torchrun's processes meet only once; nor after an unforeseen error,
+    which might leave a message on its way that would be waited for.
+    """
     try:
-        yield fabric
-        fabric.barrier()
-    finally:
+        yield
+    except SystemExit:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        raise
 
 
 def splits_of(config: Train) -> list[str]:
@@ -237,4 +242,5 @@ def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabr
 
 
 if __name__ == "__main__":
-    run(main, Train, "train")
+    with leaving_group():
+        run(main, Train, "train")

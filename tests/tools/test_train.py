@@ -110,16 +110,16 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
     )
     two = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", tmp_path / "tool.py",
-         *settings(rooms, tmp_path / "two", *arguments)],
+         "--multirun", *settings(rooms, tmp_path / "two", "seed=0,1", *arguments)],
         cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert two.returncode == 0, two.stderr
-    alone, together = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two"))
+    alone, together = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two/0"))
     assert sum(map(sum, together["confusion"])) == sum(map(sum, alone["confusion"])) == 1200
     assert together["miou"] == pytest.approx(alone["miou"], abs=0.05)
     assert together["labels"] == alone["labels"]
-    losses = [[line["loss"] for line in curve(tmp_path / run)] for run in ("one", "two")]
-    assert len(losses[0]) == len(losses[1]) == 20
+    losses = [[line["loss"] for line in curve(tmp_path / run)] for run in ("one", "two/0", "two/1")]
+    assert len(losses[0]) == len(losses[1]) == len(losses[2]) == 20
     # Per-process means are averaged, whether or not the processes hold equally many labels: the same within noise.
     assert losses[1] == pytest.approx(losses[0], rel=0.25)
 
