@@ -17,6 +17,7 @@ from _bench_rows import Remark, Report, as_json, measure
 from _bench_table import header, remarked, table
 from _cli import check_output, option
 from _peers import CPU_PEERS, GPU_PEERS, open_library, peers
+from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import choose_device
 from pcseg.errors import InputError
 from pcseg.files import write_json
@@ -42,11 +43,14 @@ class Common:
     device: str = option("cpu, cuda or auto", "auto")
     dtype: str = option("float32, float16 or bfloat16", "float32")
     memory: bool = option(MEMORY, False)
+    keep_memory: bool = option(
+        "keep freed CPU memory, whoever freed it, as tools/train.py does; not where peak memory is measured", False
+    )
     json: str | None = option("JSON file for the rows, written after each case", None)
 
 
 def check(options: Common) -> None:
-    """Raise InputError for the first value that cannot be; set device, threads and how float32 is multiplied."""
+    """Raise InputError for the first value that cannot be; set device, threads, memory and how float32 is multiplied."""
     for name, values, known in (("modes", options.modes, MODES), ("dtype", [options.dtype], DTYPES)):
         choose(name, values, known)
     for name, least in (("repeats", 1), ("threads", 1), ("seconds", 0)):
@@ -64,6 +68,8 @@ def check(options: Common) -> None:
         for library in ("OMP", "MKL", "OPENBLAS"):  # peers that bring their own read these when they are imported
             os.environ[f"{library}_NUM_THREADS"] = str(options.threads)
     torch.set_float32_matmul_precision("highest")  # no TF32
+    if options.keep_memory:
+        keep_freed_memory()
 
 
 def choose(name: str, values: Iterable[str], known: Iterable[str]) -> None:

@@ -11,7 +11,6 @@ from _bench import DTYPES, Case
 from _bench_networks import IMPLS, prepare
 from _bench_options import MEMORY, Common, bench, check, choose, choose_impls, clouds
 from _cli import option, run
-from pcseg.engine.memory import keep_freed_memory
 
 
 @dataclass
@@ -31,15 +30,10 @@ class Options(Common):
 
     network: str = option("one of pcseg.networks", "minkunet34c")
     memory: bool = option(MEMORY, True)
-    keep_memory: bool = option(
-        "keep freed CPU memory, whoever freed it, as tools/train.py does; not where peak memory is measured", False
-    )
 
 
 def main(options: Options) -> None:
     check(options)
-    if options.keep_memory:
-        keep_freed_memory()
     choose("network", [options.network], pcseg.networks.__all__)
     impls = choose_impls(options, IMPLS)
     found = clouds(options)

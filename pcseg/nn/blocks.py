@@ -28,7 +28,7 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: 
 def _norm_relu(norm: nn.Module, feats: Tensor, residual: Tensor | None = None) -> Tensor:
     """relu(norm(feats) + residual), in the memory that the norm's output takes, unless somebody else may hold that."""
     feats = norm(feats)
-    alone = isinstance(norm, (BatchNorm, nn.LayerNorm)) and not _hooked(norm)
+    alone = type(norm) in (BatchNorm, nn.LayerNorm) and not _hooked(norm)
     if not alone or (residual is not None and residual.dtype != feats.dtype):
         return torch.relu(feats if residual is None else feats + residual)
     return torch.relu_(feats if residual is None else feats.add_(residual))
