@@ -17,6 +17,7 @@ from pcseg.labels import IGNORE
 from pcseg.vis.cutaway import ceiling_height
 from pcseg.vis.page import PAGE
 from pcseg.vis.page_script import SCRIPT
+from pcseg.vis.page_shaders import SHADERS
 from pcseg.vis.splat import surface
 from pcseg.vis.view import RIGHT, TITLES, UNKNOWN, WRONG, CloudView, ramp
 
@@ -35,7 +36,7 @@ def write_html(path: str | os.PathLike[str], view: CloudView, most: int = MOST_P
         raise InputError(f"{view.name}: {len(view.classes)} classes; a page can show 255, so merge some of them")
     content = json.dumps(_payload(view, most), separators=(",", ":"), ensure_ascii=True)
     start, title, data, end = PAGE.split("@@")
-    page = start + html.escape(view.name) + title + content.replace("<", "\\u003c") + data + SCRIPT + end
+    page = start + html.escape(view.name) + title + content.replace("<", "\\u003c") + data + SHADERS + SCRIPT + end
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(path)

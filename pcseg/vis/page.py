@@ -38,6 +38,7 @@ input { width: 100%; margin: 0; }
 <div id="tip" class="card"></div>
 <script id="data" type="application/json">@@</script>
 <script>
+"use strict";
 @@</script>
 </body>
 </html>

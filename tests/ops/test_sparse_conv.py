@@ -16,6 +16,7 @@ from tests.ops.clouds import compiled, random_coords, torch_threads
 from tests.oracles import sparse_conv as oracle
 
 module = sys.modules["pcseg.ops.sparse_conv"]
+gradient = sys.modules["pcseg.ops.sparse_conv_weight_grad"]
 conv_op, weight_grad_op = torch.ops.pcseg.sparse_conv, torch.ops.pcseg.sparse_conv_weight_grad
 
 
@@ -143,7 +144,7 @@ def test_compiled_equals_reference(
     # Sums of up to 27 * 140 products of order 1 in another order: 1e-4 for float32 is near what rounding does.
     close = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {}
     torch.testing.assert_close(out, module._reference(feats, weight, pairs, starts, len(outputs), None, None), **close)
-    torch.testing.assert_close(weight_grad, module._weight_grad_reference(feats, grad, pairs, starts), **close)
+    torch.testing.assert_close(weight_grad, gradient._reference(feats, grad, pairs, starts), **close)
 
 
 @compiled
@@ -164,7 +165,7 @@ def test_the_same_bits_for_any_number_of_threads(channels: tuple[int, int]) -> N
         assert torch.equal(weight_grad, results[0][1])
     expected = module._reference(feats, weight, pairs, starts, len(coords), None, None)
     torch.testing.assert_close(results[0][0], expected, rtol=1e-5, atol=1e-4)
-    expected = module._weight_grad_reference(feats, grad, pairs, starts)
+    expected = gradient._reference(feats, grad, pairs, starts)
     # Sums of 16 thousand products: float32 rounding grows with their number.
     torch.testing.assert_close(results[0][1], expected, rtol=1e-4, atol=1e-3)
 

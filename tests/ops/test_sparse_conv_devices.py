@@ -12,6 +12,7 @@ from pcseg.errors import InputError
 from tests.ops.test_sparse_conv import case, random_like
 
 module = sys.modules["pcseg.ops.sparse_conv"]
+gradient = sys.modules["pcseg.ops.sparse_conv_weight_grad"]
 
 
 def test_a_pointer_of_another_device_is_refused() -> None:
@@ -26,7 +27,7 @@ def test_a_pointer_of_another_device_is_refused() -> None:
             kernel(feats, weight, there[2], starts, n)
         with pytest.raises(InputError, match=r"starts .* on meta; .* on the CPU"):
             kernel(there[0], there[1], there[2], there[3], n)
-    for kernel in (module._weight_grad_reference, module._weight_grad_cpu, module._weight_grad_cuda):
+    for kernel in (gradient._reference, gradient._cpu, gradient._cuda):
         with pytest.raises(InputError, match="grad: on meta, but feats on cpu"):
             kernel(feats, grad_there, pairs, starts)
         with pytest.raises(InputError, match=r"starts .* on meta; .* on the CPU"):
@@ -34,17 +35,18 @@ def test_a_pointer_of_another_device_is_refused() -> None:
 
 
 def test_what_triton_does_not_take_is_summed_in_float32_under_autocast_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_implicit_gemm", lambda device, dtype: None)
+    for kernels in (module, gradient):
+        monkeypatch.setattr(kernels, "implicit_gemm", lambda device, dtype: None)
     monkeypatch.setattr(module.native, "has_cuda", lambda: False)
     feats, weight, pairs, starts, _ = case(dtype=torch.bfloat16)
     feats, weight, grad = feats.detach(), weight.detach(), random_like(len(feats), 4, dtype=torch.bfloat16)
     out, weight_grad = (
         module._reference(feats, weight, pairs, starts, len(feats)),
-        module._weight_grad_reference(feats, grad, pairs, starts),
+        gradient._reference(feats, grad, pairs, starts),
     )
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(module._triton(feats, weight, pairs, starts, len(feats)), out)
-        assert torch.equal(module._weight_grad_triton(feats, grad, pairs, starts), weight_grad)
+        assert torch.equal(gradient._triton(feats, grad, pairs, starts), weight_grad)
 
 
 def test_the_cpu_has_no_need_of_triton() -> None:

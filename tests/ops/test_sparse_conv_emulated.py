@@ -19,6 +19,7 @@ from tests.ops.test_sparse_conv import case, coarse, distinct, random_like
 from tests.oracles import sparse_conv as oracle
 
 module = sys.modules["pcseg.ops.sparse_conv"]
+gradient = sys.modules["pcseg.ops.sparse_conv_weight_grad"]
 
 
 class Emulated(NamedTuple):
@@ -32,7 +33,7 @@ class Emulated(NamedTuple):
 
     def weight_grad(self, *args: Any) -> Tensor:
         with emulated.calls_go_to(self.library):
-            return module._weight_grad_cuda(*args)
+            return gradient._cuda(*args)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +81,7 @@ def test_equals_the_reference(
     # Half precision is summed in float32 and rounded once; sums of up to 27 * 40 products of order 1.
     close = {} if dtype == torch.float64 else {"rtol": max(torch.finfo(dtype).eps, 1e-5), "atol": 1e-4}
     torch.testing.assert_close(out, module._reference(feats, weight, pairs, starts, len(coords)), **close)
-    torch.testing.assert_close(weight_grad, module._weight_grad_reference(feats, grad, pairs, starts), **close)
+    torch.testing.assert_close(weight_grad, gradient._reference(feats, grad, pairs, starts), **close)
 
 
 def test_a_map_that_is_none_is_an_error_not_a_crash(cuda: Emulated) -> None:
