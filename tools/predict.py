@@ -77,6 +77,11 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
         made = target / named(source, options.format) if target.is_dir() else target
         apart(source, made)
         return [(source, made)]
+    if (source / "coord.npy").is_file():
+        raise InputError(
+            f"input={source}: is a prepared scene; give the scan it was made from, or label a whole split by "
+            "tools/evaluate.py predictions=true"
+        )
     if source.is_dir():
         files = sorted(p for p in source.iterdir() if p.suffix.lower() in FORMATS)
     else:

@@ -15,6 +15,7 @@ from plyfile import PlyData, PlyElement
 
 import pcseg
 from pcseg.data.readers import read_cloud, write_cloud
+from pcseg.data.scene import write_scene
 from pcseg.engine.checkpoint import load_model, save_model
 from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
 
@@ -193,11 +194,13 @@ def test_kill_9_leaves_no_half_file(net, tmp_path):
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "vote=2"], ["vote=2"]),
         (["output={tmp}/o.ply"], ["input"]),
         (["input={tmp}/nan.npy", "output={tmp}/o.ply"], ["nan.npy", "finite"]),
+        (["input={tmp}/rooms/Area_1/a", "output={tmp}/o.ply"], ["Area_1/a: is a prepared scene", "tools/evaluate.py"]),
     ],
 )
 def test_bad_input_is_refused_in_one_line(net, tmp_path, arguments, words):
     scan(tmp_path / "scan.ply")
     (tmp_path / "cut.ply").write_bytes((tmp_path / "scan.ply").read_bytes()[:1000])
+    write_scene(tmp_path / "rooms", room("Area_1/a", 0))
     (tmp_path / "empty.xyz").write_text("")
     (tmp_path / "words.xyz").write_text("once upon a time\nthere was a scan\n")
     np.save(tmp_path / "nan.npy", np.full((5, 3), np.nan))
