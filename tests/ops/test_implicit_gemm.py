@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import kernel_map
-from tests.ops.test_sparse_conv import coarse, distinct, module, random_like
+from tests.ops.test_sparse_conv import coarse, distinct, gradient, module, random_like
 from tests.ops.triton_here import DEVICE, needs_triton, repair_interpreter
 from tests.oracles import sparse_conv as oracle
 
@@ -109,7 +109,7 @@ def test_half_precision_is_summed_in_float32_and_rounded_once(dtype: torch.dtype
     wide = feats.double(), weight.double(), grad.double()
     exact = module._reference(wide[0], wide[1], pairs, starts, len(feats))
     torch.testing.assert_close(out.double(), exact, **close)
-    exact = module._weight_grad_reference(wide[0], wide[2], pairs, starts)
+    exact = gradient._reference(wide[0], wide[2], pairs, starts)
     torch.testing.assert_close(d_weight.double(), exact, **close)
 
 
@@ -146,7 +146,7 @@ def test_the_tile_is_chosen_where_none_is_named() -> None:
         out.cpu(), module._reference(feats, weight, pairs, starts, len(feats)), rtol=1e-5, atol=1e-4
     )
     out = kernels.sparse_conv_weight_grad(on["x"], on["g"][:1].expand_as(on["g"]), on["p"], starts)
-    expected = module._weight_grad_reference(feats, grad[:1].expand_as(grad), pairs, starts)
+    expected = gradient._reference(feats, grad[:1].expand_as(grad), pairs, starts)
     torch.testing.assert_close(out.cpu(), expected, rtol=1e-5, atol=1e-4)
 
 
