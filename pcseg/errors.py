@@ -1,9 +1,20 @@
 """The one exception a user's mistake raises: bad files, bad values, bad settings."""
 
+HEAD, TAIL = 700, 250
+"""Characters of the beginning and of the end of a message that are kept where it is longer than both."""
+
 
 class InputError(ValueError):
     """Something the user gave is wrong.
 
-    The message is one line that names the file or setting, the value found and the remedy. The tools print it
-    and leave with exit code 2; from Python it is an ordinary ``ValueError``.
+    The message is one line that names the file or setting, the value found and the remedy; what a strange file makes too
+    long is cut in its middle. The tools print it and leave with exit code 2; from Python it is an ordinary ``ValueError``.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(cut(message, HEAD, TAIL))
+
+
+def cut(text: str, head: int, tail: int = 0) -> str:
+    """``text``, or its first ``head`` and last ``tail`` characters with "..." for what is left out between them."""
+    return text if len(text) <= head + tail else f"{text[:head]}...{text[len(text) - tail :]}"

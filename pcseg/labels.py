@@ -19,11 +19,13 @@ class Classes:
     """An ordered list of classes; a label is an index into it.
 
     Labels are matched between data sets by *name*, never by number: the field numbers the same S3DIS classes in
-    three incompatible ways.
+    three incompatible ways. ``colors``: one (red, green, blue) a class. ``codes``: for each class the numbers that stand
+    for it in the user's files, the first of them to be written; without it a class has its index.
     """
 
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...] = ()
+    codes: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -37,6 +39,8 @@ class Classes:
             raise InputError(
                 f"classes: {len(self.names)} names but {len(self.colors)} colours; give one colour a class"
             )
+        if self.codes and (len(self.codes) != len(self.names) or not all(self.codes)):
+            raise InputError(f"classes: codes {self.codes} for {len(self.names)} names; give at least one a class")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -46,6 +50,11 @@ class Classes:
         if name not in self.names:
             raise InputError(f"class '{name}' is not one of: {', '.join(self.names)}")
         return self.names.index(name)
+
+    def to_codes(self, labels: np.ndarray) -> np.ndarray:
+        """The numbers that the user's files have for ``labels`` (P,), indices or IGNORE, which stays."""
+        first = [codes[0] for codes in self.codes] if self.codes else range(len(self.names))
+        return np.array([*first, IGNORE], dtype=np.int64)[labels]
 
     def palette(self) -> np.ndarray:
         """Colours (K, 3), uint8."""

@@ -18,6 +18,7 @@ class Cloud:
     ``coord`` (P, 3) float64 exactly as in the file: UTM coordinates keep their precision, NaN stays NaN. ``color``
     (P, 3) uint8 or None; ``normal`` (P, 3) float32 or None; ``fields``: every other number the file holds for each
     point, by name, each (P,). ``named``: False where the file has no names, so that those of ``fields`` are a guess.
+    ``defects``: what of the file is not here, or was not read to the letter; nothing is left out without an entry.
     """
 
     coord: np.ndarray
@@ -25,6 +26,7 @@ class Cloud:
     normal: np.ndarray | None = None
     fields: dict[str, np.ndarray] = field(default_factory=dict)
     named: bool = True
+    defects: tuple[Defect, ...] = ()
 
     def __len__(self) -> int:
         return len(self.coord)
@@ -59,7 +61,7 @@ def to_scene(
     ``labels`` holds any of segment, instance and superpoint, each (P,). A cloud of fewer than two finite points is an
     InputError, since nothing can be learnt or measured on it.
     """
-    defects = []
+    defects = list(cloud.defects)
     keep = np.isfinite(cloud.coord).all(axis=1)
     if not keep.all() and keep.any():
         first = int(np.flatnonzero(~keep)[0])
