@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +13,12 @@ from plyfile import PlyData, PlyElement
 
 from pcseg.errors import InputError
 from pcseg.files import atomic_path
+
+Columns = Mapping[str, np.ndarray]
+"""What is added to a scan, or takes the place of what it has under that name: each (P,)."""
+
+ROWS = 1_000_000
+"""Points copied at a time, so that the columns of a scan of any size never stand in memory together."""
 
 
 def write_cloud(
@@ -54,6 +60,13 @@ def label_columns(labels: np.ndarray | None, confidence: np.ndarray | None) -> d
     if confidence is not None:
         columns["confidence"] = confidence.astype(np.float32)
     return columns
+
+
+def check_count(source: Path, count: int, columns: Columns) -> None:
+    """Raise InputError unless the scan ``source`` still has as many points as there are labels in ``columns``."""
+    read = len(columns["label"])
+    if count != read:
+        raise InputError(f"{source}: has {count} points, but had {read} when it was labelled; label it again")
 
 
 def _table(
