@@ -14,7 +14,7 @@ from laspy.vlrs.known import WktCoordinateSystemVlr
 from laspy.vlrs.vlrlist import VLRList
 from plyfile import PlyData, PlyElement, PlyProperty
 
-from pcseg.data.readers import labelled, read_cloud, write_labelled
+from pcseg.data.readers import labelled_las, labelled_ply, read_cloud, write_labelled
 from pcseg.errors import InputError
 from tests.data.raw import UTM
 
@@ -27,7 +27,8 @@ PAINT = np.arange(3 * COUNT, dtype=np.uint8).reshape(COUNT, 3)
 @pytest.fixture(autouse=True)
 def several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the clouds of these tests are copied as large ones are."""
-    monkeypatch.setattr(labelled, "ROWS", 7)
+    for module in (labelled_las, labelled_ply):
+        monkeypatch.setattr(module, "ROWS", 7)
 
 
 def las(path: Path, point_format: int = 7, version: str = "1.4", count: int = COUNT) -> Path:
@@ -185,7 +186,8 @@ def test_a_scan_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_scan_is_never_in_memory_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelled, "ROWS", 5_000)
+    for module in (labelled_las, labelled_ply):
+        monkeypatch.setattr(module, "ROWS", 5_000)
     count = 100_000
     las(tmp_path / "a.las", count=count)
     kinds = [(n, "f8") for n in ("x", "y", "z", "a", "b", "c", "d")]
