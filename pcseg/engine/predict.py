@@ -13,7 +13,7 @@ from torch import nn
 
 from pcseg.data.features import Features
 from pcseg.data.points import Points, floor_level, make_points
-from pcseg.data.readers.cloud import color_to_uint8
+from pcseg.data.readers.colors import color_to_uint8
 from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model
 from pcseg.engine.tiles import Tile, tiles
@@ -124,13 +124,6 @@ class Predictor:
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
         shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
-
-
-def set_threads(count: int) -> None:
-    """Use ``count`` CPU threads; raises InputError where it is not a positive number."""
-    if count < 1:
-        raise InputError(f"threads={count}: give 1 or more")
-    torch.set_num_threads(count)
 
 
 def choose_device(name: str) -> torch.device:

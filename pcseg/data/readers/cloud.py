@@ -32,27 +32,6 @@ class Cloud:
         return len(self.coord)
 
 
-def color_to_uint8(values: np.ndarray, where: str) -> np.ndarray:
-    """Colours (P, 3) of any range as uint8.
-
-    The range is told from the values: -1 to 1, 0 to 1 (both for floats only), 0 to 255, or 0 to 65535 (LAS). NaN
-    becomes 0. Other ranges are an InputError.
-    """
-    if values.dtype == np.uint8 or values.size == 0:
-        return values.astype(np.uint8)
-    if np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    small = np.issubdtype(values.dtype, np.floating) and high <= 1
-    if low < (-1 if small else 0) or high > 65535:
-        raise InputError(f"{where}: colours run from {low:g} to {high:g}; give 0 to 1, 0 to 255 or 0 to 65535")
-    if small:
-        values = (values + 1) * 127.5 if low < 0 else values * 255.0
-    elif high > 255:
-        values = values / 257.0
-    return np.round(values).astype(np.uint8)
-
-
 def to_scene(
     name: str, where: str, cloud: Cloud, labels: dict[str, np.ndarray], classes: tuple[str, ...]
 ) -> tuple[Scene, list[Defect]]:

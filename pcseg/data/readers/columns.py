@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pcseg.data.readers.cloud import Cloud, color_to_uint8
+from pcseg.data.readers.cloud import Cloud
+from pcseg.data.readers.colors import color_to_uint8
 from pcseg.errors import InputError
 
 _COORD = (("x", "y", "z"),)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from plyfile import PlyData, PlyElement
 
 from pcseg.data.readers import FORMATS, WRITERS, read_cloud, write_cloud
-from pcseg.data.readers.cloud import color_to_uint8
+from pcseg.data.readers.colors import color_to_uint8
 from pcseg.errors import InputError
 from tests.data.raw import UTM, labelled_cloud
 
