@@ -18,13 +18,14 @@ from _schema import setting, training_splits
 from pcseg.data.scene import Scene, list_scenes
 from pcseg.engine.checkpoint import Model, load_model
 from pcseg.engine.evaluate import evaluate
-from pcseg.engine.predict import Predictor, choose_device, set_threads
+from pcseg.engine.predict import Predictor, choose_device
 from pcseg.engine.report import metrics, number
 from pcseg.engine.submission import write_scannet, zip_folder
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.labels import Classes
 from pcseg.metrics import ConfusionMatrix
+from pcseg.threads import set_threads
 
 
 @dataclass

@@ -30,13 +30,14 @@ from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
 from pcseg.engine.evaluate import evaluate
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.memory import keep_freed_memory
-from pcseg.engine.predict import Predictor, choose_device, set_threads
+from pcseg.engine.predict import Predictor, choose_device
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
 from pcseg.engine.train import Stage, derive, train
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.labels import Classes
+from pcseg.threads import set_threads
 
 
 def main(config: Train) -> None:

@@ -13,11 +13,7 @@ from contextlib import contextmanager
 from multiprocessing import connection
 
 from pcseg.errors import InputError
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from pcseg.threads import cores
 
 
 def count_workers(workers: int) -> int:
