@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from pcseg.data.readers.cloud import Cloud
+from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.labelled_las import copy_las
 from pcseg.data.readers.labelled_ply import copy_ply
 from pcseg.data.readers.write import label_columns, write_cloud
+from pcseg.errors import InputError
 from pcseg.files import atomic_path
 
 
@@ -21,13 +24,20 @@ def write_labelled(
     labels: np.ndarray,
     confidence: np.ndarray,
     paint: np.ndarray | None = None,
-) -> None:
+    *,
+    names: Mapping[int, str] | None = None,
+    classification: bool = False,
+) -> tuple[Defect, ...]:
     """Write the scan ``source``, read as ``cloud`` of P points, with a ``label`` (P,) and a ``confidence`` (P,) each.
 
     From LAS or LAZ to LAS or LAZ, and from PLY to PLY, ``path`` is ``source`` with these two columns added, or
     replaced if it has them: every other column stays as it is, and in LAS the scales, the coordinate system and all
     other records too (not COPC's index, nor waveforms). Of a PLY file faces and lists are left out. Between other formats coordinates
     and colours are kept. ``paint`` (P, 3) uint8 takes the place of the scan's colours.
+
+    ``names`` gives the name of the class of each number in ``labels``; PLY files keep them as comments "class 2 ground".
+    ``classification`` writes the labels as a column of that name too, which in LAS is the standard's; there 0 stands for
+    -1. Returns what of the scan could not be kept.
 
     Atomic; raises InputError where the place cannot be written or ``source`` is no longer what was read.
     """
@@ -37,9 +47,21 @@ def write_labelled(
     if copier is None or copier is not kinds.get(source.suffix.lower()):
         color = cloud.color if paint is None else paint
         write_cloud(path, cloud.coord, color=color, labels=labels, confidence=confidence)
-        return
+        return ()
     columns = label_columns(labels, confidence)
+    if classification:
+        columns["classification"] = las_classes(labels, path, names)
     if paint is not None:
         columns |= dict(zip(("red", "green", "blue"), paint.astype(np.uint8).T, strict=True))
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         copier(stream, source, path, columns)
+    return ()
+
+
+def las_classes(labels: np.ndarray, path: Path, names: Mapping[int, str] | None = None) -> np.ndarray:
+    """``labels`` (P,) as LAS classifies points: uint8, 0 (never classified) for -1; InputError beyond 255."""
+    for label in () if not len(labels) else (labels.min(), labels.max()):
+        if not -1 <= label <= 255:
+            name = (names or {}).get(int(label), "a class")
+            raise InputError(f"{path}: {name} has the number {label}, but classification holds 0 to 255; leave it out")
+    return np.where(labels < 0, 0, labels).astype(np.uint8)
