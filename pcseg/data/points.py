@@ -8,6 +8,10 @@ import numpy as np
 
 from pcseg.labels import IGNORE
 
+FARTHEST = 1e12
+"""Largest coordinate, in metres, that stands for a place. Beyond it lie the values that tools write for "no data"
+(3.4e38, 1e30); float64 has steps of 0.1 mm there, and voxels could soon no longer be numbered."""
+
 
 @dataclass(frozen=True)
 class Points:
@@ -64,6 +68,12 @@ def make_points(
     height = coord[:, 2] - np.float32(floor_level(coord) if floor is None else floor)
     scaled = None if color is None else np.asarray(color, dtype=np.float32) / np.float32(255)
     return Points(coord, height, labels, scaled, None if normal is None else np.asarray(normal, dtype=np.float32))
+
+
+def usable(coord: np.ndarray) -> np.ndarray:
+    """Mask (P,) of the points of (P, 3) whose coordinates stand for a place: no NaN, not infinite, within FARTHEST."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((np.abs(coord) <= FARTHEST).all(axis=1))
 
 
 def column_bounds(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
