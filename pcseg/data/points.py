@@ -8,6 +8,11 @@ import numpy as np
 
 from pcseg.labels import IGNORE
 
+USABLE = 1e12
+"""Largest coordinate, in any unit, that is taken for one; float64 still holds it to a tenth of a thousandth."""
+
+_LIMIT = np.float64(USABLE)  # of numpy's type, so that float16 does not make it infinite
+
 FARTHEST = 1e12
 """Largest coordinate, in metres, that stands for a place. Beyond it lie the values that tools write for "no data"
 (3.4e38, 1e30); float64 has steps of 0.1 mm there, and voxels could soon no longer be numbered."""
@@ -87,3 +92,11 @@ def floor_level(coord: np.ndarray) -> float:
     z = np.asarray(coord[:, 2])
     rank = len(z) // 100
     return float(np.partition(z, rank)[rank])
+
+
+def usable(coord: np.ndarray) -> np.ndarray:
+    """Which points (P, 3) have a place, (P,) bool: three coordinates that are neither NaN, infinite nor beyond USABLE.
+
+    The others (3.4e38 and 1e30 are marks of "no value") are dropped by prepare and left unlabelled by predict.
+    """
+    return np.logical_and.reduce([(c >= -_LIMIT) & (c <= _LIMIT) for c in np.asarray(coord).T])
