@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from pcseg.data.arrays import color, narrowed, points, rows, vector
-from pcseg.errors import InputError
+from pcseg.data.arrays import color, load, narrowed, points, rows, vector
+from pcseg.data.origin import recentre
+from pcseg.data.points import FARTHEST, usable
+from pcseg.errors import InputError, cut
 from pcseg.files import atomic_path, read_json, write_json
 from pcseg.labels import IGNORE, Classes, translation
 
 KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": "int32", "superpoint": "int32"}
 """The arrays a scene may have besides ``coord``, and their types on disk."""
-
-FAR = 1000.0
-"""Distance from the frame's origin, in metres, from which float32 (steps of 0.06 mm there) is not precise enough."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class Scene:
     ``name`` is ``split/scene``, e.g. ``Area_5/office_1``. ``coord`` (P, 3) float32 in metres, to which ``origin``
     (3,) float64 is added to come back to the file's own frame (so that UTM coordinates keep their precision).
     ``color`` (P, 3) uint8; ``normal`` (P, 3) float32; ``segment`` (P,) int64, an index into ``classes`` or IGNORE;
-    ``instance`` (P,) int64, -1 for none; ``superpoint`` (P,) int64. All but ``coord`` may be None.
+    ``instance`` (P,) int64, -1 for none; ``superpoint`` (P,) int64. All but ``coord`` may be None. ``precision``: how far
+    ``coord + origin`` is off from the file, in metres, at most; of all points but strays, and of all.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Scene:
     superpoint: np.ndarray | None = None
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
     classes: tuple[str, ...] = ()
+    precision: tuple[float, float] = (0.0, 0.0)
 
     def __len__(self) -> int:
         return len(self.coord)
@@ -58,17 +59,30 @@ class Scene:
 def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = ()) -> Path:
     """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder.
 
-    ``source`` says where it came from and ``defects`` what was wrong there; both are kept in ``scene.json``.
+    ``source`` says where it came from and ``defects`` what was wrong there; both are kept in ``scene.json``. All is read
+    again and compared before it takes its name.
     """
     folder = Path(root) / scene.name
-    with atomic_path(folder) as temporary:
+    arrays = {"coord": np.asarray(scene.coord, dtype=np.float32)}
+    for name, kind in KINDS.items():
+        if getattr(scene, name) is not None:
+            arrays[name] = narrowed(folder, name, getattr(scene, name), kind)
+    meta: dict[str, Any] = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes)}
+    meta |= {"source": source, "precision_m": dict(zip(("bulk", "all"), scene.precision, strict=True))}
+    meta["defects"] = list(defects)
+
+    def check(written: Path) -> None:
+        for name, array in arrays.items():
+            if not np.array_equal(load(written / f"{name}.npy"), array, equal_nan=array.dtype.kind == "f"):
+                raise InputError(f"{written}/{name}.npy: holds other values than were written")
+        if read_json(written / "scene.json") != meta:
+            raise InputError(f"{written}/scene.json: holds other text than was written")
+
+    with atomic_path(folder, check=check) as temporary:
         temporary.mkdir()
-        np.save(temporary / "coord.npy", np.asarray(scene.coord, dtype=np.float32))
-        for name, kind in KINDS.items():
-            if getattr(scene, name) is not None:
-                np.save(temporary / f"{name}.npy", narrowed(folder, name, getattr(scene, name), kind))
-        meta = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes), "source": source}
-        write_json(temporary / "scene.json", {**meta, "defects": list(defects)})
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array)
+        write_json(temporary / "scene.json", meta)
     return folder
 
 
@@ -96,55 +110,63 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     return Scene(name=name, coord=coord, origin=origin + shift, classes=classes.names, **arrays)
 
 
-def recentre(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split finite coordinates (P, 3) float64 into float32 ones near zero and an origin (3,) float64.
-
-    Coordinates within FAR of their frame's origin are kept as they are (origin zero).
-    """
-    origin = np.zeros(3)
-    if len(coord) and float(np.abs(coord).max()) > FAR:
-        origin = np.floor(coord.min(axis=0))
-    return (coord - origin).astype(np.float32), origin
-
-
 def read_classes(root: str | os.PathLike[str]) -> Classes:
-    """The classes, with their colours, of a folder that tools/prepare.py wrote; InputError where it did not."""
+    """The classes, with colours and codes, of a folder that tools/prepare.py wrote; InputError where it did not."""
     path = Path(root) / "dataset.json"
     meta = read_json(path)
     try:
-        colors = tuple((int(r), int(g), int(b)) for r, g, b in meta["colors"])
-        return Classes(tuple(str(name) for name in meta["classes"]), colors)
-    except (KeyError, TypeError, ValueError) as error:
+        colors = tuple((r, g, b) for r, g, b in map(_whole, meta["colors"]))
+        codes = tuple(_whole(row) for row in meta.get("codes", ()))
+        if any(not 0 <= value <= 255 for color in colors for value in color):
+            raise ValueError("colours must be 0 to 255")
+        return Classes(_strings(meta["classes"]), colors, codes)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
 
 
 def scene_classes(folder: str | os.PathLike[str]) -> Classes:
     """The classes of a scene folder, as its data set's dataset.json or its own scene.json says; else an InputError."""
     folder = Path(folder)
-    root = folder.resolve().parent.parent
-    if (root / "dataset.json").is_file():
-        return read_classes(root)
-    meta = read_json(folder / "scene.json") if (folder / "scene.json").is_file() else {}
-    if not meta.get("classes"):
+    for root in (Path(os.path.abspath(folder)).parent.parent, folder.resolve().parent.parent):  # a link has two
+        if (root / "dataset.json").is_file():
+            return read_classes(root)
+    names, _ = _meta(folder)
+    if not names:
         raise InputError(f"{folder}: does not name its classes; say classes=s3dis, scannet20, a classes.yaml or names")
-    return Classes(tuple(meta["classes"]))
+    return Classes(names)
 
 
 def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
-    """Scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none."""
+    """Scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none.
+
+    A folder with other arrays but no coord.npy, and a link that leads nowhere, are an InputError too: neither is left out
+    in silence.
+    """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; make it with tools/prepare.py")
     found = []
     for split in splits:
-        scenes = sorted(
-            path.parent for path in (root / split).glob("*/coord.npy") if not path.parent.name.startswith(".")
-        )
+        folders = sorted(p for p in (root / split).glob("*") if not p.name.startswith("."))
+        for folder in folders:
+            if fault := broken_scene(folder):
+                raise InputError(f"{folder}: {fault}; prepare the scene again, or remove the folder")
+        scenes = [folder for folder in folders if (folder / "coord.npy").is_file()]
         if not scenes:
             there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "nothing"
             raise InputError(f"{root / split}: no scene folder here (found in {root}: {there})")
         found += scenes
     return found
+
+
+def broken_scene(folder: Path) -> str:
+    """What makes ``folder`` look like a scene that is not whole; "" for a scene, and for what is none."""
+    if folder.is_symlink() and not folder.exists():
+        return f"a link to {os.readlink(folder)}, which is not there"
+    parts = [f"{name}.npy" for name in KINDS] + ["scene.json"]
+    if not (folder / "coord.npy").is_file() and any((folder / part).is_file() for part in parts):
+        return "arrays of a scene, but no coord.npy"
+    return ""
 
 
 def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
@@ -154,10 +176,30 @@ def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
         return (), np.zeros(3)
     meta = read_json(path)
     try:
-        names = tuple(str(name) for name in meta.get("classes", ()))
-        return names, np.asarray(meta.get("origin", (0, 0, 0)), dtype=np.float64).reshape(3)
+        origin = meta.get("origin", [0, 0, 0])
+        if not isinstance(origin, list) or len(origin) != 3 or not all(map(_place, origin)):
+            raise ValueError(f"origin is {cut(repr(origin), 60)}")
+        return _strings(meta.get("classes", [])), np.array(origin, dtype=np.float64)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no class names and origin in it ({error}); prepare the scene again") from error
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise TypeError(f"{cut(repr(value), 60)} is no list of names")
+    for name in value:
+        name.encode()  # half a character of UTF-16 can be written in JSON, but nowhere be shown
+    return tuple(value)
+
+
+def _whole(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(item) is int for item in value):
+        raise TypeError(f"{cut(repr(value), 60)} is no list of whole numbers")
+    return tuple(value)
+
+
+def _place(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= float(FARTHEST)
 
 
 def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +208,9 @@ def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     assert array is not None
     if len(array) == 0:
         raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
-        bad = int(np.flatnonzero(~finite)[0])
+    placed = usable(array)
+    if not placed.all():
+        bad = int(np.flatnonzero(~placed)[0])
         raise InputError(
             f"{folder}/coord.npy: point {bad} is {array[bad].tolist()}; run tools/prepare.py on the raw file"
         )
