@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import colorsys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from unicodedata import category
 
 import numpy as np
 
+from pcseg.class_colors import class_colors
 from pcseg.errors import InputError
 
 IGNORE = -1
 """Label of an element whose class is unknown, on disk and in memory."""
+
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of what a name may not hold: control characters, halves of characters, ends of lines."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +25,9 @@ class Classes:
     """An ordered list of classes; a label is an index into it.
 
     Labels are matched between data sets by *name*, never by number: the field numbers the same S3DIS classes in
-    three incompatible ways. ``colors``: one (red, green, blue) a class. ``codes``: for each class the numbers that stand
-    for it in the user's files, the first of them to be written; without it a class has its index.
+    three incompatible ways. ``colors``: one (red, green, blue) a class, 0 to 255; without them those of
+    :func:`pcseg.class_colors.class_colors`. ``codes``: for each class the numbers that stand for it in the user's files,
+    the first of them to be written; without it a class has its index. Raises InputError for what can be no such list.
     """
 
     names: tuple[str, ...]
@@ -28,19 +35,10 @@ class Classes:
     codes: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.names:
-            raise InputError("classes: the list is empty; name at least one class")
-        if len(set(self.names)) != len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise InputError(f"classes: {', '.join(twice)} is listed twice; name each class once")
-        if not self.colors:
-            object.__setattr__(self, "colors", distinct_colors(len(self.names)))
-        if len(self.colors) != len(self.names):
-            raise InputError(
-                f"classes: {len(self.names)} names but {len(self.colors)} colours; give one colour a class"
-            )
-        if self.codes and (len(self.codes) != len(self.names) or not all(self.codes)):
-            raise InputError(f"classes: codes {self.codes} for {len(self.names)} names; give at least one a class")
+        _check_names(self.names)
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "colors", _checked_colors(self.colors, self.names))
+        object.__setattr__(self, "codes", _checked_codes(self.codes, self.names))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,13 +74,54 @@ def translation(source: Sequence[str], target: Classes, merge: dict[str, str] | 
     return table
 
 
-def distinct_colors(count: int) -> tuple[tuple[int, int, int], ...]:
-    """``count`` colours far apart in hue, by golden-ratio steps; the same ones at every call."""
-    colors = []
-    for i in range(count):
-        rgb = colorsys.hsv_to_rgb((0.07 + 0.618034 * i) % 1.0, 0.55 + 0.35 * (i % 2), 0.95 - 0.2 * (i % 3))
-        colors.append((round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])))
-    return tuple(colors)
+def _check_names(names: Sequence[str]) -> None:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InputError(f"classes: {names!r} is no list of names; give one like ground, tree, house")
+    if not names:
+        raise InputError("classes: the list is empty; name at least one class")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or any(category(c) in UNPRINTABLE for c in name):
+            raise InputError(
+                f"classes: {name!r} is no name; write one line of text, in quotation marks if it is a number"
+            )
+    if len(set(names)) != len(names):
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise InputError(f"classes: {', '.join(twice)} is listed twice; name each class once")
+
+
+def _checked_colors(colors: Sequence[Sequence[int]], names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
+    """``colors`` of plain integers, or the usual ones where there are none."""
+    if not colors:
+        return class_colors(names)
+    if len(colors) != len(names):
+        raise InputError(f"classes: {len(names)} names but {len(colors)} colours; give one colour a class")
+    for name, color in zip(names, colors, strict=True):
+        if not _whole(color) or len(color) != 3 or min(color) < 0 or max(color) > 255:
+            raise InputError(f"classes: the colour {color!r} of {name}; give red, green and blue from 0 to 255")
+    return tuple((int(r), int(g), int(b)) for r, g, b in colors)
+
+
+def _checked_codes(codes: Sequence[Sequence[int]], names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    """``codes`` of plain integers."""
+    if codes and len(codes) != len(names):
+        raise InputError(f"classes: codes for {len(codes)} classes but {len(names)} names; give at least one a class")
+    owner: dict[int, str] = {}
+    for name, numbers in zip(names, codes, strict=False):
+        if not _whole(numbers) or not numbers or min(numbers) < -(2**63) or max(numbers) >= 2**63:
+            raise InputError(f"classes: the codes {numbers!r} of {name}; give at least one whole number of 64 bits")
+        for number in numbers:
+            if owner.setdefault(number, name) != name:
+                raise InputError(
+                    f"classes: the code {number} is of {owner[number]} and of {name}; give it to one class"
+                )
+            if number == IGNORE:
+                raise InputError(f"classes: the code {IGNORE} of {name} means unlabelled; give another number")
+    return tuple(tuple(int(number) for number in numbers) for numbers in codes)
+
+
+def _whole(values: object) -> bool:
+    """Whether ``values`` are a list of whole numbers."""
+    return isinstance(values, Sequence) and all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
 
 
 S3DIS = Classes(

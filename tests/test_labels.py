@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, S3DIS, SCANNET20, SCANNET20_NYU40, Classes, distinct_colors, translation
+from pcseg.labels import IGNORE, S3DIS, SCANNET20, SCANNET20_NYU40, Classes, translation
 
 names = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=1, max_size=8, unique=True)
 
@@ -84,17 +86,61 @@ def test_palette_tells_classes_apart(classes: Classes) -> None:
     assert len(np.unique(palette, axis=0)) == len(classes)
 
 
-def test_colors_are_the_same_at_every_call() -> None:
-    assert distinct_colors(5) == distinct_colors(5) == distinct_colors(9)[:5]
-
-
 @pytest.mark.parametrize(
-    ("given_names", "colors", "found"),
-    [((), (), "empty"), (("a", "b", "a"), (), "a is listed twice"), (("a", "b"), ((0, 0, 0),), "2 names but 1")],
+    ("given_names", "settings", "found"),
+    [
+        ((), {}, "empty"),
+        (("a", "b", "a"), {}, "a is listed twice"),
+        ("abc", {}, "no list of names"),
+        (("a", 3), {}, "3 is no name"),
+        (("a", None), {}, "None is no name"),
+        (("a", ""), {}, "'' is no name"),
+        (("a", "  "), {}, "'  ' is no name"),
+        (("a", "b\nc"), {}, r"'b\\nc' is no name"),
+        (("a", "\x1b[31m"), {}, "is no name"),
+        (("a", "\x00"), {}, "is no name"),
+        (("a", "\ud800"), {}, "is no name"),
+        (("a", "b\u2028"), {}, "is no name"),
+        (("a", "b"), {"colors": ((0, 0, 0),)}, "2 names but 1"),
+        (("a", "b"), {"colors": ((0, 0, 0), (0, 0, 256))}, r"\(0, 0, 256\) of b"),
+        (("a",), {"colors": ((0, 0, -1),)}, "from 0 to 255"),
+        (("a",), {"colors": ((0, 0),)}, "from 0 to 255"),
+        (("a",), {"colors": ((0.5, 0, 0),)}, "from 0 to 255"),
+        (("a",), {"colors": (("1", 0, 0),)}, "from 0 to 255"),
+        (("a",), {"colors": (3,)}, "from 0 to 255"),
+        (("a",), {"colors": ((True, 0, 0),)}, "from 0 to 255"),
+        (("a", "b"), {"codes": ((1,),)}, "codes for 1 classes but 2 names"),
+        (("a", "b"), {"codes": ((1,), ())}, r"\(\) of b"),
+        (("a", "b"), {"codes": ((1, 2), (3, 2))}, "code 2 is of a and of b"),
+        (("a",), {"codes": ((1.0,),)}, "whole number"),
+        (("a",), {"codes": (("1",),)}, "whole number"),
+        (("a",), {"codes": (1,)}, "whole number"),
+        (("a",), {"codes": ((2**63,),)}, "64 bits"),
+        (("a",), {"codes": ((-1,),)}, "means unlabelled"),
+    ],
 )
-def test_impossible_class_lists(given_names: tuple[str, ...], colors: tuple, found: str) -> None:
-    with pytest.raises(InputError, match=found):
-        Classes(given_names, colors)
+def test_impossible_class_lists(given_names: Any, settings: dict[str, Any], found: str) -> None:
+    with pytest.raises(InputError, match=found) as told:
+        Classes(given_names, **settings)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_names_may_be_in_any_script() -> None:
+    names = ("Gräser", "建物", "low vegetation", "ein-Haus/2", "é", "a'b\"", "zwei  Worte")
+    assert Classes(names).names == names
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    classes = Classes(["a", "b"], [[1, 2, 3], np.array([4, 5, 6]).tolist()], [[np.int64(7), 8], [np.uint8(2)]])  # type: ignore[arg-type]
+    assert classes == Classes(("a", "b"), ((1, 2, 3), (4, 5, 6)), ((7, 8), (2,)))
+    assert all(type(code) is int for codes in classes.codes for code in codes)
+    assert hash(classes) == hash(Classes(("a", "b"), ((1, 2, 3), (4, 5, 6)), ((7, 8), (2,))))
+
+
+def test_codes_are_what_is_written() -> None:
+    classes = Classes(("a", "b"), codes=((7, 8), (2,)))
+    assert classes.to_codes(np.array([1, 0, IGNORE, 1])).tolist() == [2, 7, IGNORE, 2]
+    assert Classes(("a", "b")).to_codes(np.array([1, 0, IGNORE])).tolist() == [1, 0, IGNORE]
 
 
 def test_index_of_an_unknown_name() -> None:
