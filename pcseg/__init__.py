@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pcseg import threads
+
 if TYPE_CHECKING:
     from pcseg.engine.predict import Predictor
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
+
+threads.configure()  # before anything imports torch
 
 
 def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, max_voxels: int = 300_000) -> Predictor:
