@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from pcseg.data.readers.yaml_file import read_yaml
 from pcseg.data.scene import scene_classes
-from pcseg.errors import InputError
+from pcseg.errors import InputError, cut
 from pcseg.labels import IGNORE, S3DIS, SCANNET20, Classes
 
 USUAL_LABELS = (
@@ -19,6 +21,9 @@ USUAL_LABELS = (
     "scalar_label", "scalar_labels", "scalar_class", "scalar_classification",
 )  # fmt: skip
 """Where labels are looked for if the file does not say; CloudCompare puts ``scalar_`` before names."""
+
+LARGEST = 2**53 - 1
+"""The largest number that may stand for a class: a float64, as which labels may come, holds it exactly."""
 
 KNOWN = {"s3dis": S3DIS, "scannet20": SCANNET20}
 
@@ -44,51 +49,77 @@ class ClassFile:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        classes = self.classes  # made here, so that a wrong list is told at once
+        named = Classes(self.names)
         for name in self.ids.values():
-            classes.index(name)
-        if not self.scale > 0:
-            raise InputError(f"scale: {self.scale} must be positive, metres per unit")
+            named.index(name)
+        if not 1e-9 <= self.scale <= 1e9:  # NaN is not, either
+            raise InputError(f"scale: {self.scale:g} must be positive, metres per unit (0.001 for millimetres)")
+        meant = set(self.ids) or set(range(len(self.names)))
+        for number in (*meant, *self.ignore):
+            if abs(number) > LARGEST:
+                raise InputError(f"ids, ignore: {number} is too large for a label; write at most {LARGEST}")
+        both = sorted(meant & {*self.ignore, IGNORE})
+        if both:
+            other = "-1 always means unlabelled" if both[0] == IGNORE else "it is under ignore, too"
+            means = self.ids.get(both[0]) or self.names[both[0]]
+            raise InputError(f"ids: {both[0]} means {means}, but {other}; name each number once (see ids and ignore)")
+        _ = self.classes  # made here, so that a wrong list is told at once
 
     @property
     def classes(self) -> Classes:
-        return Classes(self.names, self.colors)
+        """The classes with the numbers that stand for each of them, in the order of ``ids``.
+
+        A class without a number gets the smallest one, from 0, that means nothing else: it cannot be in the files, but
+        may be predicted.
+        """
+        codes = {name: [i for i, n in self.ids.items() if n == name] for name in self.names}
+        free = (
+            i for i in range(len(self.ids) + len(self.ignore) + len(self.names)) if i not in {*self.ids, *self.ignore}
+        )
+        numbers = tuple(tuple(codes[name] or [next(free)]) for name in self.names) if self.ids else ()
+        return Classes(self.names, self.colors, numbers)
 
     def segment(self, values: np.ndarray, where: str) -> np.ndarray:
         """Labels (P,) int64 of the numbers ``values`` (P,) found in a file; a number of no meaning is an InputError."""
+        if values.dtype.kind not in "biuf":
+            raise InputError(
+                f"{where}: its labels are no numbers ({values.dtype}); write the numbers under ids: instead"
+            )
         known = dict.fromkeys((*self.ignore, IGNORE), IGNORE)
         known |= {i: self.names.index(n) for i, n in (self.ids or dict(enumerate(self.names))).items()}
-        numbers, inverse, counts = np.unique(
-            np.nan_to_num(values.astype(np.float64), nan=IGNORE), return_inverse=True, return_counts=True
-        )
+        exact = values.astype(np.float64)
+        exact[np.isnan(exact)] = IGNORE
+        numbers, inverse, counts = np.unique(exact, return_inverse=True, return_counts=True)
         for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             if number not in known:
-                at = int(np.flatnonzero(values == number)[0])
+                at = int(np.flatnonzero(exact == number)[0])
+                shown = f"{number:g}" if abs(number) < 1e6 else str(values[at])
                 raise InputError(
-                    f"{where}: label {number:g} ({count} points, first is {at}) means no class; "
+                    f"{where}: label {shown} ({count} points, first is {at}) means no class; "
                     "add it to classes.yaml under ids: or ignore:"
                 )
         return np.array([known[int(n)] for n in numbers], dtype=np.int64)[inverse.reshape(-1)]
 
 
 def read_class_file(path: str | Path) -> ClassFile:
-    """Read a classes.yaml; misspelt keys, wrong types and unknown names are an InputError that names the file."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; write one with a line like 'names: [ground, tree, house]'") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a readable YAML file ({' '.join(str(error).split())})") from error
+    """Read a classes.yaml (see ``read_yaml`` for its bounds).
+
+    Misspelt keys, wrong types, keys or numbers that are there twice, aliases and unknown names are an InputError that
+    names the file.
+    """
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; write one with a line like 'names: [ground, tree, house]'")
+    content = read_yaml(path)
     if isinstance(content, list):
         content = {"names": content}
     keys = [f.name for f in fields(ClassFile)]
     wrong = sorted(set(map(str, content)) - set(keys)) if isinstance(content, dict) else ["(no keys)"]
     if wrong or "names" not in content:
-        found = f"{wrong[0]}: unknown key" if wrong else "names: missing"
+        found = f"{cut(wrong[0], 60)}: unknown key" if wrong else "names: missing"
         raise InputError(f"{path}: {found}; it must have names and may have {', '.join(keys[1:])}")
     try:
-        return ClassFile(**{key: _CHECKS[key](value) for key, value in content.items()})
-    except (TypeError, ValueError) as error:
+        return ClassFile(**{key: _CHECKS[key](key, value) for key, value in content.items()})
+    except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
@@ -108,32 +139,55 @@ def choose_classes(choice: str | Sequence[str], folder: str | Path) -> Classes:
     return open_classes(choice).classes if isinstance(choice, str) else Classes(tuple(map(str, choice)))
 
 
-def _strings(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-        raise TypeError(f"{value!r} should be a list of names, e.g. [ground, tree]")
-    return tuple(value)
-
-
-def _integers(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-        raise TypeError(f"{value!r} should be a list of whole numbers, e.g. [0, 255]")
-    return tuple(value)
-
-
-def _colors(value: Any) -> tuple[tuple[int, int, int], ...]:
-    rows = [_integers(row) for row in value] if isinstance(value, list) else [()]
-    if any(len(row) != 3 or min(row) < 0 or max(row) > 255 for row in rows):
-        raise TypeError(f"colors: {value!r} should be a list of [red, green, blue] from 0 to 255")
-    return tuple((r, g, b) for r, g, b in rows)
-
-
-def _ids(value: Any) -> dict[int, str]:
-    if not isinstance(value, dict) or not all(isinstance(k, int) and isinstance(v, str) for k, v in value.items()):
-        raise TypeError(f"ids: {value!r} should be a table of number: name, e.g. {{2: ground}}")
+def _string(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(key, value, "a name, e.g. classification (in quotes if it looks like a number)")
     return value
 
 
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "names": _strings, "colors": _colors, "label": str, "instance": str, "ids": _ids,
-    "ignore": _integers, "columns": _strings, "scale": float,
+def _strings(key: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) and "," in value:
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise _wrong(key, value, "a list of names, e.g. [ground, tree] (in quotes if they look like numbers)")
+    return tuple(value)
+
+
+def _integers(key: str, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(map(_is_whole, value)):
+        raise _wrong(key, value, "a list of whole numbers, e.g. [0, 255]")
+    return tuple(value)
+
+
+def _colors(key: str, value: Any) -> tuple[tuple[int, int, int], ...]:
+    rows = value if isinstance(value, list) else [None]
+    for row in rows:
+        if not isinstance(row, list) or len(row) != 3 or not all(_is_whole(v) and 0 <= v <= 255 for v in row):
+            raise _wrong(key, value, "a list of [red, green, blue] from 0 to 255")
+    return tuple((r, g, b) for r, g, b in rows)
+
+
+def _ids(key: str, value: Any) -> dict[int, str]:
+    if not isinstance(value, dict) or not all(_is_whole(k) and isinstance(v, str) for k, v in value.items()):
+        raise _wrong(key, value, "a table of number: name, e.g. {2: ground}")
+    return value
+
+
+def _scale(key: str, value: Any) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+        raise _wrong(key, value, "a number, e.g. 0.001; it must be positive and finite")
+    return float(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wrong(key: str, value: Any, wanted: str) -> InputError:
+    return InputError(f"{key}: {cut(repr(value), 60)} should be {wanted}")
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "names": _strings, "colors": _colors, "label": _string, "instance": _string, "ids": _ids,
+    "ignore": _integers, "columns": _strings, "scale": _scale,
 }  # fmt: skip
