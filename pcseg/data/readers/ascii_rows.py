@@ -22,12 +22,15 @@ def read_rows(
 ) -> tuple[list[np.ndarray], int]:
     """The first ``rows`` rows of ``text`` (bytes, uint8), a column (rows,) for each of ``kinds``, and where they end.
 
-    Blanks of any number separate numbers, empty lines are nothing, and a row may take several lines if all do so alike and
+    Blanks of any number separate numbers (or commas or semicolons, if so in the first row), empty lines are nothing, and a row may take several lines if all do so alike and
     the text is ``alone``, with nothing after it. A column of whole numbers that holds others becomes float64. ``line`` is
     the number of the first line. Raises InputError, which gives a line, for other than numbers, too few or too many.
     """
+    if not kinds or rows == 0:
+        return [np.empty(rows, kind) for kind in kinds], 0
     if rows * 2 * len(kinds) > len(text) + 1:  # a digit and a blank each; told before anything is allocated
         raise _too_few(where, rows, rows_in(text))
+    text = _blanks(text, len(kinds))
     columns = [np.empty(rows, kind) for kind in kinds]
     done = start = 0
     while done < rows and start < len(text):
@@ -98,6 +101,16 @@ def _block(text: np.ndarray, start: int) -> np.ndarray:
         return block
     ends = np.flatnonzero(block == 10)
     return block[: int(ends[-1]) + 1] if ends.size else np.asarray(text[start:])
+
+
+def _blanks(text: np.ndarray, width: int) -> np.ndarray:
+    """``text`` with blanks for the commas or semicolons that separate its numbers, if these do."""
+    first = text[: skip_rows(text, 1)[0]].tobytes()
+    if len(first.split()) != width:
+        for mark in (b";", b","):
+            if len(first.replace(mark, b" ").split()) == width:
+                return np.where(text == mark[0], np.uint8(32), text)
+    return text
 
 
 def _lines(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,128 +2,106 @@
 
 from __future__ import annotations
 
-import io
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from pcseg.data.readers.ascii_rows import newlines, read_rows, rows_in
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import parsing, to_cloud
+from pcseg.data.readers.contract import Defect
+from pcseg.data.readers.lzf import MOST, lzf_decompress
+from pcseg.data.readers.pcd_header import Field, Header, read_header
 from pcseg.errors import InputError
 
-_KINDS = {"F": "f", "I": "i", "U": "u"}
-_REPEATED = ("FIELDS", "SIZE", "TYPE", "COUNT")
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a PCD file: ``columns`` by name, (P,) or (P, count), mapped from the disk where they are binary."""
+
+    columns: dict[str, np.ndarray]
+    defects: tuple[Defect, ...]
 
 
 def read_pcd(path: Path) -> Cloud:
-    """The points of a PCD file; a packed ``rgb`` or ``rgba`` field becomes the colour."""
+    """The points of a PCD file; an ``rgb`` or ``rgba`` field becomes the color. Raises InputError where it is damaged."""
     with parsing(path, "PCD"):
-        content = path.read_bytes()
-        header, start = _header(content, path)
-        kind = _record(header, path)
-        count = int(header["POINTS"][0]) if "POINTS" in header else int(header["WIDTH"][0]) * int(header["HEIGHT"][0])
-        columns = _columns(header["DATA"][0].lower(), content[start:], kind, count, path)
-        packed = next((columns.pop(name) for name in ("rgb", "rgba") if name in columns), None)
-        if packed is not None:
-            bits = packed.view(np.uint32)
-            columns |= {"red": _byte(bits, 2), "green": _byte(bits, 1), "blue": _byte(bits, 0)}
-        return to_cloud(columns, path)
+        points = open_pcd(path)
+        cloud = to_cloud(points.columns, path)
+        return replace(cloud, defects=(*points.defects, *cloud.defects))
 
 
-def _byte(bits: np.ndarray, which: int) -> np.ndarray:
-    return ((bits >> (8 * which)) & 255).astype(np.uint8)
+def open_pcd(path: Path) -> Points:
+    """The fields of a PCD file as they are; raises InputError where it holds other than its header declares."""
+    if not path.stat().st_size:
+        raise InputError(f"{path}: is empty; copy it again")
+    content = np.memmap(path, np.uint8, "r")
+    header = read_header(content, path)
+    body = content[header.start :]
+    if header.encoding == "ascii":
+        columns, defects = _ascii(newlines(body), header, path)
+    elif header.encoding == "binary":
+        columns, defects = _binary(body, header, path)
+    else:
+        columns, defects = _compressed(body, header, path)
+    return Points({n: v for n, v in columns.items() if n}, (*header.defects, *defects))
 
 
-def _header(content: bytes, path: Path) -> tuple[dict[str, list[str]], int]:
-    header: dict[str, list[str]] = {}
-    stream = io.BytesIO(content)
-    for line in stream:
-        words = line.decode("latin1").split("#")[0].split()
-        if words:
-            header[words[0].upper()] = words[1:]
-        if words and words[0].upper() == "DATA":
-            return header, stream.tell()
-        if stream.tell() > 10_000:
-            break
-    raise InputError(f"{path}: no PCD header; export the cloud again")
+def _count(header: Header, held: int, path: Path) -> tuple[int, list[Defect]]:
+    """How many points there are: as many as the file holds, if its header says so anywhere; ``held`` may count padding."""
+    wrong = [words for words, number in header.points.items() if number != held]
+    if len(wrong) < len(header.points):
+        return held, [Defect(str(path), None, words, f"read the {held} points that it holds") for words in wrong]
+    declared = set(header.points.values())
+    if header.encoding == "binary" and len(declared) == 1 and 0 <= min(declared) < held:  # PCL itself may add bytes
+        return declared.pop(), []
+    remedy = "it is cut off, copy it again" if held < max(header.points.values()) else "correct the header"
+    raise InputError(f"{path}: declares {' and '.join(wrong)}, but holds {held} points; {remedy}")
 
 
-def _record(header: dict[str, list[str]], path: Path) -> np.dtype:
-    """The type of one point; fields named ``_`` are padding and get names of their own."""
-    fields = header["FIELDS"]
-    counts = header.get("COUNT", ["1"] * len(fields))
-    if any(len(header.get(key, fields)) != len(fields) for key in _REPEATED):
-        raise InputError(f"{path}: FIELDS, SIZE, TYPE and COUNT of the header differ in length; export it again")
-    record = []
-    for i, (name, size, kind, count) in enumerate(zip(fields, header["SIZE"], header["TYPE"], counts, strict=True)):
-        unique = f"_{i}" if name == "_" else name
-        record.append((unique, f"<{_KINDS[kind.upper()]}{size}", (int(count),) if int(count) != 1 else ()))
-    return np.dtype(record)
+def _ascii(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
+    count, defects = _count(header, rows_in(body), path)
+    kinds = [_wide(f) for f in header.fields for _ in range(f.count)]
+    found, _ = read_rows(body, count, kinds, str(path), header.lines + 1)
+    columns, left = {}, iter(found)
+    for f in header.fields:
+        values = [next(left) for _ in range(f.count)]
+        columns[f.name] = values[0] if f.count == 1 else np.stack(values, axis=1)
+        if columns[f.name].dtype.kind == "f" and f.kind.kind in "iu":
+            found_there = f"{f.name} is declared a whole number, but holds others"
+            defects.append(Defect(str(path), None, found_there, "read as they are"))
+    return columns, defects
 
 
-def _columns(data: str, body: bytes, kind: np.dtype, count: int, path: Path) -> dict[str, np.ndarray]:
-    names = kind.names or ()
-    if data == "ascii":
-        return _ascii_columns(body, kind, count, path)
-    if data == "binary_compressed":  # after decompression, field after field rather than point after point
-        packed, size = (int(v) for v in np.frombuffer(body[:8], "<u4"))
-        body = lzf_decompress(body[8 : 8 + packed], size)
-    elif data != "binary":
-        raise InputError(f"{path}: DATA {data} is unknown; export it as ascii, binary or binary_compressed")
-    if len(body) < count * kind.itemsize:
-        raise InputError(
-            f"{path}: {len(body)} bytes for {count} points of {kind.itemsize}; the file is cut off, copy it again"
-        )
-    if data == "binary":
-        table = np.frombuffer(body, kind, count)
-        return {name: np.ascontiguousarray(table[name]) for name in names}
+def _binary(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
+    count, defects = _count(header, len(body) // header.size, path)
+    kind = np.dtype([(str(i), f.kind, (f.count,) if f.count > 1 else ()) for i, f in enumerate(header.fields)])
+    table = body[: count * header.size].view(kind)
+    if len(body) > table.nbytes:
+        rest = f"{len(body) - table.nbytes} bytes after the last point"
+        defects.append(Defect(str(path), None, rest, "left out"))
+    return {f.name: table[str(i)] for i, f in enumerate(header.fields)}, defects
+
+
+def _compressed(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
+    """After decompression it is field after field rather than point after point."""
+    packed, size = (int(v) for v in body[:8].view("<u4")) if len(body) >= 8 else (8, 0)
+    if packed > len(body) - 8:
+        raise InputError(f"{path}: {len(body)} bytes where {packed} and 8 are declared; it is cut off, copy it again")
+    count, defects = _count(header, size // header.size, path)
+    if size != count * header.size or size > MOST * packed:
+        raise InputError(f"{path}: declares {size} bytes of {packed} compressed ones for {count} points of {header.size} "
+                         "bytes, which cannot be; export it again")  # fmt: skip
+    content = lzf_decompress(body[8 : 8 + packed].tobytes(), size)
     columns, offset = {}, 0
-    for name in names:
-        base, shape = kind[name].base, kind[name].shape
-        columns[name] = np.frombuffer(body, base, count * int(np.prod(shape)), offset).reshape(count, *shape)
-        offset += count * kind[name].itemsize
-    return columns
+    for f in header.fields:
+        values = np.frombuffer(content, f.kind, count * f.count, offset)
+        columns[f.name] = values.reshape(count, f.count) if f.count > 1 else values
+        offset += values.nbytes
+    return columns, defects
 
 
-def _ascii_columns(body: bytes, kind: np.dtype, count: int, path: Path) -> dict[str, np.ndarray]:
-    width = sum(int(np.prod(kind[name].shape)) for name in kind.names or ())
-    rows = np.loadtxt(io.BytesIO(body), ndmin=2) if body.strip() else np.empty((0, width))
-    if rows.shape != (count, width):
-        raise InputError(
-            f"{path}: {rows.shape} numbers, but the header says {(count, width)}; it is cut off, copy it again"
-        )
-    columns, at = {}, 0
-    for name in kind.names or ():
-        shape = kind[name].shape
-        size = int(np.prod(shape))
-        columns[name] = rows[:, at : at + size].reshape(count, *shape).astype(kind[name].base)
-        at += size
-    return columns
-
-
-def lzf_decompress(packed: bytes, size: int) -> bytes:
-    """Undo LZF (Marc Lehmann's liblzf format): runs of literals, and copies from up to 8192 bytes back."""
-    out = bytearray()
-    at = 0
-    while at < len(packed):
-        control = packed[at]
-        at += 1
-        if control < 32:
-            out += packed[at : at + control + 1]
-            at += control + 1
-            continue
-        length = control >> 5
-        if length == 7:
-            length += packed[at]
-            at += 1
-        start = len(out) - ((control & 31) << 8) - packed[at] - 1
-        at += 1
-        if start < 0:
-            raise ValueError("the compressed data refers to what is before its start")
-        while length + 2 > len(out) - start:  # a copy may run into what it writes: then it repeats
-            length -= len(out) - start
-            out += out[start:]
-        out += out[start : start + length + 2]
-    if len(out) != size:
-        raise ValueError(f"{len(out)} bytes after decompression instead of {size}")
-    return bytes(out)
+def _wide(f: Field) -> np.dtype:
+    """The type for text: coordinates are kept to the last digit written, and a packed color to its last bit."""
+    return np.dtype(np.float64) if f.name.lower() in ("x", "y", "z", "rgb", "rgba") and f.kind.kind == "f" else f.kind

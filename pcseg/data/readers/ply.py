@@ -10,10 +10,10 @@ import numpy as np
 
 from pcseg.data.readers.ascii_rows import newlines, rows_in
 from pcseg.data.readers.cloud import Cloud
-from pcseg.data.readers.columns import color_names, parsing, to_cloud
+from pcseg.data.readers.columns import color_names, has_coordinates, parsing, to_cloud
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.ply_body import Body
-from pcseg.data.readers.ply_header import Element, Header, read_header
+from pcseg.data.readers.ply_header import LIMIT, Element, Header, read_header
 from pcseg.errors import InputError, cut
 
 _MESH = ("face", "faces", "edge", "edges", "tristrips", "range_grid")
@@ -99,7 +99,7 @@ def open_ply(path: Path, mesh: bool = False) -> Points:
 
 def points_of(header: Header, path: Path) -> tuple[Element, list[Defect]]:
     """The element that holds the points, and what is said of the others; InputError where there is none, or two might."""
-    fit = [e for e in header.elements if e.named("x", "y", "z")]
+    fit = [e for e in header.elements if has_coordinates(p.name for p in e.properties)]
     fit = [e for e in fit if e.count] or fit[:1]
     best = [e for e in fit if e.name.lower() in ("vertex", "vertices")] or fit
     best = [e for e in best if e.count == max(b.count for b in best)]
@@ -155,7 +155,7 @@ def _after(body: Body, points: Element, after: tuple[Element, ...]) -> list[Defe
         short = [Defect(str(path), after[0].line, f"the file ends within its {names}", "all points are there")]
         return short if held < least else _first_face(body, points, after[0])
     if body.order:
-        if len(rest) and len(rest) % points.least == 0 and not points.lists:
+        if len(rest) and len(rest) % points.least == 0 and not points.lists and rest[:LIMIT].any():
             raise _too_many(path, points, len(rest) // points.least)
         return [Defect(str(path), None, f"{len(rest)} bytes after the last point", "left out")] if len(rest) else []
     more = rows_in(rest)

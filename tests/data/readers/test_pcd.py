@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcseg.data.readers import read_cloud
-from pcseg.data.readers.pcd import lzf_decompress
+from pcseg.data.readers.lzf import lzf_decompress
 from pcseg.errors import InputError
 
 PCD = """# .PCD v0.7 - Point Cloud Data file format
