@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from pcseg.data.archives import read_npz, reason
 from pcseg.data.scene import Scene
 from pcseg.errors import InputError
-from pcseg.files import atomic_path
+from pcseg.files import atomic_path, parse_json
 from pcseg.labels import IGNORE, Classes, translation
 
 FORMAT = 1
@@ -39,6 +41,11 @@ class SceneLabels:
     def __post_init__(self) -> None:
         if len(self.index) != len(self.label):
             raise InputError(f"labels of {self.name}: {len(self.index)} indices but {len(self.label)} labels")
+        for values in (self.index, self.label):
+            if np.ndim(values) != 1 or np.asarray(values).dtype.kind not in "iu":
+                raise InputError(f"labels of {self.name}: indices and labels must be lists of whole numbers")
+        if len(self.label) and not IGNORE <= np.min(self.label) <= np.max(self.label) <= np.iinfo(np.int16).max:
+            raise InputError(f"labels of {self.name}: a label is below {IGNORE} or beyond 16 bits")
         order = np.argsort(self.index, kind="stable")
         object.__setattr__(self, "index", np.asarray(self.index, dtype=np.int64)[order])
         object.__setattr__(self, "label", np.asarray(self.label, dtype=np.int16)[order])
@@ -153,7 +160,7 @@ class WeakLabels:
         return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write one .npz file, atomically."""
+        """Write one .npz file, atomically; it is read back before it takes its name."""
         arrays = {
             "meta": np.frombuffer(self._meta().encode(), dtype=np.uint8),
             "sha256": np.frombuffer(self.sha256.encode(), dtype=np.uint8),
@@ -161,7 +168,7 @@ class WeakLabels:
             "index": np.concatenate([np.zeros(0, np.int64), *(scene.index for scene in self.scenes)]),
             "label": np.concatenate([np.zeros(0, np.int16), *(scene.label for scene in self.scenes)]),
         }
-        with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        with atomic_path(path, check=self.load) as temporary, open(temporary, "wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
     @classmethod
@@ -169,22 +176,31 @@ class WeakLabels:
         """Read a file that ``save`` wrote; raises InputError where it is absent, damaged, changed or something else."""
         if not Path(path).is_file():
             raise InputError(f"{path}: no such label file; make it with tools/draw_labels.py")
+        wrong = f"{path}: not a readable label file"
+        arrays, _ = read_npz(path)
+        lacking = {"meta", "sha256", "length", "index", "label"} - arrays.keys()
+        if lacking:
+            raise InputError(f"{wrong} (no array {min(lacking)} in it); copy or draw it again")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ("meta", "sha256", "length", "index", "label")}
-            meta = json.loads(arrays["meta"].tobytes())
+            meta = parse_json(arrays["meta"].tobytes().decode(), f"{wrong}: its description")
             if meta["format"] != FORMAT:
                 raise InputError(f"{path}: is of format {meta['format']}, this is {FORMAT}; draw the labels again")
-            ends = np.cumsum(arrays["length"])[:-1]
+            counts = [operator.index(count) for count in arrays["length"]]
+            if min(counts, default=0) < 0 or not sum(counts) == len(arrays["index"]) == len(arrays["label"]):
+                raise InputError(f"{wrong} (its arrays differ in length); copy or draw it again")
+            ends = np.cumsum(counts, dtype=np.int64)[:-1]
             parts = zip(meta["scenes"], np.split(arrays["index"], ends), np.split(arrays["label"], ends), strict=True)
-            scenes = tuple(SceneLabels(**about, index=index, label=label) for about, index, label in parts)
-            loaded = cls(tuple(meta["classes"]), meta["rule"], meta["parameters"], meta["seed"], scenes)
+            scenes = tuple(_scene(about, index, label) for about, index, label in parts)
+            classes, rule, seed = Classes(tuple(meta["classes"])).names, meta["rule"], meta["seed"]
+            if not (isinstance(rule, str) and isinstance(meta["parameters"], dict) and isinstance(seed, int | None)):
+                raise TypeError("rule, parameters or seed are of another type")
+            loaded = cls(classes, rule, meta["parameters"], seed, scenes)
             intact = loaded.sha256 == arrays["sha256"].tobytes().decode()
-        except InputError:
-            raise
-        except Exception as error:  # zip, npy and json each fail in several ways; all mean the same to the user
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path}: not a readable label file ({text}); copy or draw it again") from error
+        except InputError as error:
+            told = str(error)
+            raise InputError(told if told.startswith(str(path)) else f"{path}: {told}") from error
+        except Exception as error:  # what is not as save writes it fails in several ways; all mean the same to the user
+            raise InputError(f"{wrong} ({type(error).__name__}: {reason(error)}); copy or draw it again") from error
         if not intact:
             raise InputError(f"{path}: its content does not match its hash; copy or draw it again")
         return loaded
@@ -206,3 +222,11 @@ class WeakLabels:
             odd = ", ".join(sorted(here ^ there))
             raise InputError(f"labels: the label file and the data differ in the classes {odd}; draw the labels again")
         return np.append(translation(self.classes, classes), IGNORE)
+
+
+def _scene(about: Any, index: np.ndarray, label: np.ndarray) -> SceneLabels:
+    """The labels of a scene, of which a file says ``about``; TypeError or KeyError where that is of another kind."""
+    name, points, sha256 = about["name"], about["points"], about["sha256"]
+    if not (isinstance(name, str) and isinstance(sha256, str) and operator.index(points) >= 0):
+        raise TypeError("a scene's name, points or hash is of another kind")
+    return SceneLabels(name, points, sha256, index, label)

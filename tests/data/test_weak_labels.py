@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import random
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 
+from pcseg.data import archives
 from pcseg.data.draw import draw_points, draw_uniform
 from pcseg.data.weak_labels import SceneLabels, WeakLabels
 from pcseg.errors import InputError
@@ -135,9 +140,17 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, how: str) -> None
     path = tmp_path / "labels.npz"
     drawn().save(path)
     damaged(path, how)
-    with pytest.raises(InputError, match=r"labels\.npz") as error:
+    refused(path)
+
+
+def refused(path: Path) -> str:
+    """The message with which a file is refused: one printable line that names it, of bounded length."""
+    with pytest.raises(InputError) as error:
         WeakLabels.load(path)
-    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(str(path))
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1000
+    return str(error.value)
 
 
 def edited(path: Path, **changes: np.ndarray) -> None:
@@ -178,3 +191,136 @@ def test_labels_that_cannot_be_are_refused() -> None:
         replace(good, index=np.arange(4))
     with pytest.raises(InputError, match="not among the 1 classes"):
         WeakLabels(("floor",), "points", {}, 0, (replace(good, label=np.full(5, 1, np.int16)),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"classes": None}, "TypeError"),
+        ({"classes": [1, 2]}, "is no name"),
+        ({"classes": []}, "the list is empty"),
+        ({"classes": ["a", "a", "b", "c"]}, "listed twice"),
+        ({"classes": ["floor"]}, "a label is not among the 1 classes"),
+        ({"rule": 7}, "rule, parameters or seed"),
+        ({"parameters": []}, "rule, parameters or seed"),
+        ({"seed": "0"}, "rule, parameters or seed"),
+        ({"scenes": None}, "TypeError"),
+        ({"scenes": []}, "ValueError"),
+        ({"scenes": [7, 7]}, "TypeError"),
+        ({"scenes": [{}, {}]}, "KeyError"),
+        ({"scenes": [{"name": n, "points": 1e3, "sha256": ""} for n in "ab"]}, "TypeError"),
+        ({"scenes": [{"name": n, "points": -5, "sha256": ""} for n in "ab"]}, "of another kind"),
+        ({"scenes": [{"name": n, "points": 5, "sha256": ""} for n in "ab"]}, "indices must differ and lie in 0 to 4"),
+        ({"scenes": [{"name": [], "points": 500, "sha256": ""}] * 2}, "of another kind"),
+        ({"scenes": [{"name": "a", "points": 500, "sha256": ""}] * 2}, "a scene is listed twice"),
+        ({"format": [[]]}, "is of format [[]]"),
+        ({"format": "x" * 10**5}, "is of format xxx"),
+        ({"parameters": {"x": float("nan")}}, "NaN where a finite number"),
+        ({"parameters": {"a": 1}}, "does not match its hash"),
+    ],
+)
+def test_a_damaged_description_is_refused(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    path = tmp_path / "labels.npz"
+    drawn().save(path)
+    with np.load(path) as file:
+        meta = json.loads(file["meta"].tobytes())
+    edited(path, meta=np.frombuffer(json.dumps({**meta, **changes}).encode(), dtype=np.uint8))
+    assert told in refused(path)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"7", b"null", b"{}", b"\xff", b"[" * 10**5, b'{"format": 1}', b"9" * 5000]
+)
+def test_another_description_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "labels.npz"
+    drawn().save(path)
+    edited(path, meta=np.frombuffer(text, dtype=np.uint8))
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("length", np.array([35.0, 35.0])),
+        ("length", np.array([2**62, 2**62, 2**62, 2**62])),
+        ("length", np.array([71, -1])),
+        ("length", np.array([[35, 35]])),
+        ("length", np.zeros(0, dtype=np.int64)),
+        ("length", np.array(70)),
+        ("index", np.arange(70.0)),
+        ("index", np.arange(69)),
+        ("index", np.arange(70, dtype=np.uint64) + np.uint64(2**63)),
+        ("index", np.arange(140).reshape(70, 2)),
+        ("index", np.array(["1"] * 70)),
+        ("index", np.array(5)),
+        ("label", np.zeros(70)),
+        ("label", np.full(70, 65536)),
+        ("label", np.full(70, -2)),
+        ("label", np.full(70, 2**63, dtype=np.uint64)),
+        ("label", np.zeros(70, dtype=[("a", "<i2")])),
+        ("sha256", np.array([], dtype=np.uint8)),
+        ("sha256", np.array([255], dtype=np.uint8)),
+        ("sha256", np.array(["a"])),
+        ("meta", np.array([1.5])),
+    ],
+)
+def test_damaged_arrays_are_refused(tmp_path: Path, name: str, value: np.ndarray) -> None:
+    path = tmp_path / "labels.npz"
+    drawn().save(path)
+    edited(path, **{name: value})
+    refused(path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "labels.npz"
+    drawn().save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays["index"] = np.zeros(2**22, dtype=np.int64)
+    with open(path, "wb") as stream:
+        np.savez_compressed(stream, **arrays)
+    monkeypatch.setattr(archives.read_npz, "__defaults__", (2**20,))
+    assert "it unpacks to 33," in refused(path)
+
+
+def test_what_cannot_be_read_back_does_not_replace_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "labels.npz"
+    drawn().save(path)
+    before = path.read_bytes()
+
+    def faulty(stream: IO[bytes], **arrays: np.ndarray) -> None:
+        np.savez(stream, **{**arrays, "label": np.zeros_like(arrays["label"])})
+
+    monkeypatch.setattr(np, "savez_compressed", faulty)
+    with pytest.raises(InputError, match=r"could not be read back .*does not match its hash"):
+        draw_points(ROOMS, CLASSES, 9).save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    stored, packed = tmp_path / "stored.npz", tmp_path / "packed.npz"
+    drawn().save(packed)
+    with np.load(packed) as file, open(stored, "wb") as stream:
+        np.savez(stream, **dict(file))
+    for i in range(400):
+        raw = bytearray((stored if i % 2 else packed).read_bytes())
+        for _ in range(draw.randint(1, 3)):
+            at, kind = draw.randrange(len(raw)), draw.randrange(4)
+            if kind == 0:
+                raw[at] ^= 1 << draw.randrange(8)
+            elif kind == 1:
+                raw[at : at + 4] = draw.choice([b"\xff\xff\xff\xff", bytes(4), b"\xff\xff\xff\x7f"])
+            elif kind == 2:
+                del raw[at : at + draw.randint(1, 40)]
+            else:
+                raw[at:at] = raw[draw.randrange(len(raw)) :][: draw.randint(1, 40)]
+        path = tmp_path / "labels.npz"
+        path.write_bytes(bytes(raw))
+        started = time.perf_counter()
+        try:
+            assert WeakLabels.load(path).sha256 == drawn().sha256
+        except InputError:
+            refused(path)
+        assert time.perf_counter() - started < 5
