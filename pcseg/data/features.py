@@ -14,6 +14,10 @@ WIDTHS = {"color": 3, "optional_color": 3, "height": 1, "normal": 3, "ones": 1}
 """Channels of each feature."""
 
 
+LARGEST_NORMAL = 1e4
+"""Components of normals from here on are no lengths but "no data"; like NaN they count as 0, lest a point spoil others."""
+
+
 @dataclass(frozen=True)
 class Features:
     """An ordered list of features; a checkpoint stores ``names`` and rebuilds this from it.
@@ -60,5 +64,5 @@ class Features:
             return np.ones((len(points), 1), dtype=np.float32)
         if name == "normal":
             assert points.normal is not None
-            return points.normal
+            return np.where(np.abs(points.normal) < LARGEST_NORMAL, points.normal, np.float32(0))
         return np.zeros((len(points), 3), dtype=np.float32) if points.color is None else points.color - np.float32(0.5)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 import pcseg.networks
-from pcseg.errors import InputError
+from pcseg.errors import InputError, cut
 from pcseg.files import atomic_path
 from pcseg.labels import Classes
 
@@ -57,6 +57,22 @@ class Model:
     voxel_size: float
     features: tuple[str, ...]
     record: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        weights = sum(weight.numel() for weight in self.network.parameters())
+        return (
+            f"{self.spec.name} of {weights:,} weights, {len(self.classes)} classes ({cut(', '.join(self.classes.names), 200)}), "
+            f"voxels of {self.voxel_size:g} m, features {', '.join(self.features)}, {self._origin()}"
+        )
+
+    def _origin(self) -> str:
+        """Where the weights come from, in a few words."""
+        try:
+            data = self.record["config"]["data"]
+            trained = [split for split in data["train"] if split not in data["test"]]
+            return cut(f"trained on {', '.join(trained)} of {data['root']} for {self.record['step']} steps", 200)
+        except (KeyError, TypeError):
+            return "of unknown training"
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:

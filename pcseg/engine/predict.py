@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from pcseg.data.bulk import GAP, bulk
 from pcseg.data.features import Features
-from pcseg.data.points import Points, floor_level, make_points
+from pcseg.data.points import FARTHEST, Points, floor_level, make_points, usable
 from pcseg.data.readers.colors import color_to_uint8
 from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model
@@ -26,7 +27,7 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model ready to label scans.
+    """A model ready to label scans. ``classes`` are the names that its labels index.
 
     ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1: the scan
     as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a scan that fits
@@ -45,6 +46,20 @@ class Predictor:
         if self.max_voxels < 1:
             raise InputError(f"max_voxels={self.max_voxels}: give 1 or more (about 200000)")
         self.model.network.to(self.device)
+
+    def __repr__(self) -> str:
+        return f"Predictor on {self.device.type}: {self.model}"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of the class of each label."""
+        return self.model.classes.names
+
+    @property
+    def _coarsest(self) -> int:
+        """Voxels along an edge of the network's coarsest cells."""
+        strides: tuple[int, ...] = self.model.network.strides  # type: ignore[assignment]
+        return strides[-1]
 
     @property
     def _features(self) -> Features:
@@ -68,29 +83,41 @@ class Predictor:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Label (P,) int64 and confidence (P,) float32, the mean probability of that label, of each point in order.
 
-        ``xyz`` (P, 3) in metres, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3). Points
-        with a NaN or infinite coordinate get IGNORE and confidence 0. Raises InputError, which begins with ``name``, where
-        there is no point, shapes disagree, or the network needs what is missing here.
+        A label is an index into ``classes``, whatever numbers the classes have in files (``model.classes.to_codes`` gives
+        those). ``xyz`` (P, 3) in metres, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3).
+        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.data.points.usable) get
+        IGNORE and confidence 0. Strays far from the bulk of the scan are labelled too and change nothing about the rest.
+        Raises InputError, which begins with ``name``, where there is no point, arrays are not of numbers or their shapes
+        disagree, or the network needs what is missing here.
         """
         xyz, color, normal = _checked(name, xyz, color, normal)
         self._features.check(name, color is not None, normal is not None)
         labels = np.full(len(xyz), IGNORE, dtype=np.int64)
         confidence = np.zeros(len(xyz), dtype=np.float32)
-        finite = np.flatnonzero(np.isfinite(xyz).all(axis=1))
-        if not len(finite):
-            raise InputError(f"{name}: none of the {len(xyz)} points has finite coordinates; read the scan again")
-        if len(finite) < len(xyz):
-            xyz = xyz[finite]
-            color, normal = (None if a is None else a[finite] for a in (color, normal))
+        rows = np.flatnonzero(usable(xyz))
+        if not len(rows):
+            raise InputError(
+                f"{name}: none of the {len(xyz)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
+            )
+        scan = _Scan(xyz, color, normal)
+        scan = scan[rows] if len(rows) < len(xyz) else scan
+        main = bulk(scan.xyz, GAP * self.model.voxel_size)
         # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
         # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
-        xyz = xyz - (*xyz[:, :2].min(axis=0), floor_level(xyz))
-        scan = _Scan(xyz, color, normal)
+        body = scan.xyz if main.all() else scan.xyz[main]
+        scan = replace(scan, xyz=scan.xyz - (*body[:, :2].min(axis=0), floor_level(body)))
         with _evaluating(self.model.network):
-            for tile in tiles(xyz, self.model.voxel_size, self.max_voxels, self.halo * self.model.voxel_size):
-                rows = finite[tile.context[tile.core]]
-                labels[rows], confidence[rows] = self._label(tile, scan)
+            # Apart, so that to the last bit the bulk is seen as it would be without the strays.
+            for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
+                self._label_part(scan[part], labels, confidence, rows[part])
         return labels, confidence
+
+    def _label_part(self, scan: _Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
+        """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""
+        size = self.model.voxel_size
+        for tile in tiles(scan.xyz, size, self.max_voxels, self.halo * size, self._coarsest):
+            decided = rows[tile.context[tile.core]]
+            labels[decided], confidence[decided] = self._label(tile, scan)
 
     def _label(self, tile: Tile, scan: _Scan) -> tuple[np.ndarray, np.ndarray]:
         """Labels and confidences of the core points of a tile."""
@@ -110,12 +137,13 @@ class Predictor:
         Any other move would make the coarse levels see other cells than in the whole scan, and than in training, where
         the floor is at z = 0: untrained for it, a network then mistakes the floor for something else.
         """
-        coord = scan.xyz[tile.context]
-        strides: tuple[int, ...] = self.model.network.strides  # type: ignore[assignment]
-        cell = strides[-1] * self.model.voxel_size
+        seen = scan[tile.context]
+        moved = None if tile.moved is None else tile.moved * self.model.voxel_size
+        coord = seen.xyz if moved is None else seen.xyz - moved
+        cell = self._coarsest * self.model.voxel_size
         corner = np.floor(coord.min(axis=0) / cell) * cell
-        color, normal = (None if a is None else a[tile.context] for a in (scan.color, scan.normal))
-        return make_points(coord - corner, color, normal, floor=-corner[2])
+        points = make_points(coord - corner, seen.color, seen.normal, floor=-corner[2])
+        return points if moved is None else replace(points, height=seen.xyz[:, 2].astype(np.float32))
 
     def _view(self, points: Points, vote: int) -> Points:
         """The points as one vote sees them: turned about the vertical and moved sideways; vote 0 as they are."""
@@ -137,30 +165,51 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan with finite coordinates (P, 3) float64 that stands on z = 0."""
+    """A scan: ``xyz`` (P, 3) float64, ``color`` (P, 3) uint8 and ``normal`` (P, 3) float32, which may be None."""
 
     xyz: np.ndarray
     color: np.ndarray | None
     normal: np.ndarray | None
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> _Scan:
+        color, normal = (None if a is None else a[chosen] for a in (self.color, self.normal))
+        return _Scan(self.xyz[chosen], color, normal)
 
 
 def _checked(
     name: str, xyz: np.ndarray, color: np.ndarray | None, normal: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """The arrays as float64, uint8 and float32, of shapes that agree."""
-    xyz = np.asarray(xyz, dtype=np.float64)
+    xyz = _numbers(name, "xyz", xyz).astype(np.float64, copy=False)
     if xyz.ndim != 2 or xyz.shape[1] != 3:
         raise InputError(f"{name}: xyz has shape {xyz.shape}; give (P, 3)")
     if not len(xyz):
         raise InputError(f"{name}: has no point; read or export it again")
+    color = None if color is None else _numbers(name, "color", color)
+    normal = None if normal is None else _numbers(name, "normal", normal)
     for key, array in (("color", color), ("normal", normal)):
-        if array is not None and np.shape(array) != xyz.shape:
-            raise InputError(f"{name}: {key} has shape {np.shape(array)}, the points {xyz.shape}; give one row a point")
-    return (
-        xyz,
-        None if color is None else color_to_uint8(np.asarray(color), name),
-        None if normal is None else np.asarray(normal, dtype=np.float32),
-    )
+        if array is not None and array.shape != xyz.shape:
+            raise InputError(f"{name}: {key} has shape {array.shape}, the points {xyz.shape}; give one row a point")
+    with np.errstate(over="ignore"):
+        return (
+            xyz,
+            None if color is None else color_to_uint8(color, name),
+            None if normal is None else normal.astype(np.float32, copy=False),
+        )
+
+
+def _numbers(name: str, key: str, values: np.ndarray) -> np.ndarray:
+    """``values`` as an array of integers or floats in this machine's byte order; InputError where they are no numbers."""
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name}: {key} is no array of numbers ({error}); give (P, 3)") from error
+    if array.dtype.kind not in "biuf":
+        kind = f"of records of {', '.join(array.dtype.names)}" if array.dtype.names else f"of type {array.dtype}"
+        raise InputError(f"{name}: {key} is an array {kind}; give numbers (P, 3)")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @contextmanager

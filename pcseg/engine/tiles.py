@@ -6,41 +6,80 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT
+
+LARGEST = COORDINATE_LIMIT // 2
+"""Voxels that a tile may span, whatever it holds: turned and moved, it still has numbers."""
 
 
 @dataclass(frozen=True)
 class Tile:
     """Indices of points: ``context`` is what the network sees, ``core`` (a mask over it) what it decides.
 
-    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context.
+    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context. ``moved`` (context, 3) int64:
+    by how many voxels, multiples of the coarsest cell, the points are to be moved back, to where their island has its place
+    among the others; None where all stay.
     """
 
     context: np.ndarray
     core: np.ndarray
     voxels: int
+    moved: np.ndarray | None = None
 
 
-def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float) -> Iterator[Tile]:
+def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float, coarsest: int = 1) -> Iterator[Tile]:
     """Bisect a cloud (P, 3) until no tile, its halo of ``halo`` metres included, holds over ``max_voxels`` voxels.
 
     A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
     are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most
     ``10 * max_voxels`` points, except where one voxel alone has more, and spans what the ops can number. Voxels are aligned to the origin of ``xyz``. The
     order and the cuts are deterministic.
+
+    Where the scan is too long for one tile, islands that no convolution reaches across from each other (which are apart by
+    more than the halo and two cells of ``coarsest`` voxels) are first moved side by side, by whole cells: so points far
+    from each other share a tile, and the cost follows the points and not the distance between them.
     """
     if max_voxels < 1:
         raise InputError(f"max_voxels: {max_voxels} is too small; give 1 or more (about 200000)")
     cell = np.floor(xyz / voxel_size).astype(np.int64)
+    margin = int(np.ceil(halo / voxel_size))
+    moved = _closer(cell, max(margin, 2 * coarsest), coarsest)
+    if moved is not None:
+        cell -= moved
     voxel, inverse, count = _unique(cell - cell.min(axis=0))
     order = np.argsort(inverse, kind="stable")
     start = np.concatenate([[0], np.cumsum(count)])
-    for inside, context in _split(voxel, count, max_voxels, int(np.ceil(halo / voxel_size))):
-        points = _ranges(start[context], count[context])
+    for inside, context in _split(voxel, count, max_voxels, margin):
+        points = order[_ranges(start[context], count[context])]
         core = np.repeat(inside, count[context])
-        yield Tile(order[points], core, len(context))
+        yield Tile(points, core, len(context), None if moved is None else moved[points])
+
+
+def _closer(cell: np.ndarray, wide: int, step: int) -> np.ndarray | None:
+    """By how much (P, 3) to move voxels (P, 3) back so that their islands stand in a row; None where all is near anyway.
+
+    Islands are ``wide`` voxels or more from each other, before and after; they are moved by multiples of ``step``.
+    """
+    if (np.ptp(cell, axis=0) < LARGEST).all():
+        return None
+    block, inverse = np.unique(cell // wide, axis=0, return_inverse=True)
+    pairs = cKDTree(block).query_pairs(1.5, p=np.inf, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs), dtype=bool), pairs.T), shape=(len(block), len(block)))
+    count, island = connected_components(graph, directed=False)
+    island = island[inverse.reshape(-1)]
+    low = np.full((count, 3), np.iinfo(np.int64).max)
+    high = np.full((count, 3), np.iinfo(np.int64).min)
+    np.minimum.at(low, island, cell)
+    np.maximum.at(high, island, cell)
+    low = low // step * step
+    place = np.zeros_like(low)
+    place[1:, 0] = np.cumsum((high[:-1, 0] - low[:-1, 0] + wide) // step + 1) * step
+    return np.asarray((low - place)[island])
 
 
 def _split(voxel: np.ndarray, count: np.ndarray, max_voxels: int, halo: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -56,7 +95,7 @@ def _split(voxel: np.ndarray, count: np.ndarray, max_voxels: int, halo: int) -> 
         if not inside.any():
             continue
         small = len(context) <= max_voxels and count[context].sum() <= 10 * max_voxels
-        if small and (np.ptp(voxel[context], axis=0) < COORDINATE_LIMIT).all():
+        if small and (np.ptp(voxel[context], axis=0) < LARGEST).all():
             yield inside, context
             continue
         core = voxel[context[inside]]

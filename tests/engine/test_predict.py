@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
 import pcseg
 from pcseg.data.features import Features
-from pcseg.data.points import floor_level, make_points
+from pcseg.data.points import floor_level, make_points, usable
 from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
 from pcseg.engine.predict import Predictor, choose_device
@@ -136,13 +138,14 @@ def test_memory_follows_the_tile(predictor, monkeypatch):
     assert max(seen[8.0][1], seen[32.0][1]) <= 1.01 * 3000
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e19, -1e30, 3.4028234e38, 1e300, 1.8e308])
 def test_points_that_are_nowhere_are_ignored_and_harm_no_other(predictor, value):
     xyz, color = scan(1.0)
     labels, confidence = predictor.predict(xyz, color)
     broken = np.insert(xyz, [0, 7], np.array([[value, 0, 0], [0, 0, value]]), axis=0)
     found, sure = predictor.predict(broken, np.insert(color, [0, 7], 9, axis=0))
-    lost = ~np.isfinite(broken).all(axis=1)
+    lost = ~usable(broken)
+    assert lost.sum() == 2
     assert (found[lost] == IGNORE).all()
     assert (sure[lost] == 0).all()
     np.testing.assert_array_equal(found[~lost], labels)
@@ -223,11 +226,118 @@ def test_predicting_leaves_a_network_in_training_as_it_was():
     assert all(torch.equal(v, before[k]) for k, v in trained.network.state_dict().items())
 
 
-def test_a_stray_point_far_away_changes_nothing_else():
+STRAYS = {
+    "no data as zero": np.zeros((10, 3)) - [4.5e5, 5.4e6, 120.0],
+    "deep below": [[2.0, 1.0, -1e9]],
+    "many deep below": np.full((40, 3), [2.0, 1.0, -1e9]) + np.arange(40)[:, None],
+    "on all sides": 10.0 ** np.linspace(3, 11.9, 30)[:, None] * np.resize([1, -1, 1, 1, -1, -1, 0], (30, 3)),
+    "as far as a place may be": np.full((3, 3), -9e11),
+}
+"""Points far from a scan that begins at zero."""
+
+
+@pytest.mark.parametrize("strays", STRAYS.values(), ids=STRAYS)
+@pytest.mark.parametrize("place", [(0.0, 0.0, 0.0), (4.5e5, 5.4e6, 120.0)])
+def test_strays_change_nothing_about_the_bulk(predictor, strays, place):
+    xyz, color = scan(2.0)
+    at = np.random.default_rng(1).integers(0, len(xyz), len(strays))
+    labels, confidence = predictor.predict(xyz + place, color)
+    found, sure = predictor.predict(np.insert(xyz, at, strays, axis=0) + place, np.insert(color, at, 9, axis=0))
+    ours = np.insert(np.ones(len(xyz), dtype=bool), at, False)
+    np.testing.assert_array_equal(found[ours], labels)
+    np.testing.assert_array_equal(sure[ours], confidence)
+    assert (found >= 0).all()
+    assert np.isfinite(sure).all()
+
+
+def test_rooms_far_from_each_other_are_labelled_as_if_each_were_alone(predictor):
+    xyz, color = scan(2.0)
+    far = np.array([1.6 * 2**20, -1.6 * 2**21, 0.0])  # by whole cells: the grid lies alike in both
+    wanted = np.tile(predictor.predict(xyz, color), (1, 3))
+    rooms = np.concatenate([xyz, xyz + far, xyz - 3 * far])
+    labels, confidence = predictor.predict(rooms, np.tile(color, (3, 1)))
+    assert (labels == wanted[0]).mean() > 0.99
+    assert (np.abs(confidence - wanted[1]) < 1e-3).mean() > 0.99
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_the_cost_follows_the_points_and_not_their_distance(predictor, dimensions):
+    near, far = (np.zeros((3000, 3)) for _ in range(2))
+    scattered = np.random.default_rng(0).uniform(0, 1, (3000, dimensions))
+    near[:, :dimensions], far[:, :dimensions] = 10 * scattered, 1e6 * scattered
+    times = []
+    for xyz in (near, far):
+        predictor.predict(xyz)
+        begun = time.perf_counter()
+        labels, _ = predictor.predict(xyz)
+        times.append(time.perf_counter() - begun)
+        assert (labels >= 0).all()
+    assert times[1] < 20 * times[0] + 1
+
+
+def test_a_normal_that_is_no_direction_spoils_no_other_point():
+    xyz, _ = scan(1.0)
+    predictor = Predictor(model(("normal", "height")))
+    normal = np.tile(np.float32([0, 0, 1]), (len(xyz), 1))
+    broken = normal.copy()
+    broken[::50] = [[np.nan, 0, np.inf]]
+    broken[7] = 3e38
+    assert np.isfinite(predictor.predict(xyz, normal=broken)[1]).all()
+    harmless = np.where(np.abs(broken) < 2, broken, 0)
+    np.testing.assert_array_equal(predictor.predict(xyz, normal=broken)[0], predictor.predict(xyz, normal=harmless)[0])
+
+
+ARRAYS = {
+    "every other row": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "by columns": np.asfortranarray,
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "read-only": lambda a: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
+    "objects": lambda a: a.astype(object),
+    "a list": lambda a: a.tolist(),
+    "a tensor": torch.from_numpy,
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS.values(), ids=ARRAYS)
+def test_arrays_of_any_layout_mean_the_same(predictor, kind):
     xyz, color = scan(1.0)
-    labels, _ = Predictor(model()).predict(xyz, color)
-    shift = np.array([500_000.0, 5_400_000.0, 0.0])
-    far = np.append(xyz + shift, np.zeros((1, 3)), axis=0)
-    found, sure = Predictor(model()).predict(far, np.append(color, color[:1], axis=0))
-    assert (found[:-1] == labels).mean() > 0.98  # the grid of a tile may lie otherwise in the scan
-    assert sure[-1] > 0
+    wanted = predictor.predict(xyz, color)
+    found = predictor.predict(kind(xyz), kind(color))
+    np.testing.assert_array_equal(found[0], wanted[0])
+    np.testing.assert_array_equal(found[1], wanted[1])
+
+
+def test_half_precision_and_whole_numbers_are_taken(predictor):
+    xyz, color = scan(1.0)
+    half = xyz.astype(np.float16)
+    np.testing.assert_array_equal(predictor.predict(half, color)[0], predictor.predict(half.astype(float), color)[0])
+    whole = (xyz * 10).astype(np.int32)
+    np.testing.assert_array_equal(predictor.predict(whole, color)[0], predictor.predict(whole.astype(float), color)[0])
+    deep = color.astype(np.uint16) * 257
+    np.testing.assert_array_equal(predictor.predict(xyz, deep)[0], predictor.predict(xyz, color)[0])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (np.zeros(4, [("x", "f4"), ("y", "f4"), ("z", "f4")]), "xyz is an array of records of x, y, z"),
+        (np.array([["a", "b", "c"]]), "xyz is an array of type <U1"),
+        (np.array([["a", 1, 2]], dtype=object), "xyz is no array of numbers"),
+        (np.zeros((4, 3), dtype=complex), "xyz is an array of type complex128"),
+        ([[1, 2, 3], [1, 2]], "xyz is no array of numbers"),
+        (torch.zeros(4, 3, requires_grad=True), "xyz is no array of numbers"),
+        (np.float64(3), "xyz has shape"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused_in_one_line(predictor, wrong, message):
+    with pytest.raises(InputError, match=f"^the scan: {message}") as caught:
+        predictor.predict(wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_predictor_tells_its_classes_and_prints_shortly(predictor):
+    assert predictor.classes == ("floor", "wall", "chair")
+    for text in (repr(predictor), str(predictor.model)):
+        assert len(text) < 400
+        for word in ("floor, wall, chair", "0.1 m", "optional_color", "MinkUNet", "weights"):
+            assert word in text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.engine.tiles import tiles
+from pcseg.engine.tiles import LARGEST, tiles
 from pcseg.errors import InputError
 
 
@@ -92,3 +92,51 @@ def test_a_stray_point_far_away_costs_nothing():
 def test_a_limit_of_zero_is_refused():
     with pytest.raises(InputError, match="max_voxels: 0"):
         list(tiles(surface(1), 0.1, 0, 0.5))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    points=st.lists(st.tuples(*[st.floats(-1e12, 1e12) | st.floats(-50, 50)] * 3), min_size=1, max_size=60),
+    halo=st.floats(0, 1.5),
+    coarsest=st.sampled_from([1, 4, 16]),
+)
+def test_islands_side_by_side_stay_what_they_are_and_apart(points, halo, coarsest):
+    xyz, size = np.array(points), 0.1
+    cell = np.floor(xyz / size).astype(np.int64)
+    apart = max(np.ceil(halo / size), 2 * coarsest)
+    decided = []
+    for tile in tiles(xyz, size, 10**6, halo, coarsest):
+        decided += tile.context[tile.core].tolist()
+        there = cell[tile.context]
+        assert (np.ptp(there if tile.moved is None else there - tile.moved, axis=0) < LARGEST).all()
+        if tile.moved is None:
+            continue
+        assert (tile.moved % coarsest == 0).all()
+        before = np.abs(there[:, None] - there[None]).max(axis=2)
+        after = np.abs((there - tile.moved)[:, None] - (there - tile.moved)[None]).max(axis=2)
+        together = (tile.moved[:, None] == tile.moved[None]).all(axis=2)
+        assert (before[~together] >= apart).all()
+        assert (after[~together] >= apart).all()
+    assert sorted(decided) == list(range(len(xyz)))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_points_scattered_over_any_distance_share_a_tile(dimensions):
+    xyz = np.zeros((2000, 3))
+    for extent in (10.0, 1e6, 1e11):
+        xyz[:, :dimensions] = np.random.default_rng(0).uniform(-extent, extent, (2000, dimensions))
+        assert len(list(tiles(xyz, 0.05, 300_000, 2.0, 16))) == 1
+
+
+@pytest.mark.parametrize("shape", ["one voxel", "one line", "two clusters", "duplicates"])
+@pytest.mark.parametrize("max_voxels", [1, 300])
+def test_the_worst_shapes_are_decided_once_each(shape, max_voxels):
+    rng = np.random.default_rng(0)
+    xyz = {
+        "one voxel": rng.uniform(0, 0.05, (500, 3)),
+        "one line": np.linspace(0, 1e5, 500)[:, None] * [1, 0, 0],
+        "two clusters": np.concatenate([rng.uniform(0, 1, (250, 3)), rng.uniform(0, 1, (250, 3)) + 1e6]),
+        "duplicates": np.repeat(rng.uniform(0, 1, (5, 3)), 100, axis=0),
+    }[shape]
+    decided = np.concatenate([t.context[t.core] for t in tiles(xyz, 0.05, max_voxels, 2.0, 16)])
+    assert sorted(decided.tolist()) == list(range(500))

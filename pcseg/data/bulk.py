@@ -1,0 +1,41 @@
+"""Where the bulk of a scan is: what its corner and its floor are taken from, since strays must not decide for the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+GAP = 1024
+"""Voxels of empty space that part strays, or another scan in the same file, from the bulk of a scan."""
+
+ROUNDS = 16
+
+
+def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
+    """Mask (P,) of the bulk of a scan with finite coordinates (P, 3): the most points with no gap of over ``gap`` metres.
+
+    Along one axis after the other, and again until nothing changes, the longest run of points stays that no empty slab
+    wider than ``gap`` cuts. So all other points are farther than ``gap`` from the bulk, and whether they are there or not
+    changes nothing about it. An ordinary scan is all bulk.
+    """
+    inside = np.ones(len(coord), dtype=bool)
+    for _ in range(ROUNDS):
+        before = int(inside.sum())
+        for axis in range(coord.shape[1]):
+            column = coord[:, axis]
+            low, high = _longest(column[inside], gap)
+            inside &= (column >= low) & (column <= high)
+        if inside.sum() == before:
+            break
+    return inside
+
+
+def _longest(values: np.ndarray, gap: float) -> tuple[float, float]:
+    """The ends of the run of most values that holds no gap of over ``gap``; the first of them where several are as long."""
+    low, high = values.min(), values.max()
+    if high - low <= gap:
+        return low, high
+    ordered = np.sort(values)
+    start = np.concatenate([[0], np.flatnonzero(np.diff(ordered) > gap) + 1])
+    end = np.append(start[1:], len(ordered))
+    run = int(np.argmax(end - start))
+    return ordered[start[run]], ordered[end[run] - 1]
