@@ -60,6 +60,7 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float
         raise InputError(f"{where}: no point in it; remove the file or export it again")
     for name in [name for name, values in single.items() if len(values) != count]:
         _leave_out(name, single.pop(name), f", but there are {count} points", where, defects)
+    _one_label(single, where)
     color, painted = _color(single, where, limits, defects)
     normal = normal_names(single)
     used = {*coord, *painted, *normal}
@@ -134,6 +135,15 @@ def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[str]:
             found = f"{' '.join(first)} and {' '.join(other)} both look like coordinates, and differ"
             raise InputError(f"{where}: {found}; rename one")
     return first
+
+
+def _one_label(single: Mapping[str, np.ndarray], where: Path) -> None:
+    """Raise InputError where two columns of labels are called the same but for case, and differ."""
+    seen: dict[str, str] = {}
+    for name in (name for name in single if name.lower() in LABEL_ARRAYS):
+        other = seen.setdefault(name.lower(), name)
+        if not np.array_equal(single[other], single[name], equal_nan=True):
+            raise InputError(f"{where}: {other} and {name} both look like labels, and differ; rename one")
 
 
 def _color(

@@ -9,7 +9,7 @@ import numpy as np
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import parsing, to_cloud
-from pcseg.data.readers.xyz import table_cloud
+from pcseg.data.readers.table_columns import table_cloud
 from pcseg.errors import InputError
 
 _TRIPLES = {

@@ -2,118 +2,108 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import warnings
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from pcseg.data.readers.cloud import Cloud
-from pcseg.data.readers.columns import parsing, to_cloud
+from pcseg.data.readers.contract import Defect
+from pcseg.data.readers.numerals import read_number
+from pcseg.data.readers.parsing import parsing
+from pcseg.data.readers.table_columns import table_cloud
+from pcseg.data.readers.text_layout import Layout, cells, find_layout, is_comment, stripped
 from pcseg.errors import InputError
-
-UNNAMED = {
-    3: ("x", "y", "z"),
-    4: ("x", "y", "z", "label"),
-    6: ("x", "y", "z", "red", "green", "blue"),
-    7: ("x", "y", "z", "red", "green", "blue", "label"),
-}
-"""What the columns of a table without names are taken for, by their number."""
-
-COUNTED = {4: (*UNNAMED[3], "intensity"), 7: (*UNNAMED[3], "intensity", "red", "green", "blue")}
-"""The same for a file that begins with the number of its points, which is how PTS files do."""
 
 
 def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
-    """The points of a text file: a line each, numbers separated by blanks, commas or semicolons.
+    """The points of a text file: a line each, numbers separated by blanks, tabs, commas or semicolons.
 
-    Column names come from ``columns``, else from a first line that holds names (CloudCompare's ``//X Y Z R G B``), else
-    from UNNAMED. A line that is not all numbers, or too short, is an InputError that gives its number.
+    Column names come from ``columns``, else from a line that holds names (CloudCompare's ``//X Y Z R G B``), else by
+    convention (see ``table_columns``). Every other line is a point, except comments and blank lines; what tools write
+    for no number is NaN. A line with anything else in it, or with more or fewer numbers than the others, is an InputError
+    that gives its number; so is a file with fewer points than it says at its beginning.
     """
     with parsing(path, "text"):
-        with open(path, encoding="utf-8-sig", errors="replace") as stream:
-            head = list(itertools.islice(stream, 20))
-        skip, names, separator = _layout(head, path)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # "input contained no data": told below
-                rows = np.loadtxt(
-                    path, delimiter=separator, skiprows=skip, comments=None, encoding="utf-8-sig", ndmin=2
-                )
-        except ValueError:
-            raise _first_bad_line(path, skip, separator) from None
-    if rows.size == 0:
-        raise InputError(f"{path}: no point in it; remove the file or export it again")
-    return table_cloud(rows, columns or names, path)
+        layout = find_layout(path, columns)
+        rows, defects = _read_rows(path, layout)
+        cloud = table_cloud(rows, columns or layout.names, path, counted=layout.count is not None)
+    return replace(cloud, defects=(*defects, *cloud.defects))
 
 
-def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path) -> Cloud:
-    """The points of a table (P, C) whose columns have ``names``, or are guessed where these are none."""
-    cloud = to_cloud(dict(zip(_name_columns(rows, names, path), rows.T, strict=True)), path)
-    return replace(cloud, named=bool(names))
-
-
-def _name_columns(rows: np.ndarray, names: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Names for the columns of ``rows`` (P, C): those given if they fit, else by convention."""
-    width = rows.shape[1]
-    if names and len(names) != width:
-        raise InputError(f"{path}: {width} columns, but {len(names)} names ({' '.join(names)}); name each column")
-    if names:
-        return tuple(names)
-    chosen = UNNAMED.get(width) or (*UNNAMED[3], *(f"column{i}" for i in range(4, width + 1)))
-    if width < 3:
-        raise InputError(f"{path}: {width} columns, but x, y and z are needed; check its separators")
-    if "red" in chosen and rows[:, 3:6].min() < 0:
-        raise InputError(f"{path}: columns 4 to 6 are negative, so not colours; write a first line of column names")
-    return chosen
-
-
-def _layout(head: list[str], path: Path) -> tuple[int, tuple[str, ...], str | None]:
-    """Lines to skip, column names and separator (None for blanks), told from the first lines."""
-    skip, names, counted = 0, "", False
-    for line in head:
-        tokens = _split(line)
-        lone = len(tokens) == 1 and tokens[0].isdigit()
-        counted |= lone
-        if tokens and not lone and all(_is_number(t) for t in tokens):
-            break
-        skip += 1
-        if len(tokens) >= 3 and not any(_is_number(t) for t in tokens):
-            names = line
-    else:
-        if head and len(head) == skip:
-            raise InputError(f"{path}: line {skip} reads {head[-1].strip()[:60]!r}; lines of numbers are needed")
-        return 0, (), None
-    first = head[skip]
-    separator = ";" if ";" in first else "," if "," in first else None
-    return skip, tuple(_split(names)) or (COUNTED.get(len(_split(first)), ()) if counted else ()), separator
-
-
-def _split(line: str) -> list[str]:
-    return [t for t in re.split(r"[\s,;]+", line.strip().lstrip("/#").strip()) if t]
-
-
-def _is_number(token: str) -> bool:
+def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
+    """The numbers of all rows, (P, C) float64."""
+    count, comments = layout.count, 0
     try:
-        float(token)
-    except ValueError:
-        return False
-    return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            rows = np.loadtxt(
+                path, delimiter=layout.separator, skiprows=layout.skip, comments=None, encoding=layout.encoding, ndmin=2
+            )
+    except ValueError:  # not only plain numbers
+        with open(path, encoding=layout.encoding, errors="replace") as stream:
+            rows, count, comments = read_lines(enumerate(stream, start=1), layout, path)
+    defects = []
+    if count is not None and len(rows) < count:
+        raise InputError(
+            f"{path}: says that it holds {count} points, but has {len(rows)}; it is cut off, copy it again"
+        )
+    if count is not None and len(rows) > count:
+        found = f"says that it holds {count} points, but has {len(rows)}"
+        defects.append(Defect(str(path), None, found, "all are read"))
+    if layout.unit:
+        found, action = f"its header names the unit {layout.unit}", "kept as it is; give scale: in classes.yaml"
+        defects.append(Defect(str(path), None, found, action))
+    if comments:
+        defects.append(Defect(str(path), None, f"{comments} comments between its rows", "left out"))
+    if not layout.names and rows[0].tolist() == list(range(rows.shape[1])):
+        found = f"the first point is {' '.join(f'{v:g}' for v in rows[0])}"
+        defects.append(Defect(str(path), layout.skip + 1, found, "kept; if these number the columns, remove that line"))
+    return rows, defects
 
 
-def _first_bad_line(path: Path, skip: int, separator: str | None) -> InputError:
-    width = 0
-    with open(path, encoding="utf-8-sig", errors="replace") as stream:
-        for number, line in enumerate(stream, start=1):
-            tokens = line.strip().split(separator)
-            if number <= skip or not line.strip():
-                continue
-            width = width or len(tokens)
-            if len(tokens) != width or not all(_is_number(t) for t in tokens):
-                return InputError(
-                    f"{path}: line {number} reads {line.strip()[:60]!r}, but {width} numbers are needed; mend or remove it"
-                )
-    return InputError(f"{path}: not a table of numbers; export the cloud again")
+def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> tuple[np.ndarray, int | None, int]:
+    """Read numbered lines one by one, which is slower, but takes comments, quotes, decimal commas and spellings of NaN.
+
+    Returns the numbers (P, C), the points that the file says it holds, all its parts together, and the comments and
+    repeated lines of names between the rows.
+    """
+    values, count, comments, points = array("d"), layout.count, 0, 0
+    for number, line in lines:
+        text = stripped(line)
+        if number <= layout.skip or not text.strip():
+            continue
+        if is_comment(text) or text == layout.header:
+            comments += 1
+            continue
+        if count == points and text.isdigit():  # the next part of a PTS file
+            count += int(text)
+            continue
+        row = _numbers(text, layout)
+        if row is None and (remark := re.search(r"\s(#|//)", text)):
+            row = _numbers(text[: remark.start()], layout)
+            comments += 1
+        if row is None:
+            raise InputError(
+                f"{path}: line {number} reads {text[:60]!r}, but {layout.width} numbers are needed; mend or remove it"
+            )
+        values.extend(row)
+        points += 1
+    return np.frombuffer(values, dtype=np.float64).reshape(-1, layout.width), count, comments
+
+
+def _numbers(text: str, layout: Layout) -> list[float] | None:
+    """The numbers of a row; None where there are more or fewer than there should be, or something else."""
+    if layout.decimal_comma:
+        text = text.replace(".", "?.").replace(",", ".")  # a point has no place in it
+    parts = cells(text, layout.separator)
+    if len(parts) == layout.width + 1 and not parts[-1]:
+        parts.pop()
+    if len(parts) != layout.width:
+        return None
+    numbers = [read_number(part) for part in parts]
+    return None if None in numbers else numbers  # type: ignore[return-value]
