@@ -1,11 +1,11 @@
-"""Turns a raw data set into scene folders: in parallel, resumable, one bad scene never costing the others."""
+"""Turns a raw data set into scene folders: in parallel, resumable, one bad file never costing the others."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from concurrent.futures import as_completed
+from contextlib import closing
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from pcseg.data.readers.contract import SceneReader
 from pcseg.data.scene import write_scene
-from pcseg.data.workers import count_workers, worker_pool
+from pcseg.data.workers import Died, count_workers, in_processes
 from pcseg.errors import InputError
 from pcseg.files import read_json, sweep, write_json
 
@@ -39,7 +39,8 @@ class Summary:
 def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
     """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
 
-    ``workers`` processes, 0 for one a core. Scenes that are there already are kept unless ``overwrite``; so an
+    ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process. How
+    long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
     interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where ``output``
     cannot be written or was prepared with other settings; a scene that cannot be read is listed in the summary instead.
     """
@@ -50,12 +51,15 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     todo = sorted(set(names) - set(finished))
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
-    with bar:
-        for name, error in _outcomes(reader, output, todo, min(workers, len(todo))):
-            if error:
-                failed.append((name, error))
-                bar.write(f"FAILED {name}: {error}")
-            bar.update()
+    try:
+        with bar, closing(in_processes(partial(_one, reader, output), todo, workers)) as outcomes:
+            for name, result in outcomes:
+                if error := _told(name, result):
+                    failed.append((name, error))
+                bar.set_postfix({"failed": len(failed)} if failed else {}, refresh=False)
+                bar.update()
+    finally:
+        sweep(output)  # what was in hand when it was interrupted
     written = sorted(set(todo) - {name for name, _ in failed})
     summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), tuple(_remarks(reader, output, names)))
     write_json(Path(output) / REPORT, dataclasses.asdict(summary))
@@ -83,7 +87,8 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     """Write ``dataset.json``, or see that the one there agrees, so that no folder mixes two ways of preparing."""
     settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
     meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
-    meta |= {"classes": list(reader.classes.names), "colors": [list(c) for c in reader.classes.colors]}
+    classes = reader.classes
+    meta |= {"classes": list(classes.names), "colors": [list(c) for c in classes.colors], "codes": list(classes.codes)}
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     started = any((output / name / "scene.json").is_file() for name in reader.scenes())
@@ -134,26 +139,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
-def _outcomes(reader: SceneReader, output: str, todo: list[str], workers: int) -> Iterator[tuple[str, str]]:
-    """(scene, error or "") of each scene as it gets done."""
-    if workers <= 1:
-        for name in todo:
-            yield name, _one(reader, output, name)
-        return
-    with worker_pool(workers) as pool:
-        futures = {pool.submit(_one, reader, output, name): name for name in todo}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-
-
 def _one(reader: SceneReader, output: str, name: str) -> str:
     """Prepare one scene; what is wrong with the scene is returned, what is wrong with the output is raised."""
     try:
         scene, defects = reader.read(name)
     except InputError as error:
         return str(error)
-    except Exception as error:  # whatever a damaged file makes a parser do, the other scenes go on
-        return f"{name}: {type(error).__name__}: {error}".splitlines()[0]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged file makes a parser do (panics of Rust are no Exception)
+        return str(InputError(f"{name}: {type(error).__name__}: {error}; the file is damaged perhaps, copy it again"))
     try:
         write_scene(output, scene, source=name, defects=[str(d) for d in defects])
     except InputError as error:
@@ -163,11 +158,20 @@ def _one(reader: SceneReader, output: str, name: str) -> str:
     return ""
 
 
+def _told(name: str, result: str | Died) -> str:
+    """The error of a scene, "" for none."""
+    if isinstance(result, str):
+        return result
+    return f"{name}: {result.reason}; its file is damaged or too large for the memory, mend or remove it"
+
+
 def _remarks(reader: SceneReader, output: str, names: list[str]) -> list[str]:
     """Defects of the data set and of every scene, those of earlier runs included."""
     found = [str(d) for d in reader.remarks()]
     for name in names:
         path = Path(output) / name / "scene.json"
         if path.is_file():
-            found += read_json(path).get("defects", [])
+            meta = read_json(path)
+            defects = meta.get("defects", []) if isinstance(meta, dict) else []
+            found += map(str, defects) if isinstance(defects, list) else []
     return found

@@ -34,7 +34,8 @@ class Scene:
     (3,) float64 is added to come back to the file's own frame (so that UTM coordinates keep their precision).
     ``color`` (P, 3) uint8; ``normal`` (P, 3) float32; ``segment`` (P,) int64, an index into ``classes`` or IGNORE;
     ``instance`` (P,) int64, -1 for none; ``superpoint`` (P,) int64. All but ``coord`` may be None. ``precision``: how far
-    ``coord + origin`` is off from the file, in metres, at most; of all points but strays, and of all.
+    ``coord + origin`` is off from the file, in metres, at most; of all points but strays, and of all. ``labels_from``: the
+    column or file that ``segment`` was read from; ``unused``: columns of the file that are not here.
     """
 
     name: str
@@ -47,6 +48,8 @@ class Scene:
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
     classes: tuple[str, ...] = ()
     precision: tuple[float, float] = (0.0, 0.0)
+    labels_from: str = ""
+    unused: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.coord)
@@ -69,7 +72,7 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
             arrays[name] = narrowed(folder, name, getattr(scene, name), kind)
     meta: dict[str, Any] = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes)}
     meta |= {"source": source, "precision_m": dict(zip(("bulk", "all"), scene.precision, strict=True))}
-    meta["defects"] = list(defects)
+    meta |= {"labels_from": scene.labels_from, "unused": list(scene.unused), "defects": list(defects)}
 
     def check(written: Path) -> None:
         for name, array in arrays.items():
@@ -115,11 +118,7 @@ def read_classes(root: str | os.PathLike[str]) -> Classes:
     path = Path(root) / "dataset.json"
     meta = read_json(path)
     try:
-        colors = tuple((r, g, b) for r, g, b in map(_whole, meta["colors"]))
-        codes = tuple(_whole(row) for row in meta.get("codes", ()))
-        if any(not 0 <= value <= 255 for color in colors for value in color):
-            raise ValueError("colours must be 0 to 255")
-        return Classes(_strings(meta["classes"]), colors, codes)
+        return Classes(meta["classes"], meta["colors"], meta.get("codes", ()))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
 
@@ -179,23 +178,10 @@ def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
         origin = meta.get("origin", [0, 0, 0])
         if not isinstance(origin, list) or len(origin) != 3 or not all(map(_place, origin)):
             raise ValueError(f"origin is {cut(repr(origin), 60)}")
-        return _strings(meta.get("classes", [])), np.array(origin, dtype=np.float64)
+        names = meta.get("classes")
+        return Classes(names).names if names else (), np.array(origin, dtype=np.float64)
     except (AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no class names and origin in it ({error}); prepare the scene again") from error
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"{cut(repr(value), 60)} is no list of names")
-    for name in value:
-        name.encode()  # half a character of UTF-16 can be written in JSON, but nowhere be shown
-    return tuple(value)
-
-
-def _whole(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
-        raise TypeError(f"{cut(repr(value), 60)} is no list of whole numbers")
-    return tuple(value)
 
 
 def _place(value: Any) -> bool:

@@ -12,9 +12,13 @@ from pcseg.data.readers.class_file import USUAL_LABELS, ClassFile, read_class_fi
 from pcseg.data.readers.cloud import Cloud, to_scene
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.files import FORMATS, read_cloud
+from pcseg.data.readers.listing import list_files, not_used
 from pcseg.data.scene import Scene
 from pcseg.errors import InputError
 from pcseg.labels import Classes
+
+SIDECARS = {".labels": FORMATS, ".label": FORMATS, ".prj": (), ".lax": ()}
+"""Endings of files that belong to a scan: those with labels to one of the same name and of these formats."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class FolderReader:
     """Each point file below ``root`` is a scene.
 
     ``root/<split>/<file>`` becomes ``<split>/<file>``; files deeper down get their folders' names before their own; files
-    in ``root`` itself go to ``train``.
+    in ``root`` itself go to ``train``. Links are followed.
     """
 
     root: str
@@ -33,19 +37,33 @@ class FolderReader:
         return self.meaning.classes
 
     def scenes(self) -> list[str]:
+        if not self._files:
+            more = "".join(f" ({defect.found})" for defect in self.remarks()[:1])
+            raise InputError(f"{self.root}: no point file here{more}; put files of {', '.join(FORMATS)} in it")
         return sorted(self._files)
 
     def remarks(self) -> list[Defect]:
-        return []
+        """Links that lead nowhere, files that are not read, splits without a scene."""
+        files, defects = self._listed
+        scans = {path.stem for path in self._files.values()}
+        others = [path for path in files if not self._is_scan(path) and not _belongs(path, scans)]
+        defects = defects + not_used(self.root, others, FORMATS)
+        splits = {name.partition("/")[0] for name in self._files}
+        folders = [p for p in sorted(Path(self.root).iterdir()) if p.is_dir() and not p.name.startswith(".")]
+        empty = [folder for folder in folders if folder.name not in splits]
+        return defects + [
+            Defect(str(folder), None, "no point file in it", "no scene of this split") for folder in empty
+        ]
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         path = self._files[name]
         cloud = read_cloud(path, self.meaning.columns)
         labels: dict[str, np.ndarray] = {}
         defects = []
-        key = _find(cloud, (self.meaning.label,) if self.meaning.label else USUAL_LABELS)
-        if key:
-            labels["segment"] = self.meaning.segment(cloud.fields[key], f"{path} ({key})")
+        keys = _find(cloud, (self.meaning.label,) if self.meaning.label else USUAL_LABELS)
+        if keys:
+            labels["segment"] = self.meaning.segment(cloud.fields[keys[0]], f"{path} ({keys[0]})")
+            defects += _passed_over(cloud, keys, path)
         elif self.meaning.label:
             raise _absent(path, cloud, "label", self.meaning.label)
         else:
@@ -57,24 +75,30 @@ class FolderReader:
         if self.meaning.scale != 1:
             cloud = replace(cloud, coord=cloud.coord * self.meaning.scale)
         scene, dropped = to_scene(name, str(path), cloud, labels, self.classes.names)
-        return scene, defects + dropped
+        used = [*keys[:1], *(_find(cloud, (self.meaning.instance,)) if self.meaning.instance else ())]
+        left = tuple(sorted(set(cloud.fields) - set(used)))
+        return replace(scene, labels_from=keys[0] if keys else "", unused=left), defects + dropped
+
+    @cached_property
+    def _listed(self) -> tuple[list[Path], list[Defect]]:
+        if not Path(self.root).is_dir():
+            raise InputError(f"{self.root}: no such folder; give the one that holds the scans")
+        return list_files(self.root)
+
+    def _is_scan(self, path: Path) -> bool:
+        hidden = any(part.startswith(".") for part in path.relative_to(self.root).parts)
+        return path.suffix.lower() in FORMATS and not hidden and path.is_file()
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        if not Path(self.root).is_dir():
-            raise InputError(f"{self.root}: no such folder; give the one that holds the scans")
         found: dict[str, Path] = {}
-        for path in sorted(Path(self.root).rglob("*")):
+        for path in filter(self._is_scan, self._listed[0]):
             parts = path.relative_to(self.root).parts
-            if path.suffix.lower() not in FORMATS or any(p.startswith(".") for p in parts) or not path.is_file():
-                continue
             split, rest = (parts[0], parts[1:-1]) if len(parts) > 1 else ("train", ())
             name = f"{split}/{'_'.join((*rest, path.stem))}"
             if name in found:
                 raise InputError(f"{path}: its scene would have the same name as that of {found[name]}; rename one")
             found[name] = path
-        if not found:
-            raise InputError(f"{self.root}: no point file here; put files of {', '.join(FORMATS)} in it")
         return found
 
 
@@ -86,16 +110,45 @@ def open_folder(root: str, classes: str = "") -> FolderReader:
     return FolderReader(root, read_class_file(path))
 
 
-def _find(cloud: Cloud, names: tuple[str, ...]) -> str | None:
+def _belongs(path: Path, scans: set[str]) -> bool:
+    """Is ``path`` the class file, or does it belong to one of the ``scans`` (names without endings)?"""
+    if path.name == "classes.yaml":
+        return True
+    ending = path.suffix.lower()
+    return ending in SIDECARS and (not SIDECARS[ending] or path.stem in scans)
+
+
+def _find(cloud: Cloud, names: tuple[str, ...]) -> list[str]:
+    """The columns called so, in the order of ``names``."""
     lower = {name.lower(): name for name in cloud.fields}
-    return next((lower[name.lower()] for name in names if name.lower() in lower), None)
+    return [lower[name.lower()] for name in names if name.lower() in lower]
+
+
+def _passed_over(cloud: Cloud, keys: list[str], path: Path) -> list[Defect]:
+    """Other columns than the first of ``keys`` that may be labels, too, and say something else."""
+    first = cloud.fields[keys[0]]
+    others = [key for key in keys[1:] if np.ptp(cloud.fields[key]) and not np.array_equal(cloud.fields[key], first)]
+    if not others:
+        return []
+    found = f"{', '.join([keys[0], *others])} may all be labels"
+    return [
+        Defect(str(path), None, found, f"{keys[0]} was taken; to take another, name it under label: in classes.yaml")
+    ]
 
 
 def _instance(cloud: Cloud, name: str, path: Path) -> np.ndarray:
-    key = _find(cloud, (name,))
-    if key is None:
+    keys = _find(cloud, (name,))
+    if not keys:
         raise _absent(path, cloud, "instance", name)
-    return np.nan_to_num(cloud.fields[key].astype(np.float64), nan=-1).astype(np.int64)
+    values = cloud.fields[keys[0]]
+    values = np.where(np.isnan(values), -1, values) if values.dtype.kind == "f" else values
+    wrong = (values != np.round(values)) | ~(np.abs(values.astype(np.float64)) < 2.0**63)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise InputError(
+            f"{path}: {keys[0]} is {values[first]:g} at point {first}, no whole number; fix instance: in classes.yaml"
+        )
+    return values.astype(np.int64)
 
 
 def _absent(path: Path, cloud: Cloud, key: str, name: str) -> InputError:

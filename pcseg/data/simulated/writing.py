@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from pcseg.data.simulated.frames import draw_poses, photograph, write_frames
 from pcseg.data.simulated.light import Lit
 from pcseg.data.simulated.rooms import draw_room, room_names
 from pcseg.data.simulated.scanner import scan
-from pcseg.data.workers import count_workers, worker_pool
+from pcseg.data.workers import Died, count_workers, in_processes
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, sweep, write_json
 from pcseg.labels import S3DIS
@@ -64,11 +65,16 @@ def simulate_building(
                 simulate_room(output, area, index, settings)
                 bar.update()
             return len(tasks)
-        with worker_pool(workers) as pool:
-            for done in as_completed([pool.submit(simulate_room, output, a, i, settings) for a, i in tasks]):
-                done.result()
+        with closing(in_processes(partial(_one, output, settings), tasks, workers)) as done:
+            for (area, index), result in done:
+                if isinstance(result, Died):
+                    raise InputError(f"{output}: room {index} of area {area}: {result.reason}; run again, it goes on")
                 bar.update()
     return len(tasks)
+
+
+def _one(output: Path, settings: Settings, room: tuple[int, int]) -> Path:
+    return simulate_room(output, *room, settings)
 
 
 def simulate_room(output: str | os.PathLike[str], area: int, index: int, settings: Settings) -> Path:
