@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,12 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from pcseg.data.archives import check_stored, reason
+from pcseg.data.clicks import Click, read_clicks
 from pcseg.data.draw import labelled
 from pcseg.data.scene import Scene
 from pcseg.data.weak_labels import SceneLabels, WeakLabels
-from pcseg.errors import InputError
+from pcseg.errors import InputError, cut
 from pcseg.labels import Classes
 
 
@@ -52,30 +53,30 @@ def read_scannet_lists(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     allowed = [(rebuild, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
     kinds = [type(np.dtype(kind)) for kind in ("int32", "int64")]
     try:
+        check_stored(path)
         with torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, *kinds]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; download it with ScanNet's --data_efficient option") from error
     except Exception as error:  # unpickling fails in many ways; all mean the same to the user
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: is not an official ScanNet point list ({text[:200]}); download it again") from error
+        told = cut(reason(error), 200)
+        raise InputError(f"{path}: is not an official ScanNet point list ({told}); download it again") from error
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: holds a {type(content).__name__}, not a table of scenes; download the list again")
-    lists = {str(scene): np.asarray(index) for scene, index in content.items()}
+    lists = {str(scene): _array(index) for scene, index in content.items()}
     for scene, index in lists.items():
         if index.ndim != 1 or index.dtype.kind not in "iu":
-            raise InputError(f"{path}: {scene} is not a list of point indices; download the list again")
+            raise InputError(f"{path}: {cut(scene, 60)} is not a list of point indices; download the list again")
+    if sum(index.nbytes for index in lists.values()) > Path(path).stat().st_size:
+        raise InputError(f"{path}: lists more indices than it has bytes for; download the list again")
     return {scene: index.astype(np.int64) for scene, index in lists.items()}
 
 
-@dataclass(frozen=True)
-class Click:
-    """A line of a click file: a class for the point number ``index``, or for the one nearest to ``position``."""
-
-    line: int
-    name: str
-    index: int | None = None
-    position: tuple[float, float, float] | None = None
+def _array(value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):  # rows of several lengths, tensors of odd kinds
+        return np.empty(0, dtype=object)
 
 
 def import_clicks(
@@ -84,8 +85,8 @@ def import_clicks(
     """Clicks of a CSV file with the header ``scene,x,y,z,class`` or ``scene,index,class``; no ground truth is needed.
 
     ``scene`` is ``split/scene``, or ``scene`` alone where one split has it. ``x,y,z`` are metres in the frame of the raw
-    scan; a click counts for the nearest point, which must be within ``max_distance`` metres. ``class`` is a name.
-    Scenes without a click are covered too, without labels. What cannot be used is an InputError with its line number.
+    scan; a click counts for the nearest point, which must be within ``max_distance`` metres. ``class`` is a name, or the
+    number that stands for a class in the user's files. See ``read_clicks`` for the ways to write the table. Scenes without a click are covered too, without labels. What cannot be used is an InputError with its line number.
     """
     if not max_distance > 0:
         raise InputError(f"max_distance={max_distance:g}: must be above 0, in metres")
@@ -110,73 +111,52 @@ def import_clicks(
     return WeakLabels(classes.names, "csv", parameters, None, tuple(entries))
 
 
-def read_clicks(path: str | os.PathLike[str]) -> dict[str, list[Click]]:
-    """The clicks of a CSV file by the scene name written there."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable text file ({error})") from error
-    table = csv.DictReader(lines, skipinitialspace=True)
-    columns = [column.strip() for column in table.fieldnames or ()]
-    table.fieldnames = columns
-    if not ({"scene", "class"} <= set(columns) and ({"x", "y", "z"} <= set(columns) or "index" in columns)):
-        raise InputError(
-            f"{path}, line 1: columns {','.join(columns) or '(none)'}; write scene,x,y,z,class or scene,index,class"
-        )
-    clicks: dict[str, list[Click]] = {}
-    for row in table:
-        click = _click(f"{path}, line {table.line_num}", table.line_num, row)
-        clicks.setdefault(row["scene"].strip(), []).append(click)
-    return clicks
-
-
-def _click(where: str, line: int, row: Mapping[str, Any]) -> Click:
-    if any(value is None for value in row.values()) or None in row:
-        raise InputError(f"{where}: has another number of columns than the first line; complete it")
-    try:
-        if "index" in row:
-            return Click(line, row["class"].strip(), index=int(row["index"]))
-        x, y, z = (float(row[axis]) for axis in "xyz")
-    except ValueError as error:
-        raise InputError(f"{where}: {error}; write a number") from error
-    if not np.isfinite((x, y, z)).all():
-        raise InputError(f"{where}: the position {x:g}, {y:g}, {z:g} is not finite; write numbers")
-    return Click(line, row["class"].strip(), position=(x, y, z))
-
-
 def _snapped(
     scene: Scene, classes: Classes, path: str | os.PathLike[str], clicks: list[Click], max_distance: float
 ) -> SceneLabels:
     """The clicks of one scene as labels of its points; agreeing clicks on one point count once."""
-    tree = cKDTree(scene.coord) if any(click.position is not None for click in clicks) else None
-    chosen: dict[int, Click] = {}
+    tree = cKDTree(scene.coord) if any(click.index is None for click in clicks) else None
+    chosen: dict[int, tuple[int, Click]] = {}
     for click in clicks:
         where = f"{path}, line {click.line}"
-        if click.name not in classes.names:
-            raise InputError(f"{where}: class '{click.name}' is not one of: {', '.join(classes.names)}")
-        first = chosen.setdefault(_point(scene, tree, click, where, max_distance), click)
-        if first.name != click.name:
+        label = _label(classes, click, where)
+        known, first = chosen.setdefault(_point(scene, tree, click, where, max_distance), (label, click))
+        if known != label:
             raise InputError(f"{where}: says {click.name} where line {first.line} says {first.name}; remove one")
     index = np.array(list(chosen), dtype=np.int64)
-    label = np.array([classes.index(click.name) for click in chosen.values()], dtype=np.int16)
+    label = np.array([label for label, _ in chosen.values()], dtype=np.int16)
     return SceneLabels(scene.name, len(scene), scene.digest(), index, label)
+
+
+def _label(classes: Classes, click: Click, where: str) -> int:
+    """The class that a click names, or tells the number of."""
+    if click.name in classes.names:
+        return classes.names.index(click.name)
+    codes = classes.codes or tuple((i,) for i in range(len(classes)))
+    if re.fullmatch(r"\+?[0-9]{1,18}", click.name):
+        for label, numbers in enumerate(codes):
+            if int(click.name) in numbers:
+                return label
+    numbered = ", ".join(f"{name} ({numbers[0]})" for name, numbers in zip(classes.names, codes, strict=True))
+    raise InputError(f"{where}: class '{cut(click.name, 60)}' is not one of: {numbered}")
 
 
 def _point(scene: Scene, tree: cKDTree | None, click: Click, where: str, max_distance: float) -> int:
     """Number of the point that a click means."""
-    if click.index is not None:
-        if not 0 <= click.index < len(scene):
+    position = None if click.position is None else np.asarray(click.position) - scene.origin
+    if click.index is None:
+        assert tree is not None
+        distance, index = tree.query(position)
+        if distance > max_distance:
             raise InputError(
-                f"{where}: {scene.name} has no point {click.index}, only 0 to {len(scene) - 1}; correct it"
+                f"{where}: the nearest point of {scene.name} is {distance:.3g} m away; correct the position or raise "
+                f"max_distance ({max_distance:g})"
             )
-        return click.index
-    assert tree is not None
-    distance, index = tree.query(np.asarray(click.position) - scene.origin)
-    if distance > max_distance:
+        return int(index)
+    if not 0 <= click.index < len(scene):
+        raise InputError(f"{where}: {scene.name} has no point {click.index}, only 0 to {len(scene) - 1}; correct it")
+    if position is not None and np.linalg.norm(scene.coord[click.index] - position) > max_distance:
         raise InputError(
-            f"{where}: the nearest point of {scene.name} is {distance:.3g} m away; correct the position or raise "
-            f"max_distance ({max_distance:g})"
+            f"{where}: point {click.index} of {scene.name} is not where x, y, z say; leave out the columns that are wrong"
         )
-    return int(index)
+    return click.index
