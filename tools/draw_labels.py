@@ -45,6 +45,7 @@ class Options:
     source: str = option("rules scannet and csv: the file", "")
     max_distance: float = option("rule csv: farthest that a click may be from a point, in metres", 0.1)
     classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
+    overwrite: bool = option("replace the budget that is at output", False)
 
 
 def main(options: Options) -> None:
@@ -54,12 +55,21 @@ def main(options: Options) -> None:
         raise InputError(
             f"source={options.source or '(none)'}: to be given for the rules scannet and csv, and only there"
         )
+    if Path(options.output).is_file() and not options.overwrite:
+        raise InputError(
+            f"output={options.output}: is there already; choose another name, or overwrite=true to replace it (runs that "
+            "began with it cannot be resumed then)"
+        )
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
     check_output(options.output, folder=False)
     # Closed, whatever happens, before an error is told: its bar would share the line.
     with closing(scenes(folders, classes, with_labels=options.rule != "csv")) as found:
         labels = draw(options, classes, found)
+    if not labels.count:
+        where = options.source or f"{options.root}, {', '.join(options.splits)}"
+        found = f"none of its {labels.spent:,} points has a class" if labels.spent else "has no labelled point"
+        raise InputError(f"{where}: {found}, so there is nothing to train on; label points first")
     labels.save(options.output)
     print(f"{labels.summary()}\n{table(labels)}\nwritten to {options.output}")
 

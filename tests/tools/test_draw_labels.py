@@ -122,10 +122,10 @@ def test_classes_come_from_the_data_set_the_scene_or_the_command_line(tmp_path: 
     (tmp_path / "data" / "dataset.json").unlink()
     (tmp_path / "classes.yaml").write_text(f"names: {turned}\n")
     for choice in (",".join(turned), str(tmp_path / "classes.yaml")):
-        assert call(*common, f"classes={choice}").returncode == 0
+        assert call(*common, f"classes={choice}", "overwrite=true").returncode == 0
         assert WeakLabels.load(tmp_path / "o.npz").sha256 == from_dataset.sha256
     (folders[0] / "scene.json").unlink()
-    done = call(*common)
+    done = call(*common, "overwrite=true")
     assert done.returncode == 2
     assert "classes=s3dis" in done.stderr
 
@@ -160,6 +160,70 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, call: Call, argum
     assert not (tmp_path / "labels.npz").exists()
 
 
+def test_a_budget_is_not_replaced_unless_asked(tmp_path: Path, call: Call) -> None:
+    building(tmp_path / "data", scenes=2, points=20)
+    output = tmp_path / "labels.npz"
+    common = (f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={output}", "rule=points")
+    assert call(*common, "points=3").returncode == 0
+    before = output.read_bytes()
+    done = call(*common, "points=4")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"output={output}: is there already; choose another name, or overwrite=true" in done.stderr
+    assert output.read_bytes() == before
+    assert call(*common, "points=4", "overwrite=true").returncode == 0
+    assert WeakLabels.load(output).spent == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "labels.npz"]
+
+
+@pytest.mark.parametrize("rule", ["empty clicks", "uniform", "per_class", "points", "clicks", "scannet"])
+def test_a_budget_without_a_label_is_not_written(tmp_path: Path, call: Call, rule: str) -> None:
+    for folder in building(tmp_path / "data", scenes=2, points=20):
+        np.save(folder / "segment.npy", np.full(20, -1, dtype=np.int16))
+    given = [f"rule={rule}"]
+    if rule == "empty clicks":
+        (tmp_path / "clicks.csv").write_text("scene,index,class\n")
+        given = ["rule=csv", f"source={tmp_path / 'clicks.csv'}"]
+    if rule == "scannet":
+        given += [f"source={sources(tmp_path)[0]}"]
+    done = call(f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={tmp_path / 'l.npz'}", *given)
+    assert done.returncode == 2
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "so there is nothing to train on" in error
+    assert ("has no labelled point" in error) == (rule in ("empty clicks", "per_class", "clicks"))
+    assert not (tmp_path / "l.npz").exists()
+
+
+def test_one_labelled_point_is_enough(tmp_path: Path, call: Call) -> None:
+    building(tmp_path / "data", scenes=2, points=20)
+    (tmp_path / "clicks.csv").write_text("scene,index,class\nroom_1,3,wall\n")
+    arguments = ("rule=csv", f"source={tmp_path / 'clicks.csv'}", f"output={tmp_path / 'l.npz'}")
+    assert call(f"root={tmp_path / 'data'}", "splits=[Area_1]", *arguments).returncode == 0
+    assert WeakLabels.load(tmp_path / "l.npz").count == 1
+
+
+def test_what_a_killed_draw_left_is_removed_by_the_next(tmp_path: Path, call: Call) -> None:
+    building(tmp_path / "data", scenes=2, points=20)
+    tool = REPOSITORY / "tools"
+    arguments = [f"root={tmp_path / 'data'}", "splits=[Area_1]", "rule=points", "points=3"]
+    program = f"""
+import os, runpy, signal, sys
+import numpy as np
+def killed(stream, **arrays):
+    np.savez(stream, **arrays)
+    os.kill(os.getpid(), signal.SIGKILL)
+np.savez_compressed = killed
+sys.path.insert(0, {str(tool)!r})
+sys.argv = ["draw_labels.py", *{arguments!r}, "output={tmp_path / "out" / "first.npz"}"]
+runpy.run_path({str(tool / "draw_labels.py")!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, check=False)
+    assert done.returncode == -9
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    assert call(*arguments, f"output={tmp_path / 'out' / 'second.npz'}").returncode == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["second.npz"]
+
+
 def test_an_error_amid_the_scenes_starts_its_own_line(tmp_path: Path, call: Call) -> None:
     building(tmp_path / "data", scenes=2, points=20)
     (tmp_path / "clicks.csv").write_text("scene,index,class\nroom_1,3,sofa\n")
@@ -176,7 +240,7 @@ def test_as_a_process(tmp_path: Path) -> None:
     common = (f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={tmp_path / 'labels.npz'}")
     done = process(*common, "rule=points", "points=3")
     assert (done.returncode, WeakLabels.load(tmp_path / "labels.npz").spent) == (0, 6)
-    done = process(*common, "rule=points", "points=0")
+    done = process(*common, "rule=points", "points=0", "overwrite=true")
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["error: points=0: must be 1 or more"]
 
