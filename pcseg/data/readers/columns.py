@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float
     """
     defects: list[Defect] = []
     single = _single(columns, where, defects)
-    coord = _coordinates(single, where)
+    coord, *same = _coordinates(single, where)
     count = len(single[coord[0]])
     if count == 0:
         raise InputError(f"{where}: no point in it; remove the file or export it again")
@@ -63,7 +64,7 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float
     _one_label(single, where)
     color, painted = _color(single, where, limits, defects)
     normal = normal_names(single)
-    used = {*coord, *painted, *normal}
+    used = {*coord, *itertools.chain(*same), *painted, *normal}
     return Cloud(
         coord=np.stack([single[name] for name in coord], axis=1).astype(np.float64, copy=False),
         color=color,
@@ -125,7 +126,8 @@ def _leave_out(name: str, values: np.ndarray, why: str, where: Path, defects: li
     defects.append(Defect(str(where), None, found, "left out"))
 
 
-def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[str]:
+def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[list[str]]:
+    """The three columns of the coordinates, and others that are the same."""
     sets = _threes(single, _COORD, COORD_ARRAYS)
     if not sets:
         raise InputError(f"{where}: no x, y and z among its columns {', '.join(single) or '(none)'}; name them so")
@@ -134,7 +136,7 @@ def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[str]:
         if not all(np.array_equal(single[a], single[b], equal_nan=True) for a, b in zip(first, other, strict=True)):
             found = f"{' '.join(first)} and {' '.join(other)} both look like coordinates, and differ"
             raise InputError(f"{where}: {found}; rename one")
-    return first
+    return sets
 
 
 def _one_label(single: Mapping[str, np.ndarray], where: Path) -> None:

@@ -8,20 +8,23 @@ from pathlib import Path
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.e57 import read_e57
+from pcseg.data.readers.kitti import read_kitti
 from pcseg.data.readers.las import read_las
 from pcseg.data.readers.npy import read_npy, read_npz
 from pcseg.data.readers.pcd import read_pcd
 from pcseg.data.readers.ply import read_ply
+from pcseg.data.readers.ptx import read_ptx
 from pcseg.data.readers.xyz import read_xyz
 from pcseg.errors import InputError
 
 NAMED: dict[str, Callable[[Path], Cloud]] = {
     ".ply": read_ply, ".las": read_las, ".laz": read_las, ".e57": read_e57, ".pcd": read_pcd,
+    ".ptx": read_ptx,
 }  # fmt: skip
 """Readers of formats that name their columns."""
 
 TABLES: dict[str, Callable[[Path, Sequence[str]], Cloud]] = {
-    ".npy": read_npy, ".npz": read_npz,
+    ".npy": read_npy, ".npz": read_npz, ".bin": read_kitti,
     ".xyz": read_xyz, ".txt": read_xyz, ".asc": read_xyz, ".csv": read_xyz, ".pts": read_xyz,
 }  # fmt: skip
 """Readers of formats whose columns may have to be named."""

@@ -16,17 +16,20 @@ from pcseg.errors import InputError
 
 XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
 
+UNNAMED_WIDTHS = (3, 4, 6, 7)
+"""Numbers of columns that have a convention."""
 
-def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, counted: bool = False) -> Cloud:
+
+def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False) -> Cloud:
     """The points of a table (P, C) whose columns have ``names``, or are named by convention where these are none.
 
     The convention: x y z, then red green blue (or nx ny nz where all have length 1), then one column for the label; with
-    ``counted``, as in PTS files, x y z intensity, then red green blue. What the values do not bear out, and what was told
+    ``with_intensity``, as in PTS files and those of Semantic3D, x y z intensity, then red green blue. What the values do not bear out, and what was told
     from them, is among the defects. Raises InputError where names are too many, too few or twice the same.
     """
     width, defects = rows.shape[1], []
     if not names:
-        chosen, doubts = _conventional(rows, path, counted)
+        chosen, doubts = _conventional(rows, path, with_intensity)
         defects += [
             Defect(
                 str(path), None, doubt, "if it is not so, name the columns (x y z ...) in a first line or classes.yaml"
@@ -41,17 +44,17 @@ def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, counted: boo
         twice = next(name for name in chosen if chosen.count(name) > 1)
         raise InputError(f"{path}: two columns are called {twice}; rename one")
     cloud = to_cloud(dict(zip(chosen, rows.T, strict=True)), path)
-    return replace(cloud, named=bool(names), defects=(*defects, *_unreadable(rows, chosen, path), *cloud.defects))
+    return replace(cloud, named=bool(names), defects=(*defects, *unreadable(rows, chosen, path), *cloud.defects))
 
 
-def _conventional(rows: np.ndarray, path: Path, counted: bool) -> tuple[tuple[str, ...], list[str]]:
+def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[tuple[str, ...], list[str]]:
     """Names for the columns of ``rows`` (P, C), and what is in doubt about them."""
     width = rows.shape[1]
     if width < 3:
         raise InputError(f"{path}: {width} columns, but x, y and z are needed; check its separators")
     if width == 4:
-        if counted or not _are_labels(rows[:, 3]):
-            return (*XYZ, "intensity"), [] if counted else [
+        if with_intensity or not _are_labels(rows[:, 3]):
+            return (*XYZ, "intensity"), [] if with_intensity else [
                 "the last of 4 columns holds no labels: taken for intensity"
             ]
         return (*XYZ, "label"), _doubt(rows[:, 3], width)
@@ -61,8 +64,8 @@ def _conventional(rows: np.ndarray, path: Path, counted: bool) -> tuple[tuple[st
         if _are_normals(rows[:, 3:6]):
             return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
     if width == 7:
-        if counted or (not _are_colors(rows[:, 3:6]) and _are_colors(rows[:, 4:7])):
-            return (*XYZ, "intensity", *RGB), [] if counted else [
+        if with_intensity or (not _are_colors(rows[:, 3:6]) and _are_colors(rows[:, 4:7])):
+            return (*XYZ, "intensity", *RGB), [] if with_intensity else [
                 "the last 3 of 7 columns are colours, as in Semantic3D"
             ]
         if _are_colors(rows[:, 3:6]):
@@ -110,7 +113,7 @@ def _are_normals(values: np.ndarray) -> bool:
     return float((np.abs(length - 1) < 0.01).mean()) > 1 - STRAY
 
 
-def _unreadable(rows: np.ndarray, names: Sequence[str], path: Path) -> list[Defect]:
+def unreadable(rows: np.ndarray, names: Sequence[str], path: Path) -> list[Defect]:
     """A line for each column with values that are NaN or infinite."""
     if rows.dtype.kind != "f" or np.isfinite(rows.sum()):
         return []

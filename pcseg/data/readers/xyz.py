@@ -15,6 +15,7 @@ from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.numerals import read_number
 from pcseg.data.readers.parsing import parsing
+from pcseg.data.readers.sidecars import semantic3d_labels, with_semantic3d_labels
 from pcseg.data.readers.table_columns import table_cloud
 from pcseg.data.readers.text_layout import Layout, cells, find_layout, is_comment, stripped
 from pcseg.errors import InputError
@@ -26,13 +27,16 @@ def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
     Column names come from ``columns``, else from a line that holds names (CloudCompare's ``//X Y Z R G B``), else by
     convention (see ``table_columns``). Every other line is a point, except comments and blank lines; what tools write
     for no number is NaN. A line with anything else in it, or with more or fewer numbers than the others, is an InputError
-    that gives its number; so is a file with fewer points than it says at its beginning.
+    that gives its number; so is a file with fewer points than it says at its beginning. The labels of Semantic3D, in a file
+    beside it, become the field ``label``.
     """
     with parsing(path, "text"):
         layout = find_layout(path, columns)
         rows, defects = _read_rows(path, layout)
-        cloud = table_cloud(rows, columns or layout.names, path, counted=layout.count is not None)
-    return replace(cloud, defects=(*defects, *cloud.defects))
+        labels = semantic3d_labels(path)
+        cloud = table_cloud(rows, columns or layout.names, path, layout.count is not None or labels is not None)
+        cloud = replace(cloud, defects=(*defects, *cloud.defects))
+    return cloud if labels is None else with_semantic3d_labels(cloud, labels)
 
 
 def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
