@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 STEPS = ("read", "compare", "prepare", "check", "predict", "reread", "visualize")
 MOST = 400_000
@@ -32,6 +33,7 @@ def chain(files: list[Path], checkpoint: str, seconds: float = 120.0) -> list[di
     """What became of each file: {"file", step: "ok" | "refused: ..." | "skipped: ..." | "FAULT ..."}."""
     context = multiprocessing.get_context("spawn")
     results: list[dict[str, str]] = []
+    bar = tqdm(total=len(files), unit="file")
     while len(results) < len(files):
         ours, theirs = context.Pipe()
         worker = context.Process(target=_work, args=(theirs, [str(f) for f in files[len(results) :]], checkpoint))
@@ -51,6 +53,7 @@ def chain(files: list[Path], checkpoint: str, seconds: float = 120.0) -> list[di
             started = True
             if result is not None:
                 results.append(result)
+            bar.update(len(results) - bar.n)
         worker.kill()
         worker.join()
     return results

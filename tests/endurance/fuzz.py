@@ -17,8 +17,10 @@ import warnings
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 LONGEST = 1200
 """Characters that a message may have."""
@@ -34,14 +36,16 @@ def fuzz(
     context = multiprocessing.get_context("spawn")
     tally: Counter[str] = Counter()
     done = 0
+    bar = tqdm(total=count, unit="file", mininterval=1)
     while done < count:
         ours, theirs = context.Pipe()
         worker = context.Process(target=_work, args=(theirs, done, count, seed, output, memory, only))
         worker.start()
         theirs.close()
-        done = _watch(ours, worker, done, count, output, seconds, tally)
+        done = _watch(ours, worker, done, count, output, seconds, tally, bar)
         worker.kill()
         worker.join()
+    bar.close()
     return tally
 
 
@@ -53,6 +57,7 @@ def _watch(
     output: Path,
     seconds: float,
     tally: Counter[str],
+    bar: tqdm[Any],
 ) -> int:
     """Follow one worker until it is done, dies or hangs; returns the number of the next file to try."""
     doing, kind, started = done, "start", False
@@ -69,6 +74,7 @@ def _watch(
         started = True
         if outcome:
             tally[f"{kind}: {outcome}"] += 1
+            bar.update()
             doing += 1
     return count
 
