@@ -28,13 +28,14 @@ class Points:
     """The points of a PLY file: ``columns`` (P,) by name, mapped from the disk where they are binary.
 
     ``triangles`` (T, 3) int64 if they were asked for and are all there is to the faces. ``comments`` and ``infos``
-    (obj_info): the words after these in the header.
+    (obj_info): the words after these in the header. ``others``: names of the elements and lists besides.
     """
 
     columns: dict[str, np.ndarray]
     triangles: np.ndarray | None
     comments: tuple[str, ...]
     infos: tuple[str, ...]
+    others: tuple[str, ...]
     defects: tuple[Defect, ...]
 
     def __len__(self) -> int:
@@ -94,7 +95,8 @@ def open_ply(path: Path, mesh: bool = False) -> Points:
     if triangles is not None and not ((triangles >= 0) & (triangles < chosen.count)).all():
         defects.append(Defect(str(path), None, "faces name points that are not there", "all faces left out"))
         triangles = None
-    return Points(columns, triangles, header.comments, header.infos, (*header.defects, *defects))
+    others = (*(e.name for e in header.elements if e is not chosen and e.count), *lists)
+    return Points(columns, triangles, header.comments, header.infos, others, (*header.defects, *defects))
 
 
 def points_of(header: Header, path: Path) -> tuple[Element, list[Defect]]:

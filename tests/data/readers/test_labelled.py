@@ -14,7 +14,7 @@ from laspy.vlrs.known import WktCoordinateSystemVlr
 from laspy.vlrs.vlrlist import VLRList
 from plyfile import PlyData, PlyElement, PlyProperty
 
-from pcseg.data.readers import labelled_las, labelled_ply, read_cloud, write_labelled
+from pcseg.data.readers import WRITERS, encode, labelled_las, read_cloud, write_labelled, written
 from pcseg.errors import InputError
 from tests.data.raw import UTM
 
@@ -27,7 +27,7 @@ PAINT = np.arange(3 * COUNT, dtype=np.uint8).reshape(COUNT, 3)
 @pytest.fixture(autouse=True)
 def several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that the clouds of these tests are copied as large ones are."""
-    for module in (labelled_las, labelled_ply):
+    for module in (labelled_las, encode, written):
         monkeypatch.setattr(module, "ROWS", 7)
 
 
@@ -166,13 +166,20 @@ def test_ply_is_painted_under_the_names_it_had_or_not(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.coord[:, 0], given["x"])
 
 
-def test_between_formats_coordinates_and_colours_remain(tmp_path: Path) -> None:
-    ply(tmp_path / "a.ply")
-    copied(tmp_path / "a.ply", tmp_path / "b.npy")
-    table = np.load(tmp_path / "b.npy")
-    assert table.dtype.names == ("x", "y", "z", "red", "green", "blue", "label", "confidence")
-    copied(tmp_path / "a.ply", tmp_path / "b.npy", PAINT)
-    np.testing.assert_array_equal(read_cloud(tmp_path / "b.npy").color, PAINT)
+@pytest.mark.parametrize("suffix", [s for s in WRITERS if s != ".ply"])
+def test_between_formats_all_columns_remain(tmp_path: Path, suffix: str) -> None:
+    given = ply(tmp_path / "a.ply")
+    copied(tmp_path / "a.ply", tmp_path / f"b{suffix}")
+    found = read_cloud(tmp_path / f"b{suffix}")
+    assert found.color is not None
+    assert found.normal is not None
+    np.testing.assert_array_equal(found.color, np.stack([given[c] for c in ("red", "green", "blue")], axis=1))
+    np.testing.assert_array_equal(found.normal, np.stack([given[c] for c in ("nx", "ny", "nz")], axis=1))
+    for name in ("scalar_Intensity", "time", "ring"):
+        np.testing.assert_array_equal(found.fields[name], given[name], err_msg=name)
+    assert found.fields["label"].tolist() == LABELS.tolist()
+    copied(tmp_path / "a.ply", tmp_path / f"b{suffix}", PAINT)
+    np.testing.assert_array_equal(read_cloud(tmp_path / f"b{suffix}").color, PAINT)
 
 
 def test_a_scan_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
@@ -186,7 +193,7 @@ def test_a_scan_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_large_scan_is_never_in_memory_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (labelled_las, labelled_ply):
+    for module in (labelled_las, encode, written):
         monkeypatch.setattr(module, "ROWS", 5_000)
     count = 100_000
     las(tmp_path / "a.las", count=count)
