@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from pcseg.data.bulk import GAP, bulk
 from pcseg.data.features import Features
 from pcseg.data.points import Points, floor_level, make_points
 from pcseg.data.sample import Sample, collate, make_sample
@@ -21,6 +22,7 @@ from pcseg.data.transforms import mix3d
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
+from pcseg.ops import COORDINATE_LIMIT
 
 OPEN_SCENES = 64
 """Scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
@@ -43,8 +45,9 @@ class TrainDataset(Dataset[Sample]):
     ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a sample: the
     voxels nearest to its centre stay.
 
-    A sample is centred on one point, horizontally; its floor is at z = 0. The point is one of the item's anchor class if
-    it has one, else any point of the scene.
+    A sample is centred on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point is one
+    of the item's anchor class if it has one, else any point of the scene. Points too far from it to be numbered as voxels
+    are left out of the sample: strays.
     """
 
     def __init__(
@@ -100,10 +103,15 @@ class TrainDataset(Dataset[Sample]):
         if choice is not None and not len(choice):
             raise InputError(f"{scene.name}: has no label of class {anchor} to centre on; sample by these labels")
         centre = scene.coord[rng.integers(len(scene)) if choice is None else rng.choice(choice)]
-        kept = slice(None) if self.crop is None else self.crop(scene.coord, centre)
         origin = np.array([centre[0], centre[1], known.floor], dtype=np.float32)
+        kept = slice(None) if self.crop is None else self.crop(scene.coord, centre)
+        coord = scene.coord[kept] - origin
+        # Half of what voxels can number, so that a transform may still turn and stretch them.
+        near = np.logical_and.reduce([np.abs(column) <= COORDINATE_LIMIT / 2 * self.voxel_size for column in coord.T])
+        if not near.all():
+            kept, coord = np.arange(len(scene))[kept][near], coord[near]
         points = make_points(
-            scene.coord[kept] - origin,
+            coord,
             None if scene.color is None else scene.color[kept],
             None if scene.normal is None else scene.normal[kept],
             known.labels[kept].astype(np.int64),
@@ -124,7 +132,8 @@ class TrainDataset(Dataset[Sample]):
             raise InputError(f"{self.folders[index]}: has no segment.npy; give a label file")
         # What is kept of a scene are its memory maps and two bytes a point.
         scene = replace(scene, segment=None, instance=None, superpoint=None)
-        self._open[index] = _Known(scene, labels.astype(np.int16), floor_level(scene.coord))
+        floor = floor_level(scene.coord[bulk(scene.coord, GAP * self.voxel_size)])
+        self._open[index] = _Known(scene, labels.astype(np.int16), floor)
         if len(self._open) > OPEN_SCENES:
             self._open.popitem(last=False)
         return self._open[index]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from pcseg.data.scene import Scene, read_scene
 from pcseg.engine.predict import Predictor
+from pcseg.labels import IGNORE
 from pcseg.metrics import ConfusionMatrix
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
@@ -28,7 +29,8 @@ def evaluate(
 
     With several processes each takes its share of the scenes and every one gets the sum. ``keep(scene, labels,
     confidence)`` is called for each scene, e.g. to save its prediction. A scene without labels is predicted and adds
-    nothing. Raises InputError for an unreadable scene.
+    nothing; nor does a point whose coordinates stand for no place, which has no prediction (how many is printed). Raises
+    InputError for an unreadable scene.
     """
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     matrix = ConfusionMatrix(len(predictor.model.classes))
@@ -36,7 +38,12 @@ def evaluate(
         scene = read_scene(folder, predictor.model.classes, with_labels=True)
         labels, confidence = predictor.predict(scene.coord, scene.color, scene.normal, name=scene.name)
         if scene.segment is not None:
-            matrix.add(labels, scene.segment)
+            placed = labels != IGNORE
+            if not placed.all():
+                tqdm.write(
+                    f"{scene.name}: {np.sum(~placed):,} points without finite coordinates are left out of the score"
+                )
+            matrix.add(labels[placed], scene.segment[placed])
         if keep is not None:
             keep(scene, labels, confidence)
     if fabric is not None:

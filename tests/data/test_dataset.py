@@ -18,7 +18,7 @@ from pcseg.data.points import make_points
 from pcseg.data.sample import Sample, collate, make_sample
 from pcseg.data.samplers import Item, PairSampler, RandomSampler, StepSampler
 from pcseg.data.scene import read_scene, write_scene
-from pcseg.data.transforms import Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
+from pcseg.data.transforms import BoxCrop, Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
@@ -199,6 +199,24 @@ def test_height_is_measured_from_the_floor_of_the_whole_scene(tmp_path: Path) ->
     heights = torch.cat([data[Item(0, seed)].feats for seed in range(30)])
     assert -0.1 < heights.min() < 0.2
     assert 1.8 < heights.max() < 2.1
+
+
+@pytest.mark.parametrize("far", [1e6, -1e9, 9e11])
+@pytest.mark.parametrize("crop", [None, SphereCrop(1.0), BoxCrop(2.0)])
+def test_strays_of_a_scene_change_nothing_about_its_samples(tmp_path: Path, far: float, crop: object) -> None:
+    scene = room("Area_1/a", 2060)
+    scene = replace(scene, segment=np.where(np.arange(2060) % 40 == 7, 1, IGNORE), instance=None)
+    scene.segment[2000:], scene.coord[2000:, 2] = IGNORE, far
+    samples = []
+    for name, rows in (("plain", slice(2000)), ("strays", slice(None))):
+        arrays = {key: getattr(scene, key)[rows] for key in ("coord", "color", "normal", "segment")}
+        folder = write_scene(tmp_path / name, replace(scene, **arrays))
+        data = TrainDataset([folder], CLASSES, None, ["color", "height"], 0.1, crop=crop)
+        samples.append([data[Item(0, seed, anchor=1)] for seed in range(5)])
+    for one, two in zip(*samples, strict=True):
+        assert torch.equal(one.coords, two.coords)
+        assert torch.equal(one.feats, two.feats)
+    data[Item(0, 1)]  # any point may be the centre, a stray too
 
 
 def test_more_scenes_than_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
