@@ -19,10 +19,21 @@ def recentre(coord: np.ndarray, apart: np.ndarray | None = None) -> tuple[np.nda
     ``apart``: the strays, where they are known.
     """
     coord = np.asarray(coord, dtype=np.float64)
-    apart = strays(coord) if apart is None else apart
-    low, high = _bounds(coord[~apart] if apart.any() else coord)
-    origin = np.floor(low) if max(-low.min(), high.max()) > FAR else np.zeros(3)
+    origin = np.zeros(3)
+    if len(coord):
+        apart = strays(coord) if apart is None else apart
+        low, high = column_bounds(coord[~apart] if apart.any() else coord)
+        origin = np.floor(low) if max(-low.min(), high.max()) > FAR else origin
     return (coord - origin).astype(np.float32), origin
+
+
+def precision(coord: np.ndarray, near: np.ndarray, origin: np.ndarray, apart: np.ndarray) -> tuple[float, float]:
+    """By how many metres ``near + origin`` is off from ``coord`` (P, 3), at most, along an axis: of all points but the
+    strays ``apart`` (P,), and of all."""
+    error = np.zeros(len(coord))
+    for axis in range(3):
+        np.maximum(error, np.abs(near[:, axis].astype(np.float64) + origin[axis] - coord[:, axis]), out=error)
+    return float(error[~apart].max(initial=0.0)), float(error.max(initial=0.0))
 
 
 def strays(coord: np.ndarray) -> np.ndarray:
@@ -35,18 +46,6 @@ def strays(coord: np.ndarray) -> np.ndarray:
         return none
     apart = ~bulk(coord, FAR)
     return none if 2 * apart.sum() > len(coord) else apart
-
-
-def precision(coord: np.ndarray, near: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """How far ``near + origin`` is off from the coordinates ``coord`` (P, 3) of the file, (P,) in metres, along the worst axis."""
-    worst = np.zeros(len(coord))
-    for axis in range(3):
-        np.maximum(worst, np.abs(near[:, axis].astype(np.float64) + origin[axis] - coord[:, axis]), out=worst)
-    return worst
-
-
-def _bounds(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return column_bounds(coord) if len(coord) else (np.zeros(3), np.zeros(3))
 
 
 def _dense(values: np.ndarray) -> bool:

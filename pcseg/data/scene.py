@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pcseg.data.arrays import color, load, narrowed, points, rows, vector
-from pcseg.data.origin import recentre
+from pcseg.data.origin import precision, recentre, strays
 from pcseg.data.points import FARTHEST, usable
 from pcseg.errors import InputError, cut
 from pcseg.files import atomic_path, read_json, write_json
@@ -103,14 +103,17 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     name = f"{folder.parent.name}/{folder.name}"
     if not (folder / "coord.npy").is_file():
         raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
-    coord, shift = _coord(folder)
+    coord, shift, exact = _coord(folder)
     names, origin = _meta(folder)
+    labels_from = ""
     arrays: dict[str, Any] = {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
     arrays["superpoint"] = vector(folder, "superpoint", len(coord))
     if with_labels:
-        arrays["segment"] = _segment(folder, len(coord), names, classes)
+        arrays["segment"], labels_from = _segment(folder, len(coord), names, classes)
         arrays["instance"] = vector(folder, "instance", len(coord))
-    return Scene(name=name, coord=coord, origin=origin + shift, classes=classes.names, **arrays)
+    return Scene(
+        name, coord, origin=origin + shift, classes=classes.names, precision=exact, labels_from=labels_from, **arrays
+    )
 
 
 def read_classes(root: str | os.PathLike[str]) -> Classes:
@@ -188,8 +191,8 @@ def _place(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= float(FARTHEST)
 
 
-def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (P, 3) float32, and what was subtracted from them for the sake of their precision (3,)."""
+def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Coordinates (P, 3) float32, what was subtracted from them for the sake of their precision (3,), and that precision."""
     array = rows(folder, "coord", None)
     assert array is not None
     if len(array) == 0:
@@ -201,17 +204,20 @@ def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray]:
             f"{folder}/coord.npy: point {bad} is {array[bad].tolist()}; run tools/prepare.py on the raw file"
         )
     if array.dtype == np.float32:
-        return array, np.zeros(3)
-    return recentre(array)
+        return array, np.zeros(3), (0.0, 0.0)
+    apart = strays(array)
+    near, origin = recentre(array, apart)
+    return near, origin, precision(array, near, origin, apart)
 
 
-def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> np.ndarray | None:
+def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> tuple[np.ndarray | None, str]:
+    """Labels (P,) and the file they are from; None and "" where there is none."""
     stems = ("segment", f"segment{len(classes)}")  # Pointcept's ScanNet: segment20.npy and segment200.npy
     stem = next((s for s in stems if (folder / f"{s}.npy").is_file()), "")
     if not stem:
         other = next(iter(sorted(folder.glob("segment*.npy"))), None)
         if other is None:
-            return None
+            return None, ""
         raise InputError(f"{other}: labels of other classes than the {len(classes)} wanted; fix the class list")
     segment = vector(folder, stem, count)
     assert segment is not None
@@ -222,10 +228,9 @@ def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes)
             f"{folder}/{stem}.npy: label {segment[bad[0]]} at point {bad[0]}, but there are {known} classes; "
             "fix the class list"
         )
-    if not names or names == classes.names:
-        return segment
-    try:
-        table = np.append(translation(names, classes), IGNORE)
-    except InputError as error:
-        raise InputError(f"{folder}/scene.json: {error}") from error
-    return np.asarray(table[segment])
+    if names and names != classes.names:
+        try:
+            segment = np.append(translation(names, classes), IGNORE)[segment]
+        except InputError as error:
+            raise InputError(f"{folder}/scene.json: {error}") from error
+    return segment, f"{stem}.npy"

@@ -65,8 +65,7 @@ def to_scene(
         picked["normal"] = np.where(wrong[:, None], np.float32(0), normal)
     apart = strays(cloud.coord)
     coord, origin = recentre(cloud.coord, apart)
-    error = precision(cloud.coord, coord, origin)
-    exact = float(error[~apart].max()), float(error.max())
+    exact = precision(cloud.coord, coord, origin, apart)
     defects += frame_defects(where, cloud.coord, rows, apart, exact)
     return Scene(name, coord, origin=origin, classes=classes, precision=exact, **picked), defects
 

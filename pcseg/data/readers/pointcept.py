@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from pcseg.data.origin import strays
+from pcseg.data.readers.cloud import frame_defects
 from pcseg.data.readers.contract import Defect
-from pcseg.data.scene import Scene, read_classes, read_scene
+from pcseg.data.readers.listing import list_files
+from pcseg.data.scene import KINDS, Scene, broken_scene, read_classes, read_scene
 from pcseg.errors import InputError
 from pcseg.labels import S3DIS, SCANNET20, Classes
 
@@ -25,13 +30,27 @@ class PointceptReader:
         return sorted("/".join(p.parts[-2:]) for p in found)
 
     def remarks(self) -> list[Defect]:
-        return []
+        """Links that lead nowhere, folders that are no whole scene, scenes at another depth."""
+        files, defects = list_files(self.root)
+        parts = [path.relative_to(self.root).parts for path in files]
+        for folder in sorted({Path(self.root, *p[:2]) for p in parts if len(p) == 3}):
+            if fault := broken_scene(folder):
+                defects.append(Defect(str(folder), None, fault, "not used"))
+        elsewhere = sorted("/".join(p[:-1]) for p in parts if p[-1] == "coord.npy" and len(p) != 3)
+        if elsewhere:
+            found = f"{len(elsewhere)} folders with coord.npy, {elsewhere[0] or '.'} first, are not at <split>/<scene>"
+            defects.append(Defect(self.root, None, found, "not used"))
+        return defects
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
-        scene = read_scene(Path(self.root) / name, self.classes, with_labels=True)
+        folder = Path(self.root) / name
+        scene = read_scene(folder, self.classes, with_labels=True)
         if len(scene) < 2:
-            raise InputError(f"{self.root}/{name}: {len(scene)} point; a scene needs at least 2, remove it")
-        return scene, []
+            raise InputError(f"{folder}: {len(scene)} point; a scene needs at least 2, remove it")
+        used = {"coord", *KINDS, Path(scene.labels_from).stem}
+        scene = replace(scene, unused=tuple(sorted({path.stem for path in folder.glob("*.npy")} - used)))
+        apart = strays(scene.coord)
+        return scene, frame_defects(str(folder), scene.coord, np.arange(len(scene)), apart, scene.precision)
 
 
 def is_pointcept(root: str) -> bool:

@@ -8,13 +8,17 @@ Large-Scale Indoor Spaces, CVPR 2016). Both releases hold scrambled bytes in kno
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from pcseg.data.origin import strays
+from pcseg.data.points import column_bounds, usable
 from pcseg.data.readers.cloud import Cloud, to_scene
 from pcseg.data.readers.contract import Defect
+from pcseg.data.readers.listing import broken_links
 from pcseg.data.readers.table import read_table
 from pcseg.data.scene import Scene
 from pcseg.errors import InputError
@@ -43,13 +47,21 @@ class S3disReader:
 
     def scenes(self) -> list[str]:
         names = [f"{area.name}/{room.name}" for area in _areas(self.root) for room in _folders(area)]
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        if twice:
+            raise InputError(f"{self.root}: two folders hold {twice[0]}; give the folder of one of the releases")
         if not names:
             raise InputError(f"{self.root}: the areas hold no room; each room is a folder with Annotations/ in it")
         return names
 
     def remarks(self) -> list[Defect]:
-        found = []
-        for area in _areas(self.root):
+        """Rooms that are missing, links that lead nowhere, rooms in folders that are not called Area_<n>."""
+        areas = _areas(self.root)
+        found = broken_links([Path(self.root), *{area.parent for area in areas} - {Path(self.root)}, *areas])
+        for folder in {f for area in areas for f in _folders(area.parent)} - set(areas):
+            if any(folder.glob("*/Annotations")):
+                found.append(Defect(str(folder), None, "rooms, but it is not called Area_<n>", "not used"))
+        for area in areas:
             here, released = len(_folders(area)), ROOMS.get(area.name, 0)
             if 0.9 * released < here < released:  # nearly whole: rooms were lost, where a small part is meant so
                 text = f"{here} rooms, but the release has {released}"
@@ -82,7 +94,7 @@ class S3disReader:
         cloud = Cloud(coord, color=np.round(table[:, 3:]).astype(np.uint8))
         labels = {"segment": np.repeat(segment, counts), "instance": np.repeat(instance, counts)}
         scene, dropped = to_scene(name, str(room), cloud, labels, S3DIS.names)
-        return scene, defects + wrong + dropped
+        return replace(scene, labels_from="names of the files in Annotations"), defects + wrong + dropped
 
 
 def is_s3dis(root: str) -> bool:
@@ -97,10 +109,10 @@ def _folders(parent: Path) -> list[Path]:
 def _areas(root: str) -> list[Path]:
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the one that holds Area_1, Area_2, ...")
-    for parent in [Path(root), *_folders(Path(root))]:
-        areas = [p for p in _folders(parent) if re.fullmatch(r"Area_\w+", p.name)]
-        if areas:
-            return areas
+    parents = [Path(root), *_folders(Path(root))]
+    areas = [p for parent in parents for p in _folders(parent) if re.fullmatch(r"Area_\w+", p.name)]
+    if areas:
+        return areas
     raise InputError(f"{root}: no Area_<n> folder here; give the folder that holds Area_1, Area_2, ...")
 
 
@@ -108,11 +120,13 @@ def _object_files(room: Path) -> tuple[list[Path], list[Defect]]:
     folder = room / "Annotations"
     if not folder.is_dir():
         raise InputError(f"{room}: no Annotations folder, so no labels; unpack the archive again or remove the room")
-    files, defects = [], []
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")):
+    files, defects = [], broken_links([folder])
+    for path in sorted(p for p in folder.iterdir() if p.exists() and not p.name.startswith(".")):
         original = re.sub(r" ?\(\d+\)$", "", path.stem)
-        if path.suffix != ".txt":
+        if path.suffix.lower() != ".txt":
             defects.append(Defect(str(path), None, "not a .txt file", "skipped"))
+        elif path.is_dir():
+            defects.append(Defect(str(path), None, "a folder", "skipped"))
         elif original != path.stem and (folder / f"{original}.txt").is_file():
             defects.append(Defect(str(path), None, f"a second copy of {original}.txt", "skipped"))
         else:
@@ -138,7 +152,7 @@ def _labels(names: list[str], stairs: str, where: str) -> tuple[np.ndarray, list
 
 
 def _plausible(rows: np.ndarray) -> np.ndarray:
-    return np.isfinite(rows).all(axis=1) & (rows[:, 3:] >= 0).all(axis=1) & (rows[:, 3:] <= 255).all(axis=1)
+    return usable(rows[:, :3]) & (rows[:, 3:] >= 0).all(axis=1) & (rows[:, 3:] <= 255).all(axis=1)
 
 
 def _aligned(coord: np.ndarray, room: Path) -> tuple[np.ndarray, list[Defect]]:
@@ -154,9 +168,12 @@ def _aligned(coord: np.ndarray, room: Path) -> tuple[np.ndarray, list[Defect]]:
         return coord, [Defect(str(file), None, f"no angle for {room.name}", "the room keeps its original pose")]
     try:
         angle = np.deg2rad(float(words[1]))
-    except ValueError as error:
-        raise InputError(f"{file}: the angle of {room.name} is '{words[1]}'; write degrees") from error
-    centre = (coord.max(axis=0) + coord.min(axis=0)) / 2
+    except ValueError:
+        angle = np.nan
+    if not np.isfinite(angle):
+        raise InputError(f"{file}: the angle of {room.name} is '{words[1]}'; write degrees")
+    low, high = column_bounds(coord[~strays(coord)])
+    centre = (low + high) / 2
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])  # by minus the angle
     return (coord - centre) @ turn.T + centre, []

@@ -15,10 +15,12 @@ import numpy as np
 
 from pcseg.data.readers.cloud import Cloud, to_scene
 from pcseg.data.readers.contract import Defect
+from pcseg.data.readers.listing import broken_links
 from pcseg.data.readers.ply import read_ply, read_ply_mesh
 from pcseg.data.readers.scannet_objects import nyu40_of_categories, read_objects, read_segments
 from pcseg.data.scene import Scene
 from pcseg.errors import InputError
+from pcseg.files import read_text
 from pcseg.labels import IGNORE, SCANNET20, SCANNET20_NYU40, Classes
 
 _SCENE = re.compile(r"scene\d{4}_\d{2}")
@@ -48,7 +50,14 @@ class ScannetReader:
         return sorted(f"{self._split(folder)}/{name}" for name, folder in self._folders.items())
 
     def remarks(self) -> list[Defect]:
-        found = []
+        """Links that lead nowhere, folders that are no scene, scenes that the lists lack or that lack in them."""
+        places = self._places
+        found = broken_links({Path(self.root), *places}, lambda name: name.startswith(("scan", "scene")))
+        odd = [p for place in places for p in sorted(place.iterdir()) if p.is_dir() and not _SCENE.fullmatch(p.name)]
+        odd = [p for p in odd if any(p.glob("*_vh_clean_2.ply")) and p not in places]
+        if odd:
+            text = f"{len(odd)} folders of meshes, {odd[0].name} first, are not called sceneNNNN_NN"
+            found.append(Defect(self.root, None, text, "not used"))
         for split, listed in self._lists.items():
             absent = sorted(listed - set(self._folders))
             if absent:
@@ -70,47 +79,64 @@ class ScannetReader:
         cloud, faces = read_ply_mesh(mesh)
         if cloud.normal is None and faces is not None:
             cloud = replace(cloud, normal=vertex_normals(cloud.coord, faces))
-        labels, defects = self._labels(folder, scene, len(cloud))
+        labels, labels_from, defects = self._labels(folder, scene, len(cloud))
         if self.align:
             cloud, wrong = _aligned(cloud, folder / f"{scene}.txt")
             defects += wrong
         result, dropped = to_scene(name, str(mesh), cloud, labels, SCANNET20.names)
-        return result, defects + dropped
+        return replace(result, labels_from=labels_from), defects + dropped
 
-    def _labels(self, folder: Path, scene: str, count: int) -> tuple[dict[str, np.ndarray], list[Defect]]:
-        """Arrays segment, instance and superpoint, as far as their files are there."""
+    def _labels(self, folder: Path, scene: str, count: int) -> tuple[dict[str, np.ndarray], str, list[Defect]]:
+        """Arrays segment, instance and superpoint, as far as their files are there, and which file segment is from."""
         labels: dict[str, np.ndarray] = {}
         segments = read_segments(folder / f"{scene}_vh_clean_2.0.010000.segs.json", count)
         nyu40: np.ndarray | None = None
+        labels_from = ""
         defects: list[Defect] = []
         if segments is not None:
             labels["superpoint"] = np.unique(segments, return_inverse=True)[1].reshape(-1)
             file = folder / f"{scene}.aggregation.json"
             if file.is_file():
                 labels["instance"], categories = read_objects(file, segments)
+                labels_from = "aggregation.json"
                 if not (folder / f"{scene}_vh_clean_2.labels.ply").is_file():
                     table, defects = nyu40_of_categories(Path(self.root), categories, file)
                     nyu40 = np.append(table, 0)[labels["instance"]]
         file = folder / f"{scene}_vh_clean_2.labels.ply"
         if file.is_file():
-            nyu40 = read_ply(file).fields.get("label", np.empty(0)).astype(np.int64)
-            if len(nyu40) != count:
-                raise InputError(f"{file}: {len(nyu40)} labels for {count} vertices; download the scene again")
+            found = read_ply(file)
+            labels_from, values = "labels.ply", found.fields.get("label", np.empty(0))
+            if len(values) != count:
+                raise InputError(f"{file}: {len(values)} labels for {count} vertices; download the scene again")
+            if not np.array_equal(values, np.round(values)):
+                raise InputError(f"{file}: its labels are no whole numbers; download the scene again")
+            nyu40 = values.astype(np.int64)
+            defects += found.defects
         if nyu40 is not None:
             labels["segment"], wrong = scannet20_of_nyu40(nyu40, str(file))
             defects += wrong
         elif folder.parent.name != "scans_test":
-            found = "no labels.ply, nor aggregation and segs"
-            defects.append(Defect(str(folder), None, found, "the scene is unlabelled"))
-        return labels, defects
+            defects.append(
+                Defect(str(folder), None, "no labels.ply, nor aggregation and segs", "the scene is unlabelled")
+            )
+        return labels, labels_from, defects
+
+    @property
+    def _places(self) -> list[Path]:
+        root = Path(self.root)
+        if not root.is_dir():
+            raise InputError(f"{self.root}: no such folder; give the one that holds scans and scans_test")
+        return [p for p in (root / "scans", root / "scans_test", root) if p.is_dir()]
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
-        root = Path(self.root)
-        if not root.is_dir():
-            raise InputError(f"{root}: no such folder; give the one that holds scans and scans_test")
-        places = [p for p in (root / "scans", root / "scans_test", root) if p.is_dir()]
-        return {p.name: p for place in places for p in sorted(place.iterdir()) if _SCENE.fullmatch(p.name)}
+        scenes: dict[str, Path] = {}
+        for folder in (p for place in self._places for p in sorted(place.iterdir()) if _SCENE.fullmatch(p.name)):
+            if folder.name in scenes:
+                raise InputError(f"{folder}: {scenes[folder.name]} is the same scene; remove one")
+            if folder.is_dir():
+                scenes[folder.name] = folder
+        return scenes
 
     @cached_property
     def _lists(self) -> dict[str, set[str]]:
@@ -120,7 +146,7 @@ class ScannetReader:
         absent = [str(f) for f in files.values() if not f.is_file()]
         if absent:
             raise InputError(f"{absent[0]}: no such file; lists= is the folder of the official split lists")
-        return {split: set(file.read_text(encoding="utf-8").split()) for split, file in files.items()}
+        return {split: set(read_text(file, 2**20).split()) for split, file in files.items()}
 
     def _split(self, folder: Path) -> str:
         if self._lists:
@@ -148,8 +174,9 @@ def scannet20_of_nyu40(nyu40: np.ndarray, where: str) -> tuple[np.ndarray, list[
 def vertex_normals(coord: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Unit normals (P, 3) float32 of mesh vertices: the mean over their triangles (T, 3), weighted by area.
 
-    A vertex of no triangle gets the zero vector.
+    A vertex of no triangle gets the zero vector; a triangle of vertices that are not there counts for none.
     """
+    faces = faces[((faces >= 0) & (faces < len(coord))).all(axis=1)]
     a, b, c = (coord[faces[:, i]] for i in range(3))
     cross = np.cross(b - a, c - a)  # twice the area long
     total = np.stack(
@@ -174,5 +201,7 @@ def _aligned(cloud: Cloud, file: Path) -> tuple[Cloud, list[Defect]]:
     except ValueError as error:
         raise InputError(f"{file}: axisAlignment is not 16 numbers; download the scene again") from error
     turn = matrix[:3, :3]
+    if not (np.isfinite(matrix).all() and np.allclose(turn @ turn.T, np.eye(3), atol=1e-3)):
+        raise InputError(f"{file}: axisAlignment is no rotation and shift; download the scene again")
     normal = None if cloud.normal is None else (cloud.normal @ turn.T).astype(np.float32)
     return replace(cloud, coord=cloud.coord @ turn.T + matrix[:3, 3], normal=normal), []

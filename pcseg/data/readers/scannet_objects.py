@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 
 from pcseg.data.readers.contract import Defect
 from pcseg.errors import InputError
-from pcseg.files import read_json
+from pcseg.files import read_json, read_text
 
 
 def read_segments(file: Path, count: int) -> np.ndarray | None:
     """Segment of each vertex (P,) int64 from a ``.segs.json``, or None where there is no such file."""
     if not file.is_file():
         return None
+    content = read_json(file)
     try:
-        segments = np.asarray(read_json(file)["segIndices"], dtype=np.int64)
+        segments = np.asarray(content["segIndices"])
+        if segments.dtype.kind not in "iu":
+            raise TypeError(f"they are {segments.dtype}")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: no list segIndices of whole numbers; download the scene again") from error
     if segments.shape != (count,):
         raise InputError(f"{file}: {segments.size} segments for {count} vertices; download the scene again")
-    return segments
+    return segments.astype(np.int64)
 
 
 def read_objects(file: Path, segments: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Object of each vertex (P,) int64, -1 for none, and the raw category of each object, from ``.aggregation.json``."""
+    content = read_json(file)
     try:
-        groups = [([int(s) for s in g["segments"]], str(g["label"])) for g in read_json(file)["segGroups"]]
+        groups = [([int(s) for s in g["segments"]], str(g["label"])) for g in content["segGroups"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: no segGroups with segments and label; download the scene again") from error
     numbers, inverse = np.unique(segments, return_inverse=True)
@@ -46,11 +51,11 @@ def nyu40_of_categories(root: Path, categories: list[str], where: Path) -> tuple
     file = root / "scannetv2-labels.combined.tsv"
     if not file.is_file():
         raise InputError(f"{file}: no such file, but {where.parent.name} has no labels.ply; put the table there")
-    with open(file, encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    text = read_text(file, 2**26)
     try:
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
         ids = {row["raw_category"].strip(): int(row["nyu40id"]) for row in rows}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise InputError(f"{file}: no columns raw_category and nyu40id; download the table again") from error
     table = np.array([ids.get(c.strip(), 0) for c in categories], dtype=np.int64)
     unknown = sorted({c for c in categories if c.strip() not in ids})

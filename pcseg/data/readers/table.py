@@ -12,6 +12,7 @@ from pcseg.data.readers.contract import Defect
 from pcseg.errors import InputError
 
 _CONTROL = bytes(b for b in range(256) if (b < 32 and b not in b"\t\n") or b > 126)
+_PLAIN = bytes(b for b in range(256) if b not in _CONTROL or b == 13)
 _TO_BLANK = bytes(32 if b in _CONTROL else b for b in range(256))
 _LISTED = 20
 
@@ -28,8 +29,11 @@ def read_table(path: Path, columns: int, plausible: Plausible) -> tuple[np.ndarr
     read is an InputError.
     """
     try:
-        if path.stat().st_size == 0:
+        content = path.read_bytes()
+        if not content:
             return np.empty((0, columns)), [Defect(str(path), None, "the file is empty", "skipped")]
+        if content.translate(None, _PLAIN):  # of some control bytes numpy makes blanks, without a word
+            return _read_damaged(path, content, columns, plausible)
         # numpy's C parser, some 4 M points/s; it refuses scrambled numbers and rows of unequal length
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # "input contained no data": told below
@@ -40,18 +44,18 @@ def read_table(path: Path, columns: int, plausible: Plausible) -> tuple[np.ndarr
         pass
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror}); check the file") from error
-    return _read_damaged(path, columns, plausible)
+    return _read_damaged(path, content, columns, plausible)
 
 
-def _read_damaged(path: Path, columns: int, plausible: Plausible) -> tuple[np.ndarray, list[Defect]]:
+def _read_damaged(path: Path, content: bytes, columns: int, plausible: Plausible) -> tuple[np.ndarray, list[Defect]]:
     rows: list[list[float]] = []
     numbers: list[int] = []
     defects: dict[int, Defect] = {}
-    lines = path.read_bytes().split(b"\n")
+    lines = [line.rstrip(b"\r") for line in content.split(b"\n")]
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        row = _numbers(line, columns)
+        row = None if line.translate(None, _PLAIN) or b"\r" in line else _numbers(line, columns)
         if row is None:
             row, action = _mend(line, columns, plausible)
             defects[number] = Defect(str(path), number, _shown(line), action)
@@ -74,11 +78,12 @@ def _numbers(line: bytes, columns: int) -> list[float] | None:
         row = [float(token) for token in line.split()]
     except ValueError:
         return None
+    if b"_" in line:  # which Python takes for part of a number
+        return None
     return row if len(row) == columns else None
 
 
 def _mend(line: bytes, columns: int, plausible: Plausible) -> tuple[list[float] | None, str]:
-    line = line.rstrip(b"\r")
     without, blank = line.translate(None, _CONTROL), line.translate(_TO_BLANK)
     if without != line:
         for mended, action in ((without, "control byte left out"), (blank, "control byte read as a blank")):
