@@ -173,14 +173,16 @@ def _first_face(body: Body, points: Element, faces: Element) -> list[Defect]:
     """Do faces follow where they should? Else the header's number of points may be wrong."""
     if faces.name.lower() not in _MESH[:2] or not faces.count:
         return []
+    found = "the first face cannot be read"
     try:
-        columns = replace(body).read(replace(faces, count=1), alone=False)
+        columns = replace(body).alike(replace(faces, count=1))
+    except InputError as error:
+        columns, found = None, f"{found} ({_reason(error, body.path)})"
+    if columns is not None:
         corners = next((v for n, v in columns.items() if n.lower().startswith("vertex_ind")), np.empty(0))
         if ((corners >= 0) & (corners < points.count)).all():
             return []
         found = f"the first face has the corners {cut(str(corners.ravel().tolist()), 60)}"
-    except InputError as error:
-        found = f"the first face cannot be read ({_reason(error, body.path)})"
     return [
         Defect(str(body.path), faces.line, found, f"if there are more points than {points.count}, they are left out")
     ]
