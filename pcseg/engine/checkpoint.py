@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 import pcseg.networks
+from pcseg.data.archives import reason
+from pcseg.data.features import Features
+from pcseg.engine.tensor_file import Shapes, read_tensors, write_tensors
 from pcseg.errors import InputError, cut
-from pcseg.files import atomic_path
 from pcseg.labels import Classes
 
-FORMAT = 1
-"""Number of the layout written here; a file of another layout is refused by name."""
+VOXEL_SIZES = (1e-4, 1e3)
+"""The smallest and the largest edge of voxels, in metres, that a network is used with."""
+
+MOST_CHANNELS = 2**20
+"""The largest number among a network's arguments."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class NetworkSpec:
             raise InputError(f"network '{self.name}' is not one of: {', '.join(sorted(pcseg.networks.__all__))}")
         try:
             network = getattr(pcseg.networks, self.name)(**self.arguments)
-        except TypeError as error:
+        except InputError:
+            raise
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise InputError(f"network {self.name}: {error}; correct its arguments") from error
         if not isinstance(network, nn.Module):
             raise InputError(f"network '{self.name}' does not build a network; name a constructor such as minkunet18a")
@@ -58,6 +62,11 @@ class Model:
     features: tuple[str, ...]
     record: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        low, high = VOXEL_SIZES
+        if not low <= self.voxel_size <= high:
+            raise InputError(f"voxel_size={self.voxel_size:g}: must be {low:g} to {high:g}, in metres")
+
     def __repr__(self) -> str:
         weights = sum(weight.numel() for weight in self.network.parameters())
         return (
@@ -76,10 +85,14 @@ class Model:
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
-    """Write the network's weights and what is needed to use them to one file, atomically."""
+    """Write the network's weights and what is needed to use them to one file, atomically.
+
+    Raises InputError where a weight is NaN or infinite, and leaves the old file.
+    """
+    _check_finite(model.network.state_dict(), path)
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
-        "classes": {"names": model.classes.names, "colors": model.classes.colors},
+        "classes": {"names": model.classes.names, "colors": model.classes.colors, "codes": model.classes.codes},
         "voxel_size": model.voxel_size,
         "features": model.features,
         "record": model.record,
@@ -90,79 +103,43 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Rebuild a network from its checkpoint alone; a run folder stands for its ``last.safetensors``.
 
-    Raises InputError for a file that is missing, truncated, foreign, of another format, or whose weights do not fit
-    the network it names.
+    Every field is checked by type and range before anything is built, and the shapes of all weights before any of them
+    is read. Raises InputError for a file that is missing, truncated, foreign, of another format, whose weights do not
+    fit the network it names, are NaN or infinite.
     """
     path = Path(path)
     path = path / "last.safetensors" if path.is_dir() else path
-    tensors, header = read_tensors(path, "model")
-    try:
-        spec = NetworkSpec(**header["network"])
-        colors = tuple((int(r), int(g), int(b)) for r, g, b in header["classes"]["colors"])
-        classes = Classes(tuple(header["classes"]["names"]), colors)
-        voxel_size, features = float(header["voxel_size"]), tuple(header["features"])
-        record = dict(header["record"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: its description is damaged ({error!r}); train or copy it again") from error
+
+    def fits(header: dict[str, Any], shapes: Shapes) -> None:
+        spec, _ = _described(header, shapes, path)
+        try:
+            with torch.device("meta"):  # takes no memory, whatever the header asks for
+                network = spec.build()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        _check_shapes(network, shapes, path)
+
+    tensors, header = read_tensors(path, "model", fits)
+    spec, about = _described(header, {}, path)
+    _check_finite(tensors, path)
     network = spec.build()
     restore(network, tensors, path)
-    outputs = spec.arguments.get("n_classes", len(classes))
-    if outputs != len(classes):
-        raise InputError(f"{path}: {outputs} outputs but {len(classes)} class names; train or copy it again")
-    return Model(spec, network.eval(), classes, voxel_size, features, record)
+    outputs, inputs = (spec.arguments.get(name) for name in ("n_classes", "in_channels"))
+    width = Features(about["features"]).width
+    if outputs != len(about["classes"]):
+        raise InputError(f"{path}: {outputs} outputs but {len(about['classes'])} class names; train or copy it again")
+    if inputs != width:
+        raise InputError(f"{path}: {inputs} input channels but features of {width}; train or copy it again")
+    return Model(spec, network.eval(), **about)
 
 
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """Load weights that must fit exactly; raises InputError naming ``path`` and the first that does not."""
-    expected = module.state_dict()
-    for name in sorted(expected.keys() | tensors.keys()):
-        here = tuple(tensors[name].shape) if name in tensors else "absent"
-        wanted = tuple(expected[name].shape) if name in expected else "absent"
-        if here != wanted:
-            raise InputError(f"{path}: weight {name} is {here}, the network has {wanted}; use the matching checkpoint")
+    _check_shapes(module, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, path)
+    for name, expected in module.state_dict().items():
+        if tensors[name].is_floating_point() != expected.is_floating_point() or tensors[name].is_complex():
+            raise InputError(f"{path}: weight {name} is of {tensors[name].dtype}, the network's of {expected.dtype}")
     module.load_state_dict(dict(tensors))
-
-
-def write_tensors(path: str | os.PathLike[str], kind: str, tensors: Mapping[str, Tensor], header: Any) -> None:
-    """Write tensors and a JSON header that says what kind of file this is, atomically."""
-    text = json.dumps({"format": FORMAT, "kind": kind, **header}, allow_nan=False)
-    # Cloned: safetensors refuses tensors that share memory, and views drag their whole storage along.
-    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(copies, {"pcseg": text})
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-
-
-def read_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what ``write_tensors`` wrote: the tensors, on the CPU, and the header.
-
-    Raises InputError for anything else: no such file, a pickle, a truncated file, another program's safetensors, a
-    file of another kind or format.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such checkpoint")
-    if str(path).lower().endswith((".pth", ".pt")):
-        raise InputError(f"{path}: is no checkpoint of pcseg; turn it into one with tools/convert_checkpoint.py")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("pcseg", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (safetensors.SafetensorError, OSError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a whole safetensors file ({reason}); give a checkpoint written by tools/train.py"
-        ) from error
-    if not isinstance(header, dict) or "format" not in header:
-        raise InputError(
-            f"{path}: holds tensors but no description by pcseg; give a checkpoint written by tools/train.py"
-        )
-    if header["format"] != FORMAT:
-        raise InputError(
-            f"{path}: checkpoint format {header['format']}, this version reads {FORMAT}; use the pcseg that wrote it"
-        )
-    if header.get("kind") != kind:
-        raise InputError(f"{path}: a '{header.get('kind')}' file where a '{kind}' file is needed")
-    return tensors, header
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -177,8 +154,73 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tenso
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
     """The inverse of ``optimizer_tensors``."""
-    state: dict[int, dict[str, Any]] = {}
-    for name, value in {**rest["values"], **tensors}.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
+    try:
+        state: dict[int, dict[str, Any]] = {}
+        for name, value in {**rest["values"], **tensors}.items():
+            index, _, key = name.partition(".")
+            state.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
+    except Exception as error:  # what is not as optimizer_tensors gives it fails in several ways
+        raise InputError(
+            f"resume: the optimiser's state does not fit ({type(error).__name__}: {reason(error)}); start over with "
+            "overwrite=true"
+        ) from error
+
+
+def _described(
+    header: Mapping[str, Any], shapes: Shapes, path: str | os.PathLike[str]
+) -> tuple[NetworkSpec, dict[str, Any]]:
+    """The network a header names, and the other fields of Model; ``shapes``, if any, bound what it may ask for."""
+    try:
+        spec = NetworkSpec(**header["network"])
+        for name, value in spec.arguments.items():
+            _check_argument(name, value, len(shapes))
+        classes, features, size = header["classes"], header["features"], header["voxel_size"]
+        lists = {key: classes.get(key, []) for key in ("names", "colors", "codes")}
+        for key, value in {**lists, "features": features}.items():
+            if not isinstance(value, list):
+                raise TypeError(f"{key} are {cut(repr(value), 60)}, no list")
+        if isinstance(size, bool) or not isinstance(size, (int, float)):
+            raise TypeError(f"voxel_size is {cut(repr(size), 60)}, no number")
+        if not isinstance(header["record"], dict):
+            raise TypeError("record is no table")
+        about = {
+            "classes": Classes(**{key: tuple(value) for key, value in lists.items()}),
+            "voxel_size": float(size),
+            "features": Features(tuple(map(str, features))).names,
+            "record": header["record"],
+        }
+        Model(spec, nn.Identity(), **about)  # checks what it checks, before the weights are read
+    except Exception as error:  # of odd kinds and keys; what a stranger writes there has no end
+        told = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: its description is damaged ({told}); train or copy it again") from error
+    return spec, about
+
+
+def _check_argument(name: str, value: Any, tensors: int) -> None:
+    """Raise TypeError or ValueError for what no network takes: the description comes from whoever made the file."""
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isinstance(number, (bool, int, str)) and len(str(number)) < 100 for number in numbers):
+        raise TypeError(f"{name} is {cut(repr(value), 60)}, no number, word or list of numbers")
+    whole = [number for number in numbers if isinstance(number, int)]
+    if max(whole, default=0) > MOST_CHANNELS:
+        raise ValueError(f"{name} is {cut(repr(value), 60)}, but {MOST_CHANNELS:,} is the most")
+    if isinstance(value, list) and tensors and (len(value) > tensors or (name == "blocks" and sum(whole) > tensors)):
+        raise ValueError(f"{name} is {cut(repr(value), 60)}, for which {tensors} tensors are too few")
+
+
+def _check_shapes(module: nn.Module, shapes: Shapes, path: str | os.PathLike[str]) -> None:
+    expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    for name in sorted(expected.keys() | shapes.keys()):
+        here, wanted = shapes.get(name, "absent"), expected.get(name, "absent")
+        if here != wanted:
+            shown = cut(name, 100)
+            raise InputError(f"{path}: weight {shown} is {here}, the network has {wanted}; use the matching checkpoint")
+
+
+def _check_finite(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
+            raise InputError(
+                f"{path}: weight {name} holds NaN or infinite numbers; use a checkpoint of an earlier step"
+            )

@@ -17,8 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pcseg.errors import InputError
+from pcseg.data.archives import check_stored, reason
+from pcseg.errors import InputError, cut
 from pcseg.networks.unet import MinkUNet
+
+DEEPEST = 10
+"""Tables within each other that a checkpoint may have."""
 
 FIRST = "conv0p1s1.kernel"
 """The weight every MinkUNet has; what stands before its name in a checkpoint is a prefix of all names."""
@@ -36,6 +40,7 @@ def read_minkowski(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     scalar = np.float64(0).__reduce__()[0]  # how numpy numbers, such as a best score, are stored
     names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
+        check_stored(path)
         with torch.serialization.safe_globals([*numbers, *names]):  # type: ignore[list-item]
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle or torch
@@ -43,24 +48,48 @@ def read_minkowski(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             f"{path}: not a file of plain tensors ({type(error).__name__}); save its weights alone, "
             "torch.save(model.state_dict(), path), where it was trained"
         ) from error
-    return find_weights(content, str(path))
+    weights = find_weights(content, str(path))
+    _check_weights(weights, path)
+    return weights
+
+
+def _check_weights(weights: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Raise InputError unless all are dense tensors of finite numbers that take no more memory than the file."""
+    for name, value in weights.items():
+        if not isinstance(value, Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+            raise InputError(f"{path}: {cut(name, 100)} is no plain tensor; give a checkpoint of MinkowskiEngine")
+    if sum(value.numel() * value.element_size() for value in weights.values()) > Path(path).stat().st_size:
+        raise InputError(f"{path}: its weights are larger than the file; give a checkpoint of MinkowskiEngine")
+    for name, value in weights.items():
+        if value.is_complex() or (value.is_floating_point() and not torch.isfinite(value.float()).all()):
+            raise InputError(f"{path}: {cut(name, 100)} holds NaN, infinite or complex numbers; use an earlier one")
 
 
 def find_weights(content: Any, where: str) -> dict[str, Tensor]:
     """The MinkUNet weights in what was loaded, however nested and prefixed; ``where`` is for error messages."""
-    if not isinstance(content, Mapping):
-        raise InputError(f"{where}: holds a {type(content).__name__}, not a state_dict; give a MinkUNet checkpoint")
-    for name, value in content.items():
-        if isinstance(value, Mapping) and any(str(inner).endswith(FIRST) for inner in value):
-            return find_weights(value, f"{where}: {name}")
+    for _ in range(DEEPEST):
+        if not isinstance(content, Mapping):
+            raise InputError(f"{where}: holds a {type(content).__name__}, not a state_dict; give a MinkUNet checkpoint")
+        inner = [(name, v) for name, v in content.items() if isinstance(v, Mapping) and any(map(_is_first, v))]
+        if not inner:
+            break
+        where, content = f"{where}: {cut(str(inner[0][0]), 100)}", inner[0][1]
+    else:
+        raise InputError(f"{cut(where, 200)}: more than {DEEPEST} tables within tables; give a MinkUNet checkpoint")
     prefixes = [name[: -len(FIRST)] for name in map(str, content) if name.endswith(FIRST)]
     if len(prefixes) != 1:
         found = f"{len(prefixes)} weights called {FIRST}"
         raise InputError(f"{where}: holds {found}; give a MinkUNet checkpoint of MinkowskiEngine")
     foreign = [str(name) for name in content if not str(name).startswith(prefixes[0])]
     if foreign:
-        raise InputError(f"{where}: {foreign[0]} is not part of the network '{prefixes[0]}'; remove it from the file")
+        raise InputError(
+            f"{where}: {cut(foreign[0], 100)} is not part of the network '{prefixes[0]}'; remove it from the file"
+        )
     return {str(name)[len(prefixes[0]) :]: value for name, value in content.items()}
+
+
+def _is_first(name: Any) -> bool:
+    return str(name).endswith(FIRST)
 
 
 def convert_minkowski(weights: Mapping[str, Tensor], where: str = "checkpoint") -> tuple[dict[str, Any], MinkUNet]:
@@ -70,7 +99,11 @@ def convert_minkowski(weights: Mapping[str, Tensor], where: str = "checkpoint") 
     and none may be left over. Raises InputError that begins with ``where`` otherwise.
     """
     arguments = _arguments(weights, where)
-    network = MinkUNet(**arguments)
+    try:
+        with torch.device("meta"):  # takes no memory before all shapes are known to be those of the file
+            network = MinkUNet(**arguments)
+    except (InputError, RuntimeError) as error:
+        raise InputError(f"{where}: its shapes are those of no MinkUNet ({reason(error)})") from error
     state, used = {}, set()
     for name, ours in network.state_dict().items():
         theirs = minkowski_name(name, len(network.down), arguments["block"])
@@ -87,6 +120,7 @@ def convert_minkowski(weights: Mapping[str, Tensor], where: str = "checkpoint") 
     left = sorted(weights.keys() - used)
     if left:
         raise InputError(f"{where}: {left[0]} has no place in a MinkUNet; is it another network?")
+    network = MinkUNet(**arguments)
     network.load_state_dict(state)
     return arguments, network.eval()
 
@@ -123,22 +157,30 @@ def _arguments(weights: Mapping[str, Tensor], where: str) -> dict[str, Any]:
     kind = "bottleneck" if "block1.0.conv3.kernel" in weights else "basic"
     channels, blocks = [], []
     for i in range(1, 2 * depth + 1):
-        channels.append(_get(weights, f"block{i}.0.conv1.kernel", where).shape[-1])
+        channels.append(_kernel(weights, f"block{i}.0.conv1.kernel", where)[-1])
         blocks.append(sum(re.fullmatch(rf"block{i}\.\d+\.conv1\.kernel", name) is not None for name in weights))
-    stem, final = _get(weights, FIRST, where), _get(weights, "final.kernel", where)
-    size = round(stem.shape[0] ** (1 / 3))
-    if stem.dim() != 3 or size**3 != stem.shape[0] or not depth:
-        raise InputError(f"{where}: {FIRST} is {tuple(stem.shape)} with {depth} halvings; not a cubic 3D MinkUNet")
+    stem, final = _kernel(weights, FIRST, where), _kernel(weights, "final.kernel", where)
+    size = round(stem[0] ** (1 / 3))
+    if len(stem) != 3 or size**3 != stem[0] or not depth:
+        raise InputError(f"{where}: {FIRST} is {stem} with {depth} halvings; not a cubic 3D MinkUNet")
     return {
-        "in_channels": stem.shape[1],
-        "n_classes": final.shape[-1],
+        "in_channels": stem[1],
+        "n_classes": final[-1],
         "channels": channels,
         "blocks": blocks,
         "norm": "batch",
         "block": kind,
-        "stem_channels": stem.shape[2],
+        "stem_channels": stem[2],
         "stem_kernel": size,
     }
+
+
+def _kernel(weights: Mapping[str, Tensor], name: str, where: str) -> tuple[int, ...]:
+    """The shape of a convolution's weight, of two or three dimensions."""
+    shape = tuple(_get(weights, name, where).shape)
+    if len(shape) not in (2, 3):
+        raise InputError(f"{where}: {name} is {shape}, no kernel; is it another network?")
+    return shape
 
 
 def _get(weights: Mapping[str, Tensor], name: str, where: str) -> Tensor:
