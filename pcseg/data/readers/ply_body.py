@@ -76,8 +76,11 @@ class Body:
                 raise
             values, left = [], iter(found)
             for k in kinds:
-                part = [next(left) for _ in range(int(np.prod(k.shape)))]
-                values.append(np.stack(part, axis=1) if k.shape else part[0])
+                if not k.shape:
+                    values.append(next(left))
+                    continue
+                part = [next(left) for _ in range(k.shape[0])]
+                values.append(np.stack(part, axis=1) if part else np.empty((element.count, 0), k.base))
         columns, parts = {}, iter(values)
         for p in element.properties:
             if p.length is not None and np.ptp(next(parts)):
