@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from _cli import option, run
 from pcseg.data.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
-from pcseg.data.prepare import REPORT, read_summary
-from pcseg.data.readers import open_dataset
+from pcseg.data.prepare import REPORT, Summary, read_summary
+from pcseg.data.readers import SceneReader, open_dataset
+from pcseg.data.workers import Died, count_workers, in_processes
 from pcseg.errors import InputError
 
 
@@ -20,34 +24,38 @@ from pcseg.errors import InputError
 class Options:
     """Look a prepared folder over (or a raw one): points, classes, colours, labels, density, and what is wrong.
 
-    Exit code 2 when something must be mended before training. What tools/prepare.py reported (failed scenes, problems
-    survived) is told too, file by file.
+    Exit code 2 when something must be mended before training, a scene that tools/prepare.py failed on included. The
+    problems that it survived are told too, file by file.
     """
 
     root: str = option("prepared folder, or raw data")
     dataset: str = option("pointcept (any prepared folder), s3dis, scannet, folder, or auto", "auto")
     classes: str | None = option("classes, where the folder does not tell: s3dis, scannet20 or a classes.yaml", None)
+    workers: int = option("processes, 0 for one a core", 0)
 
 
 def main(options: Options) -> None:
+    workers = count_workers(options.workers)
     reader = open_dataset(options.root, options.dataset, {"classes": options.classes})
-    names = reader.classes.names
+    classes = reader.classes.names
+    summary = read_summary(options.root)
     facts: list[Facts] = []
     findings = [Finding("all", str(remark), False) for remark in reader.remarks()]
-    for scene_name in tqdm(reader.scenes(), desc="check", unit="scene"):
-        try:
-            scene, defects = reader.read(scene_name)
-        except InputError as error:
-            findings.append(Finding(scene_name, str(error), True))
-            continue
-        facts.append(inspect(scene, len(names)))
-        findings += [Finding(scene_name, str(defect), False) for defect in defects]
-    findings += judge(facts, names)
-    findings += reported(options.root)
+    names = scenes(reader, options.root, summary)
+    with closing(in_processes(partial(look, reader, len(classes)), names, workers)) as done:
+        for name, result in tqdm(done, total=len(names), desc="check", unit="scene"):
+            if isinstance(result, Died):
+                findings.append(Finding(name, f"{result.reason}; its file is damaged or too large", True))
+            else:
+                facts += result[0]
+                findings += result[1]
+    facts.sort(key=lambda f: names.index(f.name))
+    findings += judge(facts, classes)
+    findings += reported(summary, options.root, names)
     if facts:
         print(split_table(facts))
         print()
-        print(class_table(facts, names))
+        print(class_table(facts, classes))
         print(f"\nsuggested voxel size: {suggest_voxel_size(facts):g} m\n")
     faults = [finding for finding in findings if finding.fault]
     for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
@@ -57,9 +65,35 @@ def main(options: Options) -> None:
     print("nothing must be mended")
 
 
-def reported(root: str) -> list[Finding]:
-    """What prepare_report.json says: how much in all, then each failed scene and each file with its first problem."""
-    summary = read_summary(root)
+def scenes(reader: SceneReader, root: str, summary: Summary | None) -> list[str]:
+    """The scenes that are there; where there is none because tools/prepare.py failed on all, an InputError that says so."""
+    try:
+        return reader.scenes()
+    except InputError as error:
+        if summary is None or not summary.failed:
+            raise
+        name, why = summary.failed[0]
+        raise InputError(
+            f"{root}: all {len(summary.failed)} scenes failed in tools/prepare.py (see {Path(root) / REPORT}); {name}: {why}"
+        ) from error
+
+
+def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], list[Finding]]:
+    """What is in one scene, and what was wrong with it."""
+    try:
+        scene, defects = reader.read(name)
+        return [inspect(scene, n_classes)], [Finding(name, str(defect), False) for defect in defects]
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except InputError as error:
+        return [], [Finding(name, str(error), True)]
+    except BaseException as error:  # whatever a damaged file makes a parser do (panics of Rust are no Exception)
+        return [], [Finding(name, str(InputError(f"{type(error).__name__}: {error}; is its file damaged?")), True)]
+
+
+def reported(summary: Summary | None, root: str, there: list[str]) -> list[Finding]:
+    """What prepare_report.json says: each scene that failed and is not ``there`` by now, how much in all, then each file
+    with its first problem."""
     if summary is None:
         return []
     files: dict[str, list[str]] = defaultdict(list)
@@ -67,8 +101,9 @@ def reported(root: str) -> list[Finding]:
         files[re.sub(r":\d+$", "", remark.partition(": ")[0])].append(remark)
     total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
     text = f"{len(summary.failed)} of {total} scenes failed, {len(summary.remarks)} problems in {len(files)} files survived"
-    found = [Finding(REPORT, text, False)]
-    found += [Finding(name, f"failed in tools/prepare.py: {error}", False) for name, error in summary.failed]
+    where = f"failed in tools/prepare.py (see {Path(root) / REPORT})"
+    found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in there]
+    found.append(Finding(REPORT, text, False))
     for remarks in files.values():
         more = f" (and {len(remarks) - 1} more there)" if len(remarks) > 1 else ""
         found.append(Finding(REPORT, f"{remarks[0]}{more}", False))

@@ -46,15 +46,18 @@ def main(options: Options) -> None:
     if summary.failed:
         name, error = summary.failed[0]
         total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
-        raise InputError(f"{len(summary.failed)} of {total} scenes failed, the others are done; {name}: {error}")
+        rest = "the others are done" if len(summary.failed) < total else "so nothing is there to train on"
+        raise InputError(f"{len(summary.failed)} of {total} scenes failed, {rest}; {name}: {error}")
 
 
 def report(summary: Summary, output: str) -> str:
+    """What was done, used and survived, and the failures but the first, with which the tool ends."""
     lines = [
         f"{len(summary.prepared)} scenes prepared, {len(summary.already_there)} were there already, "
         f"{len(summary.failed)} failed; written to {output}"
     ]
-    lines += [f"  failed: {error}" for _, error in summary.failed[:SHOWN]]
+    lines += [f"  {line}" for line in summary.used]
+    lines += [f"  failed: {error}" for _, error in summary.failed[1:SHOWN]]
     lines += [f"  survived: {remark}" for remark in summary.remarks[:SHOWN]]
     hidden = len(summary.failed[SHOWN:]) + len(summary.remarks[SHOWN:])
     if hidden:

@@ -15,12 +15,19 @@ from pcseg.labels import IGNORE
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Voxel sizes to suggest, metres."""
 
+OUTSIDE = 3.0
+"""Times the size of a scan beyond which a point is an outlier."""
+
+FEW = 100
+"""Points of a class, in all training scenes, from which it can hardly be learnt."""
+
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found in one scene: ``extent`` (3,) and ``spacing`` (median distance to the nearest other point) in metres;
-    ``histogram`` (K,) points of each class, or None without labels; ``duplicates`` the share of points that stand where
-    another does; ``colors``: "none", "flat" (all the same) or "varied"; ``digest`` of the coordinates."""
+    """What was found in one scene: ``extent`` (3,), that of the middle 98 % of the points along each axis, and ``spacing``
+    (median distance to the nearest other point) in metres; ``histogram`` (K,) points of each class, or None without labels;
+    ``duplicates`` the share of points that stand where another does; ``colors``: "none", "flat" (all the same) or "varied";
+    ``digest`` of the coordinates; ``outliers``: points farther from that middle than OUTSIDE times its largest extent."""
 
     name: str
     points: int
@@ -30,6 +37,7 @@ class Facts:
     colors: str
     histogram: np.ndarray | None
     digest: str
+    outliers: int = 0
 
     @property
     def split(self) -> str:
@@ -53,15 +61,17 @@ def inspect(scene: Scene, n_classes: int) -> Facts:
         histogram = np.bincount(scene.segment[scene.segment != IGNORE], minlength=n_classes)
     # equal points have equal bytes, once -0.0 is made 0.0
     rows = np.sort((np.ascontiguousarray(coord, dtype=np.float32) + np.float32(0)).view("S12").reshape(-1))
+    extent, outliers = _extent(coord)
     return Facts(
         name=scene.name,
         points=len(coord),
-        extent=np.ptp(coord, axis=0).astype(np.float64),
+        extent=extent,
         spacing=_spacing(coord),
         duplicates=float((rows[1:] == rows[:-1]).mean()) if len(rows) > 1 else 0.0,
         colors=_colors(scene.color),
         histogram=histogram,
         digest=scene.digest(),
+        outliers=outliers,
     )
 
 
@@ -74,6 +84,9 @@ def judge(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
         elif f.extent[2] > 500 and f.spacing > 2:
             size = " x ".join(f"{v:.0f}" for v in f.extent)
             found.append(Finding(f.name, f"{size} metres, so probably millimetres; prepare with scale: 0.001", True))
+        if f.outliers:
+            text = f"{f.outliers} points stand apart, farther than {OUTSIDE:g} times the size of the scan"
+            found.append(Finding(f.name, f"{text}; remove them if they are no part of it", False))
         if f.histogram is not None and f.histogram.sum() == 0:
             found.append(Finding(f.name, "has a label file, but every point in it is unlabelled", False))
         if f.colors == "flat":
@@ -120,6 +133,28 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
             found.append(
                 Finding("all", f"no point of {', '.join(absent)}; such a class cannot be learnt or scored", False)
             )
+        found += _uneven(splits, classes)
+    return found
+
+
+def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Finding]:
+    """Classes that the training lacks, or nearly, while other splits have them."""
+    zero = np.zeros(len(classes), dtype=np.int64)
+    counts = {s: sum((f.histogram for f in m if f.histogram is not None), zero) for s, m in splits.items()}
+    labelled = {split: count for split, count in counts.items() if count.sum()}
+    found = []
+    for k, name in enumerate(classes):
+        having = [split for split, count in labelled.items() if count[k]]
+        others = ", ".join(split for split in having if split != "train")
+        if "train" not in labelled:
+            if len(having) == 1 < len(labelled):
+                found.append(
+                    Finding(having[0], f"the only split with {name}; if it is held back, none is learnt", False)
+                )
+        elif having and labelled["train"][k] < FEW:
+            text = f"only {labelled['train'][k]} points of {name}" if labelled["train"][k] else f"no point of {name}"
+            text += f", which is in {others}" if others else ""
+            found.append(Finding("train", f"{text}; it can hardly be learnt", False))
     return found
 
 
@@ -134,6 +169,19 @@ def _twins(facts: Sequence[Facts]) -> list[Finding]:
             text = f"the same points as {other.name}" + (", which is in another split; remove one" if leak else "")
             found.append(Finding(f.name, text, leak))
     return found
+
+
+def _extent(coord: np.ndarray) -> tuple[np.ndarray, int]:
+    """Extent (3,) of the middle 98 % of the points along each axis, and how many points are outliers to it."""
+    low, high = (np.empty(3), np.empty(3))
+    rank = len(coord) // 100
+    for axis in range(3):
+        ordered = np.partition(coord[:, axis], (rank, len(coord) - 1 - rank)).astype(np.float64)
+        low[axis], high[axis] = ordered[rank], ordered[len(coord) - 1 - rank]
+    reach = OUTSIDE * (high - low).max()
+    if not reach:  # nearly all stand in one place
+        return np.ptp(coord, axis=0).astype(np.float64), 0
+    return high - low, int(((coord < low - reach) | (coord > high + reach)).any(axis=1).sum())
 
 
 def _colors(color: np.ndarray | None) -> str:

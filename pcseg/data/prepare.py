@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from contextlib import closing
 from functools import partial
 from itertools import takewhile
@@ -21,6 +22,9 @@ from pcseg.files import read_json, sweep, write_json
 REPORT = "prepare_report.json"
 """Where a run leaves its summary."""
 
+WORDS = {"color": "colours", "normal": "normals", "instance": "objects", "superpoint": "superpoints"}
+"""What the summary calls the arrays of a scene."""
+
 LONGEST = 120
 """Characters of a setting that a message shows."""
 
@@ -28,12 +32,14 @@ LONGEST = 120
 @dataclasses.dataclass(frozen=True)
 class Summary:
     """What became of each scene: names of those written now and those found finished; (scene, error) of those that
-    failed; what was wrong with the data but survived, as text. Also written to ``prepare_report.json`` (REPORT)."""
+    failed; what was wrong with the data but survived, and what of it was used, as text. Also written to
+    ``prepare_report.json`` (REPORT)."""
 
     prepared: tuple[str, ...]
     already_there: tuple[str, ...]
     failed: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
+    used: tuple[str, ...] = ()
 
 
 def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
@@ -47,7 +53,7 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     workers = count_workers(workers)
     names = reader.scenes()
     _claim(reader, Path(output), overwrite)
-    finished = [n for n in names if not overwrite and (Path(output) / n / "scene.json").is_file()]
+    finished = [name for name in names if not overwrite and _told_of(Path(output) / name)]
     todo = sorted(set(names) - set(finished))
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
@@ -61,7 +67,8 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     finally:
         sweep(output)  # what was in hand when it was interrupted
     written = sorted(set(todo) - {name for name, _ in failed})
-    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), tuple(_remarks(reader, output, names)))
+    remarks, used = _accounts(reader, output, sorted([*written, *finished]))
+    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), remarks, used)
     write_json(Path(output) / REPORT, dataclasses.asdict(summary))
     return summary
 
@@ -75,12 +82,22 @@ def read_summary(output: str) -> Summary | None:
         found = read_json(path)
         failed = tuple((str(name), str(error)) for name, error in found["failed"])
         return Summary(
-            tuple(found["prepared"]), tuple(found["already_there"]), failed, tuple(map(str, found["remarks"]))
+            _texts(found["prepared"]),
+            _texts(found["already_there"]),
+            failed,
+            _texts(found["remarks"]),
+            _texts(found.get("used", [])),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: is no report of tools/prepare.py ({error!r}); run that again, or remove it"
         ) from error
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{_shown(values)} where a list was written")
+    return tuple(map(str, values))
 
 
 def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
@@ -165,13 +182,27 @@ def _told(name: str, result: str | Died) -> str:
     return f"{name}: {result.reason}; its file is damaged or too large for the memory, mend or remove it"
 
 
-def _remarks(reader: SceneReader, output: str, names: list[str]) -> list[str]:
-    """Defects of the data set and of every scene, those of earlier runs included."""
-    found = [str(d) for d in reader.remarks()]
+def _told_of(folder: Path) -> dict[str, Any]:
+    """What the scene.json in ``folder`` tells; {} where there is none, or a damaged one, so that the scene is made again."""
+    try:
+        meta = read_json(folder / "scene.json")
+        _texts(meta.get("defects", [])), _texts(meta.get("unused", []))
+    except (InputError, AttributeError, TypeError):
+        return {}
+    return dict(meta)
+
+
+def _accounts(reader: SceneReader, output: str, names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was wrong with the data set and with every scene that is there, and what was used; earlier runs included."""
+    remarks = [str(d) for d in reader.remarks()]
+    used: dict[str, Counter[str]] = {"labels from": Counter(), "with": Counter(), "columns not used": Counter()}
     for name in names:
-        path = Path(output) / name / "scene.json"
-        if path.is_file():
-            meta = read_json(path)
-            defects = meta.get("defects", []) if isinstance(meta, dict) else []
-            found += map(str, defects) if isinstance(defects, list) else []
-    return found
+        folder = Path(output) / name
+        meta = _told_of(folder)
+        remarks += _texts(meta.get("defects", []))
+        labels = str(meta.get("labels_from") or "a source not told")
+        used["labels from"].update([labels if (folder / "segment.npy").is_file() else "nowhere"])
+        used["with"].update(word for kind, word in WORDS.items() if (folder / f"{kind}.npy").is_file())
+        used["columns not used"].update(_texts(meta.get("unused", [])))
+    told = {key: [f"{what} ({count})" for what, count in counts.most_common()] for key, counts in used.items()}
+    return tuple(remarks), tuple(f"{key}: {', '.join(values)}" for key, values in told.items() if values)
