@@ -72,6 +72,6 @@ def _from_array(array: np.ndarray, path: Path, columns: Sequence[str]) -> Cloud:
         raise InputError(f"{path}: {found}, but a table (P, columns) is needed")
     if len(array) == 0:
         raise InputError(f"{path}: no point in it; remove the file")
-    if not columns and array.shape[0] < array.shape[1] and array.shape[1] not in UNNAMED_WIDTHS:
+    if not columns and 3 <= array.shape[0] < array.shape[1] and array.shape[1] not in UNNAMED_WIDTHS:
         raise InputError(f"{path}: {found} has more columns than rows; if a row is a column, save its transpose")
     return table_cloud(array, columns, path)
