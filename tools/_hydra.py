@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -12,12 +14,13 @@ import hydra
 from hydra.conf import HelpConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from _cli import guard
+from _overrides import quote_texts
 from pcseg.errors import InputError
 
 CONFIGS = str(Path(__file__).resolve().parents[1] / "configs")
@@ -29,9 +32,10 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
     """Compose ``configs/<config_name>.yaml`` with the command line, check it against ``schema`` and call ``task``.
 
     Hydra's own options work (``--cfg job``, ``--multirun``, ``--help``). A key, type or name that does not exist leaves
-    with one line on stderr and exit code 2.
+    with one line on stderr and exit code 2. Settings that ``schema`` declares as text are taken to the letter.
     """
     register(schema, config_name)
+    argparse.ArgumentParser.error = refuse  # type: ignore[method-assign]
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     failed: list[InputError] = []
@@ -47,14 +51,27 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
             failed.append(InputError(f"config: {one_line(error)}; see --help"))
 
     def action() -> None:
+        sys.argv[1:] = quote_texts(sys.argv[1:], schema, {path.name for path in Path(CONFIGS).iterdir()})
         try:
             application()
+        except OverrideParseException as error:
+            raise InputError(
+                f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with blanks "
+                "or signs in quotes of its own"
+            ) from error
         except (HydraException, OmegaConfBaseException) as error:
             raise InputError(f"config: {one_line(error)}; see --help") from error
+        if len(failed) > 1:
+            raise InputError(f"{len(failed)} jobs failed, the first by: {failed[0]}") from failed[0]
         if failed:
             raise failed[0]
 
     guard(action)
+
+
+def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
+    """What Hydra's parser does with an option it does not know, in place of printing the whole usage."""
+    raise InputError(f"{message}; see --help")
 
 
 def register(schema: type[Any], config_name: str) -> None:
