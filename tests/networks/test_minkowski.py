@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,73 @@ def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
             read_minkowski(tmp_path / name)
         assert name in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def refused(path: Path) -> str:
+    """The message with which a file is refused: one printable line that names it, of bounded length."""
+    with pytest.raises(InputError) as caught:
+        convert_minkowski(read_minkowski(path), str(path))
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("conv0p1s1.kernel", torch.zeros(1).expand(125, 10**6, 10**6), "larger than the file"),
+        ("conv0p1s1.kernel", torch.tensor(3.0), "no kernel"),
+        ("final.kernel", torch.tensor(3.0), "no kernel"),
+        ("final.kernel", torch.zeros(2, 2, 2, 2), "no kernel"),
+        ("block1.0.conv1.kernel", torch.tensor(3.0), "no kernel"),
+        ("block1.0.conv1.kernel", torch.zeros(1, 1, 1000), "does not fit"),
+        ("conv0p1s1.kernel", torch.zeros(27, 4, 6).to_sparse(), "no plain tensor"),
+        ("conv0p1s1.kernel", [1, 2], "no plain tensor"),
+        ("epoch", 3, "no plain tensor"),
+        ("bn0.bn.running_mean", torch.full((6,), float("nan")), "holds NaN"),
+        ("bn0.bn.running_var", torch.full((6,), float("inf")), "holds NaN"),
+        ("final.bias", torch.zeros(5, dtype=torch.complex64), "complex"),
+        ("x" * 10**4, torch.zeros(1), "has no place"),
+        ("x\n\x1b[2J", torch.zeros(1), "has no place"),
+    ],
+)
+def test_weights_that_no_network_has_are_refused(tmp_path: Path, name: str, value: object, told: str) -> None:
+    torch.save({**small_state(), name: value}, tmp_path / "x.pth")
+    assert told in refused(tmp_path / "x.pth")
+
+
+def test_tables_within_themselves_are_refused(tmp_path: Path) -> None:
+    endless: dict[str, object] = {"conv0p1s1.kernel": 1}
+    endless["state"] = endless
+    torch.save(endless, tmp_path / "x.pth")
+    assert "more than 10 tables within tables" in refused(tmp_path / "x.pth")
+
+
+def test_packed_and_overlapping_archives_are_not_unpacked(tmp_path: Path) -> None:
+    torch.save(small_state(), tmp_path / "x.pth")
+    with zipfile.ZipFile(tmp_path / "x.pth") as plain:
+        parts = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in parts.items():
+            packed.writestr(name, data)
+        packed.writestr("bomb", bytes(2**24))
+    assert "not a file of plain tensors (ValueError)" in refused(tmp_path / "packed.pth")
+
+
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    torch.save(small_state(), tmp_path / "whole.pth")
+    torch.save(small_state(), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    draw = random.Random(6)
+    for i in range(40):
+        raw = bytearray((tmp_path / ("old.pth" if i % 2 else "whole.pth")).read_bytes())
+        pickled = raw.find(b"data.pkl")
+        for _ in range(draw.randint(1, 3)):
+            at = draw.randrange(len(raw)) if i % 4 else max(pickled, 0) + draw.randrange(4000)
+            raw[at : at + 1] = draw.choice([b"", b"\xff", bytes([raw[at] ^ (1 << draw.randrange(8))]), b"....", b"R"])
+        path = tmp_path / "x.pth"
+        path.write_bytes(bytes(raw))
+        try:
+            convert_minkowski(read_minkowski(path), str(path))
+        except InputError:
+            refused(path)
