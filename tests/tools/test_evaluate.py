@@ -159,7 +159,7 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
         ),
         (["checkpoint={net}", "vote=2"], ["vote"]),
         (["checkpoint=[]"], ["checkpoint=[]"]),
-        (["checkpoint=5"], ["checkpoint=5"]),
+        (["checkpoint=5"], ["5: no such checkpoint"]),
         (["checkpoint={net}", "threads=0"], ["threads=0"]),
     ],
 )
