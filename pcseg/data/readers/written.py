@@ -50,7 +50,8 @@ def _compare(name: str, found: np.ndarray, wanted: np.ndarray, step: float, at: 
     if not same.all():
         a, b = found.astype(np.float64), wanted.astype(np.float64)
         with np.errstate(invalid="ignore"):
-            near = np.abs(a - b) <= step * (1 + 1e-6) + 4 * np.spacing(np.abs(b)) * bool(step)
+            rounding = np.spacing(np.abs(wanted if wanted.dtype.kind == "f" else b)).astype(np.float64)
+            near = np.abs(a - b) <= step * (1 + 1e-6) + 4 * rounding * bool(step)
         same = same | (np.isnan(a) & np.isnan(b)) | near
     if not same.all():
         i = int(np.argmin(same))
