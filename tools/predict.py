@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 import pcseg
-from _cli import check_output, option, run
+from _cli import check_output, option, printable, run
+from pcseg.data.points import FARTHEST, usable
 from pcseg.data.readers import FORMATS, WRITERS, read_cloud, write_labelled, writer_of
+from pcseg.data.readers.labelled import las_classes
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
+from pcseg.labels import IGNORE, Classes
 
 
 @dataclass
@@ -24,9 +28,11 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labelled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labelled
 
-    The output has two more columns than the scan, label and confidence (in place of columns of that name). From .las or .laz to .las or .laz, and from .ply
-    to .ply, all others are kept (in LAS classification too, and the coordinate system); else coordinates and colours.
-    Scans of any size: they are cut into overlapping tiles. Points with NaN coordinates get the label -1.
+    The output has two more columns than the scan, label and confidence (in place of columns of that name). All others are
+    kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate system. A label
+    is the number that the class had in the files trained on; the tool prints them, and .ply files name them.
+    Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label -1. Of several
+    scans one that cannot be labelled is told, and the others are.
     """
 
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
@@ -35,11 +41,16 @@ class Options:
     format: str = option(
         "ending of the files in an output folder; empty: the scan's own, .ply where it cannot be written", ""
     )
+    classification: bool = option("write the labels as LAS classification too (0 for -1)", False)
     paint: bool = option("colour the points by class instead of leaving the scan's colours", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
     max_voxels: int = option("largest tile, in voxels: lower it where memory runs out", 300000)
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,intensity,red,green,blue", "")
     device: str = option("auto, cpu or cuda", "auto")
+
+
+DEFECTS = 3
+"""How many remarks on one scan are printed; the others are counted."""
 
 
 def main(options: Options) -> None:
@@ -48,26 +59,65 @@ def main(options: Options) -> None:
         writer_of(target)  # tells of an unknown format before the work is done
         check_output(str(target), folder=False)
     predictor = pcseg.load(options.checkpoint, options.device, votes=options.votes, max_voxels=options.max_voxels)
+    names = numbered(predictor.model.classes)
+    if options.classification:
+        las_classes(np.array(list(names)), jobs[0][1], names)  # tells of numbers that it cannot hold
     print(predictor.protocol())
-    bar = tqdm(jobs, unit="scan", disable=len(jobs) == 1)
-    for source, target in bar:
-        bar.write(predict_file(predictor, source, target, options))
+    print(f"labels: {', '.join(f'{number} {name}' for number, name in names.items())}; {IGNORE} unknown")
+    if len(jobs) == 1:
+        print(predict_file(predictor, *jobs[0], options))
+        return
+    done = sum([attempt(predictor, source, target, options) for source, target in tqdm(jobs, unit="scan")])
+    print(f"labelled {done} of {len(jobs)} scans")
+    if done < len(jobs):
+        sys.exit(2)
+
+
+def attempt(predictor: Predictor, source: Path, target: Path, options: Options) -> bool:
+    """Label one of many files and say so; one that cannot be is told and costs the others nothing."""
+    try:
+        tqdm.write(predict_file(predictor, source, target, options))
+    except InputError as error:
+        tqdm.write(f"error: {printable(str(error))}", file=sys.stderr)
+        return False
+    return True
 
 
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
-    """Label one file and say in a few words what was found."""
+    """Label one file and say in a few lines what was found, and what of the file was left out or taken otherwise."""
     cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
     labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal, name=str(source))
     classes = predictor.model.classes
     paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None
-    write_labelled(source, target, cloud, labels, confidence, paint)
+    lost = write_labelled(
+        source, target, cloud, classes.to_codes(labels), confidence, paint,
+        names=numbered(classes), classification=options.classification,
+    )  # fmt: skip
+    remarks = [str(defect) for defect in (*cloud.defects, *lost)]
+    if len(remarks) > DEFECTS:
+        remarks[DEFECTS:] = [f"and {len(remarks) - DEFECTS:,} more like these"]
+    remarks += [f"{source}: {text}" for text in predictor.remarks(cloud.color is not None)]
+    return "\n".join(
+        [summary(target, classes, labels, cloud.coord), *(f"  note: {printable(text)}" for text in remarks)]
+    )
+
+
+def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarray) -> str:
+    """The points of a scan and the share of each class, in a line."""
     known = labels != IGNORE
     counts = np.bincount(labels[known], minlength=len(classes))
     shares = [
         f"{classes.names[k]} {100 * counts[k] / max(known.sum(), 1):.1f} %" for k in np.argsort(-counts) if counts[k]
     ]
-    lost = f"; {(~known).sum():,} points without finite coordinates got label {IGNORE}" if not known.all() else ""
-    return f"{target}: {len(labels):,} points; {', '.join(shares)}{lost}"
+    finite = np.isfinite(coord).all(axis=1)
+    reasons = {"without finite coordinates": ~finite, f"with coordinates beyond {FARTHEST:g}": finite & ~usable(coord)}
+    lost = [f"; {rows.sum():,} points {why} got label {IGNORE}" for why, rows in reasons.items() if rows.any()]
+    return f"{target}: {len(labels):,} points; {', '.join(shares)}{''.join(lost)}"
+
+
+def numbered(classes: Classes) -> dict[int, str]:
+    """The name of each class by the number that stands for it in files."""
+    return dict(zip(classes.to_codes(np.arange(len(classes))).tolist(), classes.names, strict=True))
 
 
 def pair(options: Options) -> list[tuple[Path, Path]]:
@@ -83,7 +133,7 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
             "tools/evaluate.py predictions=true"
         )
     if source.is_dir():
-        files = sorted(p for p in source.iterdir() if p.suffix.lower() in FORMATS)
+        files = sorted(p for p in source.iterdir() if p.suffix.lower() in FORMATS and not p.is_dir())
     else:
         files = sorted(Path(p) for p in glob.glob(options.input, recursive=True))
     if not files:
@@ -93,8 +143,8 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
     targets = [target / named(path, options.format) for path in files]
     for path, made in zip(files, targets, strict=True):
         apart(path, made)
-    twice = next((t for t in targets if targets.count(t) > 1), None)
-    if twice is not None:
+    twice, times = Counter(targets).most_common(1)[0]
+    if times > 1:
         raise InputError(f"input={options.input}: two files would both become {twice}; label them one by one")
     return list(zip(files, targets, strict=True))
 
@@ -102,7 +152,7 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
 def named(source: Path, ending: str) -> str:
     """The name of a scan's labelled copy in an output folder."""
     own = source.suffix if source.suffix.lower() in WRITERS else ".ply"
-    return f"{source.stem}{ending or own}"
+    return f"{source.stem}.{ending.lstrip('.')}" if ending else f"{source.stem}{own}"
 
 
 def apart(source: Path, target: Path) -> None:

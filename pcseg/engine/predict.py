@@ -14,9 +14,9 @@ from torch import nn
 from pcseg.data.bulk import GAP, bulk
 from pcseg.data.features import Features
 from pcseg.data.points import FARTHEST, Points, floor_level, make_points, usable
-from pcseg.data.readers.colors import color_to_uint8
 from pcseg.data.sample import collate, make_sample
 from pcseg.engine.checkpoint import Model
+from pcseg.engine.scan import Scan, checked_scan
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE
@@ -73,6 +73,21 @@ class Predictor:
             f"with {self.halo * self.model.voxel_size:g} m around them"
         )
 
+    def remarks(self, has_color: bool) -> list[str]:
+        """What to say before a scan with colours, or without, is labelled, since the network may have seen others only."""
+        if "optional_color" not in self.model.features:
+            return []
+        colored = self.model.record.get("colored")  # share of the scenes trained on
+        if type(colored) not in (int, float):  # older checkpoints do not say
+            colored = None
+        if not has_color and colored is None:
+            return ["has no colour; where the network was trained on scans with colour, expect poorer labels"]
+        if not has_color and colored > 0:
+            return [f"has no colour, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
+        if has_color and colored == 0:
+            return ["has colours, but no scan trained on had; leave them out if labels look wrong"]
+        return []
+
     def predict(
         self,
         xyz: np.ndarray,
@@ -90,17 +105,16 @@ class Predictor:
         Raises InputError, which begins with ``name``, where there is no point, arrays are not of numbers or their shapes
         disagree, or the network needs what is missing here.
         """
-        xyz, color, normal = _checked(name, xyz, color, normal)
-        self._features.check(name, color is not None, normal is not None)
-        labels = np.full(len(xyz), IGNORE, dtype=np.int64)
-        confidence = np.zeros(len(xyz), dtype=np.float32)
-        rows = np.flatnonzero(usable(xyz))
+        scan = checked_scan(name, xyz, color, normal)
+        self._features.check(name, scan.color is not None, scan.normal is not None)
+        labels = np.full(len(scan), IGNORE, dtype=np.int64)
+        confidence = np.zeros(len(scan), dtype=np.float32)
+        rows = np.flatnonzero(usable(scan.xyz))
         if not len(rows):
             raise InputError(
-                f"{name}: none of the {len(xyz)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
+                f"{name}: none of the {len(scan)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
             )
-        scan = _Scan(xyz, color, normal)
-        scan = scan[rows] if len(rows) < len(xyz) else scan
+        scan = scan[rows] if len(rows) < len(scan) else scan
         main = bulk(scan.xyz, GAP * self.model.voxel_size)
         # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
         # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
@@ -112,14 +126,14 @@ class Predictor:
                 self._label_part(scan[part], labels, confidence, rows[part])
         return labels, confidence
 
-    def _label_part(self, scan: _Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
+    def _label_part(self, scan: Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
         """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""
         size = self.model.voxel_size
         for tile in tiles(scan.xyz, size, self.max_voxels, self.halo * size, self._coarsest):
             decided = rows[tile.context[tile.core]]
             labels[decided], confidence[decided] = self._label(tile, scan)
 
-    def _label(self, tile: Tile, scan: _Scan) -> tuple[np.ndarray, np.ndarray]:
+    def _label(self, tile: Tile, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
         """Labels and confidences of the core points of a tile."""
         points = self._points(tile, scan)
         core = torch.from_numpy(tile.core).to(self.device)
@@ -131,7 +145,7 @@ class Predictor:
         confidence, labels = (total / self.votes).max(dim=1)
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
-    def _points(self, tile: Tile, scan: _Scan) -> Points:
+    def _points(self, tile: Tile, scan: Scan) -> Points:
         """The points of a tile, moved near zero by whole cells of the network's coarsest level.
 
         Any other move would make the coarse levels see other cells than in the whole scan, and than in training, where
@@ -161,55 +175,6 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda: PyTorch finds no GPU here; write device=cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """A scan: ``xyz`` (P, 3) float64, ``color`` (P, 3) uint8 and ``normal`` (P, 3) float32, which may be None."""
-
-    xyz: np.ndarray
-    color: np.ndarray | None
-    normal: np.ndarray | None
-
-    def __getitem__(self, chosen: np.ndarray | slice) -> _Scan:
-        color, normal = (None if a is None else a[chosen] for a in (self.color, self.normal))
-        return _Scan(self.xyz[chosen], color, normal)
-
-
-def _checked(
-    name: str, xyz: np.ndarray, color: np.ndarray | None, normal: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """The arrays as float64, uint8 and float32, of shapes that agree."""
-    xyz = _numbers(name, "xyz", xyz).astype(np.float64, copy=False)
-    if xyz.ndim != 2 or xyz.shape[1] != 3:
-        raise InputError(f"{name}: xyz has shape {xyz.shape}; give (P, 3)")
-    if not len(xyz):
-        raise InputError(f"{name}: has no point; read or export it again")
-    color = None if color is None else _numbers(name, "color", color)
-    normal = None if normal is None else _numbers(name, "normal", normal)
-    for key, array in (("color", color), ("normal", normal)):
-        if array is not None and array.shape != xyz.shape:
-            raise InputError(f"{name}: {key} has shape {array.shape}, the points {xyz.shape}; give one row a point")
-    with np.errstate(over="ignore"):
-        return (
-            xyz,
-            None if color is None else color_to_uint8(color, name),
-            None if normal is None else normal.astype(np.float32, copy=False),
-        )
-
-
-def _numbers(name: str, key: str, values: np.ndarray) -> np.ndarray:
-    """``values`` as an array of integers or floats in this machine's byte order; InputError where they are no numbers."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind == "O":
-            array = array.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise InputError(f"{name}: {key} is no array of numbers ({error}); give (P, 3)") from error
-    if array.dtype.kind not in "biuf":
-        kind = f"of records of {', '.join(array.dtype.names)}" if array.dtype.names else f"of type {array.dtype}"
-        raise InputError(f"{name}: {key} is an array {kind}; give numbers (P, 3)")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 @contextmanager

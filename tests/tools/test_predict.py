@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import laspy
@@ -14,9 +15,11 @@ from laspy.vlrs.known import WktCoordinateSystemVlr
 from plyfile import PlyData, PlyElement
 
 import pcseg
-from pcseg.data.readers import read_cloud, write_cloud
+import pcseg.data.readers
+from pcseg.data.readers import Defect, read_cloud, write_cloud
 from pcseg.data.scene import write_scene
 from pcseg.engine.checkpoint import load_model, save_model
+from pcseg.labels import Classes
 from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
 
 
@@ -148,6 +151,139 @@ def test_a_scan_without_colour_and_one_with_a_hole(net, tmp_path):
     assert (np.delete(labels, 4) >= 0).all()
 
 
+@pytest.mark.parametrize("ending", ["npy", "ply", "xyz", "pcd"])
+def test_coordinates_that_are_no_place_are_counted_and_harm_no_other(net, tmp_path, ending):
+    labels = {}
+    for name, change in (("whole", {}), ("broken", {"p3": 1e19, "p9": 3.4028235e38, "p77": -1e300, "p99": np.nan})):
+        source, target = scan(tmp_path / f"{name}.{ending}", **change), tmp_path / f"{name}_labelled.{ending}"
+        done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={target}")
+        assert done.returncode == 0, done.stderr
+        labels[name] = read_cloud(target).fields["label"].astype(int)
+    assert "1 points without finite coordinates got label -1; 3 points with coordinates beyond 1e+12 got" in done.stdout
+    lost = np.isin(np.arange(600), [3, 9, 77, 99])
+    assert (labels["broken"][lost] == -1).all()
+    assert np.mean(labels["broken"][~lost] == labels["whole"][~lost]) > 0.98  # a voxel may have lost its first point
+
+
+def test_strays_and_points_far_apart_take_no_longer(net, tmp_path):
+    place = np.random.default_rng(0).uniform(0, 1e6, (3000, 3))
+    write_cloud(tmp_path / "far.npy", place)
+    begun = time.monotonic()
+    done = tool_here(
+        "predict", f"checkpoint={net}", f"input={tmp_path}/far.npy", f"output={tmp_path}/o.npy", "device=cpu"
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begun < 10
+    assert (read_cloud(tmp_path / "o.npy").fields["label"] >= 0).all()
+
+
+def test_what_was_not_read_to_the_letter_is_told_shortly(net, tmp_path):
+    rows = [f"{i % 7} {i % 5} {i % 3} 10 20 {300 if i == 5 else 30}" for i in range(40)]
+    (tmp_path / "one.xyz").write_text("//x y z red green blue\n" + "\n".join(rows))
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/one.xyz", f"output={tmp_path}/o.ply")
+    assert done.returncode == 0, done.stderr
+    assert f"  note: {tmp_path}/one.xyz: 1 points have a colour outside 0 to 255" in done.stdout
+
+
+def test_many_defects_are_counted(net, tmp_path, monkeypatch):
+    many = tuple(Defect("scan.ply", line, "a bad line\x1b", "dropped") for line in range(9))
+    read = pcseg.data.readers.read_cloud
+    monkeypatch.setattr("pcseg.data.readers.read_cloud", lambda *given: replace(read(*given), defects=many))
+    source = scan(tmp_path / "scan.ply")
+    done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path}/o.ply")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("  note: scan.ply:") == 3
+    assert "  note: and 6 more like these" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("colored", "has_color", "said"),
+    [
+        (0.75, False, "has no colour, but 75 % of the scans trained on had"),
+        (None, False, "where the network was trained on scans with colour"),
+        ("many", False, "where the network was trained on scans with colour"),
+        (0.0, True, "has colours, but no scan trained on had"),
+        (0.0, False, ""),
+        (1.0, True, ""),
+    ],
+)
+def test_colours_other_than_in_training_are_told(net, tmp_path, colored, has_color, said):
+    model = load_model(net)
+    record = {**model.record} if colored is None else {**model.record, "colored": colored}
+    save_model(tmp_path / "net.safetensors", replace(model, record=record))
+    source = scan(tmp_path / "scan.las", color=has_color)
+    done = tool_here("predict", f"checkpoint={tmp_path}/net.safetensors", f"input={source}", f"output={tmp_path}/o.las")
+    assert done.returncode == 0, done.stderr
+    assert ("note:" in done.stdout) == bool(said)
+    assert said in done.stdout
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory):
+    """A checkpoint whose classes have the numbers 2, 6 and 1000 (or 64) in files."""
+    folder = tmp_path_factory.mktemp("coded")
+    for name, last in (("las", 64), ("large", 1000)):
+        classes = Classes(CLASSES.names, CLASSES.colors, ((2,), (6, 7), (last,)))
+        checkpoint(folder / f"{name}.safetensors", classes=classes)
+    return folder
+
+
+@pytest.mark.parametrize("ending", ["ply", "las", "csv", "npy"])
+def test_labels_come_back_as_the_numbers_of_the_files(coded, tmp_path, ending):
+    source, target = scan(tmp_path / f"scan.{ending}", p4=0.0), tmp_path / f"out.{ending}"
+    done = tool_here("predict", f"checkpoint={coded}/large.safetensors", f"input={source}", f"output={target}")
+    assert done.returncode == 0, done.stderr
+    assert "labels: 2 floor, 6 wall, 1000 chair; -1 unknown" in done.stdout
+    given = read_cloud(source)
+    labels, _ = pcseg.load(coded / "large.safetensors", "cpu").predict(given.coord, given.color)
+    np.testing.assert_array_equal(read_cloud(target).fields["label"], np.array([2, 6, 1000])[labels])
+    if ending == "ply":
+        assert {"class 2 floor", "class 6 wall", "class 1000 chair"} <= set(PlyData.read(target).comments)
+
+
+def test_labels_are_written_as_las_classification_when_asked_for(coded, tmp_path):
+    source = scan(tmp_path / "scan.las")
+    for asked in ("false", "true"):
+        done = tool_here(
+            "predict", f"checkpoint={coded}/las.safetensors", f"input={source}", f"output={tmp_path}/{asked}.las",
+            f"classification={asked}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (laspy.read(tmp_path / "false.las").classification == 0).all()
+    found = laspy.read(tmp_path / "true.las")
+    np.testing.assert_array_equal(found.classification, found["label"])
+    assert set(np.unique(found.classification)) <= {2, 6, 64}
+    done = tool_here(
+        "predict", f"checkpoint={coded}/large.safetensors", f"input={source}", f"output={tmp_path}/l.las",
+        "classification=true",
+    )  # fmt: skip
+    failed(done, "chair", "1000")
+    assert not (tmp_path / "l.las").exists()
+
+
+def test_one_bad_scan_of_many_costs_the_others_nothing(net, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a.ply", "c.las"):
+        scan(tmp_path / "in" / name)
+    (tmp_path / "in" / "b.ply").write_text("this is no scan")
+    (tmp_path / "in" / "folder.ply").mkdir()
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/in", f"output={tmp_path}/out")
+    failed(done, "b.ply")
+    assert "labelled 2 of 3 scans" in done.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.ply", "c.las"]
+
+
+def test_links_are_followed_and_endings_need_no_dot(net, tmp_path):
+    (tmp_path / "there").mkdir()
+    scan(tmp_path / "there" / "one.las")
+    (tmp_path / "in").symlink_to(tmp_path / "there", target_is_directory=True)
+    (tmp_path / "there" / "two.las").symlink_to(tmp_path / "there" / "one.las")
+    done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/in", f"output={tmp_path}/out", "format=ply")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["one.ply", "two.ply"]
+
+
 def test_one_point_is_enough(net, tmp_path):
     (tmp_path / "one.xyz").write_text("1 2 3\n")
     done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path / 'one.xyz'}", f"output={tmp_path / 'o.ply'}")
@@ -184,6 +320,7 @@ def test_kill_9_leaves_no_half_file(net, tmp_path):
         (["input={tmp}/scan*.ply", "output={tmp}"], ["scan.ply", "is the scan itself"]),
         (["input={tmp}/scan.ply", "output=/dev/null/o.ply"], ["/dev/null/o.ply", "cannot write"]),
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "checkpoint={tmp}/scan.ply"], ["scan.ply", "safetensors"]),
+        (["input={tmp}/scan.ply", "output=/proc/o.ply", "checkpoint=nowhere"], ["output=/proc/o.ply: cannot write"]),
         (["input={tmp}/scan.ply", "output={tmp}/scan.ply/o.ply"], ["o.ply: cannot write", "scan.ply is a file"]),
         (["input={tmp}/scan*", "output={tmp}/scan.ply/out"], ["out/scan.ply: cannot write", "scan.ply is a file"]),
         (
