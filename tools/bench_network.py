@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from _cli import option, run  # before torch: pcseg chooses how the threads wait
+
+# isort: split
+
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +14,6 @@ import pcseg.networks
 from _bench import DTYPES, Case
 from _bench_networks import IMPLS, prepare
 from _bench_options import MEMORY, Common, bench, check, choose, choose_impls, clouds
-from _cli import option, run
 
 
 @dataclass

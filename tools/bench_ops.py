@@ -3,6 +3,10 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
+from _cli import option, run  # before torch: pcseg chooses how the threads wait
+
+# isort: split
+
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +17,6 @@ from _bench import DTYPES, Case, Task
 from _bench_conv import CONVS
 from _bench_options import Common, at_least_one, bench, check, choose, choose_impls, clouds
 from _bench_points import DIFFERENTIABLE, PEERS
-from _cli import option, run
 
 OPS = (*CONVS, *PEERS)
 OTHERS = ("pcseg", "reference", "numpy", "scipy", "torch", "open3d")

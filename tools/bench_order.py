@@ -3,6 +3,10 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
+from _cli import option, run  # before torch: pcseg chooses how the threads wait
+
+# isort: split
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +17,6 @@ from tqdm import tqdm
 from _bench import Task, interleaved
 from _bench_clouds import room
 from _bench_options import at_least_one
-from _cli import option, run
 from pcseg import ops
 from pcseg.sparse import kernel_offsets
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from _hydra import job_folder, run
 from _schema import setting, training_splits
+from pcseg import threads
 from pcseg.data.scene import Scene, list_scenes
 from pcseg.engine.checkpoint import Model, load_model
 from pcseg.engine.evaluate import evaluate
@@ -25,7 +26,6 @@ from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.labels import Classes
 from pcseg.metrics import ConfusionMatrix
-from pcseg.threads import set_threads
 
 
 @dataclass
@@ -64,7 +64,7 @@ def main(config: Evaluate) -> None:
     """Score each checkpoint, sum the matrices, report."""
     started = time.monotonic()
     if config.threads is not None:
-        set_threads(config.threads)
+        threads.set_threads(config.threads)
     output = job_folder(config.output)
     device = choose_device(config.device)
     paths = config.checkpoint if isinstance(config.checkpoint, list) else [config.checkpoint]
@@ -78,6 +78,7 @@ def main(config: Evaluate) -> None:
         output.mkdir(parents=True, exist_ok=True)  # told before the work is done, not after
     except OSError as error:
         raise InputError(f"output={output}: cannot be made ({error.strerror}); choose another place") from error
+    print(threads.summary())
     total, scores, scenes = ConfusionMatrix(len(models[0].classes)), {}, 0
     for path, model, names in zip(paths, models, splits, strict=True):
         folders = list_scenes(config.data.root or trained_on(model, path, "root"), names)

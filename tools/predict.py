@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 import pcseg
 from _cli import check_output, option, printable, run
+from pcseg import threads
 from pcseg.data.points import FARTHEST, usable
 from pcseg.data.readers import FORMATS, WRITERS, read_cloud, write_labelled, writer_of
 from pcseg.data.readers.labelled import las_classes
@@ -62,7 +63,7 @@ def main(options: Options) -> None:
     names = numbered(predictor.model.classes)
     if options.classification:
         las_classes(np.array(list(names)), jobs[0][1], names)  # tells of numbers that it cannot hold
-    print(predictor.protocol())
+    print(f"{predictor.protocol()}; {threads.summary()}")
     print(f"labels: {', '.join(f'{number} {name}' for number, name in names.items())}; {IGNORE} unknown")
     if len(jobs) == 1:
         print(predict_file(predictor, *jobs[0], options))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pcseg  # before torch: it chooses how the threads wait
+
+# isort: split
+
 import dataclasses
 import os
 import shutil
@@ -16,9 +20,9 @@ import torch
 from lightning_fabric.strategies import DDPStrategy
 from omegaconf import OmegaConf
 
-import pcseg
 from _hydra import build, job_folder, run
 from _schema import VOLATILE, Train, training_splits
+from pcseg import threads
 from pcseg.data.dataset import TrainDataset, loader
 from pcseg.data.features import Features
 from pcseg.data.readers import choose_classes
@@ -37,7 +41,6 @@ from pcseg.engine.train import Stage, derive, train
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.labels import Classes
-from pcseg.threads import set_threads
 
 
 def main(config: Train) -> None:
@@ -45,7 +48,7 @@ def main(config: Train) -> None:
     if config.workers < 0:
         raise InputError(f"workers={config.workers}: give 0 (no process beside this one) or more")
     if config.threads is not None:
-        set_threads(config.threads)
+        threads.set_threads(config.threads)
     output = job_folder(config.output)
     check_folder(config, output)
     fabric = make_fabric(config)
@@ -78,6 +81,7 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
     )
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in stages))
     folder.log(f"evaluation: {protocol}")
+    folder.log(threads.summary())
     outcome = train(
         fabric,
         model,
