@@ -73,7 +73,8 @@ def make_points(
 def usable(coord: np.ndarray) -> np.ndarray:
     """Mask (P,) of the points of (P, 3) whose coordinates stand for a place: no NaN, not infinite, within FARTHEST."""
     columns = np.asarray(coord).T  # one after the other, which numpy does faster; NaN is in no range
-    return np.logical_and.reduce([(c >= -FARTHEST) & (c <= FARTHEST) for c in columns])
+    with np.errstate(invalid="ignore"):
+        return np.logical_and.reduce([(c >= -FARTHEST) & (c <= FARTHEST) for c in columns])
 
 
 def column_bounds(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

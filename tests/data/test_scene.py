@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from pcseg.data.scene import Scene, list_scenes, read_classes, read_scene, recentre, write_scene
+from pcseg.data.scene import Scene, list_scenes, read_classes, read_scene, scene_classes, write_scene
 from pcseg.errors import InputError
 from pcseg.files import read_json, write_json
 from pcseg.labels import IGNORE, S3DIS, SCANNET20, Classes
@@ -112,6 +109,16 @@ def test_labels_out_of_range(tmp_path: Path, label: int) -> None:
         ("normal", np.zeros((51, 3), np.float32), "shape"),
         ("segment", np.zeros(49, np.int16), "49 values for 50 points"),
         ("segment", np.full(50, np.nan), "fractions or NaN"),
+        ("segment", np.zeros((25, 2), np.int16), "50 values for 50 points"),
+        ("coord", np.full((50, 3), 1e30, np.float32), "point 0 is"),
+        ("coord", np.full((50, 3), 1e300), "point 0 is"),
+        ("coord", np.zeros(50, [("x", "f4"), ("y", "f4"), ("z", "f4")]), "not an array of numbers"),
+        ("coord", np.zeros((50, 3), np.complex64), "not an array of numbers"),
+        ("instance", np.full(50, 2**63, np.uint64), "more than 63 bits"),
+        ("instance", np.full(50, 2.0**63), "more than 63 bits"),
+        ("instance", np.full(50, 1e300), "more than 63 bits"),
+        ("superpoint", np.full(50, np.inf), "more than 63 bits"),
+        ("color", np.concatenate([[[200.0, 0, 0]], np.full((49, 3), 0.25)]), "1 points are above 1"),
     ],
 )
 def test_malformed_arrays(tmp_path: Path, name: str, array: np.ndarray, found: str) -> None:
@@ -188,16 +195,12 @@ def test_float64_coordinates_far_away_keep_their_precision(tmp_path: Path) -> No
     np.testing.assert_allclose(found.coord + found.origin, coord, rtol=0, atol=1e-6)
 
 
-@given(
-    arrays.arrays(np.float64, (5, 3), elements=st.floats(-100, 100)),
-    arrays.arrays(np.float64, 3, elements=st.floats(-1e7, 1e7)),
-)
-def test_recentring_loses_less_than_a_tenth_of_a_millimetre(coord: np.ndarray, shift: np.ndarray) -> None:
-    near, origin = recentre(coord + shift)
-    assert near.dtype == np.float32
-    np.testing.assert_allclose(near + origin, coord + shift, rtol=0, atol=1e-4)
-    if np.abs(coord + shift).max() <= 1000:
-        assert not origin.any()
+def test_strays_in_float64_coordinates_do_not_cost_the_others_their_precision(tmp_path: Path) -> None:
+    coord = np.random.default_rng(0).random((100, 3)) + np.array([500000, 4500000, 10])
+    folder = pointcept(tmp_path, "train", "tile", coord=np.concatenate([coord, [[0, 0, -1e9]]]))
+    found = read_scene(folder, ABC, with_labels=True)
+    np.testing.assert_allclose(found.coord[:100] + found.origin, coord, rtol=0, atol=1e-6)
+    assert found.precision[0] < 1e-6 < found.precision[1]
 
 
 def test_list_scenes(tmp_path: Path) -> None:
@@ -219,6 +222,130 @@ def test_read_classes(tmp_path: Path) -> None:
     write_json(tmp_path / "dataset.json", {"classes": ["a", "b"]})
     with pytest.raises(InputError, match="no class list"):
         read_classes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("color", "byte"),
+    [([0.0, 0.5, 1.0], [0, 128, 255]), ([0.0, 1.0, 255.0], [0, 1, 255]), ([7.4, 99.5, 254.6], [7, 100, 255])],
+)
+def test_ranges_of_colours(tmp_path: Path, color: list[float], byte: list[int]) -> None:
+    folder = pointcept(tmp_path, "train", "s", coord=np.zeros((4, 3), np.float32), color=np.array([color] * 4))
+    found = read_scene(folder, ABC, with_labels=False).color
+    assert found is not None
+    assert found.tolist() == [byte] * 4
+
+
+def test_codes_of_classes(tmp_path: Path) -> None:
+    meta = {"classes": ["a", "b"], "colors": [[1, 2, 3], [4, 5, 6]], "codes": [[2], [5, 4]]}
+    write_json(tmp_path / "dataset.json", meta)
+    assert read_classes(tmp_path) == Classes(("a", "b"), ((1, 2, 3), (4, 5, 6)), ((2,), (5, 4)))
+    assert scene_classes(tmp_path / "train/s").codes == ((2,), (5, 4))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"classes": ["a"], "colors": [[1e999, 0, 0]]}',
+        '{"classes": ["a"], "colors": [[1, 0]]}',
+        '{"classes": ["a"], "colors": [[1.5, 0, 0]]}',
+        '{"classes": ["a"], "colors": [[256, 0, 0]]}',
+        '{"classes": ["a"], "colors": 5}',
+        '{"classes": [1], "colors": [[1, 0, 0]]}',
+        '{"classes": "abc", "colors": [[1, 0, 0]]}',
+        '{"classes": ["a", "a"], "colors": [[1, 0, 0], [1, 0, 0]]}',
+        '{"classes": ["\\ud800"], "colors": [[1, 0, 0]]}',
+        '{"classes": ["a"], "colors": [[1, 0, 0]], "codes": 5}',
+        '{"classes": ["a"], "colors": [[1, 0, 0]], "codes": [["x"]]}',
+        '{"classes": ["a"], "colors": [[1, 0, 0]], "codes": [[true]]}',
+        "[]", "5", "null", "", "{", "[" * 100_000, '"\\u00', "\x00",
+    ],
+)  # fmt: skip
+def test_malformed_dataset_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(InputError, match=r"dataset\.json") as caught:
+        read_classes(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_linked_scene_finds_the_classes_of_both_its_places(tmp_path: Path) -> None:
+    write_scene(tmp_path / "disk", scene(name="train/s", classes=()))
+    (tmp_path / "here/train").mkdir(parents=True)
+    link = tmp_path / "here/train/s"
+    link.symlink_to(tmp_path / "disk/train/s")
+    with pytest.raises(InputError, match="does not name its classes"):
+        scene_classes(link)
+    for root, names in (("disk", ["a"]), ("here", ["b"])):  # the nearer one counts
+        write_json(tmp_path / root / "dataset.json", {"classes": names, "colors": [[1, 2, 3]]})
+        assert scene_classes(link).names == tuple(names)
+    assert [p.name for p in list_scenes(tmp_path / "here", ["train"])] == ["s"]
+
+
+def test_no_scene_of_a_split_is_left_out_in_silence(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b"):
+        write_scene(tmp_path, scene(name=name))
+    (tmp_path / "train/notes.txt").write_text("no scene, and none that was lost")
+    (tmp_path / "linked").symlink_to(tmp_path / "train")
+    assert [str(p.relative_to(tmp_path)) for p in list_scenes(tmp_path, ["linked"])] == ["linked/a", "linked/b"]
+    (tmp_path / "train/c").symlink_to("/nowhere/c")
+    with pytest.raises(InputError, match=r"train/c: a link to /nowhere/c, which is not there"):
+        list_scenes(tmp_path, ["train"])
+    (tmp_path / "train/c").unlink()
+    (tmp_path / "train/b/coord.npy").unlink()
+    with pytest.raises(InputError, match=r"train/b: arrays of a scene, but no coord\.npy"):
+        list_scenes(tmp_path, ["train"])
+
+
+def test_what_is_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scene(tmp_path, scene())
+    before = (tmp_path / "Area_1/office_1/coord.npy").read_bytes()
+    save = np.save
+    monkeypatch.setattr(np, "save", lambda path, array: save(path, np.zeros_like(array)))
+    with pytest.raises(InputError, match=r"coord\.npy: holds other values than were written"):
+        write_scene(tmp_path, scene(20))
+    assert (tmp_path / "Area_1/office_1/coord.npy").read_bytes() == before
+    assert [p.name for p in (tmp_path / "Area_1").iterdir()] == ["office_1"]
+
+
+@pytest.mark.parametrize("name", ["coord", "color", "segment", "instance", "scene.json", "dataset.json"])
+def test_no_damage_breaks_it(tmp_path: Path, name: str) -> None:
+    """Bytes changed, dropped, doubled and cut, most in the first 200, where the headers are."""
+    folder = write_scene(tmp_path, scene())
+    write_json(tmp_path / "dataset.json", {"classes": list(ABC.names), "colors": [list(c) for c in ABC.colors]})
+    file = tmp_path / name if name == "dataset.json" else folder / (name if "." in name else f"{name}.npy")
+    whole = file.read_bytes()
+    rng = np.random.default_rng(list(name.encode()))
+    refused = []
+    for _ in range(150):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at = int(rng.integers(min(len(content), 200)))
+            byte = bytes([int(rng.integers(256)) if rng.random() < 0.5 else ord(rng.choice(list("'{[(:,0-\\b\n e<|")))])
+            content[at : at + int(rng.integers(3))] = byte * int(rng.integers(1, 3))
+        file.write_bytes(content[: rng.integers(1, len(content))] if rng.random() < 0.1 else content)
+        try:
+            read_scene(folder, scene_classes(folder), with_labels=True)
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert all(str(tmp_path) in text and "\n" not in text for text in refused)
+
+
+@pytest.mark.parametrize("header", [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), ", "{'descr': '<f4', 'fortran_order': False, 'shape': (10**9, 3)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000000000, 3)}", "(" * 3000, "-" * 5000 + "1", "'\\N{no}'",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3.5)}",
+    "{'descr': ['a', 5], 'fortran_order': False, 'shape': (3, 3)}", "{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3)}", "1" * 5000, "{'descr': '|V0', 'fortran_order': 0, 'shape': ()}",
+])  # fmt: skip
+def test_no_header_breaks_it(tmp_path: Path, header: str) -> None:
+    folder = write_scene(tmp_path, scene())
+    text = header.encode() + b"\n"
+    for version in (b"\1\0", b"\2\0", b"\3\0"):
+        length = len(text).to_bytes(2 if version == b"\1\0" else 4, "little")
+        (folder / "coord.npy").write_bytes(b"\x93NUMPY" + version + length + text + bytes(36))
+        with pytest.raises(InputError, match=r"coord\.npy") as caught:
+            read_scene(folder, ABC, with_labels=False)
+        assert "\n" not in str(caught.value)
 
 
 def test_missing_folder(tmp_path: Path) -> None:
