@@ -59,7 +59,9 @@ def _scans(path: Path) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     scans = []
     for described, pieces in found:
         names = [name for name, _ in described["fields"]]
-        columns = {name: np.concatenate([piece[k] for piece in pieces]) for k, name in enumerate(names)} if pieces else {}
+        columns = (
+            {name: np.concatenate([piece[k] for piece in pieces]) for k, name in enumerate(names)} if pieces else {}
+        )
         scans.append((described, columns))
     return scans
 
@@ -75,7 +77,10 @@ def _station(
         defects.append(Defect(where, None, f"{name} has no point", "left out"))
         return {}
     if all(axis in columns for axis in _XYZ):
-        coord, state = np.stack([columns.pop(axis) for axis in _XYZ], axis=1).astype(np.float64), "cartesianInvalidState"
+        coord, state = (
+            np.stack([columns.pop(axis) for axis in _XYZ], axis=1).astype(np.float64),
+            "cartesianInvalidState",
+        )
     elif all(axis in columns for axis in _SPHERICAL):
         coord, state = _cartesian(*(columns.pop(axis) for axis in _SPHERICAL)), "sphericalInvalidState"
     else:
@@ -112,9 +117,7 @@ def _cartesian(distance: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray)
 def _limits(scan: dict[str, Any], color: np.ndarray) -> tuple[float, float] | None:
     """The limits that a scan declares for its colors, else those of the type of the fields; None where neither holds."""
     declared = scan["limits"].get("colorLimits", {})
-    ends = [
-        [declared.get(f"{channel}{end}") for channel in _COLOR] for end in ("Minimum", "Maximum")
-    ]  # three each
+    ends = [[declared.get(f"{channel}{end}") for channel in _COLOR] for end in ("Minimum", "Maximum")]  # three each
     if None not in (*ends[0], *ends[1]):
         low, high = min(ends[0]), max(ends[1])
         if low < high and color.min() >= low and color.max() <= high:
@@ -133,7 +136,9 @@ def _pose(pose: dict[str, Any], station: dict[str, np.ndarray], where: str, defe
     translation = np.array([float(pose.get("translation", {}).get(k, 0)) for k in "xyz"])
     length = np.linalg.norm(rotation)
     if not np.isfinite([length, *translation]).all() or not length:
-        defects.append(Defect(where, None, f"rotation {rotation.tolist()}, translation {translation.tolist()}", "not used"))
+        defects.append(
+            Defect(where, None, f"rotation {rotation.tolist()}, translation {translation.tolist()}", "not used")
+        )
         return
     w, x, y, z = rotation / length
     matrix = np.array(

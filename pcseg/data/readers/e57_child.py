@@ -93,7 +93,9 @@ def _field(node: Any) -> tuple[str, int, tuple[float, float] | None] | None:
     if kind == libe57.NodeType.E57_INTEGER:
         whole = libe57.IntegerNode(node)
         low, high = whole.minimum(), whole.maximum()
-        fits = next(k for k in ("u1", "i1", "u2", "i2", "i4", "i8") if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+        fits = next(
+            k for k in ("u1", "i1", "u2", "i2", "i4", "i8") if np.iinfo(k).min <= low and high <= np.iinfo(k).max
+        )
         return fits, int(high - low).bit_length(), (low, high)
     return None
 

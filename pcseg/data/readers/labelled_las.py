@@ -19,20 +19,28 @@ from pcseg.errors import InputError
 _COLORED = {0: 2, 1: 3, 4: 5, 6: 7, 9: 10}
 """LAS point formats without colours, each with the one that adds them."""
 
+_WITHOUT_WAVES = {9: 6, 10: 8}
+"""LAS point formats whose waveforms lazrs does not pack, each with the one without them."""
+
 
 def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> None:
     """Write to ``stream`` the scan ``source`` with ``columns``, as LAS or LAZ by the ending of ``path``.
 
     Points are unpacked where they were when the scan was read, in a process of its own, some at a time. COPC's index is
-    left out, since it gives places in the other file; bytes that nothing describes are written as such. Raises InputError
-    where ``source`` is damaged or has another number of points, or where its point format cannot hold a class.
+    left out, since it gives places in the other file, and so are the columns of waveforms of a LAZ of point formats 9 and 10;
+    bytes that nothing describes are written as such. Raises InputError where ``source`` is damaged or has another number
+    of points, where its point format cannot hold a class, or LAZ its waveforms.
     """
     columns = {
         name: v.astype(np.uint16) * 257 if name in ("red", "green", "blue") else v for name, v in columns.items()
     }
     file = read_header(source)
     check_count(source, file.count, columns)
-    kind = _COLORED.get(file.kind, file.kind) if "red" in columns else file.kind
+    compressed = path.suffix.lower() == ".laz"
+    kind = _WITHOUT_WAVES[file.kind] if file.waves_garbled else file.kind
+    kind = _COLORED.get(kind, kind) if "red" in columns else kind
+    if compressed and kind in _WITHOUT_WAVES:
+        raise InputError(f"{path}: waveforms of point format {kind} cannot be packed; give an output that ends in .las")
     plain, bits = standard_names(kind)
     for name in columns.keys() & bits.keys():
         _check_room(source, kind, name, columns[name], bits[name][1] >> bits[name][2])
@@ -41,7 +49,6 @@ def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> N
     extras += [Extra(name, v.dtype.str[1:], 1, b"") for name, v in columns.items() if name in new]
     dtype = point_type(kind, extras)
     vlr = lazrs.LazVlr.new_for_compression(kind, dtype.itemsize - point_type(kind, ()).itemsize)
-    compressed = path.suffix.lower() == ".laz"
     start = _write_head(stream, file, kind, dtype.itemsize, extras, vlr.record_data() if compressed else b"")
     points = _changed(file, dtype, columns, bits)
     if compressed:
@@ -86,9 +93,7 @@ def _changed(
         at += len(points)
 
 
-def _write_head(
-    stream: IO[bytes], file: LasFile, kind: int, width: int, extras: list[Extra], laszip: bytes
-) -> int:
+def _write_head(stream: IO[bytes], file: LasFile, kind: int, width: int, extras: list[Extra], laszip: bytes) -> int:
     """Write the header and the records before the points; returns where the points start."""
     records = []
     with open(file.path, "rb") as original:

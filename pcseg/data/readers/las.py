@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from laspy.point.dims import WAVEFORM_FIELDS_NAMES
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import COORD_ARRAYS, to_cloud
@@ -32,12 +33,13 @@ def read_las(path: Path) -> Cloud:
     with parsing(path, "LAS"):
         file = read_header(path)
         defects = list(file.defects)
+        found = pieces(file, defects)
         sources = _sources(file)
         coord = np.empty((file.count, 3))
         columns = {name: np.zeros(file.count, source.kind) for name, source in sources.items()}
         ends = np.zeros((2, 3), np.int64)
         at = 0
-        for points in pieces(file, defects):
+        for points in found:
             rows = slice(at, at + len(points))
             for axis, name in enumerate("XYZ"):
                 np.multiply(points[name], file.scale[axis], out=coord[rows, axis])
@@ -49,19 +51,28 @@ def read_las(path: Path) -> Cloud:
                 if values.any():  # else its memory is not touched
                     columns[name][rows] = values
             at += len(points)
+        if file.waves_garbled:
+            found_there = f"columns of waveforms of point format {file.kind}, which lazrs does not unpack"
+            defects.append(
+                Defect(str(path), None, found_there, "left out, also of copies; unpack it with laszip to keep them")
+            )
         defects += _outside(file, ends * file.scale + file.offset, coord)
         _apply_descriptions(file, columns, defects)
-        name = next(name for name in COORD_ARRAYS if name not in columns)
-        cloud = to_cloud({name: coord, **columns}, path)
-        return replace(cloud, defects=(*defects, *cloud.defects))
+        further = [name for extra in file.extras for name in extra.names]
+        unsorted = {name: columns.pop(name) for name in ("red", "green", "blue", *further) if name in columns}
+        unsorted[next(name for name in COORD_ARRAYS if name not in unsorted)] = coord
+        cloud = to_cloud(unsorted, path)
+        return replace(cloud, fields=columns | cloud.fields, defects=(*defects, *cloud.defects))
 
 
 def pieces(file: LasFile, defects: list[Defect], rows: int = ROWS) -> Iterator[np.ndarray]:
     """The points of ``file`` in pieces of at most ``rows``, structured arrays of its dtype; see ``laz.unpack``."""
     if file.compressed:
-        for points in unpack(file, defects):
-            yield from (points[at : at + rows] for at in range(0, len(points), rows))
-        return
+        return (whole[at : at + rows] for whole in unpack(file, defects) for at in range(0, len(whole), rows))
+    return _uncompressed(file, rows)
+
+
+def _uncompressed(file: LasFile, rows: int) -> Iterator[np.ndarray]:
     with open(file.path, "rb", buffering=0) as stream:
         stream.seek(file.start)
         for at in range(0, file.count, rows):
@@ -94,7 +105,8 @@ class _Source:
 
 def _sources(file: LasFile) -> dict[str, _Source]:
     plain, bits = standard_names(file.kind)
-    found = {name: _Source(name, file.dtype[name]) for name in plain if name not in ("X", "Y", "Z")}
+    without = ("X", "Y", "Z", *(WAVEFORM_FIELDS_NAMES if file.waves_garbled else ()))
+    found = {name: _Source(name, file.dtype[name]) for name in plain if name not in without}
     found |= {name: _Source(whole, np.dtype(np.uint8), mask, shift) for name, (whole, mask, shift) in bits.items()}
     for extra in file.extras:
         for index, name in enumerate(extra.names):

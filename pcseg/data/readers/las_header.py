@@ -61,6 +61,11 @@ class LasFile:
     defects: tuple[Defect, ...]
 
     @property
+    def waves_garbled(self) -> bool:
+        """Are the columns of waveforms not to be trusted? lazrs 0.8 neither packs nor unpacks those of formats 9 and 10."""
+        return self.compressed and self.kind in (9, 10)
+
+    @property
     def bounds(self) -> np.ndarray:
         """Smallest and largest coordinates (2, 3) that the header declares."""
         return np.array(struct.unpack_from("<6d", self.header, 179)).reshape(3, 2).T[::-1]
@@ -105,9 +110,7 @@ def read_header(path: Path) -> LasFile:
     )  # fmt: skip
 
 
-def _records(
-    stream: IO[bytes], path: Path, start: int, end: int, count: int, extended: bool
-) -> tuple[Record, ...]:
+def _records(stream: IO[bytes], path: Path, start: int, end: int, count: int, extended: bool) -> tuple[Record, ...]:
     """``count`` records that lie from ``start`` to ``end``; InputError where they do not fit there."""
     least, name = (60, "extended records (EVLRs)") if extended else (54, "records (VLRs)")
     at, found = start, []
@@ -191,4 +194,6 @@ def check_surplus(path: Path, count: int, held: int, defects: list[Defect]) -> N
             "again (or repair it with lasinfo -repair)"
         )
     if held > count:
-        defects.append(Defect(str(path), None, f"its header says {count} points, but it holds {held}", "the rest left out"))
+        defects.append(
+            Defect(str(path), None, f"its header says {count} points, but it holds {held}", "the rest left out")
+        )

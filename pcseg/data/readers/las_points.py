@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from laspy.point import dims
@@ -83,20 +84,20 @@ def described_extras(where: str, kind: int, body: bytes, room: int, defects: lis
         extra = _extra(text)
         if extra is None or extra.dtype.itemsize > room:
             left = ", ".join(_name(body[k : k + DESCRIPTION.size]) for k in range(at, whole, DESCRIPTION.size))
-            why = f"of the type {text[2]}, which does not exist" if extra is None else "that its points have no room for"
+            why = (
+                f"of the type {text[2]}, which does not exist" if extra is None else "that its points have no room for"
+            )
             defects.append(Defect(where, None, f"describes columns {why}: {left}", "left out"))
             break
+        room -= extra.dtype.itemsize
+        name = _unique(extra.name, taken)
+        if name != extra.name and extra.kind:
+            said = f"a further column has the name {extra.name!r} of another" if extra.name else "a column has no name"
+            defects.append(Defect(where, None, said, f"called {name}"))
         if extra.width:
-            name = _unique(extra.name, taken)
-            if name != extra.name:
-                said = f"a further column has the name {extra.name!r} of another" if extra.name else "a column has no name"
-                defects.append(Defect(where, None, said, f"called {name}"))
-            found.append(Extra(**{**vars(extra), "name": name}))
-            room -= extra.dtype.itemsize
-    while room:
-        width = min(room, 255)  # a description has no room for more
-        found.append(Extra(_unique("undescribed", taken), "", width, b""))
-        room -= width
+            found.append(replace(extra, name=name))
+    if room:
+        found.append(Extra(_unique("undescribed", taken), "", room, b""))
     bare = sum(extra.width for extra in found if not extra.kind)
     if bare:
         defects.append(Defect(where, None, f"{bare} bytes of each point are not described", "not read as columns"))
@@ -104,14 +105,26 @@ def described_extras(where: str, kind: int, body: bytes, room: int, defects: lis
 
 
 def describe(extra: Extra) -> bytes:
-    """``extra`` as a file describes it: as it was described, under its name, without extremes, which hold no more."""
-    name = _short(extra.name, 32).encode()
+    """``extra`` as a file describes it: as it was described, under its name, without extremes, which hold no more.
+
+    Bytes that nothing describes come in parts, of sizes whose bits laspy does not take for something else.
+    """
+    if not extra.kind:
+        parts, left = [], extra.width
+        for width in (228, 100, 36, 4, 1):
+            parts += [width] * (left // width)
+            left %= width
+        name = _short(extra.name, 24)
+        return b"".join(_described(f"{name}[{k}]".encode(), 0, width) for k, width in enumerate(parts))
+    name = _short(extra.name, 32)
     if not extra.description:
-        number = 0 if not extra.kind else TYPES.index(extra.kind) + 1
-        options = 0 if extra.kind else extra.width
-        return DESCRIPTION.pack(number, options, name, b"", b"", b"", *(0.0,) * 6, b"")
+        return _described(name.encode(), TYPES.index(extra.kind) + 1, 0)
     number, options, _, *rest = DESCRIPTION.unpack(extra.description)
-    return DESCRIPTION.pack(number, options & ~_EXTREMES if number else options, name, *rest)
+    return DESCRIPTION.pack(number, options & ~_EXTREMES, name.encode(), *rest)
+
+
+def _described(name: bytes, number: int, options: int) -> bytes:
+    return DESCRIPTION.pack(number, options, name, b"", b"", b"", *(0.0,) * 6, b"")
 
 
 def _extra(text: bytes) -> Extra | None:
@@ -149,6 +162,6 @@ def _short(name: str, most: int) -> str:
 def _unique(name: str, taken: set[str]) -> str:
     """``name``, or with a number where it is taken; it is from then on."""
     base = name or "extra"
-    unique = next(n for n in (base, *(f"{_short(base, 27)}_{k}" for k in range(2, 10_000))) if n not in taken)
+    unique = base if base not in taken else next(n for k in count(2) if (n := f"{_short(base, 27)}_{k}") not in taken)
     taken.add(unique)
     return unique

@@ -18,40 +18,38 @@ _ITEMS |= {6: [10], 7: [10, 11], 8: [10, 12], 9: [10, 13], 10: [10, 12, 13]}
 """The parts in which points of each format are compressed; bytes that follow are one part more."""
 
 _VARIABLE = 0xFFFFFFFF  # as the size of chunks: each has its own
+_DENSEST = 200
+"""Points in a byte: scans have less than one, points that are all zero up to 140."""
+
 _CHILD = Path(__file__).with_name("laz_child.py")
 
 
 def unpack(file: LasFile, defects: list[Defect]) -> Iterator[np.ndarray]:
     """The points of a LAZ file in pieces, each a structured array of ``file.dtype``.
 
-    Memory and time are bounded by what the file holds. Raises InputError where it is damaged or of a kind that lazrs does
-    not know; ``defects`` gains what was not read to the letter.
+    Memory and time are bounded by what the file holds. At once, not with the first piece, it raises InputError where the
+    counts do not agree or lazrs does not know the kind of file; ``defects`` gains what was not read to the letter.
     """
     width = file.dtype.itemsize
     record, compressor, chunk = _record(file)
-    table = 0 if compressor == 1 else _table(file, chunk)
-    if not file.count:
-        return
+    table = 0 if compressor == 1 else _table(file, chunk, defects)
     request = {
         "path": str(file.path), "start": file.start, "count": file.count, "width": width, "vlr": record.hex(),
         "table": table, "layered": compressor == 3,
     }  # fmt: skip
+    if not file.count:
+        return iter(())
     # A group of chunks holds at most a million points and one chunk, and this much of the file.
     memory = bounded.MEMORY + 3 * min(file.count, 9_000_000) * width + 2 * min(file.size, 1 << 32)
-    left = file.count
-    for described, buffers in bounded.pieces(file.path, "LAZ", _CHILD, request, memory=memory):
-        if described.get("held") is not None:
-            held = described["held"]
-            if held < file.count:
-                raise InputError(
-                    f"{file.path}: {held} points, but its header says {file.count}; it is damaged, copy or export it again"
-                )
-            check_surplus(file.path, file.count, held, defects)
-        for buffer in buffers:
-            points = buffer.view(file.dtype)
-            left -= len(points)
-            yield points
-    assert left == 0, left
+    found = bounded.pieces(file.path, "LAZ", _CHILD, request, memory=memory)
+    held = next(found)[0]["held"]
+    if held is not None and held < file.count:
+        raise InputError(
+            f"{file.path}: {held} points, but its header says {file.count}; it is damaged, copy or export it again"
+        )
+    if held is not None:
+        check_surplus(file.path, file.count, held, defects)
+    return (buffer.view(file.dtype) for _, buffers in found for buffer in buffers)
 
 
 def _record(file: LasFile) -> tuple[bytes, int, int]:
@@ -74,7 +72,7 @@ def _record(file: LasFile) -> tuple[bytes, int, int]:
     if [item for item, _, _ in items] != wanted or sum(size for _, size, _ in items) != file.dtype.itemsize:
         parts = ", ".join(f"{size} bytes of type {item}" for item, size, _ in items)
         raise _unknown(file, f"points of format {file.kind} and {file.dtype.itemsize} bytes as {parts}")
-    if any(version not in ((3, 4) if file.kind > 5 else (1, 2)) for _, _, version in items):
+    if any(version not in ((3,) if file.kind > 5 else (1, 2)) for _, _, version in items):
         raise _unknown(file, f"versions {', '.join(str(version) for _, _, version in items)}")
     if (compressor == 3) != (file.kind > 5):
         raise _unknown(file, f"compressor {compressor} for points of format {file.kind}")
@@ -83,8 +81,8 @@ def _record(file: LasFile) -> tuple[bytes, int, int]:
     return body, compressor, chunk
 
 
-def _table(file: LasFile, chunk: int) -> int:
-    """Where the table of chunks stands, which must be in the file and list no more chunks than fit there."""
+def _table(file: LasFile, chunk: int, defects: list[Defect]) -> int:
+    """Where the table of chunks stands, which must be in the file and list as many as the points need and fit there."""
     with open(file.path, "rb") as stream:
         stream.seek(file.start)
         (table,) = struct.unpack("<q", stream.read(8).ljust(8, b"\0"))
@@ -102,11 +100,20 @@ def _table(file: LasFile, chunk: int) -> int:
         version, chunks = struct.unpack("<II", stream.read(8))
     most = (table - file.start - 8) // file.dtype.itemsize  # each begins with a point as it is
     least = 1 if chunk == _VARIABLE else -(-file.count // chunk)
+    if file.count > _DENSEST * file.size:
+        raise InputError(
+            f"{file.path}: {file.count} points in {file.size} bytes, which no scan packs so well; it is damaged or made to "
+            "fill the memory"
+        )
     if version or chunks > most or (file.count and chunks < least):
         raise InputError(
             f"{file.path}: its table lists {chunks} chunks, but {file.count} points are {least} to {most}; it is damaged, "
             "copy or export it again"
         )
+    if chunks and chunk != _VARIABLE:
+        check_surplus(file.path, file.count, (chunks - 1) * chunk + 1, defects)
+    elif chunks and not file.count:
+        check_surplus(file.path, 0, chunks, defects)
     return int(table)
 
 

@@ -35,6 +35,8 @@ def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[memoryv
         file.seek(request["start"])
         table = lazrs.read_chunk_table(file, vlr)
         _check(table, request["table"] - request["start"] - 8, width)
+        while table and not table[-1][0]:  # some writers end with a chunk without points
+            table.pop()
         yield {"held": _held(file, request, table, vlr)}, []
         if max(min(points, count) for points, _ in table) > LARGE:
             yield from _in_order(file, request["start"], record, count, width)
@@ -58,7 +60,7 @@ def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[memoryv
 def _check(table: list[tuple[int, int]], room: int, width: int) -> None:
     """Refuse a table whose chunks are not what fills the place before it."""
     total = sum(size for _, size in table)
-    if total != room or any(size < width for _, size in table):
+    if total != room or any(size < width for points, size in table if points):
         raise ValueError(f"its table counts {total} bytes of compressed points, but there are {room}")
 
 
@@ -66,9 +68,9 @@ def _held(file: Any, request: dict[str, Any], table: list[tuple[int, int]], vlr:
     """Points in all chunks; None where the last, of fixed size, does not say how many it holds."""
     if vlr.uses_variable_size_chunks():
         return sum(points for points, _ in table)
-    full = vlr.chunk_size() * (len(table) - 1)
     if not request["layered"]:
-        return None if full < request["count"] else full + 1
+        return None
+    full = vlr.chunk_size() * (len(table) - 1)
     file.seek(request["table"] - table[-1][1] + request["width"])
     last = int.from_bytes(file.read(4), "little")
     if not 0 < last <= vlr.chunk_size():
