@@ -30,7 +30,7 @@ def sweep_folder(folder: Path) -> None:
     """Remove the temporaries in ``folder`` that nobody is going to finish; a folder that was being replaced comes back."""
     with suppress(OSError):
         for name in os.listdir(folder):
-            left = _LEFT.fullmatch(name)
+            left = _LEFT.fullmatch(name) if name.startswith(".") else None
             if left and _forgotten(folder / name, left[2], int(left[3]), left[4]):
                 with suppress(OSError):
                     _clear(folder / name, folder / left[1] if left[5] == "old" else None)

@@ -124,8 +124,8 @@ def _snapped(
         if known != label:
             raise InputError(f"{where}: says {click.name} where line {first.line} says {first.name}; remove one")
     index = np.array(list(chosen), dtype=np.int64)
-    label = np.array([label for label, _ in chosen.values()], dtype=np.int16)
-    return SceneLabels(scene.name, len(scene), scene.digest(), index, label)
+    labels = np.array([label for label, _ in chosen.values()], dtype=np.int16)
+    return SceneLabels(scene.name, len(scene), scene.digest(), index, labels)
 
 
 def _label(classes: Classes, click: Click, where: str) -> int:

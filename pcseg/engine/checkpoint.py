@@ -184,7 +184,7 @@ def _described(
             raise TypeError(f"voxel_size is {cut(repr(size), 60)}, no number")
         if not isinstance(header["record"], dict):
             raise TypeError("record is no table")
-        about = {
+        about: dict[str, Any] = {
             "classes": Classes(**{key: tuple(value) for key, value in lists.items()}),
             "voxel_size": float(size),
             "features": Features(tuple(map(str, features))).names,

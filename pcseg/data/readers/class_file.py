@@ -160,7 +160,7 @@ def _integers(key: str, value: Any) -> tuple[int, ...]:
 
 
 def _colors(key: str, value: Any) -> tuple[tuple[int, int, int], ...]:
-    rows = value if isinstance(value, list) else [None]
+    rows: list[Any] = value if isinstance(value, list) else [None]
     for row in rows:
         if not isinstance(row, list) or len(row) != 3 or not all(_is_whole(v) and 0 <= v <= 255 for v in row):
             raise _wrong(key, value, "a list of [red, green, blue] from 0 to 255")
