@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
+from pathlib import Path
 
 import torch
 
+from pcseg import threads
 from pcseg.ops import _native
 
 
@@ -18,19 +20,21 @@ def describe() -> dict[str, str]:
         version = metadata.version("pcseg")
     except metadata.PackageNotFoundError:
         version = "not installed (a checkout on the path)"
+    here = Path(__file__).parent
     if library is not None:
-        ops = f"compiled, {library._name}"
+        of = "" if Path(library._name).is_relative_to(here) or "PCSEG_LIBRARY" in os.environ else " (of the installed pcseg)"
+        ops = f"compiled, {library._name}{of}"
     elif os.environ.get("PCSEG_LIBRARY") == "none":
         ops = "PyTorch reference (PCSEG_LIBRARY=none)"
     else:
         ops = "PyTorch reference: no compiled library; reinstall pcseg where a C++ compiler is"
     return {
-        "pcseg": version,
+        "pcseg": f"{version}, {here}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "ops": ops,
         "instruction set": "-" if library is None else library.pcseg_isa().decode(),
-        "threads": str(torch.get_num_threads()),
+        "threads": threads.summary().removeprefix("threads: "),
         "CUDA in library": "yes" if _native.has_cuda() else "no",
         "CUDA in torch": f"{torch.version.cuda}" if torch.version.cuda else "no",
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import pcseg
+from pcseg.ops import _native
+from tests.ops.clouds import compiled
+
 ROOT = Path(__file__).parents[1]
 USE = """
 import pathlib, torch, pcseg
@@ -23,6 +27,8 @@ coords = points[voxels.rows]
 out = sparse_conv(torch.tensor([[1.0], [10.0]]), torch.ones(27, 1, 1), *kernel_map(coords, coords, kernel_offsets(3)), 2)
 print(voxels.counts.tolist(), out.tolist())
 """
+
+INSTALLED = "import sys; sys.path.insert(1, {site!r}); from pcseg.info import describe; print(describe())"
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -56,6 +62,20 @@ def test_an_install_without_a_library_works(checkout: Path, tmp_path: Path) -> N
     assert (checkout / "pcseg/ops/libpcseg.so").exists(), "an install elsewhere leaves the checkout alone"
     assert "PyTorch reference: no compiled library" in run(site, "-m", "pcseg.info").stdout
     assert run(site, "-c", USE).stdout == "[2, 1] [[11.0], [11.0]]\n"
+
+
+@compiled
+def test_python_in_the_checkout_uses_what_is_installed(checkout: Path, tmp_path: Path) -> None:
+    """As after ``pip install .``, which leaves no library in the sources: they come first on the path there."""
+    (checkout / "pcseg/ops/libpcseg.so").unlink()
+    site = tmp_path / "site"
+    (site / "pcseg/ops").mkdir(parents=True)
+    (site / f"pcseg-{pcseg.__version__}.dist-info").mkdir()
+    (site / f"pcseg-{pcseg.__version__}.dist-info/METADATA").write_text(f"Name: pcseg\nVersion: {pcseg.__version__}\n")
+    library = shutil.copy(str(_native.library()._name), site / "pcseg/ops/libpcseg.so")  # type: ignore[union-attr]
+    described = run(checkout, "-c", INSTALLED.format(site=str(site))).stdout
+    assert f"compiled, {library} (of the installed pcseg)" in described
+    assert str(checkout / "pcseg") in described
 
 
 def test_an_editable_install_forgets_the_library_of_an_earlier_one(checkout: Path) -> None:

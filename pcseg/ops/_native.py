@@ -13,7 +13,8 @@ and is then called as ``torch.ops.pcseg.<op>(...)``. The reference serves every 
 instead of ``cuda`` where Triton is installed.
 
 The environment variable PCSEG_LIBRARY names the library to load, or says ``none`` for the reference; without it,
-libpcseg.so beside this file is used if it is there.
+libpcseg.so beside this file is used if it is there. A checkout without one, on the path before an installed pcseg of the
+same version (as where Python starts in its folder), uses the library of that.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ import importlib.util
 import os
 import warnings
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from pcseg import __version__
 from pcseg.errors import InputError
 
 ABI = 3
@@ -40,20 +43,36 @@ DTYPES = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 
 
 
 def _path() -> Path | None:
-    """Where the library should be; None if the reference is asked for."""
+    """Where the library is; None if there is none, or the reference is asked for."""
     asked = os.environ.get("PCSEG_LIBRARY", "")
     if asked == "none":
         return None
     if asked and not Path(asked).is_file():
         raise InputError(f"PCSEG_LIBRARY={asked}: no such file; name a libpcseg.so, or 'none' for the reference ops")
-    return Path(asked) if asked else Path(__file__).with_name("libpcseg.so")
+    if asked:
+        return Path(asked)
+    beside = Path(__file__).with_name("libpcseg.so")
+    return beside if beside.is_file() else _installed()
+
+
+def _installed() -> Path | None:
+    """The library of an installed pcseg of this version that the checkout of this file hides; None where there is none."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / "pyproject.toml").is_file():
+        return None  # this is an installed pcseg itself, and was built without a library
+    for distribution in metadata.distributions(name="pcseg"):
+        if distribution.version == __version__:
+            library = Path(str(distribution.locate_file("pcseg/ops/libpcseg.so")))
+            if library.is_file():
+                return library
+    return None
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
     """The compiled library, or None where there is none that can be used (a broken one is warned about)."""
     path = _path()
-    if path is None or not path.is_file():
+    if path is None:
         return None
     try:
         loaded = ctypes.CDLL(str(path))

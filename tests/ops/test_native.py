@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+import pcseg
 from pcseg.errors import InputError
 from pcseg.ops import _native, kernel_map, sparse_conv
 from tests.ops.clouds import compiled, torch_threads
@@ -60,6 +61,43 @@ def test_a_library_of_another_interface_leaves_the_reference(monkeypatch: pytest
     path = Path(_native.library()._name)  # type: ignore[union-attr]
     with pytest.warns(UserWarning, match=r"was built for interface \d+, this pcseg needs 999; reinstall"):
         assert load(path, monkeypatch) is None
+
+
+def installed(folder: Path, version: str) -> Path:
+    """A folder for the path in which pip has put a pcseg with a library; returns the library."""
+    library = folder / "pcseg/ops/libpcseg.so"
+    library.parent.mkdir(parents=True)
+    library.write_text("compiled")
+    (folder / f"pcseg-{version}.dist-info").mkdir()
+    (folder / f"pcseg-{version}.dist-info/METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: pcseg\nVersion: {version}\n"
+    )
+    return library
+
+
+@pytest.mark.parametrize(
+    ("is_checkout", "own", "version", "used"),
+    [
+        (True, False, pcseg.__version__, "installed"),
+        (True, True, pcseg.__version__, "own"),
+        (True, False, "0.0.1", None),
+        (False, False, pcseg.__version__, None),  # PCSEG_BUILD=none, installed before another on the path
+    ],
+)
+def test_a_checkout_uses_the_library_of_the_installed_pcseg_it_hides(
+    is_checkout: bool, own: bool, version: str, used: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here/pcseg/ops"
+    here.mkdir(parents=True)
+    libraries = {"installed": installed(tmp_path / "site", version), "own": here / "libpcseg.so", None: None}
+    if is_checkout:
+        (tmp_path / "here/pyproject.toml").touch()
+    if own:
+        (here / "libpcseg.so").touch()
+    monkeypatch.delenv("PCSEG_LIBRARY", raising=False)
+    monkeypatch.setattr(_native, "__file__", str(here / "_native.py"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "here"), str(tmp_path / "empty"), str(tmp_path / "site")])
+    assert _native._path() == libraries[used]
 
 
 def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
