@@ -42,18 +42,20 @@ def guard(action: Callable[[], object]) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold what cannot be printed
+    first = os.environ.get("RANK", "0") == "0"
     try:
         action()
     except InputError as error:
-        if int(os.environ.get("RANK", 0)) > 0:
+        if not first:
             time.sleep(10)  # torchrun ends this process meanwhile, where the first has failed too
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        if first:
+            print("interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception:
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if os.environ.get("WORLD_SIZE", "1") != "1":
             time.sleep(2)  # as above, where this one failed because another has gone
         raise
     sys.exit(0)

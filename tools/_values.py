@@ -44,7 +44,7 @@ def show(value: Any) -> str:
     """A value as it would be typed."""
     if isinstance(value, list):
         return f"[{','.join(map(show, value))}]"
-    return {"None": "null", "True": "true", "False": "false", "": "empty"}.get(str(value), str(value))
+    return {"None": "null", "True": "true", "False": "false", "": "empty", "{}": "none"}.get(str(value), str(value))
 
 
 def without_none(kind: Any) -> tuple[Any, bool]:

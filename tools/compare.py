@@ -3,7 +3,6 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,9 +13,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from _cli import option, run
+from _cli import check_output, option, run
+from _values import show
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
+from pcseg.threads import cores
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -41,6 +42,10 @@ class Options:
 def main(options: Options) -> None:
     if options.jobs < 1:
         raise InputError(f"jobs={options.jobs}: must be 1 or more")
+    for name, values in (("experiments", options.experiments), ("seeds", options.seeds)):
+        if not values or len(set(values)) < len(values):
+            raise InputError(f"{name}={show(values)}: give one or more, each once")
+    check_output(options.output, folder=True)
     runs = [(name, seed) for seed in options.seeds for name in options.experiments]
     with (
         ThreadPoolExecutor(options.jobs) as pool,
@@ -76,7 +81,7 @@ def train(options: Options, name: str, seed: int) -> str:
         raise InputError(f"{where}: was run with settings={read_json(note)}; give another output")
     write_json(note, options.settings)
     if not (where / "metrics.json").is_file():
-        threads = max(1, (os.cpu_count() or 1) // options.jobs)
+        threads = max(1, cores() // options.jobs)
         arguments = [f"experiment={name}", f"seed={seed}", f"labels.seed={seed}", f"output={where}"]
         arguments += [f"threads={threads}", *options.settings]
         arguments += ["resume=true"] if (where / "resume.safetensors").is_file() else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from _cli import option, run
+from _cli import check_output, option, run
 from pcseg.data.features import Features
 from pcseg.data.readers.class_file import open_classes
 from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
@@ -36,6 +36,7 @@ def main(options: Options) -> None:
         raise InputError(f"voxel_size={options.voxel_size}: must be positive, in metres")
     if Path(options.output).suffix != ".safetensors":
         raise InputError(f"output={options.output}: the name must end in .safetensors")
+    check_output(options.output, folder=False)
     classes, features = open_classes(options.classes).classes, Features(options.features)
     arguments, network = convert_minkowski(read_minkowski(options.input), options.input)
     if arguments["n_classes"] != len(classes):

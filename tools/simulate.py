@@ -31,6 +31,7 @@ def main(options: Options) -> None:
     for name in options.difficulty:
         if name not in KNOWN:
             raise InputError(f"difficulty.{name}: no such setting; choose from {', '.join(KNOWN)}")
+    _cli.check_output(options.output, folder=True)
     difficulty = Difficulty(**options.difficulty)
     settings = Settings(options.points, options.frames, options.seed, difficulty)
     start = perf_counter()

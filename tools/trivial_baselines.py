@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from _cli import option, run
+from _cli import check_output, option, run
 from pcseg.data.scene import Scene, list_scenes, read_scene
 from pcseg.engine.report import metrics
 from pcseg.errors import InputError
@@ -81,6 +81,8 @@ def baseline(train: np.ndarray, test: np.ndarray) -> ConfusionMatrix:
 
 
 def main(options: Options) -> None:
+    if options.output is not None:
+        check_output(options.output, folder=False)
     root = Path(options.root)
     splits = sorted(p.name for p in root.glob("Area_*") if p.is_dir() and p.name != options.test)
     if not splits:
