@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
-from _cli import check_output, option, run
+from _cli import check_output, option, printable, run
 from pcseg.data.readers import FORMATS, ClassFile, open_classes
+from pcseg.data.scene import broken_scene
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import load_model
 from pcseg.errors import InputError
 from pcseg.vis.html import write_html
-from pcseg.vis.load import view_cloud, view_scene, with_prediction
+from pcseg.vis.load import view_cloud, view_scene
 from pcseg.vis.open3d_view import show
 from pcseg.vis.ply import write_ply
 from pcseg.vis.png import write_png
 from pcseg.vis.view import CloudView
 
 WRITERS: dict[str, Callable[[Path, CloudView], object]] = {".png": write_png, ".html": write_html, ".ply": write_ply}
+SHOWN = 5
+"""Notes on a cloud that are printed before the rest is counted."""
 
 
 @dataclass
@@ -50,28 +55,60 @@ def main(options: Options) -> None:
     output = Path(options.output)
     if not options.output and not options.show:
         raise InputError("output=: nothing to do; name a .png, .html or .ply file, or give show=true")
-    if output.suffix and output.suffix.lower() not in WRITERS:
+    folder = is_folder(options.output)
+    if not folder and output.suffix.lower() not in WRITERS:
         raise InputError(f"output={output}: cannot draw '{output.suffix}'; choose {', '.join(WRITERS)} or a folder")
-    if len(sources) > 1 and output.suffix:
+    if len(sources) > 1 and not folder:
         raise InputError(f"output={output}: is one file for {len(sources)} scenes; give a folder")
     if options.output:
-        check_output(options.output, folder=not output.suffix)
+        check_output(options.output, folder=folder)
     weak = WeakLabels.load(options.labels) if options.labels else None
-    bar = tqdm(sources, unit="cloud", disable=len(sources) == 1)
-    for source in bar:
-        view = load(source, options, weak)
-        for path in targets(output, source) if options.output else []:
+    classes = None if options.classes == "auto" else named(options.classes)
+    failed = 0
+    for source in tqdm(sources, unit="cloud", disable=len(sources) == 1):
+        view = draw(source, options, classes, weak)
+        if isinstance(view, CloudView):
+            if options.show:
+                show(view)
+        elif len(sources) == 1:
+            raise view
+        else:
+            failed += 1
+            tqdm.write(f"error: {printable(str(view))}", file=sys.stderr)
+    if failed:
+        sys.exit(2)
+
+
+def draw(source: Path, options: Options, classes: ClassFile | None, weak: WeakLabels | None) -> CloudView | InputError:
+    """Write what is asked for of one source, and return its view, or what is wrong with it."""
+    try:
+        files = targets(Path(options.output), source, options) if options.output else []
+        view = load(source, options, classes, weak)
+        for line in told(view.notes):
+            tqdm.write(line)
+        for path in files:
             WRITERS[path.suffix.lower()](path, view)
-            bar.write(str(path))
-        if options.show:
-            show(view)
+            tqdm.write(str(path))
+    except InputError as error:
+        return error
+    return view
+
+
+def is_folder(output: str) -> bool:
+    """Whether ``output=`` means a folder: it is there as one, ends in a slash, or its name has no ending."""
+    suffix = Path(output).suffix.lower()
+    return not suffix or output.endswith("/") or (suffix not in WRITERS and Path(output).is_dir())
 
 
 def find(source: Path) -> list[Path]:
     """The scene folders or the point file that ``input=`` means."""
-    if source.is_file() or (source / "coord.npy").is_file():
+    if source.is_file():
         return [source]
-    scenes = sorted(path.parent for path in source.glob("*/coord.npy") if not path.parent.name.startswith("."))
+    source = Path(os.path.abspath(source))  # "." has a name, too, and a link keeps the one it has
+    if (source / "coord.npy").is_file():
+        return [source]
+    folders = sorted(path for path in source.glob("*") if not path.name.startswith("."))
+    scenes = [path for path in folders if (path / "coord.npy").is_file() or broken_scene(path)]
     if not scenes:
         raise InputError(
             f"input={source}: neither a point file nor a scene folder (with coord.npy), nor a folder of those"
@@ -79,33 +116,46 @@ def find(source: Path) -> list[Path]:
     return scenes
 
 
-def load(source: Path, options: Options, weak: WeakLabels | None) -> CloudView:
+def load(source: Path, options: Options, classes: ClassFile | None, weak: WeakLabels | None) -> CloudView:
     """One source with all that the options say of it."""
-    classes = None if options.classes == "auto" else named(options.classes)
-    if source.is_dir():
-        view = view_scene(source, classes, weak)
-    elif weak is not None:
-        raise InputError(f"labels={options.labels}: belong to scene folders; give input=<scene folder>")
-    else:
-        view = view_cloud(source, classes, tuple(c.strip() for c in options.columns.split(",") if c.strip()))
-    if not options.prediction:
-        return view
-    prediction = Path(options.prediction)
-    return with_prediction(view, prediction / f"{view.name}.npy" if prediction.is_dir() else prediction)
+    prediction = Path(options.prediction) if options.prediction else None
+    if source.is_file():
+        if weak is not None:
+            raise InputError(f"labels={options.labels}: belong to scene folders; give input=<scene folder>")
+        if prediction is not None and prediction.is_dir():
+            prediction = prediction / f"{source.stem}.npy"
+        columns = tuple(name.strip() for name in options.columns.split(",") if name.strip())
+        return view_cloud(source, classes, columns, prediction)
+    if fault := broken_scene(source):
+        raise InputError(f"{source}: {fault}; prepare the scene again, or remove the folder")
+    if prediction is not None and prediction.is_dir():
+        prediction = prediction / source.parent.name / f"{source.name}.npy"
+    return view_scene(source, classes, weak, prediction)
+
+
+def told(notes: Sequence[str]) -> list[str]:
+    """The first few of ``notes``, and how many more there are."""
+    more = [f"note: and {len(notes) - SHOWN} more"] if len(notes) > SHOWN else []
+    return [f"note: {printable(note)}" for note in notes[:SHOWN]] + more
 
 
 def named(choice: str) -> ClassFile:
     """The classes of a checkpoint or run folder, or what else ``classes=`` names."""
     if Path(choice).is_dir() or choice.endswith((".safetensors", ".pth", ".pt")):
         classes = load_model(choice).classes
-        return ClassFile(classes.names, classes.colors)
+        ids = {code: name for name, codes in zip(classes.names, classes.codes, strict=False) for code in codes}
+        return ClassFile(classes.names, classes.colors, ids=ids)
     return open_classes(choice)
 
 
-def targets(output: Path, source: Path) -> list[Path]:
-    """The files to write for one source."""
-    stem = source.resolve().name if source.is_dir() else source.stem
-    return [output] if output.suffix else [output / f"{stem}{suffix}" for suffix in WRITERS]
+def targets(output: Path, source: Path, options: Options) -> list[Path]:
+    """The files to write for one source, none of which may be one that is read."""
+    stem = source.name if source.is_dir() else source.stem
+    files = [output / f"{stem}{suffix}" for suffix in WRITERS] if is_folder(options.output) else [output]
+    for file in files:
+        if any(file.resolve() == Path(read).resolve() for read in (source, options.prediction, options.classes)):
+            raise InputError(f"output={options.output}: would replace {file}, which is read; choose another place")
+    return files
 
 
 if __name__ == "__main__":

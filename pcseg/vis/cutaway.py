@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST_STRIPS = 10_000
+"""Parts that the near edge of the ground plan is looked for in; of 0.1 m each, where that is not too many."""
+
 
 def ceiling_height(coord: np.ndarray) -> float:
     """Height (m, in the cloud's frame) above which the ceiling is cut; the top of the cloud where it has no ceiling.
@@ -31,7 +34,8 @@ def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float =
     a = np.radians(azimuth)
     toward = coord[:, 0] * np.cos(a) + coord[:, 1] * np.sin(a)
     across = coord[:, 1] * np.cos(a) - coord[:, 0] * np.sin(a)
-    strip = np.floor((across - across.min()) / 0.1).astype(np.int64)
+    width = max(0.1, float(np.ptp(across)) / MOST_STRIPS)
+    strip = np.floor((across - across.min()) / width).astype(np.int64)
     order = np.lexsort((toward, strip))
     last = np.cumsum(np.bincount(strip)) - 1  # a few points outside a window must not count as the edge
     first = np.append(0, last[:-1] + 1)

@@ -7,112 +7,124 @@ from pathlib import Path
 
 import numpy as np
 
+from pcseg.data.arrays import vector
+from pcseg.data.origin import recentre
+from pcseg.data.points import usable
 from pcseg.data.readers import ClassFile, Cloud, read_cloud
 from pcseg.data.readers.class_file import USUAL_LABELS
-from pcseg.data.scene import read_scene, recentre, scene_classes
+from pcseg.data.scene import read_scene, scene_classes
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
+from pcseg.vis.numbers import numbered, read_numbers, says_nothing, table_of
+from pcseg.vis.prediction import Prediction, column, predicted, read_prediction, told_of
 from pcseg.vis.view import CloudView
 
+INTENSITIES = ("intensity", "reflectance", "reflectivity", "remission", "scalar_intensity", "scalar_reflectance")
+"""Names that the strength of a laser's echo goes by."""
 
-def view_scene(folder: Path, classes: ClassFile | None = None, labels: WeakLabels | None = None) -> CloudView:
-    """The view of a scene folder: colours, truth, and where ``labels`` are given the points they label: none in a
-    scene that the budget does not cover, such as one held back for the test.
 
-    Without ``classes`` they are those of the data set's dataset.json, else of the folder's scene.json.
+def view_scene(
+    folder: Path, classes: ClassFile | None = None, weak: WeakLabels | None = None, prediction: Path | None = None
+) -> CloudView:
+    """The view of a scene folder: colours, truth, and where ``weak`` is given the points it labels: none in a scene
+    that the budget does not cover, such as one held back for the test.
+
+    Without ``classes`` they are those of the data set's dataset.json, else of the folder's scene.json, else of ``weak``.
+    Where nothing names them there is a class for each number that occurs.
     """
-    names = classes.classes if classes else scene_classes(folder)
-    scene = read_scene(folder, names, with_labels=True)
-    shown = None
-    if labels is not None:
-        shown = labels.labels(scene) if scene.name in labels else np.full(len(scene), IGNORE, dtype=np.int64)
-    return CloudView(
-        scene.name,
-        scene.coord,
-        names,
-        color=scene.color,
-        truth=scene.segment,
-        labels=shown,
-        origin=scene.origin,
-    )
+    told = read_prediction(prediction) if prediction else None
+    named = _own_classes(folder)
+    known = classes.classes if classes else named or (Classes(weak.classes) if weak else None)
+    scene = read_scene(folder, known or Classes(("any",)), with_labels=False)
+    notes: list[str] = []
+    if named and known:
+        truth = read_scene(folder, known, with_labels=True).segment
+    else:
+        segment = _segment(folder, len(scene), len(known) if known else 0)
+        if known is None:
+            known = numbered(values for values in (segment, told and told.numbers) if values is not None)
+            notes.append(
+                f"{scene.name}: nothing names its classes; say classes=s3dis, scannet20, a classes.yaml or names"
+            )
+        truth = None
+        if segment is not None:
+            truth, notes[len(notes) :] = read_numbers(segment, table_of(known), scene.name)
+    labels = None
+    if weak is not None:
+        labels = weak.labels(scene) if scene.name in weak else np.full(len(scene), IGNORE, dtype=np.int64)
+    view = CloudView(scene.name, scene.coord, known, scene.color, truth, labels=labels, origin=scene.origin)
+    view = replace(view, notes=tuple(notes))
+    return predicted(view, told) if told else view
 
 
-def view_cloud(path: Path, classes: ClassFile | None = None, columns: tuple[str, ...] = ()) -> CloudView:
-    """The view of a point file; points without finite coordinates are left out.
+def view_cloud(
+    path: Path, classes: ClassFile | None = None, columns: tuple[str, ...] = (), prediction: Path | None = None
+) -> CloudView:
+    """The view of a point file; points whose coordinates stand for no place are left out.
 
-    A column of labels is the prediction where the file has a column ``confidence`` too, as tools/predict.py writes it,
-    else the truth. Without ``classes`` they are called class 0, class 1, ...
+    A column of labels is a prediction where the file has a column ``confidence`` too, as tools/predict.py writes it, else
+    the truth. Without ``classes`` there is a class for each number that occurs. What a viewer would not expect is noted.
     """
     cloud = read_cloud(path, columns)
-    finite = np.isfinite(cloud.coord).all(axis=1)
-    if not finite.any():
-        raise InputError(f"{path}: no point with finite coordinates; export it again")
-    coord, origin = recentre(cloud.coord[finite])
-    column = _column(cloud, ("confidence",))
-    # A predicted file numbers its labels as the classes are listed, whatever the scans it was made from do.
-    written = classes and ClassFile(classes.names, classes.colors, label="label")
-    found = _labels(cloud, path, classes if column is None else written)
-    names = classes.classes if classes else _numbered(found)
-    truth = prediction = confidence = None
-    if column is not None:
-        prediction, confidence = found, np.nan_to_num(column.astype(np.float32))[finite]
-    else:
-        truth = found
-    view = CloudView(path.stem, coord, names, confidence=confidence, origin=origin)
-    color, truth, prediction = (None if a is None else a[finite] for a in (cloud.color, truth, prediction))
-    return replace(view, color=color, truth=truth, prediction=prediction)
-
-
-def with_prediction(view: CloudView, path: Path) -> CloudView:
-    """``view`` with the prediction of a file: a .npy of one label a point (tools/evaluate.py predictions=true), or a
-    point file with a column of labels and perhaps one of confidences (tools/predict.py), in the order of the points."""
-    known = ClassFile(view.classes.names, view.classes.colors)
-    array = _vector(path) if path.suffix == ".npy" else None
-    if array is not None:
-        labels, confidence = known.segment(array, str(path)), None
-    else:
-        cloud = read_cloud(path)
-        found, confidence = _labels(cloud, path, known), _column(cloud, ("confidence",))
-        if found is None:
-            raise InputError(
-                f"{path}: has no column of labels (found {', '.join(cloud.fields) or 'none'}); name it label"
-            )
-        labels = found
-    if len(labels) != len(view):
-        raise InputError(
-            f"{path}: {len(labels)} labels for the {len(view)} points of {view.name}; predict that cloud again"
+    keep = usable(cloud.coord)
+    if not keep.any():
+        raise InputError(f"{path}: no point with usable coordinates, they are NaN, infinite or huge; export it again")
+    notes = told_of(cloud, path)
+    if not keep.all():
+        notes.append(
+            f"{path.name}: {(~keep).sum():,} of {len(keep):,} points have no usable coordinates and are left out"
         )
-    confidence = None if confidence is None else np.nan_to_num(confidence.astype(np.float32))
-    return replace(view, prediction=labels, confidence=confidence)
+    truth, told = _labels(cloud, path, classes, notes)
+    told = read_prediction(prediction) if prediction else told
+    known = classes.classes if classes else numbered(v for v in (truth, told and told.numbers) if v is not None)
+    coord = np.zeros(cloud.coord.shape, dtype=np.float32)
+    coord[keep], origin = recentre(cloud.coord[keep])
+    intensity = column(cloud, INTENSITIES)
+    if intensity is not None:
+        intensity = np.nan_to_num(intensity.astype(np.float32), posinf=0, neginf=0)
+        intensity = intensity if intensity.min() < intensity.max() else None
+    view = CloudView(path.stem, coord, known, cloud.color, origin=origin, intensity=intensity)
+    if truth is not None:
+        ids = {number: known.index(name) for number, name in classes.ids.items()} if classes else {}
+        labels, said = read_numbers(truth, ids or table_of(known), path.name, classes.ignore if classes else ())
+        view, notes = replace(view, truth=labels), notes + said
+    view = replace(view, notes=tuple(notes))
+    view = predicted(view, told) if told else view
+    return view if keep.all() else view.take(keep)
 
 
-def _vector(path: Path) -> np.ndarray | None:
-    """The array of a .npy file if it is one number a point."""
+def _labels(
+    cloud: Cloud, path: Path, classes: ClassFile | None, notes: list[str]
+) -> tuple[np.ndarray | None, Prediction | None]:
+    """The column of labels, (P,) as in the file: as truth or as prediction; it adds to ``notes`` why it is neither."""
+    confidence = column(cloud, ("confidence",))
+    if confidence is not None:
+        values = column(cloud, USUAL_LABELS)
+        return None, None if values is None else Prediction(path, values, confidence, positions=False)
+    own = classes.label if classes else ""
+    values = column(cloud, (own,) if own else USUAL_LABELS)
+    if values is None and own:
+        notes.append(
+            f"{path.name}: has no column {own} (found {', '.join(cloud.fields) or 'none'}), so no ground truth"
+        )
+    why = "" if values is None or (classes and 0 in classes.ids) else says_nothing(values)
+    if why:
+        notes.append(f"{path.name}: its column of labels {why}: no ground truth")
+    return None if why else values, None
+
+
+def _own_classes(folder: Path) -> Classes | None:
+    """The classes that a scene folder is prepared with; None where it names none, as Pointcept's."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; check the path") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a readable .npy file ({error}); write it again") from error
-    return array if array.ndim == 1 and array.dtype.kind in "iuf" else None
+        return scene_classes(folder)
+    except InputError as error:
+        if str(error).startswith(f"{folder}: "):  # not that its dataset.json or scene.json is damaged
+            return None
+        raise
 
 
-def _column(cloud: Cloud, names: tuple[str, ...]) -> np.ndarray | None:
-    by_name = {name.lower(): values for name, values in cloud.fields.items()}
-    return next((by_name[name] for name in names if name in by_name), None)
-
-
-def _labels(cloud: Cloud, path: Path, classes: ClassFile | None) -> np.ndarray | None:
-    """The column of labels, (P,) int64, as indices into the classes."""
-    column = _column(cloud, (classes.label,) if classes and classes.label else USUAL_LABELS)
-    if column is None or classes is not None:
-        return None if column is None or classes is None else classes.segment(column, str(path))
-    whole = np.nan_to_num(column.astype(np.float64), nan=IGNORE)
-    if (whole != np.round(whole)).any() or whole.min() < IGNORE or whole.max() > 254:
-        raise InputError(f"{path}: labels from {whole.min():g} to {whole.max():g}; say what they mean with classes=")
-    return whole.astype(np.int64)
-
-
-def _numbered(labels: np.ndarray | None) -> Classes:
-    return Classes(tuple(f"class {k}" for k in range(1 if labels is None else max(int(labels.max()) + 1, 1))))
+def _segment(folder: Path, count: int, n_classes: int) -> np.ndarray | None:
+    """The numbers (P,) of a folder without names: segment.npy, or Pointcept's segment20.npy, segment200.npy."""
+    stems = ["segment", f"segment{n_classes}", *sorted(path.stem for path in folder.glob("segment*.npy"))]
+    return next((array for stem in stems if (array := vector(folder, stem, count)) is not None), None)

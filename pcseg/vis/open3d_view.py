@@ -10,31 +10,50 @@ from typing import Any
 import numpy as np
 
 from pcseg.errors import InputError
-from pcseg.vis.cutaway import ceiling_height
+from pcseg.vis.box import core
+from pcseg.vis.cutaway import inside
+from pcseg.vis.splat import surface
 from pcseg.vis.view import TITLES, CloudView
 
 NO_WINDOW = "show=true: no window can be opened here; write output=room.html and open it in a browser"
 
+MOST_POINTS = 1_000_000
+"""Points that the window shows, a random choice of more."""
+
+SIZE = (1280, 800)
+"""Of the window, pixels."""
+
+FIELD = 60.0
+"""Angle that Open3D's camera sees from bottom to top, degrees."""
+
+AZIMUTH, ELEVATION = -60.0, 45.0
+"""Where the camera stands at first, degrees; as in the pictures, from where a room is opened."""
+
 
 def show(view: CloudView) -> None:
-    """Open a window on ``view`` and return when it is closed. Keys: 1 to 6 choose the layer, C the ceiling, +/- the size.
+    """Open a window on ``view`` and return when it is closed. Keys: 1 to 8 choose the layer, C the ceiling, +/- the size.
 
-    Raises InputError where Open3D is not installed or there is no display.
+    It looks down into the opened room, lit. Raises InputError where Open3D is not installed or there is no display.
     """
     open3d = _open3d()
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise InputError(NO_WINDOW)  # Open3D would draw off screen and wait for ever
     cloud = open3d.geometry.PointCloud()
     window = open3d.visualization.VisualizerWithKeyCallback()
-    if not window.create_window(window_name=view.name, width=1280, height=800):
+    if not window.create_window(window_name=view.name, width=SIZE[0], height=SIZE[1]):
         raise InputError(NO_WINDOW)
+    full = view.framed()
+    view = full.thinned(MOST_POINTS, np.random.default_rng(0))
+    if len(view) < len(full):
+        print(f"{view.name}: {len(view):,} of {len(full):,} points shown")
     state: dict[str, Any] = {"layer": view.layers[0], "ceiling": False}
-    under = view.coord[:, 2] < ceiling_height(view.coord)
+    opened = inside(view.coord, AZIMUTH)
+    radius, light = surface(view.coord)
 
     def paint() -> None:
-        rows = slice(None) if state["ceiling"] else under
+        rows = slice(None) if state["ceiling"] else opened
         cloud.points = open3d.utility.Vector3dVector(view.coord[rows].astype(np.float64))
-        cloud.colors = open3d.utility.Vector3dVector(view.paint(state["layer"])[rows] / 255.0)
+        cloud.colors = open3d.utility.Vector3dVector((view.paint(state["layer"]) * light[:, None] / 255.0)[rows])
 
     def change(key: str, value: Any) -> Any:
         def callback(_: Any) -> bool:
@@ -47,12 +66,31 @@ def show(view: CloudView) -> None:
 
     paint()
     window.add_geometry(cloud)
+    distance = _look(window.get_view_control(), view.coord[opened])
+    option = window.get_render_option()
+    option.background_color = np.array([0.945, 0.953, 0.965])
+    pixel = 2 * distance * np.tan(np.radians(FIELD) / 2) / SIZE[1]  # metres, at the middle of the cloud
+    option.point_size = float(np.clip(round(2 * float(np.median(radius)) / pixel), 1, 10))
     for i, layer in enumerate(view.layers):
         window.register_key_callback(ord("1") + i, change("layer", layer))
     window.register_key_callback(ord("C"), change("ceiling", None))
     print("keys:", ", ".join(f"{i} {TITLES[layer].lower()}" for i, layer in enumerate(view.layers, 1)) + ", C ceiling")
     window.run()
     window.destroy_window()
+
+
+def _look(control: Any, shown: np.ndarray) -> float:
+    """Turn the camera to look down at ``shown`` (P, 3) at an angle, and return how far away it then is, in metres."""
+    low, high = core(shown)
+    a, e = np.radians(AZIMUTH), np.radians(ELEVATION)
+    control.set_front([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
+    control.set_up([0.0, 0.0, 1.0])
+    control.set_lookat(low + (0.5, 0.5, 0.3) * (high - low))
+    # Half the height of what Open3D shows is its zoom times the largest side of all that it was given.
+    half = max(0.55 * float(np.linalg.norm(high - low)), 1e-3)
+    zoom = float(np.clip(half / max(float(np.ptp(shown, axis=0).max()), 1e-6), 0.02, 2.0))
+    control.set_zoom(zoom)
+    return half / float(np.tan(np.radians(FIELD) / 2))
 
 
 def _open3d() -> Any:

@@ -7,25 +7,28 @@ SCRIPT = r"""const $ = id => document.getElementById(id);
 const scene = JSON.parse($("data").textContent), arrays = {};
 for (const [key, text] of Object.entries(scene.data)) {
   const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
-  arrays[key] = key === "position" ? new Uint16Array(bytes.buffer) : bytes;
+  arrays[key] = new { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, uint32: Uint32Array }[scene.types[key]](bytes.buffer);
 }
 const N = scene.shown, UNKNOWN = 255, { classes, extent } = scene, hidden = new Set();
 const low = extent.map(e => -e / 2), longest = Math.max(...extent);
 $("name").textContent = scene.name;
 $("about").textContent = scene.about;
+for (const note of scene.notes) $("notes").append(Object.assign(document.createElement("p"), { textContent: note }));
+let row = 0;
+const rows = Float64Array.from(arrays.rows, step => row += step);  // of each point in the file
 
 // ---- colours of a layer: red, green, blue and how to draw (0 hidden, 128 plain, 255 large)
 const labelsOf = layer => layer === "prediction" ? arrays.prediction : layer === "labelled" ? arrays.truth || arrays.prediction || arrays.labels
   : arrays.truth || arrays.prediction;
-const paint = new Uint8Array(4 * N);
+const paint = new Uint8Array(4 * N), ramps = { height: arrays.ramp, confidence: arrays.ramp, intensity: arrays.grey };
 let layer = scene.layers[0];
 function colours() {
-  const shown = labelsOf(layer), { truth, prediction, labels, color, confidence, ramp } = arrays;
+  const shown = labelsOf(layer), { truth, prediction, labels, color, errors } = arrays, ramp = ramps[layer];
   for (let i = 0; i < N; i++) {
     let c, drawn = 128;
     if (layer === "colour") c = [color[3 * i], color[3 * i + 1], color[3 * i + 2]];
-    else if (layer === "errors") c = truth[i] === UNKNOWN ? scene.unknown : truth[i] === prediction[i] ? scene.right : scene.wrong;
-    else if (layer === "confidence") c = ramp.subarray(3 * confidence[i], 3 * confidence[i] + 3);
+    else if (layer === "errors") c = [scene.right, scene.wrong, scene.unknown][errors[i]];
+    else if (ramp) { const v = arrays[layer][i]; c = ramp.subarray(3 * v, 3 * v + 3); }
     else if (layer === "labelled") { const k = labels[i]; c = k === UNKNOWN ? scene.right : classes[k].color; if (k !== UNKNOWN) drawn = 255; }
     else { const k = (layer === "truth" ? truth : prediction)[i]; c = k === UNKNOWN ? scene.unknown : classes[k].color; }
     paint.set(c, 4 * i);
@@ -46,17 +49,22 @@ function legend(shown) {
     $("legend").append(div);
     return div;
   };
-  const there = new Set();
+  if (ramps[layer]) {
+    const [from, to] = scene.scales[layer], digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(to - from, 1e-9))));
+    for (const v of [1, 0.75, 0.5, 0.25, 0]) row((from + v * (to - from)).toFixed(Math.min(digits, 9)), ramps[layer].subarray(3 * Math.round(255 * v), 3 * Math.round(255 * v) + 3));
+  }
+  const there = new Set(), hint = document.createElement("small");
+  hint.textContent = "click a class to hide it";
   for (const values of [arrays.truth, arrays.prediction, arrays.labels]) if (values) for (const k of values) there.add(k);
   [...classes.map((c, k) => [c.name, c.color, k]), ["unknown", scene.unknown, UNKNOWN]].forEach(([name, color, k]) => {
     if (!there.has(k) || (k === UNKNOWN && !(shown && shown.includes(k)))) return;
+    if (!hint.parentNode) $("legend").append(hint);
     const div = row(name, color);
     div.className = hidden.has(k) ? "class off" : "class";
     div.title = "click to hide or show";
     div.onclick = () => { hidden.has(k) ? hidden.delete(k) : hidden.add(k); colours(); };
   });
   if (layer === "errors") { row("right", scene.right); row("wrong", scene.wrong); }
-  if (layer === "confidence") for (const v of [0, 0.25, 0.5, 0.75, 1]) row(v.toFixed(2), arrays.ramp.subarray(3 * Math.round(255 * v), 3 * Math.round(255 * v) + 3));
   $("legend").style.display = $("legend").children.length ? "" : "none";
 }
 
@@ -108,8 +116,9 @@ let turn, tilt, distance, target, matrix, near, far, waiting = false;
 const FOCAL = 1.9;  // of the half height: 55 degrees
 function start() {
   const wide = Math.min(1, innerWidth / innerHeight);
-  turn = -Math.PI / 3; tilt = 1.0; target = [0, 0, -extent[2] * 0.15];
-  distance = Math.max(0.56 * Math.hypot(...extent) * FOCAL / wide, 0.2);
+  const [from, to] = scene.core, size = to.map((v, i) => v - from[i]);
+  turn = -Math.PI / 3; tilt = 1.0; target = [0, 1, 2].map(i => low[i] + from[i] + size[i] * (i === 2 ? 0.35 : 0.5));
+  distance = Math.max((wide < 1 ? 0.66 : 0.56) * Math.hypot(...size) * FOCAL / wide, 0.01 * longest, 1e-3);
   redraw();
 }
 function axes() {
@@ -157,16 +166,21 @@ function draw() {
 
 // ---- mouse, touch, keys
 const fingers = new Map();
+let pressed = null;
 const move = (dx, dy) => {
   const { right, up } = axes(), step = 2 * distance / FOCAL / innerHeight;
   target = target.map((t, i) => t + step * (dy * up[i] - dx * right[i]));
 };
-const zoom = by => { distance = Math.min(Math.max(distance * by, longest / 200 + 1e-3), longest * 20 + 10); };
-canvas.onpointerdown = e => { canvas.setPointerCapture(e.pointerId); fingers.set(e.pointerId, e); $("tip").style.display = "none"; };
-canvas.onpointerup = canvas.onpointercancel = e => fingers.delete(e.pointerId);
+const zoom = by => { distance = Math.min(Math.max(distance * by, longest / 5000 + 1e-3), longest * 20 + 10); };
+canvas.onpointerdown = e => { canvas.setPointerCapture(e.pointerId); fingers.set(e.pointerId, e); pressed = fingers.size === 1 ? e : null; $("tip").style.display = "none"; };
+canvas.onpointerup = canvas.onpointercancel = e => {
+  fingers.delete(e.pointerId);
+  if (pressed && Math.hypot(e.clientX - pressed.clientX, e.clientY - pressed.clientY) < 6) point(e);  // a tap or click
+};
+canvas.onpointerleave = () => { $("tip").style.display = "none"; };
 canvas.onpointermove = e => {
   const last = fingers.get(e.pointerId);
-  if (!last) { hover(e); return; }
+  if (!last) { if (e.pointerType === "mouse") point(e); return; }
   const dx = e.clientX - last.clientX, dy = e.clientY - last.clientY;
   if (fingers.size === 2) {
     const other = [...fingers.values()].find(f => f.pointerId !== e.pointerId);
@@ -184,7 +198,7 @@ addEventListener("keydown", e => {
   const chosen = scene.layers[Number(e.key) - 1];
   if (chosen) { layer = chosen; colours(); } else if (e.key === "r" || e.key === "R") start();
 });
-function hover(e) {
+function point(e) {
   const cut = low[2] + Number($("cut").value), m = matrix, q = arrays.position;
   let found = -1, best = Infinity;
   for (let i = 0; i < N; i++) {
@@ -201,10 +215,14 @@ function hover(e) {
   const lines = ["truth", "prediction"].filter(k => arrays[k]).map(k => k + ": " + name(arrays[k][found]));
   if (arrays.confidence) lines.push("confidence: " + (arrays.confidence[found] / 255).toFixed(2));
   if (arrays.labels && arrays.labels[found] !== UNKNOWN) lines.push("labelled: " + name(arrays.labels[found]));
-  lines.push("height: " + (arrays.position[3 * found + 2] / 65535 * extent[2]).toFixed(2) + " m");
+  const place = [0, 1, 2].map(c => {
+    const step = arrays.position[3 * found + c] + (arrays.fine ? arrays.fine[3 * found + c] / 254 : 0);
+    return "xyz"[c] + ": " + (scene.origin[c] + step / 65535 * extent[c]).toFixed(scene.digits);
+  });
+  lines.push(...place, "point: " + rows[found]);
   tip.textContent = lines.join("\n");
-  tip.style.left = Math.min(e.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
-  tip.style.top = Math.min(e.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
+  tip.style.left = Math.max(0, Math.min(e.clientX + 14, innerWidth - tip.offsetWidth - 8)) + "px";
+  tip.style.top = Math.max(0, Math.min(e.clientY + 14, innerHeight - tip.offsetHeight - 8)) + "px";
 }
 scene.layers.forEach((name, i) => {
   const button = document.createElement("button");

@@ -12,10 +12,11 @@ from pcseg.vis.view import CloudView
 def write_ply(path: str | os.PathLike[str], view: CloudView) -> Path:
     """Write the prediction of ``view`` (else its truth) to ``path``, atomically, in the order of its points.
 
-    Columns: x y z, red green blue (the class), label, and confidence where known. A view of neither prediction nor truth
-    keeps the scan's colours.
+    Columns: x y z, red green blue (the class), label (the number that stands for the class in the user's files), and
+    confidence where known. A view of neither prediction nor truth keeps the scan's colours.
     """
-    layer = next((name for name in ("prediction", "truth") if name in view.layers), "colour")
+    layer = next((name for name in ("prediction", "truth") if name in view.layers), view.layers[0])
     labels = view.truth if view.prediction is None else view.prediction
+    labels = None if labels is None else view.classes.to_codes(labels)
     write_cloud(path, view.coord + view.origin, color=view.paint(layer), labels=labels, confidence=view.confidence)
     return Path(path)

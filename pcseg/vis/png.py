@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib
 import numpy as np
@@ -11,13 +12,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pcseg.errors import cut
 from pcseg.files import atomic_path
 from pcseg.labels import IGNORE
+from pcseg.vis.box import core
 from pcseg.vis.cutaway import inside
+from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
 from pcseg.vis.splat import Camera, eye_dome, fit_camera, splat, surface
-from pcseg.vis.view import RIGHT, TITLES, UNKNOWN, WRONG, CloudView
+from pcseg.vis.view import TITLES, CloudView
 
 MOST_POINTS = 400_000
+
+LEGEND = 2.2
+"""Width of the column of the legend, inches (of 100 pixels)."""
+
+SHOWN, MOST_LINES = 3, 5
+"""Notes that the picture shows, and the lines they may take."""
 
 
 def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -60.0, width: int = 640) -> Path:
@@ -26,8 +36,9 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
     The camera stands at ``azimuth`` (degrees) and looks down at 50 degrees into the room, ceiling and near walls cut
     away; a panel is ``width`` pixels wide. There is a panel for each layer the view holds, confidence excepted.
     """
-    panels = render(view, azimuth, width)
-    figure = _figure(view, panels, cut=not inside(view.coord, azimuth).all())
+    framed = view.framed()
+    cut = not inside(framed.coord, azimuth).all()
+    figure = _figure(framed, render(framed, azimuth, width), f"{len(view):,} points", cut)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": f"pcseg, matplotlib {matplotlib.__version__}"})
     return Path(path)
@@ -37,13 +48,12 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     """The panels by layer: images (height, width, 3) uint8 on white, all from the same camera."""
     view = view.thinned(MOST_POINTS, np.random.default_rng(0))
     view = view.take(inside(view.coord, azimuth))
-    low, high = np.percentile(view.coord, (0.1, 99.9), axis=0)
-    core = np.clip(view.coord, low - 0.05 * (high - low), high + 0.05 * (high - low))  # a stray point may fall outside
+    seen = np.clip(view.coord, *core(view.coord))  # a stray point may fall outside the picture
     fine = 2 * width  # drawn twice as large and averaged, so that edges are smooth
-    wide = fit_camera(core, fine, fine, azimuth)
-    pixel, _ = wide.project(core)
+    wide = fit_camera(seen, fine, fine, azimuth)
+    pixel, _ = wide.project(seen)
     height = int(np.clip(np.ptp(pixel[:, 1]) / max(np.ptp(pixel[:, 0]), 1) * 1.05, 0.45, 1.1) * width)
-    camera = fit_camera(core, fine, 2 * height, azimuth)
+    camera = fit_camera(seen, fine, 2 * height, azimuth)
     radius, lit = surface(view.coord)
     winner, depth = splat(camera, view.coord, radius)
     light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1, nothing seen: full light
@@ -76,44 +86,66 @@ def _image(colors: np.ndarray, winner: np.ndarray, light: np.ndarray) -> np.ndar
     return np.asarray(image.reshape(height, 2, width, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8))
 
 
-def _figure(view: CloudView, panels: dict[str, np.ndarray], cut: bool) -> Figure:
+def _figure(view: CloudView, panels: dict[str, np.ndarray], count: str, opened: bool) -> Figure:
     columns = 1 if len(panels) == 1 else 3 if len(panels) > 4 else 2
     rows = -(-len(panels) // columns)
     blank = rows * columns > len(panels)  # then the legend takes the empty cell, else a column of its own
     high, wide = next(iter(panels.values())).shape[:2]
     cell, dpi = (wide / 100, high / 100 + 0.3), 100
-    size = (columns * cell[0] + (0 if blank else 2.2), rows * cell[1] + 0.5)
+    across = columns * cell[0] + (0 if blank else LEGEND)
+    facts = [view.name, count, *view.facts, *(["ceiling and near walls cut away"] if opened else [])]
+    title = _wrapped(facts, 9.5 * across)
+    notes = [line for note in view.notes[:SHOWN] for line in wrap(note, int(13 * across))][:MOST_LINES]
+    top = 0.15 + 0.25 * len(title) + 0.17 * len(notes) + 0.1
+    size = (across, rows * cell[1] + top)
     figure = Figure(figsize=size, dpi=dpi, facecolor="white")
-    title = "  ·  ".join(
-        [view.name, f"{len(view):,} points", *view.facts, *(["ceiling and near walls cut away"] if cut else [])]
-    )
-    figure.text(0.15 / size[0], 1 - 0.3 / size[1], title, fontsize=13, va="center", parse_math=False)
+    for texts, start, step, font in ((title, 0.3, 0.25, 13), (notes, 0.3 + 0.25 * len(title), 0.17, 9)):
+        for i, text in enumerate(texts):
+            y = 1 - (start + step * i) / size[1]
+            figure.text(0.15 / size[0], y, text, fontsize=font, va="center", parse_math=False)
     for place, (layer, image) in enumerate(panels.items()):
-        left, top = place % columns * cell[0], 0.5 + place // columns * cell[1]
-        axes = figure.add_axes((left / size[0], 1 - (top + cell[1]) / size[1], cell[0] / size[0], high / 100 / size[1]))
+        x, y = place % columns * cell[0], top + place // columns * cell[1]
+        axes = figure.add_axes((x / size[0], 1 - (y + cell[1]) / size[1], cell[0] / size[0], high / 100 / size[1]))
         axes.imshow(image, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-        x, y = (left + 0.15) / size[0], 1 - (top + 0.15) / size[1]
-        figure.text(x, y, TITLES[layer], fontsize=11, fontweight="bold", va="center")
-    handles = _legend(view, panels)
+        at = ((x + 0.15) / size[0], 1 - (y + 0.15) / size[1])
+        figure.text(*at, TITLES[layer], fontsize=11, fontweight="bold", va="center")
+    x, y = (columns - (1 if blank else 0)) * cell[0] + 0.15, top + 0.05 + ((rows - 1) * cell[1] if blank else 0)
+    room = max(int((size[1] - y - 0.1) / 0.226), 1)
+    handles = _legend(view, panels, room * (2 if blank else 1))
     if handles:
-        corner = ((columns - (1 if blank else 0)) * cell[0] + 0.15, 0.55 + ((rows - 1) * cell[1] if blank else 0))
-        place_at = (corner[0] / size[0], 1 - corner[1] / size[1])
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place_at, frameon=False, fontsize=10,
-                      borderaxespad=0, ncols=2 if blank and len(handles) > 8 else 1)  # fmt: skip
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(x / size[0], 1 - y / size[1]), frameon=False,
+                      fontsize=10, borderaxespad=0, ncols=2 if blank and len(handles) > min(8, room) else 1)  # fmt: skip
     return figure
 
 
-def _legend(view: CloudView, panels: dict[str, np.ndarray]) -> list[Patch]:
-    """The classes that occur, then what the other colours stand for."""
+def _wrapped(parts: list[str], most: float) -> list[str]:
+    """The parts of a title in lines of at most ``most`` characters, if no part is longer."""
+    lines = parts[:1]
+    for part in parts[1:]:
+        longer = f"{lines[-1]}  ·  {part}"
+        lines[-1:] = [longer] if len(longer) <= most else [lines[-1], part]
+    return [cut(line, int(most)) for line in lines]
+
+
+def _legend(view: CloudView, panels: dict[str, np.ndarray], most: int) -> list[Patch]:
+    """The classes that occur, then what the other colours stand for; the rarest classes are left out where there is no
+    room for more than ``most``."""
     shown = [values for values in (view.truth, view.prediction, view.labels) if values is not None]
-    there = np.unique(np.concatenate(shown)) if shown else np.zeros(0, int)
-    entries = [(view.classes.names[k], view.classes.colors[k]) for k in there if k != IGNORE]
-    if "errors" in panels:
-        entries += [("right", RIGHT), ("wrong", WRONG)]
+    there, counts = np.unique(np.concatenate(shown) if shown else np.zeros(0, int), return_counts=True)
+    there, counts = there[there != IGNORE], counts[there != IGNORE]
+    rest = [("right", RIGHT), ("wrong", WRONG)] if "errors" in panels else []
     if any((values == IGNORE).any() for values in (view.truth, view.prediction) if values is not None):
-        entries.append(("unknown", UNKNOWN))
+        rest.append(("unknown", UNKNOWN))
+    kept = np.sort(
+        np.argsort(-counts, kind="stable")[
+            : len(there) if len(there) + len(rest) <= most else max(most - len(rest) - 1, 0)
+        ]
+    )
+    entries = [(cut(view.classes.names[k], 26), view.classes.colors[k]) for k in there[kept]]
+    if len(kept) < len(there):
+        entries.append((f"and {len(there) - len(kept):,} more", (255, 255, 255)))
     return [
         Patch(facecolor=(c[0] / 255, c[1] / 255, c[2] / 255), edgecolor="0.6", linewidth=0.5, label=n)
-        for n, c in entries
+        for n, c in [*entries, *rest]
     ]

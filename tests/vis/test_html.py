@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
 from pcseg.vis.html import write_html
 from pcseg.vis.view import CloudView
@@ -47,6 +46,18 @@ class Page(HTMLParser):
         values = np.frombuffer(base64.b64decode(self.payload["data"][name]), kind)
         return values.reshape(-1, columns) if columns > 1 else values
 
+    @property
+    def rows(self) -> np.ndarray:
+        return np.cumsum(self.array("rows", self.payload["types"]["rows"]).astype(np.int64))
+
+    @property
+    def places(self) -> np.ndarray:
+        """Coordinates (P, 3) in the file's frame, as the script computes them."""
+        steps = self.array("position", "<u2", 3).astype(np.float64)
+        if "fine" in self.payload["data"]:
+            steps += self.array("fine", "i1", 3) / 254
+        return steps / 65535 * np.array(self.payload["extent"]) + np.array(self.payload["origin"])
+
 
 def page(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
@@ -72,22 +83,29 @@ def test_all_points_come_out_as_they_went_in(tmp_path: Path) -> None:
 
 def test_large_clouds_are_thinned_and_the_page_says_so(tmp_path: Path) -> None:
     view = room(3000)
-    found = page(write_html(tmp_path / "a.html", view, most=500))
+    found = page(write_html(tmp_path / "a.html", replace(view, rows=np.arange(3000) * 100), most=500))
     assert "500 of 3,000 points shown" in found.payload["about"]
     assert view.labels is not None
     assert (found.array("labels", "u1") != 255).sum() == (view.labels != IGNORE).sum()
+    rows = found.rows
+    assert len(set(rows)) == 500
+    assert (rows % 100 == 0).all()
+    assert view.truth is not None
+    assert (found.array("truth", "u1") == view.truth[rows // 100]).all()
 
 
-def test_eighty_thousand_points_make_a_page_of_a_megabyte_and_a_half(tmp_path: Path) -> None:
-    assert write_html(tmp_path / "a.html", room(90_000)).stat().st_size < 1.55e6
+def test_eighty_thousand_points_make_a_page_of_less_than_two_megabytes(tmp_path: Path) -> None:
+    assert write_html(tmp_path / "a.html", room(90_000)).stat().st_size < 1.8e6
 
 
 def test_names_stay_names(tmp_path: Path) -> None:
     evil = "</script><img src=x onerror=alert(1)>@@\u2028'\"&amp;"
-    view = replace(room(30), name=evil, classes=Classes((evil, "<!--<script>", "c", "d")))
+    view = replace(room(30), name=evil, classes=Classes((evil.replace("\u2028", ""), "<!--<script>", "c", "d")))
+    view = replace(view, notes=(evil,))
     found = page(write_html(tmp_path / "a.html", view))
     assert found.payload["name"] == evil
-    assert found.payload["classes"][0]["name"] == evil
+    assert found.payload["classes"][0]["name"] == evil.replace("\u2028", "")
+    assert found.payload["notes"] == [evil]
     assert found.texts["title"].strip() == evil
     plain = page(write_html(tmp_path / "b.html", room(30)))
     assert [tag for tag, _ in found.tags] == [tag for tag, _ in plain.tags]
@@ -105,13 +123,65 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("points", [1, 5])
 def test_few_points_of_which_nothing_is_known(tmp_path: Path, points: int) -> None:
     found = page(write_html(tmp_path / "a.html", CloudView("a", room().coord[:points], CLASSES)))
-    assert found.payload["layers"] == ["colour"]
+    assert found.payload["layers"] == ["height"]
     assert min(found.payload["extent"]) > 0
 
 
 def test_more_classes_than_a_byte_can_tell_apart(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="256 classes"):
-        write_html(tmp_path / "a.html", replace(room(20), classes=Classes(tuple(map(str, range(256))))))
+    truth = np.arange(2000) % 400
+    classes = Classes(tuple(map(str, range(400))))
+    view = CloudView("a", room(2000).coord, classes, truth=truth, prediction=np.roll(truth, 1))
+    found = page(write_html(tmp_path / "a.html", view))
+    assert len(found.payload["classes"]) == 255
+    assert found.payload["notes"] == ["400 classes, of which the 146 rarest are shown as one"]
+    assert len({tuple(c["color"]) for c in found.payload["classes"]}) == 255
+    names = [found.payload["classes"][k]["name"] for k in found.array("truth", "u1")]
+    assert all(name in (str(t), "146 other classes") for name, t in zip(names, truth, strict=True))
+    assert (found.array("errors", "u1") == 1).all()  # also where both are among the others
+
+
+@pytest.mark.parametrize("stray", [(0.0, 0, -1e9), (1e9, 0, 0), (70.0, 0, 0)])
+def test_a_stray_changes_nothing_about_the_others(tmp_path: Path, stray: tuple[float, float, float]) -> None:
+    view = room(900)
+    clean = page(write_html(tmp_path / "a.html", view))
+    coord = np.insert(view.coord, 5, stray, axis=0)
+    found = page(write_html(tmp_path / "b.html", CloudView("a", coord, CLASSES)))
+    for key in ("extent", "origin", "cut", "spacing"):
+        np.testing.assert_allclose(found.payload[key], clean.payload[key], rtol=1e-5)
+    assert found.payload["shown"] == 900
+    assert found.rows.tolist() == [*range(5), *range(6, 901)]
+    assert "1 points far from all others" in found.payload["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("size", "origin", "digits"),
+    [(0.1, 0, 5), (5, 0, 3), (5, 4.5e6, 3), (300, 4.5e6, 3), (20_000, 4.5e6, 2)],
+)
+def test_places_are_told_in_the_frame_of_the_file_to_the_last_digit(
+    tmp_path: Path, size: float, origin: float, digits: int
+) -> None:
+    rng = np.random.default_rng(0)
+    coord = rng.uniform(0, size, (500, 3))
+    view = CloudView("a", coord.astype(np.float32), CLASSES, origin=np.array([origin, -origin, 400]))
+    found = page(write_html(tmp_path / "a.html", view))
+    assert found.payload["digits"] == digits
+    assert np.abs(found.places - (coord + view.origin)).max() <= 10.0**-digits
+
+
+def test_few_of_many_notes_are_shown(tmp_path: Path) -> None:
+    found = page(write_html(tmp_path / "a.html", replace(room(30), notes=tuple(map(str, range(20))))))
+    assert found.payload["notes"] == ["0", "1", "2", "3", "and 16 more notes"]
+
+
+def test_layers_of_numbers_say_their_range(tmp_path: Path) -> None:
+    view = replace(room(900), color=None, intensity=np.linspace(100, 900, 900), origin=np.array([0, 0, 50.0]))
+    found = page(write_html(tmp_path / "a.html", view))
+    assert found.payload["layers"][:2] == ["intensity", "height"]
+    assert found.payload["scales"]["height"] == pytest.approx([50, 52.6], abs=0.05)
+    assert found.payload["scales"]["intensity"] == pytest.approx([108, 892], abs=1)
+    assert found.payload["scales"]["confidence"] == [0, 1]
+    assert (np.diff(found.array("intensity", "u1").astype(int)) >= 0).all()
+    assert "color" not in found.payload["data"]
 
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -121,11 +191,39 @@ FLAGS = (
 )  # fmt: skip
 
 
+def opened(path: Path, tmp_path: Path, script: str = "", size: str = "1280,800") -> Page:
+    """The page as a browser shows it after ``script``."""
+    text = path.read_text(encoding="utf-8").replace(
+        "</body>", f"<script>setTimeout(() => {{{script}}}, 500)</script></body>"
+    )
+    path.write_text(text, encoding="utf-8")
+    command = [str(BROWSER), *FLAGS, f"--window-size={size}", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, timeout=100)
+    return Page(done.stdout)
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-def test_a_browser_draws_it(tmp_path: Path) -> None:
-    path = write_html(tmp_path / "a.html", room(2000))
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    found = Page(done.stdout)
-    assert next(a for t, a in found.tags if t == "body").get("data-drawn") == "2000", done.stderr[-2000:]
+@pytest.mark.parametrize("size", ["1280,800", "390,844"])
+def test_a_browser_draws_it_and_tells_of_the_point_pointed_at(tmp_path: Path, size: str) -> None:
+    view = replace(room(2000), color=None, rows=np.arange(2000) * 7, origin=np.array([4e5, 5e6, 300]))
+    script = """
+for (let x = 0.3; x < 0.7 && !$("tip").textContent; x += 0.01)
+  canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x * innerWidth, clientY: 0.5 * innerHeight, pointerType: "mouse" }));
+document.querySelectorAll("#legend .class")[1].click();
+document.body.dataset.hidden = paint.filter((_, i) => i % 4 === 3).filter(v => !v).length;"""
+    found = opened(write_html(tmp_path / "a.html", view), tmp_path, script, size)
+    body = next(a for t, a in found.tags if t == "body")
+    assert body.get("data-drawn") == "2000"
     assert found.texts["name"] == "Area_1/office_1"
+    assert view.truth is not None
+    assert body.get("data-hidden") == str(int((view.truth == 1).sum()))
+    told = dict(line.split(": ", 1) for line in found.texts["tip"].splitlines())
+    row = int(told["point"])
+    assert row % 7 == 0
+    np.testing.assert_allclose([float(told[c]) for c in "xyz"], view.coord[row // 7] + view.origin, atol=1e-3)
+    assert all(len(told[c].partition(".")[2]) == 3 for c in "xyz")
+    assert told["truth"] == CLASSES.names[view.truth[row // 7]]
+    assert view.prediction is not None
+    assert view.confidence is not None
+    assert told["prediction"] == CLASSES.names[view.prediction[row // 7]]
+    assert float(told["confidence"]) == pytest.approx(view.confidence[row // 7], abs=0.01)

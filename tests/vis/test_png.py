@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
-from pcseg.vis.png import render, write_png
+from pcseg.labels import IGNORE, Classes
+from pcseg.vis.png import _figure, render, write_png
 from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room
 
@@ -63,7 +64,7 @@ def test_few_points_of_which_nothing_is_known(tmp_path: Path, points: int) -> No
     view = CloudView(
         "a $scan$ _of_ %few", coord, CLASSES, truth=np.full(points, IGNORE), labels=np.full(points, IGNORE)
     )
-    panel = render(view, width=100)["colour"]
+    panel = render(view, width=100)["height"]
     assert (panel < 255).any()
     write_png(tmp_path / "a.png", view, width=100)
 
@@ -72,3 +73,32 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         write_png(tmp_path / "file" / "a.png", room(50), width=100)
+
+
+@pytest.mark.parametrize("stray", [(0.0, 0, -1e9), (30.0, 0, 0), (0, 9.0, 0)])
+def test_a_stray_does_not_move_the_camera(tmp_path: Path, stray: tuple[float, float, float]) -> None:
+    view = replace(room(3000), labels=None, prediction=None)
+    coord = view.coord.copy()
+    coord[17] = stray
+    before, after = (render(v.framed(), width=160)["truth"] for v in (view, replace(view, coord=coord)))
+    covered = [(image < 250).any(axis=2).mean() for image in (before, after)]
+    assert covered[1] > 0.9 * covered[0]
+
+
+@pytest.mark.parametrize("count", [1, 3, 30, 300])
+def test_the_legend_is_in_the_picture_however_many_classes(count: int) -> None:
+    truth = np.minimum(np.arange(2000) % count, np.arange(2000) // 3)
+    view = CloudView("a", room(2000).coord, Classes(tuple(f"class {k}" for k in range(count))), truth=truth)
+    panels = {layer: np.zeros((300, 400, 3), np.uint8) for layer in ("height", "truth")}
+    figure = _figure(replace(view, notes=("word " * 60,) * 9), panels, "2,000 points", opened=False)
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert box.y0 >= whole.y0
+    assert box.x1 <= whole.x1
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[0].startswith("class")
+    hidden = count - sum(name.startswith("class") for name in names)
+    assert (names[-1] == f"and {hidden} more") == (hidden > 0)
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= whole.x1 + 1

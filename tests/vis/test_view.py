@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
-from pcseg.vis.view import RIGHT, UNKNOWN, WRONG, CloudView
+from pcseg.labels import IGNORE, Classes
+from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
+from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room
 
 
 def test_layers_are_what_is_known() -> None:
     view = room(200)
     assert view.layers == ("colour", "truth", "prediction", "errors", "labelled", "confidence")
-    assert CloudView("a", view.coord, CLASSES).layers == ("colour",)
+    assert CloudView("a", view.coord, CLASSES).layers == ("height",)
+    black = replace(view, color=np.zeros((200, 3), np.uint8), intensity=np.arange(200.0))
+    assert black.layers[:3] == ("intensity", "height", "truth")
     assert replace(view, truth=None).layers == ("colour", "prediction", "labelled", "confidence")
 
 
@@ -44,10 +47,18 @@ def test_all_unknown() -> None:
         assert (view.paint(layer) == UNKNOWN).all()
 
 
-def test_without_colour_height_is_painted() -> None:
-    painted = replace(room(500), color=None).paint("colour").sum(axis=1)
-    height = room(500).coord[:, 2]
-    assert painted[height > 2.5].min() > painted[height < 0.1].max()
+def test_height_and_intensity_are_painted_from_dark_to_light_and_strays_do_not_decide() -> None:
+    coord = room(500).coord
+    height = coord[:, 2].copy()
+    coord[7, 2] = 1e9
+    view = replace(room(500), color=None, coord=coord, intensity=np.where(np.arange(500) == 7, 1e30, height))
+    for layer in ("height", "intensity"):
+        painted = view.paint(layer).astype(int).sum(axis=1)
+        assert painted[height > 2.5].min() > painted[height < 0.1].max() + 200, layer
+        low, high = view.scale(layer)[1:]
+        assert (low, high) == pytest.approx((0, 2.6), abs=0.05)
+    moved = replace(view, origin=np.array([0, 0, 400.0]))
+    assert moved.scale("height")[1] == pytest.approx(400, abs=0.05)
 
 
 def test_thinning_keeps_order_and_labelled_points() -> None:
@@ -59,7 +70,49 @@ def test_thinning_keeps_order_and_labelled_points() -> None:
     kept, all_labelled = thin.labels != IGNORE, view.labels != IGNORE
     assert (thin.coord[kept] == view.coord[all_labelled]).all()
     assert thin.name == view.name
+    assert thin.rows is not None
+    assert (view.coord[thin.rows] == thin.coord).all()
+    again = thin.take(np.array([5, 50]))
+    assert again.rows is not None
+    assert (view.coord[again.rows] == again.coord).all()
     assert view.thinned(1000, np.random.default_rng(0)) is view
+
+
+@pytest.mark.parametrize("stray", [(0.0, 0.0, -1e9), (1e12, 0.0, 0.0), (50.0, 60.0, 0.0)])
+def test_strays_are_left_out_of_the_picture_with_a_note(stray: tuple[float, float, float]) -> None:
+    view = room(1000)
+    coord = view.coord.copy()
+    coord[[3, 77]] = stray
+    framed = replace(view, coord=coord).framed()
+    assert framed.rows is not None
+    assert sorted(set(range(1000)) - set(framed.rows.tolist())) == [3, 77]
+    assert len(framed.notes) == 1
+    assert framed.notes[0].startswith("2 points")
+    assert view.framed() is view
+
+
+def test_classes_beyond_the_most_become_one() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.minimum(rng.integers(0, 300, 2000), rng.integers(0, 300, 2000))
+    prediction = np.roll(truth, 1)
+    classes = Classes(tuple(f"class {k}" for k in range(300)))
+    view = CloudView("a", rng.normal(size=(2000, 3)), classes, truth=np.where(truth == 5, IGNORE, truth))
+    view = replace(view, prediction=prediction)
+    few = view.grouped(100)
+    assert len(few.classes) == 100
+    assert few.classes.names[-1] == "201 other classes"
+    assert few.truth is not None
+    assert ((few.truth == IGNORE) == (truth == 5)).all()
+    for old, new in ((view.truth, few.truth), (view.prediction, few.prediction)):
+        assert old is not None
+        assert new is not None
+        kept = (new != IGNORE) & (new != 99)
+        assert [few.classes.names[k] for k in new[kept]] == [classes.names[k] for k in old[kept]]
+    counts = np.bincount(np.concatenate([view.truth[view.truth != IGNORE], prediction]), minlength=300)
+    kept_counts = [counts[classes.names.index(name)] for name in few.classes.names[:-1]]
+    assert min(kept_counts) >= max(counts[k] for k in range(300) if classes.names[k] not in few.classes.names)
+    assert few.notes == ("300 classes, of which the 201 rarest are shown as one",)
+    assert view.grouped(300) is view
 
 
 @pytest.mark.parametrize(
@@ -72,7 +125,7 @@ def test_thinning_keeps_order_and_labelled_points() -> None:
         ({"prediction": np.full(20, 4)}, "holds 4, but there are 4 classes"),
         ({"truth": np.full(20, -2)}, "holds -2"),
         ({"color": np.zeros((20, 3))}, "uint8"),
-        ({"confidence": np.zeros(3)}, "3 confidences"),
+        ({"confidence": np.zeros(3)}, "confidence of 3 points"),
     ],
 )
 def test_refuses(change: dict[str, np.ndarray], words: str) -> None:
