@@ -43,7 +43,7 @@ def view_scene(
     else:
         segment = _segment(folder, len(scene), len(known) if known else 0)
         if known is None:
-            known = numbered(values for values in (segment, told and told.numbers) if values is not None)
+            known = numbered(segment, told.numbers if told else None)
             notes.append(
                 f"{scene.name}: nothing names its classes; say classes=s3dis, scannet20, a classes.yaml or names"
             )
@@ -77,7 +77,7 @@ def view_cloud(
         )
     truth, told = _labels(cloud, path, classes, notes)
     told = read_prediction(prediction) if prediction else told
-    known = classes.classes if classes else numbered(v for v in (truth, told and told.numbers) if v is not None)
+    known = classes.classes if classes else numbered(truth, told.numbers if told else None)
     coord = np.zeros(cloud.coord.shape, dtype=np.float32)
     coord[keep], origin = recentre(cloud.coord[keep])
     intensity = column(cloud, INTENSITIES)

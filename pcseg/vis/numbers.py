@@ -15,14 +15,15 @@ SHOWN = 3
 """Numbers that a note names before it counts the rest."""
 
 
-def numbered(columns: Iterable[np.ndarray]) -> Classes:
-    """A class for each number that occurs in any of ``columns``, (P,) each: "class 2" with the code 2.
+def numbered(*columns: np.ndarray | None) -> Classes:
+    """A class for each number that occurs in any of ``columns``, (P,) each or None: "class 2" with the code 2.
 
     NaN, negative numbers and fractions are no classes, nor is UNLABELED where it is the highest number.
     """
     found: set[int] = set()
     for values in columns:
-        found.update(int(number) for number in np.unique(values).tolist() if _is_code(number))
+        there = [] if values is None else np.unique(values).tolist()
+        found.update(int(number) for number in there if _is_code(number))
     if found and max(found) == UNLABELED:
         found.remove(UNLABELED)
     codes = sorted(found) or [0]

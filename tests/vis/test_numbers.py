@@ -22,7 +22,7 @@ codes = st.lists(
 def test_each_number_that_occurs_is_a_class_and_comes_back(numbers: list[int], kind: type) -> None:
     numbers = [n for n in numbers if kind in (np.float32, np.float64) or n <= np.iinfo(kind).max] or [3]
     values = np.array(numbers).astype(kind)
-    classes = numbered([values])
+    classes = numbered(values)
     labels, notes = read_numbers(values, table_of(classes), "a.las")
     wanted = set(numbers) - ({255} if max(numbers) == 255 else set())
     if wanted:
@@ -50,19 +50,19 @@ def test_each_number_that_occurs_is_a_class_and_comes_back(numbers: list[int], k
 )
 def test_what_is_no_class_is_unknown_and_told(values: list[float], told: str) -> None:
     array = np.array(values)
-    labels, notes = read_numbers(array, table_of(numbered([array])), "scan.las")
+    labels, notes = read_numbers(array, table_of(numbered(array)), "scan.las")
     assert labels[0] == 0
     assert [note.startswith(f"scan.las: {told}") for note in notes] == [True] * bool(told)
 
 
 def test_the_largest_numbers_of_64_bits() -> None:
     values = np.array([1, 2**64 - 1, 2**63 - 1], dtype=np.uint64)
-    assert numbered([values]).codes == ((1,), (2**63 - 1,))
-    assert read_numbers(values, table_of(numbered([values])), "a")[0].tolist() == [0, IGNORE, 1]
+    assert numbered(values).codes == ((1,), (2**63 - 1,))
+    assert read_numbers(values, table_of(numbered(values)), "a")[0].tolist() == [0, IGNORE, 1]
 
 
 def test_numbers_of_two_columns_share_their_classes() -> None:
-    classes = numbered([np.array([2, 5]), np.array([5, 7])])
+    classes = numbered(np.array([2, 5]), None, np.array([5, 7]))
     assert classes.codes == ((2,), (5,), (7,))
 
 
