@@ -62,6 +62,11 @@ def _count(header: Header, held: int, path: Path) -> tuple[int, list[Defect]]:
 
 def _ascii(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
     count, defects = _count(header, rows_in(body), path)
+    width = sum(f.count for f in header.fields)
+    if 2 * width * max(count, 1) > len(body) + 1:  # told before anything is allocated
+        raise InputError(
+            f"{path}: declares {width} numbers for each of {count} points, more than it holds; export it again"
+        )
     kinds = [_wide(f) for f in header.fields for _ in range(f.count)]
     found, _ = read_rows(body, count, kinds, str(path), header.lines + 1)
     columns, left = {}, iter(found)
