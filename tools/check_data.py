@@ -36,12 +36,16 @@ class Options:
 
 def main(options: Options) -> None:
     workers = count_workers(options.workers)
+    summary = read_summary(options.root)
+    if summary and summary.failed and not summary.prepared and not summary.already_there:
+        name, error = summary.failed[0]
+        where = f"tools/prepare.py (see {Path(options.root) / REPORT})"
+        raise InputError(f"{options.root}: all {len(summary.failed)} scenes failed in {where}; {name}: {error}")
     reader = open_dataset(options.root, options.dataset, {"classes": options.classes})
     classes = reader.classes.names
-    summary = read_summary(options.root)
     facts: list[Facts] = []
     findings = [Finding("all", str(remark), False) for remark in reader.remarks()]
-    names = scenes(reader, options.root, summary)
+    names = reader.scenes()
     with closing(in_processes(partial(look, reader, len(classes)), names, workers)) as done:
         for name, result in tqdm(done, total=len(names), desc="check", unit="scene"):
             if isinstance(result, Died):
@@ -63,19 +67,6 @@ def main(options: Options) -> None:
     if faults:
         raise InputError(f"{options.root}: {len(faults)} things must be mended; {faults[0].scene}: {faults[0].text}")
     print("nothing must be mended")
-
-
-def scenes(reader: SceneReader, root: str, summary: Summary | None) -> list[str]:
-    """The scenes that are there; where there is none because tools/prepare.py failed on all, an InputError that says so."""
-    try:
-        return reader.scenes()
-    except InputError as error:
-        if summary is None or not summary.failed:
-            raise
-        name, why = summary.failed[0]
-        raise InputError(
-            f"{root}: all {len(summary.failed)} scenes failed in tools/prepare.py (see {Path(root) / REPORT}); {name}: {why}"
-        ) from error
 
 
 def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], list[Finding]]:

@@ -107,3 +107,44 @@ def test_twins_are_a_fault_only_across_splits() -> None:
 def test_voxel_size(spacing: float, extent: float, size: float) -> None:
     found = Facts("train/s", 1000, np.full(3, extent), spacing, 0.0, "varied", None, "")
     assert suggest_voxel_size([found]) == size
+
+
+def of_classes(name: str, *counts: int) -> Facts:
+    return Facts(name, sum(counts), np.full(3, 5.0), 0.02, 0.0, "varied", np.array(counts), name)
+
+
+@pytest.mark.parametrize(
+    ("members", "texts"),
+    [
+        (
+            [of_classes("train/a", 900, 0), of_classes("test/b", 9, 9)],
+            ["no point of b, which is in test; it can hardly"],
+        ),
+        ([of_classes("train/a", 900, 9), of_classes("test/b", 9, 9)], ["only 9 points of b, which is in test; it can"]),
+        ([of_classes("train/a", 900, 9)], ["only 9 points of b; it can hardly be learnt"]),
+        ([of_classes("train/a", 900, 900), of_classes("test/b", 9, 0)], []),
+        ([of_classes("Area_1/a", 900, 0), of_classes("Area_5/b", 9, 9)], ["the only split with b; if it is held back"]),
+        ([of_classes("Area_1/a", 900, 5), of_classes("Area_5/b", 9, 9)], []),
+        ([of_classes("Area_1/a", 900, 5)], []),
+    ],
+)
+def test_classes_that_are_not_in_every_split(members: list[Facts], texts: list[str]) -> None:
+    found = [finding.text for finding in judge(members, NAMES)]
+    assert len(found) == len(texts)
+    assert all(part in text for part, text in zip(texts, found, strict=True))
+
+
+@pytest.mark.parametrize("stray", [(0, 0, 1e9), (-1e12, 0, 0), (40, 0, 0)])
+def test_one_stray_decides_nothing(stray: tuple[float, float, float]) -> None:
+    clean = grid()
+    with_stray = grid(coord=np.concatenate([clean.coord[:-1], np.float32([stray])]))
+    (alone,), (found,) = facts(clean), facts(with_stray)
+    np.testing.assert_allclose(found.extent, alone.extent, rtol=1e-5)
+    assert suggest_voxel_size([found]) == suggest_voxel_size([alone])
+    assert [(text[:22], fault) for text, fault in told(with_stray)] == [("1 points stand apart, ", False)]
+
+
+def test_two_places_are_not_one() -> None:
+    coord = np.zeros((1000, 3), np.float32)
+    coord[-1] = 5
+    assert not any("one place" in text for text, _ in told(grid(coord=coord, color=None, segment=np.arange(1000) % 2)))

@@ -1,8 +1,10 @@
-"""Preparing from Python: what it refuses, and in which words."""
+"""Preparing from Python: what it refuses, in which words, and what it tells of what it took."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import signal
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,12 @@ import pytest
 from pcseg.data.prepare import REPORT, prepare, read_summary
 from pcseg.data.readers import FolderReader, S3disReader, write_cloud
 from pcseg.data.readers.class_file import ClassFile
+from pcseg.data.readers.cloud import Cloud, to_scene
+from pcseg.data.readers.contract import Defect
+from pcseg.data.scene import Scene, read_classes, read_scene
 from pcseg.errors import InputError
-from pcseg.files import write_json
+from pcseg.files import read_json, write_json
+from pcseg.labels import Classes
 from tests.data.raw import s3dis_room
 
 NAMES = tuple(f"kind of thing {i}" for i in range(40))
@@ -74,3 +80,138 @@ def test_the_report_is_read_back(tmp_path: Path, reader: FolderReader) -> None:
     (tmp_path / "out" / REPORT).write_text("{}")
     with pytest.raises(InputError, match=r"prepare_report\.json: is no report of tools/prepare\.py"):
         read_summary(str(tmp_path / "out"))
+
+
+class Panic(BaseException):
+    """As those of Rust, of which Exception is no parent."""
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Five scenes; what becomes of ``way`` is what the name says."""
+
+    way: str
+
+    @property
+    def classes(self) -> Classes:
+        return Classes(("a",))
+
+    def scenes(self) -> list[str]:
+        return [f"train/{i}" for i in range(5)]
+
+    def remarks(self) -> list[Defect]:
+        return []
+
+    def read(self, name: str) -> tuple[Scene, list[Defect]]:
+        if name == "train/2":
+            if self.way == "panic":
+                raise Panic("no such chunk\nat all")
+            if self.way == "recursion":
+                raise RecursionError("too deep")
+            if self.way == "memory":
+                raise MemoryError
+            os.kill(os.getpid(), getattr(signal, self.way))
+        return Scene(name, np.eye(3, dtype=np.float32)), []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("way", "told"), [
+    ("panic", "Panic: no such chunk at all"), ("recursion", "RecursionError: too deep"), ("memory", "MemoryError"),
+    ("SIGKILL", "its process was killed, by lack of memory perhaps"), ("SIGABRT", "its process died of SIGABRT"),
+])  # fmt: skip
+def test_a_file_that_kills_its_reader_costs_its_scene_alone(tmp_path: Path, way: str, told: str, workers: int) -> None:
+    summary = prepare(Deadly(way), str(tmp_path), workers)
+    assert summary.prepared == tuple(f"train/{i}" for i in (0, 1, 3, 4))
+    ((name, error),) = summary.failed
+    assert name == "train/2"
+    assert error.startswith("train/2: ")
+    assert told in error
+    assert "\n" not in error
+    assert "fewer" not in error
+
+
+def folder_of(root: Path, **clouds: np.ndarray) -> FolderReader:
+    """Scans as .npy of columns x, y, z, label."""
+    (root / "raw/train").mkdir(parents=True)
+    for name, coord in clouds.items():
+        np.save(root / f"raw/train/{name}.npy", np.column_stack([coord, np.arange(len(coord)) % 2]))
+    return FolderReader(str(root / "raw"), ClassFile(("a", "b"), columns=("x", "y", "z", "label")))
+
+
+ROOM = np.random.default_rng(0).random((3000, 3)) * [5, 4, 2.5] + [500_000, 5_000_000, 100]
+
+
+@pytest.mark.parametrize(
+    "strays", [[[0, 0, 0]] * 10, [[500_000, 5_000_000, -1e9]], [[-3e7, 5_000_000, 100]], [[1e11, -1e11, 1e11]]]
+)
+def test_strays_are_kept_and_told_and_cost_no_precision(tmp_path: Path, strays: list[list[float]]) -> None:
+    coord = np.concatenate([ROOM, strays])
+    summary = prepare(folder_of(tmp_path, a=coord), str(tmp_path / "out"), 1)
+    scene = read_scene(tmp_path / "out/train/a", Classes(("a", "b")), with_labels=True)
+    error = np.abs(scene.coord.astype(np.float64) + scene.origin - coord).max(axis=1)
+    assert error[:3000].max() < 1e-6
+    told = read_json(tmp_path / "out/train/a/scene.json")["precision_m"]
+    assert told == {"bulk": error[:3000].max(), "all": error.max()}
+    (remark,) = summary.remarks
+    assert (
+        f"{len(strays)} of {len(coord)} points stand over 1000 m apart from the others (first: point 3000, " in remark
+    )
+    assert ("kept, to " in remark) == (error.max() > 0.001)
+
+
+def test_a_loss_of_precision_is_told(tmp_path: Path) -> None:
+    wide = np.random.default_rng(0).random((3000, 3)) * [1e6, 1e6, 10]
+    summary = prepare(folder_of(tmp_path, wide=wide, room=ROOM), str(tmp_path / "out"), 1)
+    (remark,) = summary.remarks
+    assert "wide.npy: float32 holds coordinates in so wide a scan to 0.031 m only; kept so" in remark
+
+
+@pytest.mark.parametrize("value", [1e19, 1e30, 3.4028235e38, 1e300, np.nan, np.inf])
+def test_marks_of_no_value_are_dropped_and_counted(tmp_path: Path, value: float) -> None:
+    coord = ROOM.copy()
+    coord[[7, 9], 1] = value
+    summary = prepare(folder_of(tmp_path, a=coord), str(tmp_path / "out"), 1)
+    scene = read_scene(tmp_path / "out/train/a", Classes(("a", "b")), with_labels=True)
+    np.testing.assert_allclose(scene.coord + scene.origin, np.delete(ROOM, [7, 9], axis=0), rtol=0, atol=1e-6)
+    assert scene.segment is not None
+    assert scene.segment.tolist() == np.delete(np.arange(3000) % 2, [7, 9]).tolist()
+    why = "coordinates beyond 1e+12" if np.isfinite(value) else "NaN or infinite coordinates"
+    assert any(f"2 of 3000 points have {why} (first: point 7)" in remark for remark in summary.remarks)
+
+
+def test_normals_that_are_no_numbers_become_zero_and_are_told(tmp_path: Path) -> None:
+    normal = np.tile(np.array([[0, 0, 1]], np.float32), (4, 1))
+    normal[2] = np.nan
+    cloud = Cloud(np.arange(12.0).reshape(4, 3), normal=normal)
+    scene, defects = to_scene("train/a", "a.ply", cloud, {}, ())
+    assert scene.normal is not None
+    assert scene.normal.tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 1]]
+    assert [str(d) for d in defects] == [
+        "a.ply: 1 points have a normal that is no finite number (first: point 2); made zero"
+    ]
+
+
+def test_what_was_used_is_told(tmp_path: Path, reader: FolderReader) -> None:
+    write_cloud(tmp_path / "raw/b.ply", np.eye(3), color=np.zeros((3, 3), np.uint8))
+    (tmp_path / "raw/c.csv").write_text("x,y,z,classification,intensity\n0,0,0,2,9\n1,1,1,5,9\n")
+    summary = prepare(reader, str(tmp_path / "out"), workers=1)
+    assert summary.used == (
+        "labels from: label (1), nowhere (1), classification (1)", "with: colours (1)", "columns not used: intensity (1)"
+    )  # fmt: skip
+    assert read_summary(str(tmp_path / "out")) == summary
+    assert prepare(reader, str(tmp_path / "out"), workers=1).used == summary.used
+
+
+def test_the_users_numbers_are_kept(tmp_path: Path, reader: FolderReader) -> None:
+    prepare(reader, str(tmp_path / "out"), workers=1)
+    classes = read_classes(tmp_path / "out")
+    assert classes == reader.classes
+    assert classes.codes[:2] == ((2,), (5,))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "5", '{"defects": 5}', '{"unused": "x"}', "[" * 100_000])
+def test_a_scene_with_a_damaged_account_is_made_again(tmp_path: Path, reader: FolderReader, text: str) -> None:
+    prepare(reader, str(tmp_path / "out"), workers=1)
+    (tmp_path / "out/train/a/scene.json").write_text(text)
+    assert prepare(reader, str(tmp_path / "out"), workers=1).prepared == ("train/a",)
+    assert read_json(tmp_path / "out/train/a/scene.json")["labels_from"] == "label"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,15 +84,78 @@ def report(root: Path, **changed: object) -> None:
 
 def test_what_prepare_reported_is_quoted_by_file(root: Path) -> None:
     remarks = [f"/raw/a b/chair_1.txt:{line}: line reads '1: 2'; dropped" for line in (5, 7, 9)]
-    report(root, failed=[["val/c", "/raw/c.txt: no numbers"]], remarks=[*remarks, "/raw/d.ply: no labels; unlabelled"])
+    report(root, failed=[["val/b", "was mended since"]], remarks=[*remarks, "/raw/d.ply: no labels; unlabelled"])
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
         "note: prepare_report.json: 1 of 3 scenes failed, 4 problems in 2 files survived",
-        "note: val/c: failed in tools/prepare.py: /raw/c.txt: no numbers",
         f"note: prepare_report.json: {remarks[0]} (and 2 more there)",
         "note: prepare_report.json: /raw/d.ply: no labels; unlabelled",
     ]
+
+
+def test_a_scene_that_prepare_failed_on_must_be_mended(root: Path) -> None:
+    report(root, failed=[["val/c", "/raw/c.txt: no numbers"]])
+    done = check(f"root={root}")
+    assert done.returncode == 2
+    told = f"val/c: failed in tools/prepare.py (see {root}/prepare_report.json): /raw/c.txt: no numbers"
+    assert f"MUST FIX: {told}" in done.stdout
+    assert f"1 things must be mended; {told}" in done.stderr
+
+
+def test_where_prepare_failed_on_all_that_is_said(root: Path) -> None:
+    failed = [["train/a", "/raw/a.txt: no numbers"], ["val/b", "/raw/b.txt: no numbers"]]
+    report(root, prepared=[], already_there=[], failed=failed)
+    for name in ("train", "val"):
+        shutil.rmtree(root / name)
+    done = check(f"root={root}")
+    assert done.returncode == 2
+    assert f"all 2 scenes failed in tools/prepare.py (see {root}/prepare_report.json); train/a: /raw/a" in done.stderr
+
+
+def test_classes_that_the_training_lacks_and_strays(root: Path) -> None:
+    np.save(root / "train/a/segment.npy", np.r_[np.zeros(495, np.int16), -np.ones(5, np.int16)])
+    coord = np.load(root / "val/b/coord.npy")
+    np.save(root / "val/b/coord.npy", np.r_[coord[:-1], np.float32([[0, 0, 1e9]])])
+    done = check(f"root={root}")
+    assert done.returncode == 0, done.stderr
+    assert "note: train: no point of tree, which is in val; it can hardly be learnt" in done.stdout
+    assert "1 of 500 points stand over 1000 m apart from the others (first: point 499, " in done.stdout
+    assert "1 points stand apart, farther than 3 times the size of the scan" in done.stdout
+    assert "4.9 x 4.9 x 4.9" in done.stdout.replace("5.0", "4.9").replace("4.8", "4.9")
+
+
+DEADLY = """
+import os, signal, sys
+sys.path[:0] = [{tools!r}, {root!r}]
+from dataclasses import dataclass
+from pcseg.data.readers import PointceptReader
+import check_data
+
+class Deadly(PointceptReader):
+    def read(self, name):
+        if name == "val/b":
+            os.kill(os.getpid(), signal.SIGABRT)
+        return super().read(name)
+
+def open_deadly(root, *rest):
+    return Deadly(root, check_data.open_dataset_(root, *rest).classes)
+
+if __name__ == "__main__":
+    check_data.open_dataset_, check_data.open_dataset = check_data.open_dataset, open_deadly
+    check_data.run(check_data.main, check_data.Options)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_kills_its_reader_is_one_line(root: Path, tmp_path: Path, workers: int) -> None:
+    (tmp_path / "deadly.py").write_text(DEADLY.format(tools=str(ROOT / "tools"), root=str(ROOT)))
+    command = [sys.executable, str(tmp_path / "deadly.py"), f"root={root}", f"workers={workers}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "MUST FIX: val/b: its process died of SIGABRT" in done.stdout
+    assert "250 (50.0%)" in done.stdout  # the other scene is told of all the same
 
 
 @pytest.mark.parametrize("changed", [{"failed": 3}, {"failed": [1]}, {"remarks": None}])

@@ -21,8 +21,12 @@ ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "s3dis_raw"
 
 
-def prepare(*arguments: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+def prepare(
+    *arguments: object, limit: int | None = None, handles: int | None = None
+) -> subprocess.CompletedProcess[str]:
     def limited() -> None:
+        if handles is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (handles, handles))
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
@@ -90,6 +94,8 @@ def test_bad_rooms_do_not_cost_the_good_ones(tmp_path: Path) -> None:
     arguments = (f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=2")
     done = prepare(*arguments)
     assert "2 of 5 scenes failed, the others are done; Area_1/office_0: " in failed(done)
+    for part in ("Area_1/office_0/Annotations/chair_1.txt:1:", "Area_2/empty_1: no Annotations"):
+        assert (done.stdout + done.stderr).count(part) == 1  # each failure is told once
     assert "chair_1.txt:201:" in done.stdout
     assert "chair_1.txt:202:" in done.stdout
     report = json.loads((tmp_path / "out/prepare_report.json").read_text())
@@ -216,6 +222,49 @@ def test_values_too_large_for_the_disk_format_fail_their_scene_only(tmp_path: Pa
     assert "instance runs from 1 to 5000000000" in done.stderr
     assert (tmp_path / "out/train/b/instance.npy").is_file()
     assert leftovers(tmp_path / "out") == []
+
+
+def own(raw: Path, *names: str) -> None:
+    """Good scans of two points each, with a classes.yaml."""
+    for name in names:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_text("x,y,z,label\n0,1,1,0\n1,2,2,1\n")
+    (raw / "classes.yaml").write_text("names: [ground, tree]\n")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_linked_splits_and_files_that_are_not_used(tmp_path: Path, workers: int) -> None:
+    own(tmp_path / "raw", "train/a.csv")
+    own(tmp_path / "disk", "test/b.csv")
+    (tmp_path / "raw/test").symlink_to(tmp_path / "disk/test")
+    (tmp_path / "raw/val").mkdir()
+    (tmp_path / "raw/train/photo.jpg").write_text("")
+    (tmp_path / "raw/train/empty.csv").write_text("")
+    done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", f"workers={workers}")
+    assert "1 of 3 scenes failed, the others are done; train/empty: " in failed(done)
+    for text in (
+        "2 scenes prepared",
+        "labels from: label (2)",
+        "raw: 1 file of other kinds: .jpg (1); not used",
+        "raw/val: no point file in it; no scene of this split",
+    ):
+        assert text in done.stdout
+    assert (tmp_path / "out/test/b/coord.npy").is_file()
+
+
+def test_no_good_scene(tmp_path: Path) -> None:
+    own(tmp_path / "raw", "a.csv")
+    (tmp_path / "raw/a.csv").write_text("")
+    done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}")
+    assert "1 of 1 scenes failed, so nothing is there to train on; train/a: " in failed(done)
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_few_file_handles_are_no_reason_to_hang(tmp_path: Path, workers: int) -> None:
+    own(tmp_path / "raw", *(f"train/{i}.csv" for i in range(6)))
+    done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", f"workers={workers}", handles=24)
+    assert done.returncode == 0, done.stderr
+    assert "6 scenes prepared" in done.stdout
 
 
 def test_scannet_and_pointcept(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def nyu40_of_categories(root: Path, categories: list[str], where: Path) -> tuple
     try:
         rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t")
         ids = {row["raw_category"].strip(): int(row["nyu40id"]) for row in rows}
+        if not ids:
+            raise ValueError("no row")
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error) as error:
         raise InputError(f"{file}: no columns raw_category and nyu40id; download the table again") from error
     table = np.array([ids.get(c.strip(), 0) for c in categories], dtype=np.int64)

@@ -67,3 +67,29 @@ def test_pointcept_scene_of_one_point(tmp_path: Path) -> None:
     pointcept(tmp_path / "Area_1/office_1", points=1)
     with pytest.raises(InputError, match="1 point; a scene needs at least 2"):
         open_dataset(str(tmp_path)).read("Area_1/office_1")
+
+
+def test_pointcept_scenes_that_are_not_used_are_told(tmp_path: Path) -> None:
+    for name in ("disk/a", "in/train/b", "in/train/c"):
+        pointcept(tmp_path / name)
+    (tmp_path / "in/train/a").symlink_to(tmp_path / "disk/a")
+    (tmp_path / "in/train/d").symlink_to("/nowhere")
+    (tmp_path / "in/train/c/coord.npy").unlink()
+    pointcept(tmp_path / "in/more/train/e")
+    np.save(tmp_path / "in/train/b/strength.npy", np.zeros(4))
+    (tmp_path / "c.yaml").write_text("names: [p, q, r, s]")
+    reader = open_dataset(str(tmp_path / "in"), "pointcept", {"classes": str(tmp_path / "c.yaml")})
+    assert reader.scenes() == ["train/a", "train/b"]
+    told = "\n".join(map(str, reader.remarks()))
+    assert "train/d: a link to /nowhere, which is not there; not used" in told
+    assert "train/c: arrays of a scene, but no coord.npy; not used" in told
+    assert "1 folders with coord.npy, more/train/e first, are not at <split>/<scene>; not used" in told
+    scene, defects = reader.read("train/b")
+    assert (scene.labels_from, scene.unused, defects) == ("segment.npy", ("strength",), [])
+
+
+def test_pointcept_strays_are_told(tmp_path: Path) -> None:
+    pointcept(tmp_path / "Area_1/office_1", points=12)
+    np.save(tmp_path / "Area_1/office_1/coord.npy", np.concatenate([np.ones((11, 3)) * 5e6, np.zeros((1, 3))]))
+    _, (defect,) = open_dataset(str(tmp_path)).read("Area_1/office_1")
+    assert "1 of 12 points stand over 1000 m apart from the others (first: point 11, " in str(defect)

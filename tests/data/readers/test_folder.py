@@ -9,6 +9,8 @@ import pytest
 
 from pcseg.data.readers import open_folder, read_class_file, write_cloud
 from pcseg.data.readers.class_file import ClassFile
+from pcseg.data.readers.cloud import Cloud
+from pcseg.data.readers.folder import _instance
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE
 
@@ -185,3 +187,73 @@ def test_all_ignore_and_one_label(labels: list[int]) -> None:
     assert meaning.segment(np.array(labels), "here").tolist() == labels
     nan = np.where(np.array(labels) == IGNORE, np.nan, labels)  # as CloudCompare marks points without a value
     assert meaning.segment(nan, "here").tolist() == labels
+
+
+def test_linked_splits_folders_and_files_are_scenes(tmp_path: Path) -> None:
+    for name in ("disk/test/b.ply", "disk/more/c.ply", "disk/d.ply", "in/train/a.ply"):
+        labelled(tmp_path / name, [0, 1, 2])
+    (tmp_path / "in/classes.yaml").write_text(NAMES)
+    (tmp_path / "in/test").symlink_to(tmp_path / "disk/test")
+    (tmp_path / "in/train/more").symlink_to(tmp_path / "disk/more")
+    (tmp_path / "in/train/e.ply").symlink_to(tmp_path / "disk/d.ply")
+    reader = open_folder(str(tmp_path / "in"))
+    assert reader.scenes() == ["test/b", "train/a", "train/e", "train/more_c"]
+    assert reader.remarks() == []
+    for name in reader.scenes():
+        assert reader.read(name)[0].segment.tolist() == [0, 1, 2]  # type: ignore[union-attr]
+
+
+def test_what_is_not_used_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "classes.yaml").write_text(NAMES)
+    labelled(tmp_path / "train/A.PLY", [0, 1, 2])
+    for name in ("train/photo.jpg", "train/a.las.bak", "train/.b.ply", "notes", "train/A.prj", "train/lost.labels"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "val").symlink_to("/nowhere")
+    reader = open_folder(str(tmp_path))
+    assert reader.scenes() == ["train/A"]  # endings in capitals are read
+    told = [str(d) for d in reader.remarks()]
+    assert told == [
+        f"{tmp_path / 'val'}: a link to /nowhere, which is not there; not used",
+        f"{tmp_path}: 5 files of other kinds: without ending (1), hidden (1), .las.bak (1), .labels (1), .jpg (1); not used",
+        f"{tmp_path / 'test'}: no point file in it; no scene of this split",
+    ]
+    (tmp_path / "train/A.PLY").unlink()
+    with pytest.raises(
+        InputError, match=r"no point file here \(a link to /nowhere, which is not there\); put files of"
+    ):
+        open_folder(str(tmp_path)).scenes()
+
+
+def test_scans_of_a_moving_scanner_have_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("sequences/00/velodyne/000000.npy", "sequences/01/velodyne/000000.npy"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        np.save(tmp_path / name, np.eye(3))
+    (tmp_path / "classes.yaml").write_text(NAMES)
+    assert open_folder(str(tmp_path)).scenes() == ["sequences/00_velodyne_000000", "sequences/01_velodyne_000000"]
+
+
+def test_other_columns_that_may_be_labels_are_told(tmp_path: Path) -> None:
+    (tmp_path / "classes.yaml").write_text(NAMES)
+    for values, told in (((2, 1), True), ((0, 1), False), ((5, 5), False)):
+        rows = "".join(f"{i},{i},{i},{i},{value},7\n" for i, value in enumerate(values))
+        (tmp_path / "a.csv").write_text(f"x,y,z,label,classification,intensity\n{rows}")
+        scene, defects = open_folder(str(tmp_path)).read("train/a")
+        assert scene.segment is not None
+        assert scene.segment.tolist() == [0, 1]
+        assert (scene.labels_from, scene.unused) == ("label", ("classification", "intensity"))
+        assert any("label, classification may all be labels; label was taken" in str(d) for d in defects) == told
+
+
+@pytest.mark.parametrize("value", ["7.5", "inf", "1e300", "-1e19"])
+def test_object_numbers_that_are_no_whole_numbers(tmp_path: Path, value: str) -> None:
+    (tmp_path / "classes.yaml").write_text(NAMES + "instance: tree_id\n")
+    (tmp_path / "a.csv").write_text(f"x,y,z,label,tree_id\n0,0,0,1,7\n1,1,1,0,{value}\n")
+    with pytest.raises(InputError, match=r"a\.csv: tree_id is .* at point 1, no whole number"):
+        open_folder(str(tmp_path)).read("train/a")
+
+
+def test_object_numbers_of_64_bits_stay(tmp_path: Path) -> None:
+    numbers = np.array([2**60 + 1, 7, 8])
+    cloud = Cloud(np.eye(3), fields={"tree_id": numbers})
+    assert _instance(cloud, "tree_id", tmp_path).tolist() == numbers.tolist()

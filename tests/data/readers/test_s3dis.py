@@ -131,6 +131,66 @@ def test_the_folder_may_be_the_parent(tmp_path: Path) -> None:
     assert S3disReader(str(tmp_path)).scenes() == ["Area_1/office_1"]
 
 
+def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
+    s3dis_room(tmp_path / "disk/Area_2/office_1", {"floor_1": 4})
+    s3dis_room(tmp_path / "disk/rooms/office_2", {"floor_1": 4})
+    (tmp_path / "in/Area_1").mkdir(parents=True)
+    (tmp_path / "in/Area_2").symlink_to(tmp_path / "disk/Area_2")
+    (tmp_path / "in/Area_1/office_2").symlink_to(tmp_path / "disk/rooms/office_2")
+    (tmp_path / "in/Area_3").symlink_to("/nowhere")
+    (tmp_path / "in/Area_1/office_3").symlink_to("/nowhere")
+    s3dis_room(tmp_path / "in/Area-4/office_1", {"floor_1": 4})
+    reader = S3disReader(str(tmp_path / "in"))
+    assert reader.scenes() == ["Area_1/office_2", "Area_2/office_1"]
+    assert [len(reader.read(name)[0]) for name in reader.scenes()] == [4, 4]
+    told = "\n".join(map(str, reader.remarks()))
+    assert "Area_1/office_3: a link to /nowhere, which is not there; not used" in told
+    assert "in/Area_3: a link to /nowhere" in told
+    assert "Area-4: rooms, but it is not called Area_<n>; not used" in told
+    (tmp_path / "disk/rooms/office_2/Annotations/chair_1.txt").symlink_to("/nowhere")
+    _, defects = reader.read("Area_1/office_2")
+    assert "chair_1.txt: a link to /nowhere" in str(defects[0])
+
+
+def test_areas_of_several_folders(tmp_path: Path) -> None:
+    s3dis_room(tmp_path / "part1/Area_1/office_1", {"floor_1": 4})
+    s3dis_room(tmp_path / "part2/Area_2/office_1", {"floor_1": 4})
+    assert S3disReader(str(tmp_path)).scenes() == ["Area_1/office_1", "Area_2/office_1"]
+    s3dis_room(tmp_path / "part2/Area_1/office_1", {"floor_1": 4})
+    with pytest.raises(InputError, match="two folders hold Area_1/office_1"):
+        S3disReader(str(tmp_path)).scenes()
+
+
+def test_endings_in_capitals_are_read(tmp_path: Path) -> None:
+    s3dis_room(tmp_path / "Area_1/office_1", {"floor_1": 4, "chair_1": 3})
+    folder = tmp_path / "Area_1/office_1/Annotations"
+    (folder / "chair_1.txt").rename(folder / "chair_1.TXT")
+    (folder / "more").mkdir()
+    scene, defects = S3disReader(str(tmp_path)).read("Area_1/office_1")
+    assert len(scene) == 7
+    assert ["more" in str(d) for d in defects] == [True]
+
+
+def test_a_stray_does_not_move_the_room_that_is_turned(tmp_path: Path) -> None:
+    rows = s3dis_room(tmp_path / "Area_2/WC_1", {"floor_1": 40}, ORIGINAL)["floor_1"]
+    (tmp_path / "Area_2/Area_2_alignmentAngle.txt").write_text("WC_1 90\n")
+    with open(tmp_path / "Area_2/WC_1/Annotations/floor_1.txt", "a") as stream:
+        stream.write("100000000 0 0 1 2 3\n")
+    scene, defects = S3disReader(str(tmp_path)).read("Area_2/WC_1")
+    centre = (rows[:, :3].max(axis=0) + rows[:, :3].min(axis=0)) / 2
+    turned = np.stack([rows[:, 1] - centre[1] + centre[0], centre[0] - rows[:, 0] + centre[1], rows[:, 2]], axis=1)
+    np.testing.assert_allclose(scene.coord[:40] + scene.origin, turned, rtol=0, atol=1e-5)
+    assert "1 of 41 points stand over 1000 m apart" in str(defects[0])
+
+
+@pytest.mark.parametrize("angle", ["nan", "inf", "x"])
+def test_an_angle_that_is_no_number(tmp_path: Path, angle: str) -> None:
+    s3dis_room(tmp_path / "Area_2/WC_1", {"floor_1": 4})
+    (tmp_path / "Area_2/Area_2_alignmentAngle.txt").write_text(f"WC_1 {angle}\n")
+    with pytest.raises(InputError, match=f"the angle of WC_1 is '{angle}'; write degrees"):
+        S3disReader(str(tmp_path)).read("Area_2/WC_1")
+
+
 def test_wrong_folders_and_settings(tmp_path: Path) -> None:
     assert not is_s3dis(str(tmp_path))
     with pytest.raises(InputError, match="no Area_<n> folder"):

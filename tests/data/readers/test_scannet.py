@@ -107,6 +107,10 @@ def test_splits_by_folder_and_by_list(root: Path) -> None:
     [
         ("_vh_clean_2.0.010000.segs.json", json.dumps({"segIndices": [1, 2]}), "2 segments for 5 vertices"),
         ("_vh_clean_2.0.010000.segs.json", "{}", "no list segIndices"),
+        ("_vh_clean_2.0.010000.segs.json", "[]", "no list segIndices"),
+        ("_vh_clean_2.0.010000.segs.json", json.dumps({"segIndices": [1.5] * 5}), "no list segIndices"),
+        ("_vh_clean_2.0.010000.segs.json", json.dumps({"segIndices": ["1"] * 5}), "no list segIndices"),
+        ("_vh_clean_2.0.010000.segs.json", "[" * 100_000, "segs.json: not a readable JSON file"),
         (".aggregation.json", "{}", "no segGroups"),
         ("_vh_clean_2.ply", "ply\n", "not a readable PLY"),
     ],
@@ -127,6 +131,37 @@ def test_other_vertex_counts_and_absent_meshes(root: Path) -> None:
         ScannetReader(str(root)).read("train/scene0000_00")
     with pytest.raises(InputError, match=r"vh_clean_2\.ply: no such file"):
         ScannetReader(str(root)).read("train/scene0001_00")
+
+
+def test_links_and_folders_that_are_not_used(root: Path) -> None:
+    scannet_scene(root / "disk/scene0005_00")
+    (root / "scans/scene0005_00").symlink_to(root / "disk/scene0005_00")
+    (root / "scans/scene0006_00").symlink_to("/nowhere")
+    scannet_scene(root / "scans/scene0007_00_copy")
+    reader = ScannetReader(str(root))
+    assert [name for name in reader.scenes() if "train" in name] == [f"train/scene000{i}_00" for i in (0, 1, 5)]
+    assert reader.read("train/scene0005_00")[0].labels_from == "labels.ply"
+    told = "\n".join(map(str, reader.remarks()))
+    assert "scene0006_00: a link to /nowhere, which is not there; not used" in told
+    assert "1 folders of meshes, scene0007_00_copy first, are not called sceneNNNN_NN; not used" in told
+    scannet_scene(root / "scene0001_00")
+    with pytest.raises(InputError, match=r"scene0001_00: .*scans/scene0001_00 is the same scene; remove one"):
+        ScannetReader(str(root)).scenes()
+
+
+@pytest.mark.parametrize("matrix", ["nan " * 16, "2 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1", "0 " * 16])
+def test_an_alignment_that_is_no_rotation(root: Path, matrix: str) -> None:
+    (root / "scans/scene0000_00/scene0000_00.txt").write_text(f"axisAlignment = {matrix}\n")
+    with pytest.raises(InputError, match="axisAlignment is no rotation and shift"):
+        ScannetReader(str(root), align=True).read("train/scene0000_00")
+
+
+@pytest.mark.parametrize("text", ["raw_category\tnyu40id\nchair\tx\n", "a\x00b", '"' + "x" * 200_000, "raw_category\n"])
+def test_a_damaged_table_of_categories(root: Path, text: str) -> None:
+    (root / "scans/scene0000_00/scene0000_00_vh_clean_2.labels.ply").unlink()
+    (root / "scannetv2-labels.combined.tsv").write_text(text)
+    with pytest.raises(InputError, match=r"combined\.tsv: no columns raw_category and nyu40id"):
+        ScannetReader(str(root)).read("train/scene0000_00")
 
 
 def test_every_nyu40_id() -> None:

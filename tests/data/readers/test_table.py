@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcseg.data.points import usable
 from pcseg.data.readers.table import read_table
 from pcseg.errors import InputError
 from tests.data.raw import ALIGNED, ORIGINAL, object_lines
 
 
 def plausible(rows: np.ndarray) -> np.ndarray:
-    return np.isfinite(rows).all(axis=1) & (rows[:, 3:] >= 0).all(axis=1) & (rows[:, 3:] <= 255).all(axis=1)
+    return usable(rows[:, :3]) & (rows[:, 3:] >= 0).all(axis=1) & (rows[:, 3:] <= 255).all(axis=1)
 
 
 @pytest.mark.parametrize("style", [ALIGNED, ORIGINAL])
@@ -43,6 +44,10 @@ def test_clean_text_is_read_exactly_and_fast(
         (b"1 2 3 4 5 21\x1d1.000000", [1, 2, 3, 4, 5, 211], "left out"),
         (b"1 2 3 4 5 \xff6", [1, 2, 3, 4, 5, 6], "left out"),
         (b"1\x0b2 2 3 4 5 6", [12, 2, 3, 4, 5, 6], "left out"),
+        (b"1 2 3 185\xa0187 175", [1, 2, 3, 185, 187, 175], "read as a blank"),  # a blank to Python, not to the file
+        (b"1\x0c2 3 4 5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
+        (b"1 2 3 4\x1f5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
+        (b"1 2\r3 4 5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
         # damage that nothing mends
         (b"1 2 3 4 5", None, "dropped"),
         (b"1 2 3 4 5 6 7", None, "dropped"),
@@ -51,6 +56,11 @@ def test_clean_text_is_read_exactly_and_fast(
         (b"1 2 nan 4 5 6", None, "dropped"),
         (b"1 2 inf 4 5 6", None, "dropped"),
         (b"\x00\x00\x00\x00", None, "dropped"),
+        (b"1_0 2 3 4 5 6", None, "dropped"),
+        (b"-nan(ind) 2 3 4 5 6", None, "dropped"),
+        (b"1.#QNAN 2 3 4 5 6", None, "dropped"),
+        (b"NA 2 3 4 5 6", None, "dropped"),
+        (b"1e300 2 3 4 5 6", None, "dropped"),
     ],
 )
 @pytest.mark.parametrize("at", [0, 7, 20])
