@@ -89,7 +89,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 
     Raises InputError where a weight is NaN or infinite, and leaves the old file.
     """
-    _check_finite(model.network.state_dict(), path)
+    _check_values(model.network.state_dict(), path)
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
         "classes": {"names": model.classes.names, "colors": model.classes.colors, "codes": model.classes.codes},
@@ -121,7 +121,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
     tensors, header = read_tensors(path, "model", fits)
     spec, about = _described(header, {}, path)
-    _check_finite(tensors, path)
+    _check_values(tensors, path)
     network = spec.build()
     restore(network, tensors, path)
     outputs, inputs = (spec.arguments.get(name) for name in ("n_classes", "in_channels"))
@@ -218,11 +218,14 @@ def _check_shapes(module: nn.Module, shapes: Shapes, path: str | os.PathLike[str
             raise InputError(f"{path}: weight {shown} is {here}, the network has {wanted}; use the matching checkpoint")
 
 
-def _check_finite(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+def _check_values(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     for name, tensor in tensors.items():
-        if not tensor.is_floating_point() or torch.isfinite(tensor.float().sum()):  # one pass; a sum may also overflow
+        if not tensor.is_floating_point():
             continue
-        if not torch.isfinite(tensor.float()).all():
+        values = tensor.float()
+        if not torch.isfinite(values.sum()) and not torch.isfinite(values).all():  # of finite ones a sum may overflow
             raise InputError(
                 f"{path}: weight {name} holds NaN or infinite numbers; use a checkpoint of an earlier step"
             )
+        if name.endswith("running_var") and (values < 0).any():
+            raise InputError(f"{path}: weight {name} holds variances below 0; it is damaged, copy it again")

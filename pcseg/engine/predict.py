@@ -143,6 +143,8 @@ class Predictor:
             elements = Method(self.model.network).predict(collate([sample]).to(self.device))
             total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[core]]
         confidence, labels = (total / self.votes).max(dim=1)
+        if not torch.isfinite(confidence).all():
+            raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
     def _points(self, tile: Tile, scan: Scan) -> Points:

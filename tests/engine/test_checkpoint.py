@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -27,6 +28,7 @@ from pcseg.engine.checkpoint import (
     save_model,
     write_tensors,
 )
+from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.labels import Classes
 
@@ -326,6 +328,23 @@ def test_weights_that_are_no_numbers_are_refused_by_name(checkpoint, value):
         tensors[name].view(-1)[-1] = value
         safetensors.torch.save_file(tensors, checkpoint.with_name("nan.safetensors"), metadata)
         assert f"weight {name} holds NaN or infinite numbers" in refused(checkpoint.with_name("nan.safetensors"))
+
+
+def test_weights_that_cannot_be_or_give_no_scores_are_refused(checkpoint):
+    with safetensors.safe_open(checkpoint, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = safetensors.torch.load_file(checkpoint)
+    tensors["stem.norm.running_var"][3] = -1.0
+    safetensors.torch.save_file(tensors, checkpoint, metadata)
+    assert "weight stem.norm.running_var holds variances below 0" in refused(checkpoint)
+    tensors["stem.norm.running_var"][3] = 1.0
+    tensors["stem.conv.weight"][:] = 1e38
+    tensors["stem.norm.weight"][:] = 1e38
+    safetensors.torch.save_file(tensors, checkpoint, metadata)
+    predictor = Predictor(load_model(checkpoint))
+    points = np.random.default_rng(0).random((50, 3))
+    with pytest.raises(InputError, match="its network gives scores that are no numbers"):
+        predictor.predict(points, np.full((50, 3), 255, dtype=np.uint8))
 
 
 def test_weights_that_are_no_numbers_are_not_written(checkpoint):
