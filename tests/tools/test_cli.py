@@ -1,14 +1,23 @@
-"""The argument parser the tools share: values arrive typed, mistakes leave in one line with exit code 2."""
+"""What the tools share: help, mistakes in one line with exit code 2, of several processes too, and outputs that can be."""
 
 from __future__ import annotations
 
+import ast
+import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools"
+sys.path.insert(0, str(TOOLS))
+
+from _cli import check_output, guard, printable  # noqa: E402
+from pcseg.errors import InputError  # noqa: E402
+
 PROGRAM = """
 import sys
 sys.path.insert(0, {tools!r})
@@ -32,9 +41,15 @@ run(main, Options)
 """
 
 
-def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+def call(*arguments: str | bytes, **variables: str) -> subprocess.CompletedProcess[str]:
     program = PROGRAM.format(tools=str(TOOLS))
-    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_values_arrive_typed_and_defaults_hold() -> None:
@@ -58,11 +73,116 @@ def test_help_names_every_argument() -> None:
         (("input=x", "tims=3"), "tims=3"),
         (("x",), "'x'"),
         (("input=x", "times=-1"), "times=-1"),
+        (("input=x", "times=a\nb\x1b[2J"), r"\x1b[2J"),
+        (("input=x", "times=" + "x" * 100_000), "whole number"),
+        ((b"input=x", b"times=\xff"), r"\udcff"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str | bytes, ...], named: str) -> None:
     done = call(*arguments)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert named in done.stderr
     assert done.stderr.startswith("error: ")
+
+
+def test_names_that_cannot_be_printed_are_printed_as_escapes() -> None:
+    done = call(b"input=\xff\xc3\xa9", "times=2", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout.split()[0]) == (0, r"\udcff\xe9")
+    assert printable("über 1\n2\t\x1b") == r"über 1\n2\t\x1b"
+
+
+def program(rank: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM.format(tools=str(TOOLS)), "input=x", "times=-1"]
+    variables = {"RANK": rank, "WORLD_SIZE": "2"}
+    return subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True)
+
+
+def test_of_several_processes_the_first_tells_what_all_find_wrong() -> None:
+    processes = [program("0"), program("1")]
+    (_, first), code = processes[0].communicate(timeout=60), processes[0].returncode
+    assert (first, code) == ("error: times=-1: must not be negative\n", 2)
+    assert processes[1].poll() is None
+    processes[1].terminate()  # as torchrun does
+    assert processes[1].communicate(timeout=60)[1] == ""
+
+
+def test_of_several_processes_one_alone_tells_what_it_finds_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)  # not ended meanwhile
+    monkeypatch.setenv("RANK", "1")
+
+    def fail() -> None:
+        raise InputError("labels: are of other classes")
+
+    with pytest.raises(SystemExit) as left:
+        guard(fail)
+    assert (left.value.code, capsys.readouterr().err) == (2, "error: labels: are of other classes\n")
+    assert waits == [10]
+
+
+def test_torchrun_shows_an_error_once(tmp_path: Path) -> None:
+    (tmp_path / "tool.py").write_text(PROGRAM.format(tools=str(TOOLS)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3", "--standalone", "--no-python"]
+    command += [sys.executable, str(tmp_path / "tool.py"), "input=x", "times=-1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.count("must not be negative") == 1
+    assert "error: times=-1: must not be negative\n" in done.stderr
+    assert str(tmp_path) not in "".join(re.findall(r'File ".*"', done.stderr)), "a traceback of the tool"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "file").touch()
+    return tmp_path / "file"
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize("name", ["new", "a/b/c", "data #2", "2024_01_15/001", "x" * 200, "ü/*", "."])
+def test_an_output_that_can_be_is_left_alone(name: str, folder: bool, tmp_path: Path) -> None:
+    if name == "." and not folder:
+        return
+    check_output(str(tmp_path / name), folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_an_output_that_cannot_be_is_refused(folder: bool, file: Path) -> None:
+    wrong = {
+        "": "is empty",
+        f"{file}/x": "is a file and no folder",
+        f"{file}/x/y": "is a file and no folder",
+        f"{file}{'x' * 250}": "File name too long",
+        f"{file.parent}/{'y' * 300}/z": "File name too long",
+    }
+    wrong |= {str(file): "is a file and no folder"} if folder else {str(file.parent): "is a folder"}
+    if sys.platform == "linux":
+        wrong |= {"/proc/x/y": "cannot write in /proc", "/sys/x": "cannot write in /sys"}
+    for output, words in wrong.items():
+        with pytest.raises(InputError, match=re.escape(words)):
+            check_output(output, folder)
+    with pytest.raises(InputError, match=r"^json=: is empty"):
+        check_output("", folder, "json")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_place_of_others_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    for output in ("x", "x/y"):
+        with pytest.raises(InputError, match="Permission denied"):
+            check_output(str(tmp_path / output), folder=True)
+
+
+@pytest.mark.parametrize("tool", [path.stem for path in TOOLS.glob("[a-z]*.py")])
+def test_every_tool_loads_pcseg_before_torch(tool: str) -> None:
+    """Torch reads the environment as it is loaded, so what pcseg chooses there must come first."""
+    body = ast.parse((TOOLS / f"{tool}.py").read_text()).body
+    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
+    roots = [name.partition(".")[0] for name in names]
+    first = min(roots.index(name) for name in ("pcseg", "_cli", "_hydra") if name in roots)
+    assert not {"torch", "lightning_fabric", "safetensors"} & set(roots[:first])
+    assert not [root for root in roots[:first] if root.startswith("_") and root not in ("__future__", "_schema")]
