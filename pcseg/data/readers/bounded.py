@@ -58,37 +58,37 @@ def pieces(
     if sys.platform == "win32" or not sys.executable:
         yield from _here(path, kind, reader, request)
         return
-    child = _idle.pop() if _idle else _Child()
-    if child.process.poll() is not None:
-        child.end()
-        child = _Child()
+    child = _take()
+    ended = error = ""
     try:
         child.send({"reader": str(reader), "request": request, "memory": memory, "seconds": seconds})
-        while True:
+        while not ended:
             described, buffers = child.receive(memory)
-            if "error" in described:
-                raise InputError(_unreadable(path, kind, described["error"]))
-            if "end" in described:
-                break
-            yield described, buffers
-    except (EOFError, BrokenPipeError, json.JSONDecodeError) as error:
-        raise InputError(_unreadable(path, kind, child.died(memory, seconds))) from error
+            ended, error = described.get("ended", ""), described.get("error", "")
+            if not ended:
+                yield described, buffers
+    except (EOFError, BrokenPipeError, json.JSONDecodeError) as broken:
+        raise InputError(_unreadable(path, kind, child.died(memory, seconds))) from broken
     except BaseException:
         child.end()
         raise
-    _idle.append(child)
-    for spare in _idle[1:]:
-        _idle.remove(spare)
-        spare.end()
+    if _idle or ended == "for good":
+        child.end()
+    else:
+        _idle.append(child)
+    if error:
+        raise InputError(_unreadable(path, kind, error))
 
 
 class _Child:
     """A process that waits for requests on its standard input; see bounded_child.py."""
 
     def __init__(self) -> None:
-        self.messages = tempfile.TemporaryFile()  # panics of Rust and the like, which are not for the user's terminal
+        # panics of Rust and the like, which are not for the user's terminal
+        self.messages = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(_CHILD), json.dumps(sys.path), str(os.getpid())],
+            [sys.executable, "-c", _START, str(_CHILD), json.dumps([str(path) for path in sys.path]), str(os.getpid())],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy would start as many as there are cores
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.messages, bufsize=0,
         )  # fmt: skip
         if sys.platform == "linux":
@@ -145,6 +145,18 @@ class _Child:
         self.process.wait()
 
 
+def _take() -> _Child:
+    """An idle process that lives, or a new one."""
+    while True:
+        try:
+            child = _idle.pop()
+        except IndexError:
+            return _Child()
+        if child.process.poll() is None:
+            return child
+        child.end()
+
+
 def _here(path: Path, kind: str, reader: Path, request: dict[str, Any]) -> Iterator[Piece]:
     try:
         for described, buffers in runpy.run_path(str(reader))["read"](request):
@@ -156,7 +168,7 @@ def _here(path: Path, kind: str, reader: Path, request: dict[str, Any]) -> Itera
 
 
 def _unreadable(path: Path, kind: str, why: str) -> str:
-    why = " ".join(cut(why, 300).split()).rstrip(".;")
+    why = " ".join(cut(why.strip().partition("\n")[0], 300).split()).rstrip(".;")
     return f"{path}: not a readable {kind} file ({why}); it is damaged or cut off, copy or export it again"
 
 

@@ -34,10 +34,12 @@ def serve() -> None:
         message = json.loads(source.read(*struct.unpack("<I", head)))
         os.ftruncate(2, 0)
         try:
-            _bound(message["memory"])
             name = message["reader"]
             if name not in readers:
+                _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+                resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # what it imports does not count
                 readers[name] = runpy.run_path(name)["read"]
+            _bound(message["memory"])
             found = iter(readers[name](message["request"]))
             while True:
                 signal.setitimer(signal.ITIMER_REAL, message["seconds"])
@@ -46,15 +48,17 @@ def serve() -> None:
                 if piece is None:
                     break
                 _send(sink, *piece)
-            _send(sink, {"end": True}, [])
+            _send(sink, {"ended": "well"}, [])
         except BrokenPipeError:
             return
         except BaseException as error:  # panics of Rust are no Exception
             signal.setitimer(signal.ITIMER_REAL, 0)
             text = "it asks for too much memory" if isinstance(error, MemoryError) else str(error)
-            _send(sink, {"error": text or type(error).__name__}, [])
-            if not isinstance(error, Exception):
-                return  # what a panic leaves behind is not to be trusted
+            healthy = isinstance(error, Exception)  # what a panic leaves behind is not to be trusted
+            ended = "badly" if healthy else "for good"
+            _send(sink, {"ended": ended, "error": text or type(error).__name__}, [])
+            if not healthy:
+                return
 
 
 def _send(sink: int, described: dict[str, Any], buffers: list[Any]) -> None:

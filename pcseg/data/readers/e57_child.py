@@ -63,11 +63,11 @@ def _scan(file: Any, scan: Any, index: int, size: int) -> Iterator[tuple[dict[st
     yield described, []
     if not count or not described["fields"]:
         return
-    width = sum(np.dtype(kind).itemsize for _, kind in described["fields"])
+    width = 8 * len(described["fields"])
     rows = min(count, max(1, BYTES // width))
     buffers = libe57.VectorSourceDestBuffer()
     for name, kind in described["fields"]:
-        arrays[name] = np.empty(rows, kind)
+        arrays[name] = np.empty(rows, "q" if kind in ("i4", "i8") else kind)  # pye57 takes no int32
         buffers.append(libe57.SourceDestBuffer(file, name, arrays[name], rows, True, True))
     reader = points.reader(buffers)
     left = count
@@ -76,7 +76,7 @@ def _scan(file: Any, scan: Any, index: int, size: int) -> Iterator[tuple[dict[st
         if not got:
             raise ValueError(f"scan {index} holds {count - left} points, but says {count}")
         left -= got
-        yield {}, [values[:got] for values in arrays.values()]
+        yield {}, [arrays[name][:got].astype(kind, copy=False) for name, kind in described["fields"]]
     reader.close()
 
 

@@ -95,11 +95,12 @@ def _changed(
 
 def _write_head(stream: IO[bytes], file: LasFile, kind: int, width: int, extras: list[Extra], laszip: bytes) -> int:
     """Write the header and the records before the points; returns where the points start."""
-    records = []
     with open(file.path, "rb") as original:
-        for record in file.records:
-            if record.user not in ("copc", "laszip encoded") and not record.is_description:
-                records.append(record.head + record.body(original))
+        records = [
+            record.head + record.body(original)
+            for record in file.records
+            if record.user not in ("copc", "laszip encoded") and not record.is_description
+        ]
     described = b"".join(describe(extra) for extra in extras)
     most = 65535 // 192 * 192
     records += [_record("LASF_Spec", 4, described[at : at + most]) for at in range(0, len(described), most)]

@@ -69,6 +69,15 @@ def edited(path: Path, *changes: tuple[int, str, object]) -> Path:
     return path
 
 
+def said(path: Path) -> str:
+    """What reading a file is refused with, or nothing."""
+    try:
+        read_las(path)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def compare(path: Path, given: laspy.LasData) -> None:
     """What is read is what laspy reads, every column of it."""
     cloud = read_las(path)
@@ -130,7 +139,7 @@ def test_every_column_is_read_and_copied(
     np.testing.assert_array_equal(found["label"], labels)
     np.testing.assert_array_equal(found["confidence"], confidence)
     assert (found.header.point_format.id, str(found.header.version)) == (kind[0], max(kind[1], "1.2"))
-    assert not [d for d in read_header(copy).defects]
+    assert not read_header(copy).defects
 
 
 def test_a_laz_of_many_chunks(tmp_path: Path) -> None:
@@ -276,7 +285,7 @@ def test_classes_beyond_the_bits_of_old_formats_are_refused(tmp_path: Path) -> N
     np.testing.assert_array_equal(laspy.read(tmp_path / "b.las").classification, classes)
     with (
         open(tmp_path / "b.las", "w+b") as stream,
-        pytest.raises(InputError, match="classification 51, but .* 0 to 31"),
+        pytest.raises(InputError, match=r"classification 51, but .* 0 to 31"),
     ):
         copy_las(stream, tmp_path / "a.las", tmp_path / "b.las", {"label": classes, "classification": classes + 32})
 
@@ -449,11 +458,9 @@ def test_damaged_laz_costs_one_line(tmp_path: Path, capfd: pytest.CaptureFixture
         if turn % 7 == 0:
             damaged = damaged[: rng.integers(0, len(damaged))]
         (tmp_path / "a.laz").write_bytes(damaged)
-        try:
-            read_las(tmp_path / "a.laz")
-        except InputError as error:
-            assert str(error).startswith(f"{tmp_path / 'a.laz'}: ")
-            assert "\n" not in str(error)
-            refused += 1
+        message = said(tmp_path / "a.laz")
+        assert not message or message.startswith(f"{tmp_path / 'a.laz'}: ")
+        assert "\n" not in message
+        refused += bool(message)
     assert refused > 20
     assert capfd.readouterr() == ("", "")
