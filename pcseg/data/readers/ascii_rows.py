@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -52,6 +53,16 @@ def read_rows(
     if done < rows:
         raise _too_few(where, rows, done)
     return columns, start
+
+
+def start_of_data(head: bytes) -> int:
+    """Where the data begin of a file whose header is ``head``, up to the line end of its last line.
+
+    Where lines end in a carriage return alone, a newline after the last is the first byte of the data.
+    """
+    style = re.search(rb"\r\n|\n|\r", head)
+    alone = style is not None and style[0] == b"\r"
+    return len(head) - 1 if alone and head.endswith(b"\r\n") else len(head)
 
 
 def newlines(text: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pcseg.data.readers.ascii_rows import start_of_data
 from pcseg.data.readers.contract import Defect
 from pcseg.errors import InputError, cut
 
@@ -72,7 +73,7 @@ def read_header(content: np.ndarray, path: Path) -> Header:
         found = f"VIEWPOINT {cut(' '.join(rows['VIEWPOINT'][1]), 60)}, where the sensor was"
         defects.append(Defect(str(path), rows["VIEWPOINT"][0], found, "the points stay as they are, as in PCL"))
     lines = len(re.findall(rb"\r\n|\n|\r", head))
-    return Header(fields, points, encoding, end.end(), lines, tuple(defects))
+    return Header(fields, points, encoding, start_of_data(head), lines, tuple(defects))
 
 
 def _fields(rows: dict[str, tuple[int, list[str]]], text: bool, path: Path, defects: list[Defect]) -> tuple[Field, ...]:

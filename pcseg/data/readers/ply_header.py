@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pcseg.data.readers.ascii_rows import start_of_data
 from pcseg.data.readers.contract import Defect
 from pcseg.errors import InputError, cut
 
@@ -83,10 +84,7 @@ def read_header(content: np.ndarray, path: Path) -> Header:
         raise InputError(f"{path}: begins with {cut(first.decode('latin1'), 40)!r}, not with 'ply'; it is no PLY file")
     if end is None:
         raise InputError(f"{path}: not a readable PLY file (no line 'end_header'); it is cut off, copy it again")
-    start = end.end()
-    style = re.search(rb"\r\n|\n|\r", head)
-    if end[1] == b"\r\n" and style is not None and style[0] == b"\r":
-        start -= 1  # lines end in a carriage return alone: the newline is a byte of the data
+    start = start_of_data(head)
     try:
         text = head[skip : end.start()].decode("utf-8")
     except UnicodeDecodeError:

@@ -174,8 +174,9 @@ def test_what_is_read_is_what_was_written(
 ) -> None:
     path = tmp_path_factory.mktemp("a") / "a.pcd"
     packed = next((n for n in columns if n.lower() in ("rgb", "rgba")), None)
-    if packed and packed_as == "bits":  # a float cannot hold all bits of an alpha of 127 or 255 in text
-        columns[packed] &= 0x00FFFFFF
+    if packed and packed_as != "U" and (packed_as == "bits" or data != "ascii"):
+        columns[packed] &= 0x00FFFFFF  # of other alphas than 0 and 255 the bits may be those of an ordinary float
+        columns[packed] |= np.uint32(0xFF000000 if data != "ascii" and packed == "RGBA" else 0)
     path.write_bytes(encoded(columns, data, end, blank, packed_as))
     found = read_cloud(path)
     for i, axis in enumerate("xyz"):
