@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def read_scannet_lists(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     kinds = [type(np.dtype(kind)) for kind in ("int32", "int64")]
     try:
         check_stored(path)
-        with torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, *kinds]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([*allowed, np.ndarray, np.dtype, *kinds]):
+            warnings.simplefilter("ignore")  # what torch has to say about a damaged file is said in one line below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; download it with ScanNet's --data_efficient option") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def read_minkowski(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
         check_stored(path)
-        with torch.serialization.safe_globals([*numbers, *names]):  # type: ignore[list-item]
+        with warnings.catch_warnings(), torch.serialization.safe_globals([*numbers, *names]):  # type: ignore[list-item]
+            warnings.simplefilter("ignore")  # what torch has to say about a damaged file is said in one line below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle or torch
         raise InputError(
