@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from _cli import check_output
 from _hydra import job_folder, run
 from _schema import setting, training_splits
 from pcseg import threads
+from pcseg.data.features import Features
 from pcseg.data.scene import Scene, list_scenes
 from pcseg.engine.checkpoint import Model, load_model
-from pcseg.engine.evaluate import evaluate
+from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.predict import Predictor, choose_device
 from pcseg.engine.report import metrics, number
 from pcseg.engine.submission import write_scannet, zip_folder
@@ -66,6 +68,7 @@ def main(config: Evaluate) -> None:
     if config.threads is not None:
         threads.set_threads(config.threads)
     output = job_folder(config.output)
+    check_output(str(output), folder=True)
     device = choose_device(config.device)
     paths = config.checkpoint if isinstance(config.checkpoint, list) else [config.checkpoint]
     if not paths or not all(isinstance(path, str) for path in paths):
@@ -74,19 +77,20 @@ def main(config: Evaluate) -> None:
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)
-    try:
-        output.mkdir(parents=True, exist_ok=True)  # told before the work is done, not after
-    except OSError as error:
-        raise InputError(f"output={output}: cannot be made ({error.strerror}); choose another place") from error
     print(threads.summary())
-    total, scores, scenes = ConfusionMatrix(len(models[0].classes)), {}, 0
-    for path, model, names in zip(paths, models, splits, strict=True):
-        folders = list_scenes(config.data.root or trained_on(model, path, "root"), names)
+    folders = [
+        list_scenes(config.data.root or root_of(model, path), names)
+        for path, model, names in zip(paths, models, splits, strict=True)
+    ]
+    for model, scenes in zip(models, folders, strict=True):
+        check_scenes(scenes, model.classes, Features(model.features))
+    total, scores = ConfusionMatrix(len(models[0].classes)), {}
+    for path, model, scenes in zip(paths, models, folders, strict=True):
         predictor = Predictor(model, device, config.votes, config.max_voxels)
-        matrix = evaluate(predictor, folders, keep=partial(keep, config, output, model.classes))
-        total, scenes = total + matrix, scenes + len(folders)
+        matrix = evaluate(predictor, scenes, keep=partial(keep, config, output, model.classes))
+        total += matrix
         scores[str(path)] = number(matrix.miou)
-    protocol = f"{scenes} scenes of {', '.join(chain(*splits))}; {predictor.protocol()}"
+    protocol = f"{sum(map(len, folders))} scenes of {', '.join(chain(*splits))}; {predictor.protocol()}"
     protocol += f"; TRAINED on {', '.join(seen)}" if seen else ""
     print(f"{total.table(models[0].classes.names)}\n{protocol}")
     figures = metrics(total, models[0].classes, protocol, time.monotonic() - started)
@@ -110,6 +114,17 @@ def trained_on(model: Model, path: str, key: str) -> Any:
         return model.record["config"]["data"][key]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
+
+
+def root_of(model: Model, path: str) -> str:
+    """The folder of the scenes that a checkpoint was trained on, which may be relative to where that was done."""
+    root = str(trained_on(model, path, "root"))
+    if not Path(root).is_dir():
+        here = "" if Path(root).is_absolute() else f" in {Path.cwd()}"
+        raise InputError(
+            f"{path}: was trained on {root}, which is no folder{here}; say where its scenes are: data.root=..."
+        )
+    return root
 
 
 def seen_in_training(
@@ -157,8 +172,14 @@ def keep(
 ) -> None:
     """Save what was asked for of one scene."""
     if config.predictions:
-        with atomic_path(output / "predictions" / f"{scene.name}.npy") as temporary, open(temporary, "wb") as stream:
-            np.save(stream, labels.astype(np.int16))
+        path, wanted = output / "predictions" / f"{scene.name}.npy", labels.astype(np.int16)
+
+        def check(written: Path) -> None:
+            if not np.array_equal(np.load(written), wanted):
+                raise ValueError("it holds other labels")
+
+        with atomic_path(path, check) as temporary, open(temporary, "wb") as stream:
+            np.save(stream, wanted)
     if config.submission:
         write_scannet(output / "submission", scene.name.rpartition("/")[2], labels, classes)
 

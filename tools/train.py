@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pcseg  # before torch: it chooses how the threads wait
+from _cli import check_output  # before torch: pcseg chooses how the threads wait
 
 # isort: split
 
-import dataclasses
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -21,23 +19,26 @@ from lightning_fabric.strategies import DDPStrategy
 from omegaconf import OmegaConf
 
 from _hydra import build, job_folder, run
-from _schema import VOLATILE, Train, training_splits
+from _resume import check_folder, check_labels, record_of, start_over
+from _schema import Train, training_splits
 from pcseg import threads
-from pcseg.data.dataset import TrainDataset, loader
+from pcseg.data.dataset import TrainDataset
 from pcseg.data.features import Features
+from pcseg.data.loading import loader
 from pcseg.data.readers import choose_classes
 from pcseg.data.samplers import PairSampler, RandomSampler
 from pcseg.data.scene import list_scenes
 from pcseg.data.transforms import Compose
 from pcseg.data.weak_labels import WeakLabels
-from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
-from pcseg.engine.evaluate import evaluate
+from pcseg.engine.checkpoint import Model, NetworkSpec
+from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import Predictor, choose_device
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
 from pcseg.engine.train import Stage, derive, train
+from pcseg.engine.weights import start_from
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.labels import Classes
@@ -50,6 +51,7 @@ def main(config: Train) -> None:
     if config.threads is not None:
         threads.set_threads(config.threads)
     output = job_folder(config.output)
+    check_output(str(output), folder=True)
     check_folder(config, output)
     fabric = make_fabric(config)
     train_in(output, config, fabric)
@@ -62,7 +64,10 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
     classes = choose_classes(config.data.classes, list_scenes(config.data.root, splits_of(config))[0])
     dataset = make_dataset(config, classes)
     spent = budget(dataset)
-    model = make_model(config, classes, dataset.features, spent)
+    check_scenes(test, classes, dataset.features)
+    model = make_model(config, classes, dataset, spent)
+    begun = config.resume and (output / "resume.safetensors").exists()
+    taken = start_from(model, config.weights) if config.weights and not begun else []
     stages = [make_stage(config, name, i, dataset, fabric) for i, name in enumerate(config.stages)]
     if config.resume:
         check_labels(output, spent)
@@ -79,6 +84,8 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
     folder.log(
         dataset.labels.summary() if dataset.labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}"
     )
+    for line in taken:
+        folder.log(line)
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in stages))
     folder.log(f"evaluation: {protocol}")
     folder.log(threads.summary())
@@ -99,51 +106,6 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
         score = f"mIoU {100 * outcome.matrix.miou:.2f} %" if scored else "nothing to score on (no labels in data.test),"
         folder.log(f"{score} after {outcome.seconds:.0f} s; written to {output}")
     folder.close()
-
-
-def check_folder(config: Train, output: Path) -> None:
-    """Neither start over where a run stands, nor resume one that was another."""
-    state = output / "resume.safetensors"
-    if not state.exists():
-        return
-    if config.overwrite and not config.resume:
-        return
-    if not config.resume:
-        raise InputError(
-            f"output={output}: holds a run; go on with resume=true, start over with overwrite=true, or move"
-        )
-    before = flat(read_tensors(state, "state")[1]["record"].get("config", {}))
-    now = flat(record_of(config)["config"])
-    for key in sorted(before.keys() | now.keys()):
-        if not {key, key.partition(".")[0]} & set(VOLATILE) and before.get(key) != now.get(key):
-            raise InputError(f"resume: {key} is {now.get(key)}, but the run in {output} has {before.get(key)}")
-
-
-def check_labels(output: Path, spent: dict[str, Any]) -> None:
-    """See that a run is resumed on the labels that it began with, whatever their file is called."""
-    state = output / "resume.safetensors"
-    before = read_tensors(state, "state")[1]["record"]["labels"] if state.exists() else spent
-    if before["sha256"] != spent["sha256"]:
-        raise InputError(
-            f"resume: the labels have sha256 {spent['sha256'][:12]}, those of the run in {output} {before['sha256'][:12]}; "
-            "give the label file it began with"
-        )
-
-
-def start_over(output: Path) -> None:
-    """Remove what an earlier run left in ``output``."""
-    for name in ("resume", "last", "best"):
-        (output / f"{name}.safetensors").unlink(missing_ok=True)
-    for name in ("curve.jsonl", "train.log", "metrics.json"):
-        (output / name).unlink(missing_ok=True)
-    shutil.rmtree(output / "tensorboard", ignore_errors=True)
-
-
-def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    if not isinstance(value, dict):
-        return {path: value}
-    return {k: v for key, part in value.items() for k, v in flat(part, f"{path}.{key}" if path else key).items()}
 
 
 def make_fabric(config: Train) -> lightning_fabric.Fabric:
@@ -205,19 +167,16 @@ def make_dataset(config: Train, classes: Classes) -> TrainDataset:
     )
 
 
-def make_model(config: Train, classes: Classes, features: Features, labels: dict[str, Any]) -> Model:
+def make_model(config: Train, classes: Classes, dataset: TrainDataset, labels: dict[str, Any]) -> Model:
     """A network with fresh weights and the record that its checkpoints carry."""
     arguments = {key: value for key, value in config.network.items() if key != "_target_"}
+    features = dataset.features
     arguments |= {"in_channels": features.width, "n_classes": len(classes)}
     # By its name alone, so that what can be trained can be loaded again.
     spec = NetworkSpec(str(config.network.get("_target_", "")).rpartition(".")[2], arguments)
     torch.manual_seed(config.seed)
-    record = {**record_of(config), "labels": labels, "git": git_hash()}
+    record = {**record_of(config), "labels": labels, "colored": dataset.colored, "git": git_hash()}
     return Model(spec, spec.build(), classes, config.data.voxel_size, features.names, record)
-
-
-def record_of(config: Train) -> dict[str, Any]:
-    return {"config": dataclasses.asdict(config), "pcseg": pcseg.__version__, "torch": torch.__version__}
 
 
 def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabric: lightning_fabric.Fabric) -> Stage:

@@ -1,4 +1,4 @@
-"""Training samples from scene folders and a label budget, and the batches that a sampler asks of them."""
+"""Training samples from scene folders and a label budget."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from pcseg.data.bulk import GAP, bulk
 from pcseg.data.features import Features
 from pcseg.data.points import Points, floor_level, make_points
-from pcseg.data.sample import Sample, collate, make_sample
-from pcseg.data.samplers import Item, StepSampler
+from pcseg.data.sample import Sample, make_sample
+from pcseg.data.samplers import Item
 from pcseg.data.scene import Scene, read_scene
 from pcseg.data.transforms import mix3d
 from pcseg.data.weak_labels import WeakLabels
@@ -74,6 +73,11 @@ class TrainDataset(Dataset[Sample]):
     def names(self) -> list[str]:
         """Names of the scenes, ``split/scene``, in the order of Item.scene."""
         return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+
+    @property
+    def colored(self) -> float:
+        """Share of the scenes that have colours."""
+        return sum((folder / "color.npy").is_file() for folder in self.folders) / len(self.folders)
 
     def __len__(self) -> int:
         return len(self.folders)
@@ -137,22 +141,6 @@ class TrainDataset(Dataset[Sample]):
         if len(self._open) > OPEN_SCENES:
             self._open.popitem(last=False)
         return self._open[index]
-
-
-def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> DataLoader[Any]:
-    """Gives the Batches of ``sampler``, made by ``workers`` processes (0: by this one); they do not depend on how many."""
-    return DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        num_workers=workers,
-        collate_fn=collate,
-        worker_init_fn=_one_thread,
-        multiprocessing_context="fork" if workers else None,
-    )
-
-
-def _one_thread(_: int) -> None:
-    torch.set_num_threads(1)
 
 
 def _nearest(sample: Sample, centre: np.ndarray, count: int | None) -> Sample:

@@ -11,12 +11,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from pcseg.data.features import Features
 from pcseg.data.scene import Scene, read_scene
 from pcseg.engine.predict import Predictor
-from pcseg.labels import IGNORE
+from pcseg.labels import IGNORE, Classes
 from pcseg.metrics import ConfusionMatrix
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
+
+
+def check_scenes(scenes: Sequence[Path], classes: Classes, features: Features) -> None:
+    """Raise InputError, before the work, for the first scene (a folder) that ``evaluate`` would refuse."""
+    for folder in tqdm(scenes, desc="check scenes", unit="scene", leave=False):
+        scene = read_scene(folder, classes, with_labels=True)
+        features.check(scene.name, scene.color is not None, scene.normal is not None)
 
 
 def evaluate(

@@ -34,7 +34,8 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
 def budget(dataset: TrainDataset) -> dict[str, Any]:
     """How many labels a training set has: ``{"count", "fraction", "sha256"}``, of the label file or of all labels.
 
-    Looks at every scene, so that a label file of other clouds is told before training and not in the middle of it.
+    Looks at every scene, so that a label file of other clouds is told before training and not in the middle of it. Raises
+    InputError where there is no label to learn from.
     """
     count, points, digest = 0, 0, hashlib.sha256()
     for folder in tqdm(dataset.folders, desc="check labels", unit="scene", leave=False):
@@ -46,6 +47,13 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
             raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
         count, points = count + int((scene.segment != IGNORE).sum()), points + len(scene)
         digest.update(scene.name.encode() + scene.segment.astype("<i2").tobytes())
+    if dataset.labels is not None:
+        count = int(dataset.labels.counts(dataset.names, dataset.classes).sum())
+    if not count:
+        remedy = (
+            "draw or click others (labels.file=...)" if dataset.labels else "label some, or draw others to train on"
+        )
+        raise InputError(f"labels: 0 points of the {len(dataset)} scenes to train on carry a class; {remedy}")
     if dataset.labels is not None:
         return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
     return {"count": count, "fraction": count / max(points, 1), "sha256": digest.hexdigest()}

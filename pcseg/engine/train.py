@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from pcseg.data.batch import Batch
+from pcseg.data.loading import plain, plain_errors
 from pcseg.engine.checkpoint import Model
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Outcome, Run, Settings, State
@@ -66,7 +67,7 @@ def train(
     for stage in stages:  # made once before the first step: a mistake in the last stage should not wait for its turn
         stage.optimizer(stage.method(model.network).parameters())
     total = sum(stage.steps for stage in stages)
-    with tqdm(total=total, initial=run.step, unit="step", disable=not fabric.is_global_zero) as bar:
+    with tqdm(total=total, initial=run.step, unit="step", disable=not fabric.is_global_zero) as bar, plain_errors():
         first = 0
         for stage in stages:
             last = first + stage.steps
@@ -91,7 +92,7 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
     if state is not None:
         run.restore(state, method, optimizer)
     method.train()
-    batches = _plain_errors(stage.batches(run.step - first))
+    batches = plain(stage.batches(run.step - first))
     while run.step < first + stage.steps:
         fetched = list(islice(batches, settings.accumulate))
         progress = (run.step - first) / stage.steps
@@ -149,15 +150,6 @@ def _clipped(fabric: lightning_fabric.Fabric, method: Any, optimizer: Any, large
     limit = math.inf if largest is None else largest
     norm = fabric.clip_gradients(method, optimizer, max_norm=limit, error_if_nonfinite=False)
     return {} if scaled or norm is None else {"the gradient norm": norm}
-
-
-def _plain_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The same batches. A DataLoader worker wraps an InputError into its own traceback: its last line is the message."""
-    try:
-        yield from batches
-    except InputError as error:
-        message = str(error).strip().splitlines()[-1]
-        raise InputError(message.removeprefix("pcseg.errors.InputError: ")) from error
 
 
 def _checked(losses: dict[str, Tensor], step: int, stage: str) -> dict[str, float]:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from pcseg.data.batch import Batch
-from pcseg.data.dataset import OPEN_SCENES, TrainDataset, loader
+from pcseg.data.dataset import OPEN_SCENES, TrainDataset
 from pcseg.data.draw import draw_points, draw_uniform
 from pcseg.data.features import Features
+from pcseg.data.loading import loader
 from pcseg.data.points import make_points
 from pcseg.data.sample import Sample, collate, make_sample
 from pcseg.data.samplers import Item, PairSampler, RandomSampler, StepSampler
