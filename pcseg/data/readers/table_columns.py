@@ -19,6 +19,9 @@ XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
 UNNAMED_WIDTHS = (3, 4, 6, 7)
 """Numbers of columns that have a convention."""
 
+_SAMPLE = 50_000
+"""Rows, evenly over the table, that tell what columns without names are."""
+
 
 def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False) -> Cloud:
     """The points of a table (P, C) whose columns have ``names``, or are named by convention where these are none.
@@ -50,27 +53,26 @@ def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensi
 def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[tuple[str, ...], list[str]]:
     """Names for the columns of ``rows`` (P, C), and what is in doubt about them."""
     width = rows.shape[1]
+    few = rows[:: max(1, len(rows) // _SAMPLE)]
     if width < 3:
         raise InputError(f"{path}: {width} columns, but x, y and z are needed; check its separators")
     if width == 4:
-        if with_intensity or not _are_labels(rows[:, 3]):
+        if with_intensity or not _are_labels(few[:, 3]):
             return (*XYZ, "intensity"), [] if with_intensity else [
                 "the last of 4 columns holds no labels: taken for intensity"
             ]
-        return (*XYZ, "label"), _doubt(rows[:, 3], width)
-    if width == 6:
-        if _are_colors(rows[:, 3:6]):
-            return (*XYZ, *RGB), []
-        if _are_normals(rows[:, 3:6]):
-            return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
-    if width == 7:
-        if with_intensity or (not _are_colors(rows[:, 3:6]) and _are_colors(rows[:, 4:7])):
-            return (*XYZ, "intensity", *RGB), [] if with_intensity else [
-                "the last 3 of 7 columns are colours, as in Semantic3D"
-            ]
-        if _are_colors(rows[:, 3:6]):
-            last, doubts = _last_of_seven(rows)
-            return (*XYZ, *RGB, last), doubts
+        return (*XYZ, "label"), _doubt(few[:, 3], width)
+    if width == 7 and with_intensity:
+        return (*XYZ, "intensity", *RGB), []
+    if width == 6 and _are_normals(few[:, 3:6]):
+        if np.isin(few[:, 3:6], (0, 1)).all():
+            raise InputError(f"{path}: columns 4 to 6 may be colours or normals; write a first line of column names")
+        return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
+    if width in (6, 7) and _are_colors(few[:, 3:6]):
+        last, doubts = _last_of_seven(rows[:, 6], few) if width == 7 else ((), [])
+        return (*XYZ, *RGB, *last), doubts
+    if width == 7 and _are_colors(few[:, 4:7]):
+        return (*XYZ, "intensity", *RGB), ["the last 3 of 7 columns are colours, as in Semantic3D"]
     if width in (6, 7):
         why = "negative" if (rows[:, 3:6] < 0).any() else "of different ranges"
         raise InputError(f"{path}: columns 4 to 6 are {why}, so not colours; write a first line of column names")
@@ -78,15 +80,14 @@ def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[t
     return (*XYZ, *more), [f"{width} columns without names: only x, y and z are known"] if more else []
 
 
-def _last_of_seven(rows: np.ndarray) -> tuple[str, list[str]]:
+def _last_of_seven(last: np.ndarray, few: np.ndarray) -> tuple[tuple[str, ...], list[str]]:
     """Label or alpha, after x y z and colors?"""
-    last = rows[:, 6]
-    opaque = 255 if _are_labels(rows[:, 3:6]) else 1
+    opaque = 255 if _are_labels(few[:, 3:6]) else 1
     if (last == opaque).all():
-        return "alpha", [f"the last of 7 columns is always {opaque}: taken for alpha"]
-    if not _are_labels(last):
-        return "alpha", ["the last of 7 columns holds fractions: taken for alpha"]
-    return "label", _doubt(last, 7)
+        return ("alpha",), [f"the last of 7 columns is always {opaque}: taken for alpha"]
+    if not _are_labels(few[:, 6]):
+        return ("alpha",), ["the last of 7 columns holds fractions: taken for alpha"]
+    return ("label",), _doubt(few[:, 6], 7)
 
 
 def _doubt(last: np.ndarray, width: int) -> list[str]:
@@ -97,7 +98,7 @@ def _doubt(last: np.ndarray, width: int) -> list[str]:
 def _are_labels(values: np.ndarray) -> bool:
     """Are nearly all whole numbers?"""
     known = values[np.isfinite(values)]
-    return known.size == 0 or float((known % 1 != 0).mean()) <= STRAY
+    return known.size == 0 or float((known != np.rint(known)).mean()) <= STRAY
 
 
 def _are_colors(values: np.ndarray) -> bool:

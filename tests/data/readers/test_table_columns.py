@@ -26,6 +26,7 @@ ALPHA, INTENSITY = np.full(300, 255), RNG.integers(-2000, 2000, 300)
         ((XYZ, RNG.integers(0, 256, 300)), {"label"}, "may be intensity"),
         ((XYZ, RGB), set(), ""),
         ((XYZ, NORMAL), set(), "taken for normals"),
+        ((XYZ, np.abs(NORMAL)), set(), "taken for normals"),
         ((XYZ, RGB, LABEL), {"label"}, ""),
         ((XYZ, RGB, np.where(LABEL == 3, 255, LABEL)), {"label"}, ""),
         ((XYZ, RGB / 255, LABEL), {"label"}, ""),
@@ -58,6 +59,8 @@ def test_one_stray_does_not_decide() -> None:
 
 
 def test_nothing_fits() -> None:
+    with pytest.raises(InputError, match="may be colours or normals"):
+        table_cloud(np.column_stack([XYZ, np.tile([0, 0, 1], (300, 1))]), (), Path("here"))
     for parts in ((XYZ, RNG.normal(size=(300, 3))), (XYZ, RNG.normal(size=(300, 4)))):
         with pytest.raises(InputError, match="negative, so not colours"):
             table_cloud(np.column_stack(parts), (), Path("here"))
