@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -36,7 +36,9 @@ def count_workers(workers: int) -> int:
     return workers or cores()
 
 
-def in_processes(function: Callable[[T], R], tasks: Iterable[T], workers: int) -> Iterator[tuple[T, R | Died]]:
+def in_processes(
+    function: Callable[[T], R], tasks: Iterable[T], workers: int
+) -> Generator[tuple[T, R | Died], None, None]:
     """(task, ``function(task)``) of each task as it gets done, by ``workers`` processes, one too where that is 1.
 
     A process that dies, whatever kills it, is replaced. Its task is tried again at the end, alone, since its neighbours
@@ -74,7 +76,9 @@ class _Worker(Generic[T]):
         return self.process.exitcode or 0
 
 
-def _share_out(function: Callable[[T], R], tasks: Iterable[T], workers: int) -> Iterator[tuple[T, R | Died]]:
+def _share_out(
+    function: Callable[[T], R], tasks: Iterable[T], workers: int
+) -> Generator[tuple[T, R | Died], None, None]:
     waiting = deque(tasks)
     team: list[_Worker[T]] = []
     stillborn = 0  # processes in a row that ended before they came up

@@ -67,7 +67,8 @@ def to_scene(
     coord, origin = recentre(cloud.coord, apart)
     exact = precision(cloud.coord, coord, origin, apart)
     defects += frame_defects(where, cloud.coord, rows, apart, exact)
-    return Scene(name, coord, origin=origin, classes=classes, precision=exact, **picked), defects
+    scene = Scene(name, coord, origin=origin, classes=classes, precision=exact)
+    return replace(scene, **picked), defects
 
 
 def frame_defects(
