@@ -182,8 +182,6 @@ def _described(
                 raise TypeError(f"{key} are {cut(repr(value), 60)}, no list")
         if isinstance(size, bool) or not isinstance(size, (int, float)):
             raise TypeError(f"voxel_size is {cut(repr(size), 60)}, no number")
-        if not isinstance(header["record"], dict):
-            raise TypeError("record is no table")
         about: dict[str, Any] = {
             "classes": Classes(**{key: tuple(value) for key, value in lists.items()}),
             "voxel_size": float(size),

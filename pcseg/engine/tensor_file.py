@@ -28,6 +28,15 @@ MOST_HEADER = 2**22
 MOST_TENSORS = 10_000
 """Tensors that a file may hold, some twenty times as many as those of MinkUNet34C with its optimiser."""
 
+FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "model": {"network": (dict,), "classes": (dict,), "record": (dict,)},
+    "state": {
+        "step": (int,), "seconds": (int, float), "best": (dict, type(None)), "optimizer": (dict,), "precision": (dict,),
+        "record": (dict,),
+    },
+}  # fmt: skip
+"""What the description of each kind of file must hold, and of which type."""
+
 PIECE = 2**24
 """Bytes that are compared at a time with what was written."""
 
@@ -66,6 +75,7 @@ def read_tensors(
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = _header(file, path, kind)
+            _check_fields(header, path, kind)
             names = list(file.keys())
             if check:
                 check(header, {name: tuple(file.get_slice(name).get_shape()) for name in names})
@@ -95,3 +105,11 @@ def _header(file: Any, path: str | os.PathLike[str], kind: str) -> dict[str, Any
         found = cut(str(header.get("kind")), 20)
         raise InputError(f"{path}: a '{found}' file where a '{kind}' file is needed")
     return header
+
+
+def _check_fields(header: Mapping[str, Any], path: str | os.PathLike[str], kind: str) -> None:
+    for name, types in FIELDS.get(kind, {}).items():
+        value = header.get(name, ...)
+        if not isinstance(value, types) or isinstance(value, bool):
+            found = "absent" if value is ... else cut(repr(value), 60)
+            raise InputError(f"{path}: its description is damaged ({name} is {found}); train or copy it again")

@@ -278,8 +278,8 @@ def of_classes(**changes: object) -> dict[str, object]:
         (of_classes(codes=[[1], [2], []]), "codes"),
         (of_classes(codes=[[1], [2], ["x"]]), "codes"),
         (of_classes(codes=7), "codes are 7, no list"),
-        ({"record": None}, "record is no table"),
-        ({"record": [1]}, "record is no table"),
+        ({"record": None}, "record is None"),
+        ({"record": [1]}, "record is [1]"),
         ({"record": {"deep": json.loads("[" * 99 + "]" * 99)}}, "lists within lists"),
         ({"record": {"long": "x" * 2**22}}, "are too many"),
         ({"record": {"number": 10**30}}, "a whole number of 31 digits"),
@@ -490,3 +490,19 @@ def test_damaged_descriptions_are_read_or_refused_in_one_line(checkpoint):
             load_model(path)
         except InputError:
             refused(path)
+
+
+STATE = {"step": 3, "seconds": 1.5, "best": None, "optimizer": {}, "precision": {}, "record": {}}
+
+
+@pytest.mark.parametrize("name", list(STATE))
+@pytest.mark.parametrize("value", ["absent", "x", [], True])
+def test_a_state_whose_description_is_damaged_is_refused(tmp_path, name, value):
+    path = tmp_path / "resume.safetensors"
+    write_tensors(path, "state", {"a": torch.zeros(2)}, STATE)
+    assert read_tensors(path, "state")[1]["step"] == 3
+    header = {**STATE, name: value}
+    write_tensors(path, "state", {"a": torch.zeros(2)}, {k: v for k, v in header.items() if v != "absent"})
+    with pytest.raises(InputError, match=rf"resume\.safetensors: its description is damaged \({name} is ") as caught:
+        read_tensors(path, "state")
+    assert str(caught.value).isprintable()
