@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def to_scene(
         found = f"{len(cloud)} points, of which {int(keep.sum())} have finite coordinates (within {FARTHEST:g})"
         raise InputError(f"{where}: {found}; a scene needs at least 2, remove it or read it again")
     rows = np.arange(len(cloud))
-    picked = {**labels, "color": cloud.color, "normal": cloud.normal}
+    picked: dict[str, Any] = {**labels, "color": cloud.color, "normal": cloud.normal}
     if not keep.all():
         defects += _placeless(where, cloud.coord, keep)
         cloud, rows = replace(cloud, coord=cloud.coord[keep]), rows[keep]
@@ -67,8 +68,7 @@ def to_scene(
     coord, origin = recentre(cloud.coord, apart)
     exact = precision(cloud.coord, coord, origin, apart)
     defects += frame_defects(where, cloud.coord, rows, apart, exact)
-    scene = Scene(name, coord, origin=origin, classes=classes, precision=exact)
-    return replace(scene, **picked), defects
+    return Scene(name, coord, origin=origin, classes=classes, precision=exact, **picked), defects
 
 
 def frame_defects(
