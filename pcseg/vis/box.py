@@ -14,13 +14,17 @@ SAMPLE = 500_000
 def far_away(coord: np.ndarray) -> np.ndarray:
     """Mask (P,) of the points of ``coord`` (P, 3), finite, that no picture can show together with all the others.
 
-    An empty space of twice the size of the whole rest parts them from it. They are strays that preparing a scan would tell
-    of (:func:`pcseg.data.origin.strays`), or at most one point in twenty.
+    An empty space parts them from the bulk: of twice its size where they are at most one point in twenty, else of twenty
+    times its size and one that preparing a scan would tell of (see :func:`pcseg.data.origin.strays`). Fewer than twenty
+    points have no bulk.
     """
+    if len(coord) < 20:
+        return np.zeros(len(coord), dtype=bool)
     apart = strays(coord)
     low, high = _percentiles(coord[~apart], 5, 95)
-    away = ~bulk(coord, 2 * max(float((high - low).max()), 1e-3))
-    return away if 20 * (away & ~apart).sum() <= len(coord) else away & apart
+    size = max(float((high - low).max()), 1e-3)
+    away = ~bulk(coord, 2 * size)
+    return away if 20 * away.sum() <= len(coord) else apart & ~bulk(coord, 20 * size)
 
 
 def core(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

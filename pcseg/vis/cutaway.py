@@ -47,4 +47,8 @@ def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float =
 
 def _ground(coord: np.ndarray) -> int:
     """Number of 0.25 m squares of the ground that points stand over."""
-    return len(np.unique(np.floor(coord[:, :2] / 0.25).astype(np.int64), axis=0))
+    if len(coord) == 0:
+        return 0
+    x, y = np.floor((coord[:, :2] - coord[:, :2].min(axis=0)) / 0.25).astype(np.int64).T
+    squares = np.sort(x * (y.max() + 1) + y)
+    return 1 + int(np.count_nonzero(squares[1:] != squares[:-1]))

@@ -36,9 +36,10 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
     The camera stands at ``azimuth`` (degrees) and looks down at 50 degrees into the room, ceiling and near walls cut
     away; a panel is ``width`` pixels wide. There is a panel for each layer the view holds, confidence excepted.
     """
-    framed = view.framed()
-    cut = not inside(framed.coord, azimuth).all()
-    figure = _figure(framed, render(framed, azimuth, width), f"{len(view):,} points", cut)
+    thin = view.framed().thinned(MOST_POINTS, np.random.default_rng(0))
+    opened = ["ceiling and near walls cut away"] if not inside(thin.coord, azimuth).all() else []
+    title = [view.name, f"{len(view):,} points", *view.facts, *opened]
+    figure = _figure(thin, render(thin, azimuth, width), title)
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": f"pcseg, matplotlib {matplotlib.__version__}"})
     return Path(path)
@@ -86,20 +87,19 @@ def _image(colors: np.ndarray, winner: np.ndarray, light: np.ndarray) -> np.ndar
     return np.asarray(image.reshape(height, 2, width, 2, 3).mean(axis=(1, 3)).round().astype(np.uint8))
 
 
-def _figure(view: CloudView, panels: dict[str, np.ndarray], count: str, opened: bool) -> Figure:
+def _figure(view: CloudView, panels: dict[str, np.ndarray], title: list[str]) -> Figure:
     columns = 1 if len(panels) == 1 else 3 if len(panels) > 4 else 2
     rows = -(-len(panels) // columns)
     blank = rows * columns > len(panels)  # then the legend takes the empty cell, else a column of its own
     high, wide = next(iter(panels.values())).shape[:2]
     cell, dpi = (wide / 100, high / 100 + 0.3), 100
     across = columns * cell[0] + (0 if blank else LEGEND)
-    facts = [view.name, count, *view.facts, *(["ceiling and near walls cut away"] if opened else [])]
-    title = _wrapped(facts, 9.5 * across)
+    lines = _wrapped(title, 9.5 * across)
     notes = [line for note in view.notes[:SHOWN] for line in wrap(note, int(13 * across))][:MOST_LINES]
-    top = 0.15 + 0.25 * len(title) + 0.17 * len(notes) + 0.1
+    top = 0.15 + 0.25 * len(lines) + 0.17 * len(notes) + 0.1
     size = (across, rows * cell[1] + top)
     figure = Figure(figsize=size, dpi=dpi, facecolor="white")
-    for texts, start, step, font in ((title, 0.3, 0.25, 13), (notes, 0.3 + 0.25 * len(title), 0.17, 9)):
+    for texts, start, step, font in ((lines, 0.3, 0.25, 13), (notes, 0.3 + 0.25 * len(lines), 0.17, 9)):
         for i, text in enumerate(texts):
             y = 1 - (start + step * i) / size[1]
             figure.text(0.15 / size[0], y, text, fontsize=font, va="center", parse_math=False)

@@ -90,7 +90,7 @@ def test_the_legend_is_in_the_picture_however_many_classes(count: int) -> None:
     truth = np.minimum(np.arange(2000) % count, np.arange(2000) // 3)
     view = CloudView("a", room(2000).coord, Classes(tuple(f"class {k}" for k in range(count))), truth=truth)
     panels = {layer: np.zeros((300, 400, 3), np.uint8) for layer in ("height", "truth")}
-    figure = _figure(replace(view, notes=("word " * 60,) * 9), panels, "2,000 points", opened=False)
+    figure = _figure(replace(view, notes=("word " * 60,) * 9), panels, ["a", "2,000 points"])
     FigureCanvasAgg(figure).draw()
     (legend,) = figure.legends
     box, whole = legend.get_window_extent(), figure.bbox
