@@ -7,6 +7,7 @@ files are kept in ``output`` with what was seen.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import resource
@@ -24,10 +25,18 @@ from tqdm import tqdm
 
 LONGEST = 1200
 """Characters that a message may have."""
+TARGETS = "tests.endurance.targets"
+"""The module that says what is read, and how."""
 
 
 def fuzz(
-    count: int, seed: int, output: Path, seconds: float = 20.0, memory: float = 3.0, only: str = ""
+    count: int,
+    seed: int,
+    output: Path,
+    seconds: float = 20.0,
+    memory: float = 3.0,
+    only: str = "",
+    module: str = TARGETS,
 ) -> Counter[str]:
     """Try ``count`` damaged files, those of the kinds whose name has ``only`` in it; returns how many ended how.
 
@@ -39,7 +48,7 @@ def fuzz(
     bar = tqdm(total=count, unit="file", mininterval=1)
     while done < count:
         ours, theirs = context.Pipe()
-        worker = context.Process(target=_work, args=(theirs, done, count, seed, output, memory, only))
+        worker = context.Process(target=_work, args=(theirs, done, count, seed, output, memory, only, module))
         worker.start()
         theirs.close()
         done = _watch(ours, worker, done, count, output, seconds, tally, bar)
@@ -88,7 +97,9 @@ def _fault(output: Path, number: int, kind: str, text: str, tally: Counter[str])
     return number + 1
 
 
-def _work(pipe: Connection, first: int, count: int, seed: int, output: Path, memory: float, only: str) -> None:
+def _work(
+    pipe: Connection, first: int, count: int, seed: int, output: Path, memory: float, only: str, module: str
+) -> None:
     """Try files ``first`` to ``count``, telling before and after each which it is."""
     os.environ["OMP_NUM_THREADS"] = "1"
     warnings.simplefilter("ignore")
@@ -96,13 +107,14 @@ def _work(pipe: Connection, first: int, count: int, seed: int, output: Path, mem
 
     from pcseg.errors import InputError
     from tests.endurance.mutate import damaged
-    from tests.endurance.targets import make, place
+
+    made_by = importlib.import_module(module)
 
     torch.set_num_threads(1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory() as temporary:
         home, away = Path(temporary) / "home", Path(temporary) / "away"
-        targets = [target for target in make(home) if only in target.kind]
+        targets = [target for target in made_by.make(home) if only in target.kind]
         originals = [target.file.read_bytes() for target in targets]
         used = (
             int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -117,7 +129,7 @@ def _work(pipe: Connection, first: int, count: int, seed: int, output: Path, mem
             which = int(rng.integers(len(targets)))
             target = targets[which]
             content = damaged(originals[which], target.file.name, rng)
-            path = place(target, home, away, content)
+            path = made_by.place(target, home, away, content)
             pipe.send((number, target.kind, ""))
             try:
                 target.read(path)
@@ -133,7 +145,7 @@ def _work(pipe: Connection, first: int, count: int, seed: int, output: Path, mem
                 (output / f"{number}_{target.file.name}").write_bytes(content)
                 _fault(output, number, target.kind, outcome, Counter())
                 outcome = "FAULT"
-            place(target, home, away, originals[which])
+            made_by.place(target, home, away, originals[which])
             pipe.send((number, target.kind, outcome))
 
 

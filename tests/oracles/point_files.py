@@ -88,8 +88,24 @@ def table(path: Path) -> dict[str, np.ndarray]:
     return dict(zip("xyz", np.array([row[:3] for row in rows if row]).T, strict=True))
 
 
+def counted(path: Path) -> dict[str, np.ndarray]:
+    """The first three columns of a PTS file, whose first line may be the number of its points."""
+    with open(path) as stream:
+        skip = int(len(stream.readline().split()) == 1)
+    rows = np.loadtxt(path, skiprows=skip, usecols=(0, 1, 2), ndmin=2)
+    return dict(zip("xyz", rows.T, strict=True))
+
+
+def npy(path: Path) -> dict[str, np.ndarray]:
+    """The named columns of an array, or the first three of a table."""
+    array = np.load(path, allow_pickle=False)
+    if array.dtype.names:
+        return {name.lower(): array[name].reshape(-1) for name in array.dtype.names}
+    return dict(zip("xyz", array[:, :3].astype(np.float64).T, strict=True))
+
+
 READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
     ".las": las, ".laz": laz, ".ply": ply, ".pcd": pcd, ".e57": e57,
-    ".xyz": table, ".txt": table, ".asc": table, ".csv": table,
+    ".xyz": table, ".txt": table, ".asc": table, ".csv": table, ".pts": counted, ".npy": npy,
 }  # fmt: skip
 """What each ending is read by here."""
