@@ -8,12 +8,16 @@ from collections.abc import Collection
 import laspy
 import numpy as np
 
+from pcseg.data.readers.columns import COLOR_ARRAYS, COORD_ARRAYS, NORMAL_ARRAYS
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.encode import Columns
 
-_PLAIN = re.compile(r"_*[A-Za-z][\w.:()\[\]/%+-]*", re.ASCII)
-_HARMFUL = re.compile(r"[^\w.:()\[\]/%+-]+", re.ASCII)
+_HARMLESS = r"\w.:/%+\-"
+"""Characters of names that each header can hold, as a set of regular expressions; brackets mean units in text."""
 
+_TEXT = (".xyz", ".txt", ".asc", ".csv")
+
+_LAS = (".las", ".laz")
 _LAS_NAME = 32
 """Bytes of the longest name in a LAS file."""
 
@@ -23,7 +27,7 @@ def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tup
 
     Names keep letters, digits and what is harmless in all headers, and differ from each other in more than their case.
     """
-    used = {name.lower() for name in (*taken, *_OWN.get(suffix, ()))}
+    used = {name.lower() for name in (*taken, *_ARRAYS, *(_LAS_OWN if suffix in _LAS else ()))}
     result, defects = {}, []
     for name, values in columns.items():
         fitted = _typed(values, suffix)
@@ -60,11 +64,12 @@ def _typed(values: np.ndarray, suffix: str) -> np.ndarray | None:
 
 
 def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
+    harmless = _HARMLESS if suffix in _TEXT else rf"{_HARMLESS}()\[\]"
     base = name
-    if not _PLAIN.fullmatch(name):
-        base = _HARMFUL.sub("_", name).strip("_") or "column"
+    if not re.fullmatch(rf"_*[A-Za-z][{harmless}]*", name, re.ASCII):
+        base = re.sub(rf"[^{harmless}]+", "_", name, flags=re.ASCII).strip("_") or "column"
         base = base if base[0].isalpha() else f"column_{base}"
-    most = _LAS_NAME if suffix in (".las", ".laz") else 1000
+    most = _LAS_NAME if suffix in _LAS else 1000
     unique, number = base[:most], 2
     while unique.lower() in used or not _fits_las(unique, values, suffix):
         unique = f"{base[: most - 1 - len(str(number))]}_{number}"
@@ -74,7 +79,7 @@ def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
 
 def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
     """May a LAS file have a column of this name? One of the standard's only if its type holds the values."""
-    if suffix not in (".las", ".laz") or name.lower() not in _STANDARD:
+    if suffix not in _LAS or name.lower() not in _STANDARD:
         return True
     if name not in _STANDARD:
         return False  # which differs from the standard's in case alone
@@ -87,8 +92,7 @@ def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
 
 
 _STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
-_OWN = {
-    ".las": ("X", "Y", "Z", "red", "green", "blue"), ".laz": ("X", "Y", "Z", "red", "green", "blue"),
-    ".pcd": ("rgb", "rgba"), ".npz": ("coord", "color", "normal"),
-}  # fmt: skip
-"""Names that mean more than a column in files of these endings."""
+_ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
+"""Names that mean more than a column."""
+
+_LAS_OWN = ("X", "Y", "Z", "red", "green", "blue")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from plyfile import PlyData
 
-from pcseg.data.readers import WRITERS, read_cloud, write_cloud, writer_of
+from pcseg.data.readers import WRITERS, read_cloud, write, write_cloud, writer_of, written
 from pcseg.errors import InputError
 from tests.data.raw import labelled_cloud
 
@@ -77,6 +80,115 @@ for suffix in WRITERS:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [f"{tmp_path}/a{suffix}" for suffix in WRITERS]
     assert list(tmp_path.iterdir()) == []
+
+
+KINDS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "f2", "?", ">i4", ">f8")
+NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st", "_", "rgb", "X", "coord", "file", "a,b", "h" * 40, "return_number", "beam[0]", "label", "confidence_2")  # fmt: skip
+
+
+@st.composite
+def fields(draw: st.DrawFn) -> dict[str, np.ndarray]:
+    """A few columns (4,) of any types under names that one format or another cannot take."""
+    columns = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=6)):
+        kind = np.dtype(draw(st.sampled_from(KINDS)))
+        values: st.SearchStrategy = st.booleans()
+        if kind.kind == "f":
+            values = st.floats(width=8 * kind.itemsize, allow_subnormal=False)
+        elif kind.kind in "iu":
+            values = st.integers(max(-(2**53), int(np.iinfo(kind).min)), min(2**53, int(np.iinfo(kind).max)))
+        columns[name] = np.array(draw(st.lists(values, min_size=4, max_size=4)), dtype=kind)
+    return columns
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@given(fields(), st.booleans())
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
+def test_further_columns_are_kept_or_told(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, columns: dict, colored: bool
+) -> None:
+    path = tmp_path_factory.mktemp("a") / f"a{suffix}"
+    cloud = labelled_cloud(4)
+    color = cloud["color"] if colored else None
+    normal = np.tile(np.float32([0, 0.6, 0.8]), (4, 1))
+    told = write_cloud(path, cloud["coord"], color=color, normal=normal, fields=columns, labels=cloud["labels"])
+    found = read_cloud(path)
+    assert found.normal is not None
+    np.testing.assert_array_equal(found.normal, normal)
+    np.testing.assert_array_equal(found.fields["label"], cloud["labels"])
+    called = {d.found.rsplit(" further column ", 1)[-1]: d.action.removeprefix("called ") for d in told}
+    assert len(called) == len(told)
+    for name, values in columns.items():
+        read = found.fields[called.get(repr(name), name)]
+        np.testing.assert_array_equal(read.astype(values.dtype.newbyteorder("=")), values, err_msg=name)
+        assert (
+            read.dtype.kind
+            in ("f", values.dtype.kind, "u" if values.dtype.kind in "b" else "i", "u" if suffix == ".las" else "i")
+            or suffix == ".laz"
+        )
+
+
+def damaged(name: str) -> Callable:
+    """A writer that goes wrong in one way."""
+
+    def write(stream, columns, path, remarks):
+        columns = dict(columns)
+        if name == "cut":
+            columns = {key: values[:-1] for key, values in columns.items()}
+        elif name == "swapped":
+            columns = {key: values[::-1] for key, values in columns.items()}
+        elif name == "gone":
+            del columns["confidence"]
+        else:
+            columns[name] = columns[name].copy()
+            columns[name][40] += 1 if name != "z" else 0.001
+        WRITERS[path.suffix](stream, columns, path, remarks)
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("wrong", ["cut", "swapped", "gone", "z", "red", "label", "confidence", "garbage"])
+def test_what_does_not_read_back_takes_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, wrong: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_text("as it was")
+    writer = damaged(wrong) if wrong != "garbage" else lambda stream, *_: stream.write(b"\x00\xff garbage")
+    monkeypatch.setattr(write, "writer_of", lambda path: writer)
+    monkeypatch.setattr(written, "ROWS", 25)
+    told = {"cut": "59 points instead of 60", "gone": "confidence is not among", "swapped": "", "garbage": ""}
+    with pytest.raises(InputError, match=told.get(wrong, f"{wrong} of point 40 is")) as caught:
+        write_cloud(path, **labelled_cloud())
+    assert f"a{suffix}: not written, for it could not be read back" in str(caught.value)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["as it was"]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_labels_of_any_size(tmp_path: Path, suffix: str) -> None:
+    labels = np.array([-1, 0, 255, 40_000, -70_000, 3_000_000_000])
+    write_cloud(tmp_path / f"a{suffix}", labelled_cloud(6)["coord"], labels=labels)
+    assert read_cloud(tmp_path / f"a{suffix}").fields["label"].tolist() == labels.tolist()
+
+
+def test_whole_numbers_that_ply_cannot_hold_are_told(tmp_path: Path) -> None:
+    fields = {"id": np.array([2**60 + 1, 3]), "small": np.array([7, 8])}
+    (told,) = write_cloud(tmp_path / "a.ply", np.zeros((2, 3)), fields=fields)
+    assert "id holds whole numbers beyond 53 bits" in str(told)
+    assert read_cloud(tmp_path / "a.ply").fields.keys() == {"small"}
+
+
+def test_class_names_are_comments_in_ply(tmp_path: Path) -> None:
+    names = {2: "ground", 40: "Büro\nund Haus"}
+    write_cloud(tmp_path / "a.ply", np.eye(3), labels=np.array([2, 40, 2]), names=names)
+    assert PlyData.read(str(tmp_path / "a.ply")).comments == ["class 2 ground", r"class 40 B\xfcro und Haus"]
+
+
+def test_steps_of_wide_las_are_told_for_each_axis(tmp_path: Path) -> None:
+    coord = np.array([[0.0, 0, 0], [0.1234, 6e6, 100.5]])
+    told = write_cloud(tmp_path / "a.las", coord)
+    assert [str(d).rpartition("a.las: ")[2] for d in told] == ["y runs over 6000 km; written in steps of 0.01 m"]
+    assert (np.abs(read_cloud(tmp_path / "a.las").coord - coord) <= [0.00005001, 0.005001, 0.00005001]).all()
 
 
 def test_wide_las(tmp_path: Path) -> None:
