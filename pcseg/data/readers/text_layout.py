@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcseg.data.readers.columns import has_coordinates
-from pcseg.data.readers.text_lines import cells, is_comment, is_count, is_names, is_units, read_names, stripped
+from pcseg.data.readers.text_lines import (
+    are_numbered,
+    cells,
+    is_comment,
+    is_count,
+    is_names,
+    is_units,
+    read_names,
+    stripped,
+    without_remark,
+)
 from pcseg.errors import InputError
 
 _LONGEST = 100_000
@@ -73,7 +83,7 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
             )
         else:
             header = text
-            if not columns and not has_coordinates(read_names(text)):
+            if not columns and not (has_coordinates(read_names(text)) or are_numbered(read_names(text))):
                 raise InputError(
                     f"{path}: line {number} reads {text[:60]!r}: no names x, y and z among these, and no numbers; "
                     "name the columns so, or begin the line with #"
@@ -84,13 +94,14 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
         raise InputError(f"{path}: holds nothing but the number {count}; lines of numbers are needed, export it again")
     if not rows:
         raise InputError(f"{path}: no point in it; remove the file or export it again")
-    rows = [re.sub(r"\s(#|//).*", "", row) for row in rows]
+    rows = [without_remark(row) for row in rows]
     separator, decimal_comma = _separator(rows, header, path)
     table = [cells(row, separator) for row in rows]
     if columns:
         names = tuple(columns)
     elif header:
         names = read_names(header, separator)
+        names = () if are_numbered(names) and not has_coordinates(names) else names
     else:
         names = _commented(comments, separator, len(table[0]))
     names, width = _fitted(names, table, quoted=all(row[0] in "\"'" for row in rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 
 from pcseg.data.readers.columns import has_coordinates
 from pcseg.data.readers.numerals import read_number
@@ -21,6 +22,12 @@ def stripped(line: str) -> str:
 def is_comment(text: str) -> bool:
     """Is this line, without blanks around it, a comment? ``#N/A`` begins a row."""
     return text.startswith(_COMMENT) and read_number(re.split(r"[\s,;]", text)[0]) is None
+
+
+def without_remark(text: str) -> str:
+    """A row without the comment that follows it."""
+    starts = (found.start() for found in re.finditer(r"\s(?=#|//)", text) if is_comment(text[found.end() :]))
+    return text[: next(starts, len(text))]
 
 
 def cells(row: str, separator: str | None) -> list[str]:
@@ -46,6 +53,13 @@ def is_names(text: str) -> bool:
     return bool(words) and all(
         read_number(word.strip("\"'")) is None and re.match(r"[^\W\d]|\W*[\"'\[(]", word) for word in words
     )
+
+
+def are_numbered(names: Sequence[str]) -> bool:
+    """Do names only number the columns, as R's V1 V2 V3?"""
+    numbers = [int(found[0]) for name in names if (found := re.search(r"\d+$", name))]
+    alike = len({name.rstrip("0123456789") for name in names}) == 1
+    return alike and len(numbers) > 1 and numbers == [numbers[0] + i for i in range(len(names))]
 
 
 def is_units(text: str) -> bool:

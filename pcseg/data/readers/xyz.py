@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from array import array
 from collections.abc import Iterable, Sequence
@@ -17,7 +16,8 @@ from pcseg.data.readers.numerals import read_number
 from pcseg.data.readers.parsing import parsing
 from pcseg.data.readers.sidecars import semantic3d_labels, with_semantic3d_labels
 from pcseg.data.readers.table_columns import table_cloud
-from pcseg.data.readers.text_layout import Layout, cells, find_layout, is_comment, stripped
+from pcseg.data.readers.text_layout import Layout, find_layout
+from pcseg.data.readers.text_lines import cells, is_comment, stripped, without_remark
 from pcseg.errors import InputError
 
 
@@ -88,8 +88,8 @@ def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> 
             count += int(text)
             continue
         row = _numbers(text, layout)
-        if row is None and (remark := re.search(r"\s(#|//)", text)):
-            row = _numbers(text[: remark.start()], layout)
+        if row is None and (rest := without_remark(text)) != text:
+            row = _numbers(rest, layout)
             comments += 1
         if row is None:
             raise InputError(

@@ -86,6 +86,8 @@ def test_first_rows_without_a_label_are_points(tmp_path: Path, token: str, heade
         ("x [m],y [m],z [m],Range [m]\n1,2,3,4\n4,5,6,7\n", {"Range"}),
         ("X(m) Y(m) Z(m)\n1 2 3\n4 5 6\n", set()),
         ("x y z\nm m m\n1 2 3\n4 5 6\n", set()),
+        ('"V1" "V2" "V3"\n1 2 3\n4 5 6\n', set()),  # R, of a table without names
+        ("Column1,Column2,Column3,Column4\n1,2,3,4\n4,5,6,7\n", {"label"}),
         ("x,y,z,\n1,2,3,\n4,5,6,\n", set()),
         ("x,y,z\n1,2,3,\n4,5,6,\n", set()),
         ("1,2,3,\n4,5,6,7\n", {"label"}),
