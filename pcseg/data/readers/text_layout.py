@@ -63,7 +63,8 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
     """
     encoding = _encoding(path)
     comments: list[str] = []
-    header, units, count, skip, rows = "", "", None, 0, []
+    rows: list[str] = []
+    header, units, count, skip = "", "", None, 0
     for number, text in _lines(path, encoding):
         if not text.strip() or is_comment(text):
             comments += [text.lstrip("/#%!'\" ").strip()] if not rows else []
