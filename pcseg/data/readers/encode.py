@@ -140,6 +140,9 @@ def _member(archive: zipfile.ZipFile, name: str, values: np.ndarray) -> None:
 
 def _text(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]) -> None:
     separator = "," if path.suffix.lower() == ".csv" else " "
+    rgb = [name for name in ("red", "green", "blue") if name in columns]
+    if rgb and max(columns[name].max(initial=0) for name in rgb) == 1:  # which would be read as parts of 1: so they are
+        columns = {**columns, **{name: columns[name] / np.float32(255) for name in rgb}}
     head = separator.join(columns)
     stream.write(f"{head if separator == ',' else '//' + head}\n".encode())
     line = separator.join(_style(name, values.dtype) for name, values in columns.items()) + "\n"

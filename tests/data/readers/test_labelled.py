@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tracemalloc
@@ -164,6 +165,78 @@ def test_ply_is_painted_under_the_names_it_had_or_not(tmp_path: Path) -> None:
     found = read_cloud(tmp_path / "b.ply")
     np.testing.assert_array_equal(found.color, PAINT)
     np.testing.assert_array_equal(found.coord[:, 0], given["x"])
+
+
+@pytest.mark.parametrize("suffix", [".las", ".laz"])
+@pytest.mark.parametrize(("point_format", "version", "most"), [(0, "1.2", 31), (3, "1.2", 31), (5, "1.3", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
+def test_labels_become_the_classification_of_las(
+    tmp_path: Path, suffix: str, point_format: int, version: str, most: int
+) -> None:
+    source, path = las(tmp_path / "a.las", point_format, version), tmp_path / f"b{suffix}"
+    labels = np.where(LABELS == 11, most, LABELS)
+    cloud = read_cloud(source)
+    write_labelled(source, path, cloud, labels, CONFIDENCE, classification=True)
+    given, found = laspy.read(source), laspy.read(path)
+    np.testing.assert_array_equal(found.classification, np.maximum(labels, 0))
+    np.testing.assert_array_equal(found["label"], labels)
+    for name in ("synthetic", "key_point", "withheld", "user_data", "intensity"):  # some share its byte
+        np.testing.assert_array_equal(found[name], given[name], err_msg=name)
+    path.unlink()
+    with pytest.raises(InputError, match=str(most + 1)):
+        write_labelled(source, path, cloud, labels + (labels == most), CONFIDENCE, classification=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.las"]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_labels_as_classification_from_and_to_other_formats(tmp_path: Path, suffix: str) -> None:
+    ply(tmp_path / "a.ply")
+    cloud = read_cloud(tmp_path / "a.ply")
+    write_labelled(tmp_path / "a.ply", tmp_path / f"b{suffix}", cloud, LABELS, CONFIDENCE, classification=True)
+    assert read_cloud(tmp_path / f"b{suffix}").fields["classification"].tolist() == np.maximum(LABELS, 0).tolist()
+    with pytest.raises(InputError, match="trees has the number 300, but classification holds 0 to 255"):
+        write_labelled(
+            tmp_path / "a.ply", tmp_path / f"c{suffix}", cloud, LABELS * 0 + 300, CONFIDENCE, names={300: "trees"},
+            classification=True,
+        )  # fmt: skip
+
+
+def test_ply_tells_the_classes_of_this_time_only(tmp_path: Path) -> None:
+    ply(tmp_path / "a.ply")
+    for source, path, names in (("a.ply", "b.ply", {1: "tree"}), ("b.ply", "c.ply", {2: "ground", 5: "tree"})):
+        cloud = read_cloud(tmp_path / source)
+        write_labelled(tmp_path / source, tmp_path / path, cloud, LABELS, CONFIDENCE, names=names)
+    assert PlyData.read(str(tmp_path / "c.ply")).comments == ["by hand", "class 2 ground", "class 5 tree"]
+
+
+def test_ply_of_odd_columns_is_copied_and_told(tmp_path: Path) -> None:
+    names = ["scalar Größe", "x", "y", "z", "id", "far"]
+    rows = "".join(f"{i}.5 1 2 {i} {i} {2**60 + i}\n" for i in range(COUNT))
+    types = ["float", "double", "double", "float", "int64", "int64"]
+    head = "".join(f"property {t} {n}\n" for t, n in zip(types, names, strict=True))
+    text = (
+        f"ply\nformat ascii 1.0\nelement vertex {COUNT}\n{head}element face 1\nproperty list uchar int vertex_indices\n"
+    )
+    (tmp_path / "a.ply").write_text(f"{text}end_header\n{rows}3 0 1 2\n", encoding="utf-8")
+    cloud = read_cloud(tmp_path / "a.ply")
+    told = write_labelled(tmp_path / "a.ply", tmp_path / "b.ply", cloud, LABELS, CONFIDENCE)
+    vertex = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
+    assert [p.name for p in vertex.properties] == ["scalar_Gr_e", "x", "y", "z", "id", "label", "confidence"]
+    assert vertex["id"].tolist() == list(range(COUNT))
+    assert [d.action for d in told] == ["called scalar_Gr_e", "left out", "left out"]
+    assert "its face" in told[2].found
+
+
+@pytest.mark.parametrize("name", ["a.las", "a.ply"])
+def test_a_copy_that_does_not_read_back_takes_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (las if name == "a.las" else ply)(tmp_path / name)
+    cloud = read_cloud(tmp_path / name)
+    shifted = dataclasses.replace(cloud, coord=cloud.coord + 0.01)
+    monkeypatch.setattr(encode, "WRITERS", encode.WRITERS | {".ply": lambda stream, *_: stream.write(b"ply")})
+    with pytest.raises(InputError, match=f"b{name}: not written, for it could not be read back"):
+        write_labelled(tmp_path / name, tmp_path / f"b{name}", shifted, LABELS, CONFIDENCE)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize("suffix", [s for s in WRITERS if s != ".ply"])

@@ -31,6 +31,14 @@ def test_what_is_written_is_read_back_in_order(tmp_path: Path, suffix: str) -> N
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("most", [0, 1, 2, 255])
+def test_colors_of_any_darkness(tmp_path: Path, suffix: str, most: int) -> None:
+    color = np.random.default_rng(0).integers(0, most, (20, 3), endpoint=True).astype(np.uint8)
+    write_cloud(tmp_path / f"a{suffix}", labelled_cloud(20)["coord"], color=color)
+    np.testing.assert_array_equal(read_cloud(tmp_path / f"a{suffix}").color, color)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_coordinates_alone(tmp_path: Path, suffix: str) -> None:
     write_cloud(tmp_path / f"a{suffix}", labelled_cloud(2)["coord"])
     found = read_cloud(tmp_path / f"a{suffix}")
@@ -157,7 +165,12 @@ def test_what_does_not_read_back_takes_no_name(
     writer = damaged(wrong) if wrong != "garbage" else lambda stream, *_: stream.write(b"\x00\xff garbage")
     monkeypatch.setattr(write, "writer_of", lambda path: writer)
     monkeypatch.setattr(written, "ROWS", 25)
-    told = {"cut": "59 points instead of 60", "gone": "confidence is not among", "swapped": "", "garbage": ""}
+    told = {
+        "cut": "59 points instead of 60",
+        "gone": "confidence is not among",
+        "swapped": "of point 0",
+        "garbage": ".",
+    }
     with pytest.raises(InputError, match=told.get(wrong, f"{wrong} of point 40 is")) as caught:
         write_cloud(path, **labelled_cloud())
     assert f"a{suffix}: not written, for it could not be read back" in str(caught.value)
