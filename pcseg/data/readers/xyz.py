@@ -54,7 +54,7 @@ def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
     defects = []
     if count is not None and len(rows) < count:
         raise InputError(
-            f"{path}: says that it holds {count} points, but has {len(rows)}; it is cut off, copy it again"
+            f"{path}: says that it holds {count} points, but has {len(rows)}; copy it again, or mend that number"
         )
     if count is not None and len(rows) > count:
         found = f"says that it holds {count} points, but has {len(rows)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.data.readers.colors import color_to_uint8, read_color, unpack_rgb
@@ -24,6 +24,7 @@ SPREAD = {
 }
 
 
+@settings(deadline=None)
 @given(
     COLORS,
     st.sampled_from(list(SPREAD)),
@@ -84,6 +85,7 @@ def test_dark_sixteen_bits_are_told() -> None:
     assert "reach only 4000" in str(read_color(np.full((9, 3), 4000, np.uint16), "here")[1][0])
 
 
+@settings(deadline=None)
 @given(COLORS, st.booleans())
 def test_packed_numbers_of_every_spelling(colors: np.ndarray, alpha: bool) -> None:
     bits = (colors[:, 0] << 16 | colors[:, 1] << 8 | colors[:, 2] | (0xFF000000 if alpha else 0)).astype(np.uint32)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -23,6 +23,7 @@ def scan(folder: Path, rows: np.ndarray) -> Path:
     return path
 
 
+@settings(deadline=None)
 @given(ROWS, st.booleans(), st.data())
 def test_points_and_labels(
     tmp_path_factory: pytest.TempPathFactory, rows: np.ndarray, beside: bool, data: st.DataObject

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.data.readers import read_cloud
@@ -73,6 +73,7 @@ def test_columns_of_three(tmp_path: Path) -> None:
     assert {str(d).split()[1] for d in found.defects} == {"name", "hist"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 127), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_damaged_header_is_one_line(tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int]]) -> None:
     path = tmp_path_factory.mktemp("n") / "a.npy"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.data.readers import read_cloud
@@ -24,6 +24,7 @@ def station(
     return "\n".join([str(columns), str(count), at, *axes, *(f"{axis} 0" for axis in axes), f"{at} 1", *rows]) + "\n"
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from(["\n", "\r\n"]))
 def test_stations_come_to_one_frame(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, end: str) -> None:
     text, wanted, scans, intensity, color = "", [], [], [], []

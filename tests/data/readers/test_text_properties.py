@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.data.readers import Cloud, read_cloud
@@ -115,6 +115,7 @@ def read(content: bytes, factory: pytest.TempPathFactory, suffix: str = ".txt") 
     return read_cloud(path)
 
 
+@settings(deadline=None)
 @given(tables())
 def test_what_is_read_equals_what_was_written(tmp_path_factory: pytest.TempPathFactory, table: Table) -> None:
     found = read(table.content(), tmp_path_factory)
@@ -124,6 +125,7 @@ def test_what_is_read_equals_what_was_written(tmp_path_factory: pytest.TempPathF
     assert told == unreadable
 
 
+@settings(deadline=None)
 @given(tables(), st.data())
 def test_any_other_token_is_told_by_its_line(
     tmp_path_factory: pytest.TempPathFactory, table: Table, data: st.DataObject
@@ -136,6 +138,7 @@ def test_any_other_token_is_told_by_its_line(
         read(table.content(), tmp_path_factory)
 
 
+@settings(deadline=None)
 @given(tables(), st.booleans(), st.data())
 def test_a_number_too_many_or_too_few_is_told_by_its_line(
     tmp_path_factory: pytest.TempPathFactory, table: Table, more: bool, data: st.DataObject
@@ -149,6 +152,7 @@ def test_a_number_too_many_or_too_few_is_told_by_its_line(
         read(table.content(), tmp_path_factory)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(-(10**8), 10**8)] * 3), min_size=2, max_size=9), st.sampled_from(";\t "))
 def test_decimal_commas(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, int, int]], separator: str
