@@ -207,6 +207,7 @@ def opened(path: Path, tmp_path: Path, script: str = "", size: str = "1280,800")
 def test_a_browser_draws_it_and_tells_of_the_point_pointed_at(tmp_path: Path, size: str) -> None:
     view = replace(room(2000), color=None, rows=np.arange(2000) * 7, origin=np.array([4e5, 5e6, 300]))
     script = """
+draw();
 for (let x = 0.3; x < 0.7 && !$("tip").textContent; x += 0.01)
   canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x * innerWidth, clientY: 0.5 * innerHeight, pointerType: "mouse" }));
 document.querySelectorAll("#legend .class")[1].click();
