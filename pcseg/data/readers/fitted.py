@@ -7,12 +7,13 @@ from collections.abc import Collection
 
 import laspy
 import numpy as np
+from laspy.point import dims
 
 from pcseg.data.readers.columns import COLOR_ARRAYS, COORD_ARRAYS, NORMAL_ARRAYS
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.encode import Columns
 
-_HARMLESS = r"\w.:/%+\-"
+_HARMLESS = r"\w./%+\-"
 """Characters of names that each header can hold, as a set of regular expressions; brackets mean units in text."""
 
 _TEXT = (".xyz", ".txt", ".asc", ".csv")
@@ -40,6 +41,8 @@ def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tup
             defects.append(
                 Defect(path, None, f"{suffix} files cannot hold a further column {name!r}", f"called {unique}")
             )
+        if suffix in _LAS and unique in _STANDARD and _STANDARD[unique].kind == laspy.DimensionKind.BitField:
+            fitted = fitted.astype(np.uint8)
         used.add(unique.lower())
         result[unique] = fitted
     return result, defects
@@ -64,7 +67,7 @@ def _typed(values: np.ndarray, suffix: str) -> np.ndarray | None:
 
 
 def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
-    harmless = _HARMLESS if suffix in _TEXT else rf"{_HARMLESS}()\[\]"
+    harmless = _HARMLESS + ("" if suffix in _TEXT else r"()\[\]") + ("" if suffix in _LAS else ":")
     base = name
     if not re.fullmatch(rf"_*[A-Za-z][{harmless}]*", name, re.ASCII):
         base = re.sub(rf"[^{harmless}]+", "_", name, flags=re.ASCII).strip("_") or "column"
@@ -95,4 +98,14 @@ _STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
 _ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
 """Names that mean more than a column."""
 
-_LAS_OWN = ("X", "Y", "Z", "red", "green", "blue")
+_LAS_OWN = {
+    "X",
+    "Y",
+    "Z",
+    "red",
+    "green",
+    "blue",
+    *dims.OLD_LASPY_NAMES,
+    *(n for parts in dims.COMPOSED_FIELDS.values() for n in parts),
+}
+"""Names of what is written otherwise, or is made of several columns."""

@@ -29,5 +29,9 @@ def merged_ply(source: Path, path: Path, columns: Columns) -> tuple[dict[str, np
     added, wrong = fit(columns, (), str(path), ".ply")
     remarks = [f"comment {text}" for text in points.comments if not _CLASS.match(text)]
     remarks += [f"obj_info {text}" for text in points.infos]
-    left = [Defect(str(source), None, f"its {', '.join(points.others)}", "left out")] if points.others else []
+    left = (
+        [Defect(str(source), None, f"besides its points: {', '.join(points.others)}", "left out")]
+        if points.others
+        else []
+    )
     return others | added, remarks, [*odd, *wrong, *left]

@@ -51,7 +51,7 @@ class Header:
 
 def read_header(content: np.ndarray, path: Path) -> Header:
     """The header of a file of bytes ``content`` (uint8); raises InputError that names the line which is not understood."""
-    end = _DATA.search(memoryview(content[:LIMIT]))
+    end = _DATA.search(content[:LIMIT].data)
     if end is None:
         raise InputError(f"{path}: no PCD header (no line 'DATA'); export the cloud again")
     head = content[: end.end()].tobytes()

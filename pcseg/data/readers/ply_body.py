@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pcseg.data.readers.ascii_rows import read_rows, skip_rows
-from pcseg.data.readers.ply_header import Element, Property
+from pcseg.data.readers.ply_header import Element, Order, Property
 from pcseg.errors import InputError
 
 
@@ -21,7 +21,7 @@ class Body:
 
     path: Path
     data: np.ndarray
-    order: str
+    order: Order
     line: int
     at: int = 0
 
@@ -93,7 +93,7 @@ class Body:
         """Types of what is in a row whose lists have these ``lengths``."""
         kinds, left = [], iter(lengths)
         for p in element.properties:
-            kind = p.kind.newbyteorder(self.order) if self.order else _wide(p)
+            kind = p.kind.newbyteorder(self.order or "=") if self.order else _wide(p)
             if p.length is None:
                 kinds.append(kind)
             else:
@@ -131,7 +131,7 @@ class Body:
         for p, starts in zip(element.properties, begins.T, strict=True):
             if p.length is None:
                 places = starts[:, None] + np.arange(p.kind.itemsize)
-                values = self.data[places].view(p.kind.newbyteorder(self.order)).reshape(-1)
+                values = self.data[places].view(p.kind.newbyteorder(self.order or "=")).reshape(-1)
                 columns[p.name] = _native(values)
         return columns
 
@@ -172,7 +172,9 @@ def _native(values: np.ndarray) -> np.ndarray:
 
 def _apart(words: list[bytes], element: Element) -> tuple[list[bytes], list[list[bytes]]] | None:
     """The single numbers and the lists of a row of text; None where they do not fit."""
-    at, plain, lists = 0, [], []
+    at = 0
+    plain: list[bytes] = []
+    lists: list[list[bytes]] = []
     try:
         for p in element.properties:
             if p.length is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,7 +24,9 @@ KINDS = {
 }  # fmt: skip
 """Names of number types in the files of all kinds of tools."""
 
-_FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+Order = Literal["", "<", ">"]
+
+_FORMATS: dict[str, Order] = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _END = re.compile(rb"(?:^|[\r\n])[ \t]*end_header[ \t]*(\r\n|\n|\r|$)", re.IGNORECASE)
 
 
@@ -65,7 +68,7 @@ class Element:
 class Header:
     """``order`` of bytes: "<", ">" or "" for ascii; ``start``: the first byte after the header of ``lines`` lines."""
 
-    order: str
+    order: Order
     elements: tuple[Element, ...]
     comments: tuple[str, ...]
     infos: tuple[str, ...]
@@ -76,7 +79,7 @@ class Header:
 
 def read_header(content: np.ndarray, path: Path) -> Header:
     """The header of a file of bytes ``content`` (uint8); raises InputError that names the line which is not understood."""
-    end = _END.search(memoryview(content[:LIMIT]))
+    end = _END.search(content[:LIMIT].data)
     head = content[: end.end() if end else 100].tobytes()
     skip = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     first = re.split(rb"[\r\n]", head[skip:].lstrip(), maxsplit=1)[0]
@@ -94,9 +97,11 @@ def read_header(content: np.ndarray, path: Path) -> Header:
 
 
 def _understood(lines: list[str], start: int, count: int, path: Path) -> Header:
-    order: str | None = None
+    order: Order | None = None
     elements: list[Element] = []
-    comments, infos, defects = [], [], []
+    comments: list[str] = []
+    infos: list[str] = []
+    defects: list[Defect] = []
     for number, line in enumerate(lines, start=1):
         words = line.split()
         key = words[0].lower() if words else ""

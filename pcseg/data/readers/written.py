@@ -107,7 +107,7 @@ def _unpacked(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _apart(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     axes = {"coord": ("x", "y", "z"), "color": ("red", "green", "blue"), "normal": ("nx", "ny", "nz")}
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for name, values in arrays.items():
         columns |= dict(zip(axes[name], values.T, strict=True)) if name in axes else {name: values}
     return columns

@@ -223,7 +223,7 @@ def test_ply_of_odd_columns_is_copied_and_told(tmp_path: Path) -> None:
     assert [p.name for p in vertex.properties] == ["scalar_Gr_e", "x", "y", "z", "id", "label", "confidence"]
     assert vertex["id"].tolist() == list(range(COUNT))
     assert [d.action for d in told] == ["called scalar_Gr_e", "left out", "left out"]
-    assert "its face" in told[2].found
+    assert "besides its points: face" in told[2].found
 
 
 @pytest.mark.parametrize("name", ["a.las", "a.ply"])

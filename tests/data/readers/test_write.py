@@ -91,7 +91,7 @@ for suffix in WRITERS:
 
 
 KINDS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "f2", "?", ">i4", ">f8")
-NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st", "_", "rgb", "X", "coord", "file", "a,b", "h" * 40, "return_number", "beam[0]", "label", "confidence_2")  # fmt: skip
+NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st", "_", "rgb", "X", "coord", "file", "a,b", "h" * 40, "return_number", "synthetic", "flag_byte", "a:b", "beam[0]", "label", "confidence_2")  # fmt: skip
 
 
 @st.composite
