@@ -101,7 +101,7 @@ class _Child:
         self.process.stdin.write(struct.pack("<I", len(text)) + text)
 
     def receive(self, most: int) -> Piece:
-        (length,) = struct.unpack("<I", self._exactly(4))
+        (length,) = struct.unpack("<I", self._exactly(4).tobytes())
         described = json.loads(self._exactly(length).tobytes())
         sizes = described.pop("sizes")
         if sum(sizes) > most:

@@ -19,17 +19,17 @@ from pcseg.errors import InputError
 _COLORED = {0: 2, 1: 3, 4: 5, 6: 7, 9: 10}
 """LAS point formats without colours, each with the one that adds them."""
 
-_WITHOUT_WAVES = {9: 6, 10: 8}
-"""LAS point formats whose waveforms lazrs does not pack, each with the one without them."""
+_WAVES = (9, 10)
+"""LAS point formats whose waveforms lazrs 0.8 packs so that they do not come out as they were."""
 
 
 def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> None:
     """Write to ``stream`` the scan ``source`` with ``columns``, as LAS or LAZ by the ending of ``path``.
 
     Points are unpacked where they were when the scan was read, in a process of its own, some at a time. COPC's index is
-    left out, since it gives places in the other file, and so are the columns of waveforms of a LAZ of point formats 9 and 10;
-    bytes that nothing describes are written as such. Raises InputError where ``source`` is damaged or has another number
-    of points, where its point format cannot hold a class, or LAZ its waveforms.
+    left out, since it gives places in the other file; bytes that nothing describes are written as such. Raises InputError
+    where ``source`` is damaged or has another number of points, where its point format cannot hold a class, or LAZ its
+    waveforms.
     """
     columns = {
         name: v.astype(np.uint16) * 257 if name in ("red", "green", "blue") else v for name, v in columns.items()
@@ -37,9 +37,8 @@ def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> N
     file = read_header(source)
     check_count(source, file.count, columns)
     compressed = path.suffix.lower() == ".laz"
-    kind = _WITHOUT_WAVES[file.kind] if file.waves_garbled else file.kind
-    kind = _COLORED.get(kind, kind) if "red" in columns else kind
-    if compressed and kind in _WITHOUT_WAVES:
+    kind = _COLORED.get(file.kind, file.kind) if "red" in columns else file.kind
+    if compressed and kind in _WAVES:
         raise InputError(f"{path}: waveforms of point format {kind} cannot be packed; give an output that ends in .las")
     plain, bits = standard_names(kind)
     for name in columns.keys() & bits.keys():

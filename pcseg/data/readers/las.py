@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from laspy.point.dims import WAVEFORM_FIELDS_NAMES
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import COORD_ARRAYS, to_cloud
@@ -30,7 +29,7 @@ def read_las(path: Path) -> Cloud:
     is kept and reported, as are points outside the bounds in the header, bytes that are not described, and whatever else is
     odd. A column that is all zero takes no memory.
     """
-    with parsing(path, "LAS"):
+    with parsing(path, "LAS"), np.errstate(invalid="ignore", over="ignore"):
         file = read_header(path)
         defects = list(file.defects)
         found = pieces(file, defects)
@@ -51,11 +50,6 @@ def read_las(path: Path) -> Cloud:
                 if values.any():  # else its memory is not touched
                     columns[name][rows] = values
             at += len(points)
-        if file.waves_garbled:
-            found_there = f"columns of waveforms of point format {file.kind}, which lazrs does not unpack"
-            defects.append(
-                Defect(str(path), None, found_there, "left out, also of copies; unpack it with laszip to keep them")
-            )
         defects += _outside(file, ends * file.scale + file.offset, coord)
         _apply_descriptions(file, columns, defects)
         further = [name for extra in file.extras for name in extra.names]
@@ -79,7 +73,7 @@ def _uncompressed(file: LasFile, rows: int) -> Iterator[np.ndarray]:
             points = np.empty(min(rows, file.count - at), file.dtype)
             view, got = points.view(np.uint8), 0
             while got < len(view):
-                read = stream.readinto(view[got:])
+                read = stream.readinto(view[got:].data)
                 if not read:
                     raise InputError(f"{file.path}: became shorter while it was read; read it again")
                 got += read
@@ -105,8 +99,7 @@ class _Source:
 
 def _sources(file: LasFile) -> dict[str, _Source]:
     plain, bits = standard_names(file.kind)
-    without = ("X", "Y", "Z", *(WAVEFORM_FIELDS_NAMES if file.waves_garbled else ()))
-    found = {name: _Source(name, file.dtype[name]) for name in plain if name not in without}
+    found = {name: _Source(name, file.dtype[name]) for name in plain if name not in ("X", "Y", "Z")}
     found |= {name: _Source(whole, np.dtype(np.uint8), mask, shift) for name, (whole, mask, shift) in bits.items()}
     for extra in file.extras:
         for index, name in enumerate(extra.names):

@@ -61,11 +61,6 @@ class LasFile:
     defects: tuple[Defect, ...]
 
     @property
-    def waves_garbled(self) -> bool:
-        """Are the columns of waveforms not to be trusted? lazrs 0.8 neither packs nor unpacks those of formats 9 and 10."""
-        return self.compressed and self.kind in (9, 10)
-
-    @property
     def bounds(self) -> np.ndarray:
         """Smallest and largest coordinates (2, 3) that the header declares."""
         return np.array(struct.unpack_from("<6d", self.header, 179)).reshape(3, 2).T[::-1]

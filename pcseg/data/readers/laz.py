@@ -76,9 +76,11 @@ def _record(file: LasFile) -> tuple[bytes, int, int]:
         raise _unknown(file, f"versions {', '.join(str(version) for _, _, version in items)}")
     if (compressor == 3) != (file.kind > 5):
         raise _unknown(file, f"compressor {compressor} for points of format {file.kind}")
-    if compressor > 1 and not chunk:
-        raise _unknown(file, "chunks of 0 points")
-    return body, compressor, chunk
+    if compressor == 1:
+        chunk = 1  # anything but variable, for which lazrs wants a table
+    elif not chunk:
+        chunk = _VARIABLE  # as some writers of COPC mean it; the table shows whether it is
+    return body[:12] + struct.pack("<I", chunk) + body[16:], compressor, chunk
 
 
 def _table(file: LasFile, chunk: int, defects: list[Defect]) -> int:
@@ -107,7 +109,7 @@ def _table(file: LasFile, chunk: int, defects: list[Defect]) -> int:
         )
     if version or chunks > most or (file.count and chunks < least):
         raise InputError(
-            f"{file.path}: its table lists {chunks} chunks, but {file.count} points are {least} to {most}; it is damaged, "
+            f"{file.path}: its table lists {chunks} chunks, but {file.count} points take {least} to {most}; it is damaged, "
             "copy or export it again"
         )
     if chunks and chunk != _VARIABLE:
