@@ -13,7 +13,7 @@ from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.columns import color_names, has_coordinates, parsing, to_cloud
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.ply_body import Body
-from pcseg.data.readers.ply_header import LIMIT, Element, Header, read_header
+from pcseg.data.readers.ply_header import Element, Header, read_header
 from pcseg.errors import InputError, cut
 
 _MESH = ("face", "faces", "edge", "edges", "tristrips", "range_grid")
@@ -157,7 +157,7 @@ def _after(body: Body, points: Element, after: tuple[Element, ...]) -> list[Defe
         short = [Defect(str(path), after[0].line, f"the file ends within its {names}", "all points are there")]
         return short if held < least else _first_face(body, points, after[0])
     if body.order:
-        if len(rest) and len(rest) % points.least == 0 and not points.lists and rest[:LIMIT].any():
+        if len(rest) and len(rest) % points.least == 0 and not points.lists:
             raise _too_many(path, points, len(rest) // points.least)
         return [Defect(str(path), None, f"{len(rest)} bytes after the last point", "left out")] if len(rest) else []
     more = rows_in(rest)
