@@ -119,9 +119,10 @@ def _belongs(path: Path, scans: set[str]) -> bool:
 
 
 def _find(cloud: Cloud, names: tuple[str, ...]) -> list[str]:
-    """The columns called so, in the order of ``names``."""
+    """The columns called so, in the order of ``names``: written just so, else in other case."""
     lower = {name.lower(): name for name in cloud.fields}
-    return [lower[name.lower()] for name in names if name.lower() in lower]
+    found = [name if name in cloud.fields else lower.get(name.lower(), "") for name in names]
+    return [name for name in found if name]
 
 
 def _passed_over(cloud: Cloud, keys: list[str], path: Path) -> list[Defect]:
