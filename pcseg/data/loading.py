@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from pcseg.data.sample import collate
 from pcseg.data.samplers import StepSampler
 from pcseg.errors import InputError
 
-SYSTEM = ("DataLoader worker", "Too many open files", "shared memory", "ancdata")
+SYSTEM = ("DataLoader worker (pid", "Too many open files", "shared memory", "ancdata")
 """What torch's errors say where the system has ended a worker or cut the line to it."""
 
 
@@ -37,10 +38,16 @@ def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> Dat
 
 def plain(batches: Iterable[Any]) -> Iterator[Any]:
     """The same batches; InputError where the system cannot give what it takes to load them."""
+    told, handler = "", signal.getsignal(signal.SIGCHLD)
     try:
         yield from batches
+        return
     except (OSError, EOFError, MemoryError, AuthenticationError) as error:
-        raise _failed(str(error) or type(error).__name__) from error
+        told = _told(error)
+        _on_death(signal.SIG_DFL)  # else torch raises an error for another worker that dies, wherever this process is
+    # With the error the loader is gone here, and its workers.
+    _on_death(handler)
+    raise _failed(told)
 
 
 @contextmanager
@@ -52,19 +59,29 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(words in str(error) for words in SYSTEM):
+        told = _told(error)
+        if not any(words in told for words in SYSTEM):
             raise
-        raise _failed(str(error)) from error
+        raise _failed(told) from error
 
 
-def _failed(text: str) -> InputError:
-    """The error to tell for one whose text may hold the traceback of a worker."""
-    lines = text.strip().splitlines()
-    told = (lines[-1] if "Traceback" in text else lines[0]).partition(" Details are lost")[0].rstrip(".")
+def _told(error: BaseException) -> str:
+    """What an error says, without the traceback of a worker that its text may hold."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return (lines[-1] if "Traceback" in str(error) else lines[0]).partition(" Details are lost")[0].rstrip(".")
+
+
+def _failed(told: str) -> InputError:
     return InputError(
         f"loading data failed ({told}); raise the limits of memory, /dev/shm or open files (ulimit -n), lower batch_size or "
         "workers, or load without such processes: workers=0"
     )
+
+
+def _on_death(handler: Any) -> None:
+    """What to do where a child of this process dies; only the main thread may say."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, handler)
 
 
 def _begin(_: int) -> None:
@@ -79,5 +96,7 @@ def _begin(_: int) -> None:
 
 
 def _leave(error: BaseException | None) -> None:
-    print(f"note: a process that loads data could not send a batch ({error})", file=sys.stderr, flush=True)
-    os._exit(1)
+    try:
+        print(f"note: a process that loads data could not send a batch ({error})", file=sys.stderr, flush=True)
+    finally:
+        os._exit(1)
