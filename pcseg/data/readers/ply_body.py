@@ -42,8 +42,6 @@ class Body:
 
         ``alone``: nothing comes after it. Raises InputError where the file holds fewer rows or other than numbers.
         """
-        if not element.count or not element.properties:
-            return {p.name: np.empty(0, p.kind) for p in element.properties}
         columns = self.alike(element, alone)
         if columns is not None:
             return columns
@@ -51,6 +49,8 @@ class Body:
 
     def alike(self, element: Element, alone: bool = False) -> dict[str, np.ndarray] | None:
         """The same, fast, where all rows have lists as long as those of the first; else None, and the place stays."""
+        if not element.count or not element.properties:
+            return {p.name: np.empty(0, p.kind) for p in element.properties}
         if self.order:
             room = len(self.data) - self.at
             if element.count * element.least > room:

@@ -158,6 +158,7 @@ LIKE_THE_VERTICES = {
     "points that are fewer": head(f"element marker 1\n{XYZ}element cloud 2\n{XYZ}") + "7 8 9\n" + ROWS,
     "an empty vertex element": head(f"element vertex 0\n{XYZ}element point 2\n{XYZ}") + ROWS,
     "faces cut off": head(VERTEX + FACE.replace("1", "9"), "binary_little_endian").encode() + RAW + b"\3\0\0",
+    "an element of nothing": head(VERTEX + "element face 3\n", "binary_little_endian").encode() + RAW,
     "faces of nonsense": head(VERTEX + FACE, "binary_little_endian").encode() + RAW + b"\3" + bytes([255] * 12),
     "tristrips": head(f"{VERTEX}element tristrips 1\nproperty list int int vertex_indices\n") + ROWS + "4 0 1 0 -1\n",
     "edges": head(f"{VERTEX}element edge 1\nproperty int vertex1\nproperty int vertex2\n") + ROWS + "0 1\n",
