@@ -144,6 +144,40 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["miou"] is None
 
 
+def test_scenes_of_other_classes_are_told_before_the_work(rooms, tmp_path):
+    write_scene(tmp_path / "rooms", replace(room("Area_5/x", 1), classes=("tree", "house", "lamp")))
+    shutil.copytree(rooms / "Area_5" / "c", tmp_path / "rooms" / "Area_5" / "c")
+    path = checkpoint(tmp_path / "net.safetensors")
+    done = tool_here(
+        "evaluate", f"checkpoint={path}", f"output={tmp_path}/out", f"data.root={tmp_path}/rooms", "data.test=[Area_5]",
+        "predictions=true",
+    )  # fmt: skip
+    failed(done, "tree, house, lamp", "floor, wall, chair")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_root_that_was_relative_to_another_folder_is_told(rooms, tmp_path):
+    path = checkpoint(tmp_path / "net.safetensors", root="data/away", test=["Area_5"])
+    done = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}/out")
+    failed(done, "net.safetensors: was trained on data/away, which is no folder in", "data.root=")
+    again = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}/out", f"data.root={rooms}")
+    assert again.returncode == 0, again.stderr
+
+
+def test_points_without_a_place_are_left_out_of_the_score_and_said(tmp_path, monkeypatch):
+    scene = room("Area_5/x", 1)
+    scene.coord[:7] = 3.4e38
+    monkeypatch.setattr("pcseg.engine.evaluate.read_scene", lambda *given, **more: scene)
+    write_scene(tmp_path / "rooms", room("Area_5/x", 1))
+    path = checkpoint(tmp_path / "net.safetensors")
+    done = tool_here(
+        "evaluate", f"checkpoint={path}", f"output={tmp_path}/out", f"data.root={tmp_path}/rooms", "data.test=[Area_5]"
+    )
+    assert done.returncode == 0, done.stderr
+    assert sum(map(sum, json.loads((tmp_path / "out" / "metrics.json").read_text())["confusion"])) == 593
+    assert "Area_5/x: 7 points without finite coordinates are left out" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -158,6 +192,7 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
             ["is not a ScanNet class"],
         ),
         (["checkpoint={net}", "vote=2"], ["vote"]),
+        (["checkpoint=nowhere", "output=/proc/out"], ["output=/proc/out: cannot write"]),
         (["checkpoint=[]"], ["checkpoint=[]"]),
         (["checkpoint=5"], ["5: no such checkpoint"]),
         (["checkpoint={net}", "threads=0"], ["threads=0"]),
@@ -166,5 +201,5 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
 def test_bad_input_is_refused_in_one_line(rooms, tmp_path, arguments, words):
     net = checkpoint(tmp_path / "net.safetensors", classes=Classes(("floor", "wall", "spaceship")))
     filled = [a.format(net=net, rooms=rooms) for a in arguments]
-    failed(tool_here("evaluate", *filled, f"output={tmp_path / 'out'}"), *words)
+    failed(tool_here("evaluate", f"output={tmp_path / 'out'}", *filled), *words)
     assert not (tmp_path / "out" / "metrics.json").exists()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from pcseg.data.draw import draw_uniform
-from pcseg.data.scene import list_scenes, read_scene
+from pcseg.data.draw import draw_uniform, labelled
+from pcseg.data.scene import list_scenes, read_scene, write_scene
 from pcseg.data.weak_labels import WeakLabels
 from pcseg.engine.checkpoint import read_tensors
-from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, tool, tool_here
+from pcseg.labels import IGNORE
+from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, room, tool, tool_here
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +230,97 @@ def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
     assert len(curve(tmp_path / "run")) == 1
     labels = json.loads((tmp_path / "run" / "metrics.json").read_text())["labels"]
     assert (labels["count"], labels["fraction"]) == (1200, 1.0)
+
+
+def unlabelled(rooms, folder):
+    """The building with no label in the scenes to train on."""
+    for name in ("Area_1/a", "Area_1/b", "Area_5/c"):
+        scene = read_scene(rooms / name, CLASSES, with_labels=True)
+        segment = scene.segment if "Area_5" in name else np.full(len(scene), IGNORE)
+        write_scene(folder, replace(scene, segment=segment))
+    return folder
+
+
+def test_training_on_no_label_is_refused(rooms, tmp_path):
+    scenes = [read_scene(f, CLASSES, with_labels=True) for f in list_scenes(rooms, ["Area_1"])]
+    nothing = [labelled(replace(s, segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
+    WeakLabels(CLASSES.names, "clicks", {}, None, tuple(nothing)).save(tmp_path / "none.npz")
+    for root, file in ((rooms, tmp_path / "none.npz"), (unlabelled(rooms, tmp_path / "rooms"), "null")):
+        done = tool_here("train", *settings(root, tmp_path / "run", f"labels.file={file}"))
+        failed(done, "labels: 0 points of the 2 scenes to train on carry a class")
+        assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
+def test_scenes_that_cannot_be_scored_are_told_before_training(rooms, tmp_path):
+    for split, scene in (("Area_7", room("Area_7/x", 1)), ("Area_8", replace(room("Area_8/x", 1), color=None))):
+        write_scene(tmp_path / "rooms", replace(scene, classes=("tree", "house", "lamp") if split == "Area_7" else ()))
+        shutil.copytree(rooms / "Area_1", tmp_path / "rooms" / "Area_1", dirs_exist_ok=True)
+        done = tool_here(
+            "train", *settings(tmp_path / "rooms", tmp_path / "run", "labels.file=null", f"data.test=[{split}]")
+        )
+        failed(done, *(["tree, house, lamp"] if split == "Area_7" else ["Area_8/x: has no colour"]))
+        assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
+def test_a_run_may_begin_with_the_weights_of_another(rooms, tmp_path):
+    assert tool_here("train", *settings(rooms, tmp_path / "one", "steps=3")).returncode == 0
+    still = ["steps=1", "optim.optimizer.lr=0.0", "optim.optimizer.weight_decay=0"]
+    for name, more, said in (
+        ("same", [], "weights: from"),
+        (
+            "other",
+            ["data.classes=[floor,chair]", "labels.file=null"],
+            "the classifier is made anew: it told floor, wall, chair; now floor, chair",
+        ),
+    ):
+        begun = settings(rooms, tmp_path / name, *still, f"weights={tmp_path}/one", "seed=7", *more)
+        done = tool_here("train", *begun)
+        assert done.returncode == 0, done.stderr
+        assert said in (tmp_path / name / "train.log").read_text()
+        one, two = (read_tensors(tmp_path / run / "last.safetensors", "model")[0] for run in ("one", name))
+        same = {key for key in one if one[key].shape == two[key].shape and torch.equal(one[key], two[key])}
+        assert {key for key in one if key.endswith("conv1.weight")} <= same
+        assert ("head.weight" in same) == (name == "same")
+    # Once it is under way, it goes on from its own.
+    (tmp_path / "one" / "last.safetensors").unlink()
+    assert tool_here("train", *begun, "resume=true").returncode == 0
+    failed(tool_here("train", *settings(rooms, tmp_path / "new", f"weights={tmp_path}/one")), "no such checkpoint")
+
+
+def test_a_run_at_a_constant_rate_may_become_longer_than_planned(rooms, tmp_path):
+    def arguments(output, *more):
+        return settings(rooms, tmp_path / output, "optim=adamw_constant", "checkpoint_every=4", *more)
+
+    for output, more in (("planned", ["steps=9"]), ("longer", ["steps=5"]), ("longer", ["steps=9", "resume=true"])):
+        done = tool_here("train", *arguments(output, *more))
+        assert done.returncode == 0, done.stderr
+    assert curve(tmp_path / "planned") == curve(tmp_path / "longer")
+    one, two = (read_tensors(tmp_path / run / "last.safetensors", "model")[0] for run in ("planned", "longer"))
+    assert {k: v.numpy().tobytes() for k, v in one.items()} == {k: v.numpy().tobytes() for k, v in two.items()}
+    failed(tool_here("train", *arguments("longer", "steps=6", "resume=true")), "steps is 6", "can only become longer")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"), [([], "its rate follows OneCycle"), ([*PROPAGATION, "optim=adamw_constant"], "its 2 stages")]
+)
+def test_a_run_that_cannot_become_longer_says_how_to_go_on(rooms, tmp_path, more, words):
+    arguments = settings(rooms, tmp_path / "run", *more)
+    assert tool_here("train", *arguments, "steps=4").returncode == 0
+    done = tool_here("train", *arguments, "steps=8", "resume=true")
+    failed(done, "resume: steps is 8, but the run in", "has 4", words, f"weights={tmp_path}/run/last.safetensors")
+
+
+def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=4", "workers=2")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)),
+    )  # fmt: skip
+    failed(done, "ulimit -n")
+
+
+def test_a_place_that_cannot_be_written_is_told_first(rooms, tmp_path):
+    failed(tool_here("train", *settings(rooms, "/proc/run", "data.root=nowhere")), "output=/proc/run: cannot write")
 
 
 def test_help_tells_settings_and_choices():
