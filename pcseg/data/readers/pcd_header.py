@@ -16,7 +16,7 @@ LIMIT = 1 << 20
 """Bytes in which a header must end."""
 
 _KINDS = {"F": ("f", (2, 4, 8)), "I": ("i", (1, 2, 4, 8)), "U": ("u", (1, 2, 4, 8))}
-_DATA = re.compile(rb"(?:^|[\r\n])[ \t]*DATA\b[ \t]*([^\r\n]*)(\r\n|\n|\r|$)", re.IGNORECASE)
+_DATA = re.compile(rb"(?:^|[\r\n])[ \t]*DATA(?:[ \t][^\r\n]*)?(\r\n|\n|\r|$)", re.IGNORECASE)
 _IDENTITY = (0, 0, 0, 1, 0, 0, 0)
 
 

@@ -234,6 +234,7 @@ def test_odd_spellings_of_unmistakable_points(tmp_path: Path, content: str | byt
     [
         ("", "is empty"),
         ("ply\n", "no line 'DATA'"),
+        (HEAD.replace("DATA ascii", "DATA-ascii") + ROWS, "no line 'DATA'"),
         (HEAD.replace("ascii", "hdf5") + ROWS, "line 9: DATA hdf5 is unknown"),
         (HEAD.replace("FIELDS x y z\n", "") + ROWS, "no line 'FIELDS'"),
         (BINARY.replace("SIZE 4 4 4\n", ""), "no line 'SIZE'"),
