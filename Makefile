@@ -36,8 +36,8 @@ $(VENV)/installed $(VENV)/installed-dev: $(VENV)/bin/python $(SOURCES)
 demo: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
 	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
-	$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' \
-		rule=uniform fraction=0.01 seed=0 output=data/simulated_labels/1pct_seed0.npz
+	test -f data/simulated_labels/1pct_seed0.npz || $(RUN) tools/draw_labels.py root=data/simulated \
+		'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' rule=uniform fraction=0.01 seed=0 output=data/simulated_labels/1pct_seed0.npz
 	$(RUN) tools/train.py experiment=demo overwrite=true
 	$(RUN) tools/evaluate.py checkpoint=outputs/demo output=outputs/demo/evaluation predictions=true
 	$(RUN) tools/predict.py checkpoint=outputs/demo \
@@ -55,10 +55,11 @@ table: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
 	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
 	for seed in 0 1 2; do \
-		$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' seed=$$seed \
-			rule=uniform fraction=0.01 output=data/simulated_labels/1pct_seed$$seed.npz; \
-		$(RUN) tools/draw_labels.py root=data/simulated 'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' seed=$$seed \
-			rule=points points=20 output=data/simulated_labels/20pts_seed$$seed.npz; \
+		for rule in 1pct:uniform:fraction=0.01 20pts:points:points=20; do IFS=: read -r name rule amount <<< $$rule; \
+			file=data/simulated_labels/$${name}_seed$$seed.npz; \
+			test -f $$file || $(RUN) tools/draw_labels.py root=data/simulated seed=$$seed rule=$$rule $$amount output=$$file \
+				'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]'; \
+		done; \
 	done
 	$(RUN) tools/trivial_baselines.py root=data/simulated
 	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[steps=1000]' 'experiments=[$(subst $(space),$(comma),$(ROWS))]'

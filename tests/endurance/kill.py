@@ -31,12 +31,16 @@ LEFT = re.compile(r"^\..+\.(tmp|old)$")
 
 @dataclass(frozen=True)
 class Command:
-    """A tool with its arguments, run in a folder of its own; ``again`` are further arguments of the second run."""
+    """A tool with its arguments, run in a folder of its own.
+
+    ``again`` are further arguments of the second run where the file ``begun`` is there.
+    """
 
     name: str
     arguments: tuple[str, ...]
     outputs: tuple[str, ...]
     again: tuple[str, ...] = ()
+    begun: str = ""
 
     def start(self, folder: Path, more: Sequence[str] = ()) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -62,8 +66,14 @@ def commands(room: str) -> list[Command]:
     return [
         Command("simulate", ("output=raw", *BUILDING), ("raw",)),
         Command("prepare", ("input=raw", "output=scenes", "workers=2"), ("scenes",)),
-        Command("draw_labels", ("root=scenes", SPLIT, "fraction=0.2", "output=labels.npz"), ("labels.npz",)),
-        Command("train", TRAIN, ("run",), ("resume=true",)),
+        Command(
+            "draw_labels",
+            ("root=scenes", SPLIT, "fraction=0.2", "output=labels.npz"),
+            ("labels.npz",),
+            ("overwrite=true",),
+            "labels.npz",
+        ),
+        Command("train", TRAIN, ("run",), ("resume=true",), "run/resume.safetensors"),
         Command("evaluate", ("checkpoint=run", "output=scores", "predictions=true"), ("scores",)),
         Command("predict", ("checkpoint=run", f"input={scan}", "output=labelled.ply"), ("labelled.ply",)),
         Command("visualize", ("input=scenes/Area_2", "output=pictures"), ("pictures",)),
@@ -119,7 +129,7 @@ def _round(command: Command, moment: float, home: Path, away: Path) -> str:
     time.sleep(0.3)  # workers of their own groups end with their parent
     if broken := _broken(away, command.outputs):
         return f"half-written {broken}"
-    begun = (away / "run" / "resume.safetensors").exists()
+    begun = command.begun and (away / command.begun).exists()
     try:
         _succeed(command, away, command.again if begun else ())
     except RuntimeError as error:
