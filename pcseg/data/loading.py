@@ -90,7 +90,7 @@ def _begin(_: int) -> None:
     Otherwise the batch is lost and waited for for ever.
     """
     torch.set_num_threads(1)
-    Queue._on_queue_feeder_error = staticmethod(lambda error, batch: _leave(error))  # type: ignore[method-assign, assignment]
+    Queue._on_queue_feeder_error = staticmethod(lambda error, batch: _leave(error))  # type: ignore[attr-defined]
     sys.excepthook = lambda kind, error, trace: _leave(error)
     threading.excepthook = lambda failed: _leave(failed.exc_value)
 

@@ -78,10 +78,9 @@ class Predictor:
         if "optional_color" not in self.model.features:
             return []
         colored = self.model.record.get("colored")  # share of the scenes trained on
-        if type(colored) not in (int, float):  # older checkpoints do not say
-            colored = None
-        if not has_color and colored is None:
-            return ["has no colour; where the network was trained on scans with colour, expect poorer labels"]
+        if not isinstance(colored, (int, float)):  # older checkpoints do not say
+            unsure = "has no colour; where the network was trained on scans with colour, expect poorer labels"
+            return [] if has_color else [unsure]
         if not has_color and colored > 0:
             return [f"has no colour, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
         if has_color and colored == 0:
