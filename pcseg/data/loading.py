@@ -38,15 +38,17 @@ def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> Dat
 
 def plain(batches: Iterable[Any]) -> Iterator[Any]:
     """The same batches; InputError where the system cannot give what it takes to load them."""
-    told, handler = "", signal.getsignal(signal.SIGCHLD)
+    told, handler, hook = "", signal.getsignal(signal.SIGCHLD), sys.unraisablehook
     try:
         yield from batches
         return
     except (OSError, EOFError, MemoryError, AuthenticationError) as error:
         told = _told(error)
         _on_death(signal.SIG_DFL)  # else torch raises an error for another worker that dies, wherever this process is
+        sys.unraisablehook = lambda _: None  # and Python prints one where the loader was only half made
     # With the error the loader is gone here, and its workers.
     _on_death(handler)
+    sys.unraisablehook = hook
     raise _failed(told)
 
 
