@@ -15,7 +15,7 @@ import pcseg
 from _cli import check_output, option, printable, run
 from pcseg import threads
 from pcseg.data.points import FARTHEST, usable
-from pcseg.data.readers import FORMATS, WRITERS, read_cloud, write_labelled, writer_of
+from pcseg.data.readers import FORMATS, WRITERS, check_places, read_cloud, write_labelled, writer_of
 from pcseg.data.readers.labelled import las_classes
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
@@ -87,6 +87,7 @@ def attempt(predictor: Predictor, source: Path, target: Path, options: Options) 
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
     """Label one file and say in a few lines what was found, and what of the file was left out or taken otherwise."""
     cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
+    check_places(target, cloud.coord.T)
     labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal, name=str(source))
     classes = predictor.model.classes
     paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None

@@ -331,6 +331,7 @@ def test_kill_9_leaves_no_half_file(net, tmp_path):
         (["input={tmp}/scan.ply", "output={tmp}/o.ply", "vote=2"], ["vote=2"]),
         (["output={tmp}/o.ply"], ["input"]),
         (["input={tmp}/nan.npy", "output={tmp}/o.ply"], ["nan.npy", "finite"]),
+        (["input={tmp}/hole.npy", "output={tmp}/o.las"], ["o.las: LAS cannot hold NaN"]),
         (["input={tmp}/rooms/Area_1/a", "output={tmp}/o.ply"], ["Area_1/a: is a prepared scene", "tools/evaluate.py"]),
     ],
 )
@@ -341,6 +342,7 @@ def test_bad_input_is_refused_in_one_line(net, tmp_path, arguments, words):
     (tmp_path / "empty.xyz").write_text("")
     (tmp_path / "words.xyz").write_text("once upon a time\nthere was a scan\n")
     np.save(tmp_path / "nan.npy", np.full((5, 3), np.nan))
+    np.save(tmp_path / "hole.npy", np.append(np.eye(3), np.full((1, 3), np.nan), axis=0))
     (tmp_path / "net.pth").write_bytes(b"a pickle")
     filled = [a.format(tmp=tmp_path) for a in arguments]
     if not any(a.startswith("checkpoint") for a in filled):

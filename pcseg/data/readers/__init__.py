@@ -4,6 +4,7 @@ from pcseg.data.readers.class_file import ClassFile, choose_classes, open_classe
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.contract import Defect, SceneReader
 from pcseg.data.readers.datasets import open_dataset
+from pcseg.data.readers.encode import check_places
 from pcseg.data.readers.files import FORMATS, read_cloud
 from pcseg.data.readers.folder import FolderReader, open_folder
 from pcseg.data.readers.labelled import write_labelled
@@ -23,6 +24,7 @@ __all__ = [
     "S3disReader",
     "ScannetReader",
     "SceneReader",
+    "check_places",
     "choose_classes",
     "is_pointcept",
     "is_s3dis",

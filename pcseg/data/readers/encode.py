@@ -44,6 +44,12 @@ def las_scales(coord: Sequence[np.ndarray]) -> np.ndarray:
     return 1e-4 * 10.0 ** np.ceil(np.log10(np.maximum(extent / 2e5, 1.0)))
 
 
+def check_places(path: Path, coord: Sequence[np.ndarray]) -> None:
+    """Raise InputError where a file of this ending cannot hold the coordinates x, y and z (P,) each (ask before the work)."""
+    if path.suffix.lower() in (".las", ".laz") and not all(np.isfinite(axis).all() for axis in coord):
+        raise InputError(f"{path}: LAS cannot hold NaN coordinates; remove those points or write a .ply")
+
+
 def _count(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
@@ -75,8 +81,7 @@ def _ply(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]
 
 def _las(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]) -> None:
     coord = [columns[axis] for axis in "xyz"]
-    if not all(np.isfinite(axis).all() for axis in coord):
-        raise InputError(f"{path}: LAS cannot hold NaN coordinates; remove those points or write a .ply")
+    check_places(path, coord)
     header = laspy.LasHeader(point_format=7 if "red" in columns else 6, version="1.4")
     header.scales = las_scales(coord)
     header.offsets = np.array([np.floor(axis.min()) if len(axis) else 0.0 for axis in coord])
