@@ -33,3 +33,17 @@ def test_a_failing_run_is_named_in_one_line(tmp_path: Path) -> None:
     done = tool("compare", "experiments=[simulated_ful]", "seeds=[0]", f"output={tmp_path}/c")
     failed(done, "simulated_ful, seed 0")
     assert not (tmp_path / "c" / "table.md").exists()
+
+
+def test_what_leaves_nothing_to_compare_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    output = f"output={tmp_path}/c"
+    for arguments, words in (
+        (["experiments=[]", output], "experiments=[]"),
+        (["experiments=a", "seeds=[]", output], "seeds=[]"),
+        (["experiments=a,b,a", output], "experiments=[a,b,a]"),
+        (["experiments=a", "seeds=0,1,0", output], "seeds=[0,1,0]"),
+        (["experiments=a", f"output={tmp_path}/file/c"], "is a file and no folder"),
+    ):
+        failed(tool_here("compare", *arguments), words)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
