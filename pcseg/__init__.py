@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from pcseg import threads
+from pcseg.version import __version__
 
 if TYPE_CHECKING:
     from pcseg.engine.predict import Predictor
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 threads.configure()  # before anything imports torch

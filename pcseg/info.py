@@ -22,8 +22,8 @@ def describe() -> dict[str, str]:
         version = "not installed (a checkout on the path)"
     here = Path(__file__).parent
     if library is not None:
-        of = "" if Path(library._name).is_relative_to(here) or "PCSEG_LIBRARY" in os.environ else " (of the installed pcseg)"
-        ops = f"compiled, {library._name}{of}"
+        own = os.environ.get("PCSEG_LIBRARY") or Path(library._name).is_relative_to(here)
+        ops = f"compiled, {library._name}" + ("" if own else " (of the installed pcseg)")
     elif os.environ.get("PCSEG_LIBRARY") == "none":
         ops = "PyTorch reference (PCSEG_LIBRARY=none)"
     else:

@@ -83,3 +83,7 @@ def test_an_editable_install_forgets_the_library_of_an_earlier_one(checkout: Pat
     assert not (checkout / "pcseg/ops/libpcseg.so").exists()
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("pcseg:")]
     assert "PCSEG_BUILD=none, installing pure Python; removed " in line
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert f'\nversion = "{pcseg.__version__}"\n' in (ROOT / "pyproject.toml").read_text()

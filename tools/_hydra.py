@@ -35,7 +35,7 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
     with one line on stderr and exit code 2. Settings that ``schema`` declares as text are taken to the letter.
     """
     register(schema, config_name)
-    argparse.ArgumentParser.error = refuse  # type: ignore[method-assign]
+    argparse.ArgumentParser.error = refuse  # type: ignore[assignment, method-assign]
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     failed: list[InputError] = []

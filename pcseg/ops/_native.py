@@ -31,8 +31,8 @@ from typing import Any
 
 import torch
 
-from pcseg import __version__
 from pcseg.errors import InputError
+from pcseg.version import __version__
 
 ABI = 3
 """PCSEG_ABI of csrc/include/pcseg.h that this package speaks."""
