@@ -96,7 +96,7 @@ def test_a_worker_that_fails_ends_the_loading_in_one_line(happens, workers, capf
 
 
 def test_a_batch_that_cannot_be_sent_ends_the_loading(capfd):
-    with pytest.raises(InputError, match="^loading data failed"), plain_errors():
+    with pytest.raises(InputError, match=r"^loading data failed"), plain_errors():
         load(cannot_be_sent, 2)
     assert "note: a process that loads data could not send a batch" in capfd.readouterr().err
 
