@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 _NONE = re.compile(
-    r"[+-]?nan(\(\w*\))?|[+-]?1\.#(qnan|snan|ind)\d*|#?n/?a!?|<na>|nat|none|null|nil|missing|no_?data|undef(ined)?"
-    r"|#(value|num|div/0|ref)!?|-+|\?+|\*+|\.|",
+    r"[+-]?nan(\(\w*\))?|[+-]?1\.#[a-z]+\d*|#?n/?a!?|n\.a\.?|<na>|nat|[(\[]?(none|null|nil)[)\]]?|\\n|missing|no_?data"
+    r"|undef(ined)?|#(value|num|div/0|ref|name|null|spill|calc|wert|zahl|bezug|nv)[!?]?|-+|\?+|\*+|\.|",
     re.IGNORECASE,
 )
-"""Windows' runtime, R, pandas, spreadsheets, databases; Fortran fills what does not fit with stars. Or an empty cell."""
+"""Windows' runtime (which also rounds 1.#INF to 1.#J), R, pandas, spreadsheets, databases; Fortran fills what does not fit
+with stars. Or an empty cell."""
 
 _INFINITE = re.compile(r"([+-]?)1\.#inf\d*", re.IGNORECASE)
+
+_FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))d([+-]?\d+)", re.IGNORECASE)
 
 
 def read_number(token: str) -> float | None:
@@ -21,7 +24,16 @@ def read_number(token: str) -> float | None:
             return float(token)
         except ValueError:
             pass
+    if infinite := _INFINITE.fullmatch(token):
+        return float(f"{infinite[1]}inf")
     if _NONE.fullmatch(token):
         return float("nan")
-    infinite = _INFINITE.fullmatch(token)
-    return float(f"{infinite[1]}inf") if infinite else None
+    if double := _FORTRAN.fullmatch(token):
+        return float(f"{double[1]}e{double[2]}") if token.isascii() else None
+    return None
+
+
+def read_flag(token: str) -> float | None:
+    """1 or 0 for TRUE or FALSE, as R and pandas write them, NaN for each usual spelling of none, None for anything else."""
+    known = {"true": 1.0, "false": 0.0}.get(token.lower())
+    return float("nan") if known is None and _NONE.fullmatch(token) else known

@@ -23,7 +23,7 @@ def with_semantic3d_labels(cloud: Cloud, path: Path) -> Cloud:
     """``cloud`` with a field ``label`` (P,) int64 from ``path``, one whole number a line; in Semantic3D 0 means unlabelled."""
     with parsing(path, "label"), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty file: its count is told below
-        values = np.loadtxt(path, comments=None, ndmin=2)
+        values = np.loadtxt(path, comments=None, encoding="utf-8-sig", ndmin=2)
     if values.size and (values.shape[1] != 1 or not (np.abs(values) < 2**31).all() or (values % 1).any()):
         raise InputError(f"{path}: does not hold one whole number a line; write 0 where unknown")
     return _labelled(cloud, path, {"label": values.reshape(-1).astype(np.int64)})

@@ -68,6 +68,10 @@ def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[t
         if np.isin(few[:, 3:6], (0, 1)).all():
             raise InputError(f"{path}: columns 4 to 6 may be colours or normals; write a first line of column names")
         return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
+    if width in (6, 7) and _are_returns(few[:, 3:6]):
+        raise InputError(
+            f"{path}: columns 5 and 6 look like numbers of returns, not like colours; write a first line of column names"
+        )
     if width in (6, 7) and _are_colors(few[:, 3:6]):
         last, doubts = _last_of_seven(rows[:, 6], few) if width == 7 else ((), [])
         return (*XYZ, *RGB, *last), doubts
@@ -107,6 +111,13 @@ def _are_colors(values: np.ndarray) -> bool:
         return False
     wide = [float((column[column > 0] > 255).mean()) for column in values.T if (column > 0).any()]
     return all(share <= STRAY for share in wide) or all(share >= 0.5 for share in wide)
+
+
+def _are_returns(values: np.ndarray) -> bool:
+    """Is it an intensity, with the number of a return and that of all, from 1 to 15, in either order?"""
+    one, other = values[:, 1:].T
+    whole = ((values[:, 1:] >= 1) & (values[:, 1:] <= 15) & (values[:, 1:] % 1 == 0)).all()
+    return bool(whole and values[:, 0].max() > 15 and ((one <= other).all() or (other <= one).all()))
 
 
 def _are_normals(values: np.ndarray) -> bool:

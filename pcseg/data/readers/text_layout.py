@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pcseg.data.readers.columns import has_coordinates
+from pcseg.data.readers.numerals import read_flag
 from pcseg.data.readers.text_lines import (
     are_numbered,
     cells,
     is_comment,
     is_count,
+    is_directive,
     is_names,
     is_units,
     read_names,
@@ -42,7 +44,8 @@ _UNITS = re.compile(r"[\[(](mm|cm|dm|km|ft|us-?ft|deg)[\])]|(?<=\s)(mm|cm|dm|km|
 class Layout:
     """How to read a text file: its encoding, the number of lines before the first row, what separates the columns (None for
     blanks), how many there are, their names (none where the file has none), how many points the file says it holds, and
-    whether 1,5 stands for 1.5. ``header`` is the line of names as it stands there, ``unit`` one that is no metre."""
+    whether 1,5 stands for 1.5. ``header`` is the line of names as it stands there, ``unit`` one that is no metre, ``flags`` are
+    the columns of TRUE and FALSE."""
 
     encoding: str
     skip: int
@@ -53,6 +56,7 @@ class Layout:
     decimal_comma: bool = False
     header: str = ""
     unit: str = ""
+    flags: frozenset[int] = frozenset()
 
 
 def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
@@ -72,6 +76,8 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
             rows.append(text)
             if len(rows) == _SAMPLE:
                 break
+        elif number == 1 and is_directive(text):
+            pass
         elif header and is_units(text):
             units = text
         elif is_count(text) and count is None:
@@ -105,13 +111,14 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
         names = () if are_numbered(names) and not has_coordinates(names) else names
     else:
         names = _commented(comments, separator, len(table[0]))
-    names, width = _fitted(names, table, quoted=all(row[0] in "\"'" for row in rows))
+    names, width = _fitted(
+        names, table, numbered=all(row[0] in "\"'" for row in rows) or (bool(header) and _counted(table))
+    )
     unit = _UNITS.search(
         f"{header if header else ' '.join(c for c in comments if has_coordinates(read_names(c)))} {units}"
     )
-    return Layout(
-        encoding, skip, separator, width, names, count, decimal_comma, header, unit[0].strip("[]() ") if unit else ""
-    )
+    word = unit[0].strip("[]() ") if unit else ""
+    return Layout(encoding, skip, separator, width, names, count, decimal_comma, header, word, _flags(table, names))
 
 
 def _encoding(path: Path) -> str:
@@ -155,7 +162,7 @@ def _commented(comments: list[str], separator: str | None, width: int) -> tuple[
     return next((read_names(c) for c in reversed(comments) if c and has_coordinates(read_names(c)[:3])), ())
 
 
-def _fitted(names: tuple[str, ...], table: list[list[str]], quoted: bool) -> tuple[tuple[str, ...], int]:
+def _fitted(names: tuple[str, ...], table: list[list[str]], numbered: bool) -> tuple[tuple[str, ...], int]:
     """Names and number of columns, where a separator may end the lines, and R leaves out the name of the row numbers."""
     width = Counter(map(len, table)).most_common(1)[0][0]
     ended = width > 1 and not any(row[-1] for row in table if len(row) == width)
@@ -163,9 +170,25 @@ def _fitted(names: tuple[str, ...], table: list[list[str]], quoted: bool) -> tup
         names = names[:-1]
     if ended and len(names) < width:
         width -= 1
-    if len(names) == width - 1 and quoted:
+    if len(names) == width - 1 and numbered:
         names = ("index", *names)
     return tuple(name or f"column{i}" for i, name in enumerate(names, start=1)), width
+
+
+def _flags(table: list[list[str]], names: tuple[str, ...]) -> frozenset[int]:
+    """The columns of TRUE and FALSE, and of nothing else but what stands for none; no coordinate is one."""
+    found = set()
+    for i, column in enumerate(zip(*table, strict=False)):
+        coordinate = names[i].lower() in "xyz" if i < len(names) else i < 3
+        logical = not {"true", "false"}.isdisjoint(cell.lower() for cell in column)
+        if logical and not coordinate and None not in map(read_flag, column):
+            found.add(i)
+    return frozenset(found)
+
+
+def _counted(table: list[list[str]]) -> bool:
+    """Does the first column number at least three rows from 1?"""
+    return len(table) > 2 and [row[0] for row in table] == [str(i) for i in range(1, len(table) + 1)]
 
 
 def _separator(rows: list[str], header: str, path: Path) -> tuple[str | None, bool]:
@@ -174,14 +197,15 @@ def _separator(rows: list[str], header: str, path: Path) -> tuple[str | None, bo
     separator = ";" if ";" in first else None
     if separator is None and "\t" in first and _ragged([*rows, header] if "\t" in header else rows):
         separator = "\t"
-    tokens = [token.strip("\"' ") for row in rows for token in row.split(separator)]
-    decimals = [token for token in tokens if "," in token]
+    quoted = separator is None and '"' in first and "," in re.sub('"[^"]*"', "", first)
+    if quoted:  # what is within quotes separates nothing
+        separator = ","
+    table = [cells(row, separator) for row in rows]
+    decimals = [token for row in table for token in row if "," in token]
     if not decimals:
         return separator, False
     comma = all(re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", token) for token in decimals)
-    if separator is None and not (
-        comma and len(first.split()) >= 3 and all("," in token for token in first.split()[:3])
-    ):
+    if separator is None and not (comma and len(table[0]) >= 3 and len({len(row) for row in table}) == 1):
         return ",", False
     if comma and all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", token) for token in decimals):
         found = f"{decimals[0]} may be {decimals[0].replace(',', '.')} or {decimals[0].replace(',', '')}"

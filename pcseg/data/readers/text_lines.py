@@ -20,8 +20,13 @@ def stripped(line: str) -> str:
 
 
 def is_comment(text: str) -> bool:
-    """Is this line, without blanks around it, a comment? ``#N/A`` begins a row."""
-    return text.startswith(_COMMENT) and read_number(re.split(r"[\s,;]", text)[0]) is None
+    """Is this line, without blanks around it, a comment? ``#N/A`` begins a row, in quotes, too."""
+    return text.startswith(_COMMENT) and read_number(re.split(r"[\s,;]", text)[0].strip("\"'")) is None
+
+
+def is_directive(text: str) -> bool:
+    """Is this Excel's line that says what separates the columns?"""
+    return re.fullmatch(r'"?sep=.?"?', text, re.IGNORECASE) is not None
 
 
 def without_remark(text: str) -> str:
@@ -32,7 +37,10 @@ def without_remark(text: str) -> str:
 
 def cells(row: str, separator: str | None) -> list[str]:
     """The cells of a row, without quotes and blanks around them."""
-    parts = row.split(separator)
+    if separator and '"' in row:  # a quoted cell may hold what separates cells
+        parts = next(csv.reader([row], delimiter=separator, skipinitialspace=True))
+    else:
+        parts = row.split(separator)
     return [part.strip("\"' \t") for part in parts] if separator or '"' in row or "'" in row else parts
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.contract import Defect
-from pcseg.data.readers.numerals import read_number
+from pcseg.data.readers.numerals import read_flag, read_number
 from pcseg.data.readers.parsing import parsing
 from pcseg.data.readers.sidecars import semantic3d_labels, with_semantic3d_labels
 from pcseg.data.readers.table_columns import table_cloud
@@ -102,12 +102,12 @@ def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> 
 
 def _numbers(text: str, layout: Layout) -> list[float] | None:
     """The numbers of a row; None where there are more or fewer than there should be, or something else."""
-    if layout.decimal_comma:
-        text = text.replace(".", "?.").replace(",", ".")  # a point has no place in it
     parts = cells(text, layout.separator)
+    if layout.decimal_comma:
+        parts = [part.replace(".", "?.").replace(",", ".") for part in parts]  # a point has no place in it
     if len(parts) == layout.width + 1 and not parts[-1]:
         parts.pop()
     if len(parts) != layout.width:
         return None
-    numbers = [read_number(part) for part in parts]
+    numbers = [(read_flag if i in layout.flags else read_number)(part) for i, part in enumerate(parts)]
     return None if None in numbers else numbers  # type: ignore[return-value]

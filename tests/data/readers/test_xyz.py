@@ -170,3 +170,62 @@ def test_names_that_the_user_gives_take_the_place_of_the_files(tmp_path: Path) -
     (tmp_path / "a.txt").write_text("Ost Nord Hoehe Klasse\n1 2 3 4\n")
     found = read_cloud(tmp_path / "a.txt", ("x", "y", "z", "label"))
     assert (found.coord.tolist(), found.fields["label"].tolist()) == ([[1, 2, 3]], [4])
+
+
+@pytest.mark.parametrize(
+    "none", ["#NAME?", "#NULL!", "#NV", "#N/A", "(null)", "[NULL]", r"\N", "n.a.", "1.#J", "-1.#IO", "1.#R"]
+)
+def test_a_row_of_what_stands_for_no_number_is_a_point(tmp_path: Path, none: str) -> None:
+    for name, text in (
+        ("a.xyz", f"{none} {none} {none}\n4 5 6\n7 8 9\n"),
+        ("a.csv", f'"x","y","z"\n"{none}","{none}","{none}"\n4,5,6\n7,8,9\n'),
+        ("a.csv", f"x;y;z\n4;5;6\n{none};{none};{none}\n7;8;9\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        found = read_cloud(tmp_path / name)
+        unreadable = np.isnan(found.coord).all(axis=1)
+        assert unreadable.sum() == 1
+        assert found.coord[~unreadable].tolist() == [[4, 5, 6], [7, 8, 9]]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ('"x","y","z","Withheld"\n1,2,3,FALSE\n4,5,6,TRUE\n7,8,9,NA\n', {"Withheld": [0, 1, None]}),  # R, lidR
+        ("x,y,z,ground\n1,2,3,True\n4,5,6,False\n7,8,9,True\n", {"ground": [1, 0, 1]}),  # pandas
+        ("x y z label\n1 1 2 3 7\n2 4 5 6 8\n3 7 8 9 9\n", {"index": [1, 2, 3], "label": [7, 8, 9]}),  # R, quote=FALSE
+        ("sep=;\nX;Y;Z;I\n1,0;2,0;3,0;0,5\n4,0;5,0;6,0;0,25\n7,0;8,0;9,0;1\n", {"I": [0.5, 0.25, 1]}),  # Excel
+        ('"sep=,"\nX,Y,Z\n"1,0","2,0","3,0"\n"4,0","5,0","6,0"\n"7,0","8,0","9,0"\n', {}),  # quoted decimal commas
+        ("X\tY\tZ\tI\n1\t2\t3\t0,5\n4,0\t5,0\t6,0\t0,25\n7,0\t8,0\t9,0\t1\n", {"I": [0.5, 0.25, 1]}),
+        ("1 2 3\n4,0 5,0 6,0\n7,0 8 9,00\n", {}),  # the first row has no decimal
+        ("1.D+00 0.2D+01 3d0\n4.0D0 5.0D0 6.0D0\n7 8 9\n", {}),  # Fortran
+    ],
+)
+def test_tables_as_tools_write_them(tmp_path: Path, text: str, fields: dict[str, list[float | None]]) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    found = read_cloud(tmp_path / "a.csv")
+    assert found.coord.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert set(found.fields) == set(fields)
+    for name, values in fields.items():
+        np.testing.assert_array_equal(found.fields[name], np.array(values, dtype=float))
+
+
+@pytest.mark.parametrize("text", ["x y z\n1 TRUE 3\n4 5 6\n", "x y z\nTRUE TRUE TRUE\n", "1 2 3 0\n1 2 3 TRUE\n"])
+def test_a_flag_is_no_coordinate_and_no_number_among_numbers(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(InputError, match="TRUE"):
+        read_cloud(tmp_path / "a.txt")
+
+
+def test_returns_are_no_colors(tmp_path: Path) -> None:
+    (tmp_path / "a.pts").write_text("1 2 3 120 1 1 0\n4 5 6 30 1 2 5\n7 8 9 0 2 2 5\n")  # ISPRS' Vaihingen
+    with pytest.raises(InputError, match="look like numbers of returns"):
+        read_cloud(tmp_path / "a.pts")
+    found = read_cloud(tmp_path / "a.pts", ("x", "y", "z", "intensity", "return_number", "number_of_returns", "label"))
+    assert found.fields["label"].tolist() == [0, 5, 5]
+
+
+def test_labels_beside_may_begin_with_a_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("1 2 3 5 9 9 9\n4 5 6 5 9 9 9\n")
+    (tmp_path / "a.labels").write_bytes(b"\xef\xbb\xbf3\r\n4\r\n")
+    assert read_cloud(tmp_path / "a.txt").fields["label"].tolist() == [3, 4]
