@@ -30,9 +30,10 @@ def read_kitti(path: Path, columns: Sequence[str] = ()) -> Cloud:
         if size == 0:
             raise InputError(f"{path}: no point in it; remove the file or copy it again")
         values = np.fromfile(path, "<f4")
-        if not columns and (size % 16 or not _plausible(values.reshape(-1, 4))):
+        five = not columns and size % 20 == 0 and _has_rings(values.reshape(-1, 5))
+        if five or (not columns and (size % 16 or not _plausible(values.reshape(-1, 4)))):
             remedy = "name it otherwise if it is none"
-            if size % 20 == 0 and _plausible(values.reshape(-1, 5)):
+            if five:
                 remedy = "rows of 5, as nuScenes has, must be named: columns x, y, z, intensity, ring"
             raise InputError(f"{path}: {size} bytes that are no rows of x y z intensity as KITTI has; {remedy}")
         if size % (4 * len(names)):
@@ -49,3 +50,9 @@ def _plausible(rows: np.ndarray) -> bool:
     size = np.abs(rows[:, :4])
     fits = (np.isnan(size) | (size == 0) | ((size > 1e-7) & (size < 1e6))).all(axis=1) & ~(rows[:, 3] < 0)
     return bool(fits.mean() > 0.99 and (size > 0).any())
+
+
+def _has_rings(rows: np.ndarray) -> bool:
+    """Are rows (P, 5) plausible, and the last of each the number of a laser?"""
+    ring = rows[:, 4]
+    return _plausible(rows) and bool(((ring >= 0) & (ring < 256) & (ring == np.rint(ring))).all())

@@ -49,9 +49,12 @@ def test_labels_of_another_scan_are_refused(tmp_path: Path) -> None:
             read_cloud(path)
 
 
-def test_nuscenes_is_read_with_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "low", [-50, 1]
+)  # all around the scanner; a part, whose numbers are plausible in rows of 4, too
+def test_nuscenes_is_read_with_names(tmp_path: Path, low: float) -> None:
     rng = np.random.default_rng(0)
-    rows = np.c_[rng.uniform(-50, 50, (64, 3)), rng.integers(0, 256, 64), np.arange(64) % 32]
+    rows = np.c_[rng.uniform(low, 50, (64, 3)), rng.integers(0, 256, 64), np.arange(64) % 32]
     for count in (63, 64):  # 64 rows of 5 are 80 of 4
         path = scan(tmp_path, rows[:count])
         with pytest.raises(InputError, match="as nuScenes has, must be named: columns x, y, z, intensity, ring"):
