@@ -53,6 +53,7 @@ def _plausible(rows: np.ndarray) -> bool:
 
 
 def _has_rings(rows: np.ndarray) -> bool:
-    """Are rows (P, 5) plausible, and the last of each the number of a laser?"""
-    ring = rows[:, 4]
-    return _plausible(rows) and bool(((ring >= 0) & (ring < 256) & (ring == np.rint(ring))).all())
+    """Are rows (P, 5) plausible, and the last of each the number of a laser, where most coordinates are no whole numbers?"""
+    ring, coord = rows[:, 4], rows[:, :3]
+    lasers = ((ring >= 0) & (ring < 256) & (ring == np.rint(ring))).all()
+    return bool(lasers and float((coord != np.rint(coord)).mean()) > 0.5 and _plausible(rows))

@@ -128,8 +128,11 @@ def _encoding(path: Path) -> str:
         if head.startswith(mark):
             return name
     for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark: every other byte is zero
-        if head[first::2].count(0) > 0.45 * len(head):
+        if head[first::2].count(0) > 0.45 * len(head) and head[1 - first :: 2].count(0) < 0.05 * len(head):
             return name
+    if head and not head.rstrip(b"\0").count(0) and head.endswith(b"\0"):
+        end = len(head.rstrip(b"\0"))
+        raise InputError(f"{path}: from byte {end} on it holds zeros; it was not written to its end, copy it again")
     if head.count(0) > 0.01 * len(head):
         raise InputError(f"{path}: its content is binary, not text; give it the ending of its format")
     try:

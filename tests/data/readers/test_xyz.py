@@ -229,3 +229,10 @@ def test_labels_beside_may_begin_with_a_mark(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("1 2 3 5 9 9 9\n4 5 6 5 9 9 9\n")
     (tmp_path / "a.labels").write_bytes(b"\xef\xbb\xbf3\r\n4\r\n")
     assert read_cloud(tmp_path / "a.txt").fields["label"].tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("zeros", [1, 40, 5000])
+def test_text_that_a_crash_left_half_written(tmp_path: Path, zeros: int) -> None:
+    (tmp_path / "a.xyz").write_bytes(b"1 2 3\n4 5 6\n" + bytes(zeros))
+    with pytest.raises(InputError, match="from byte 12 on it holds zeros"):
+        read_cloud(tmp_path / "a.xyz")
