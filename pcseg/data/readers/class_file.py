@@ -94,6 +94,11 @@ class ClassFile:
             if number not in known:
                 at = int(np.flatnonzero(exact == number)[0])
                 shown = f"{number:g}" if abs(number) < 1e6 else str(values[at])
+                if not float(number).is_integer():
+                    raise InputError(
+                        f"{where}: label {shown} ({count} points, first is {at}) is no whole number; "
+                        "name the column that holds the labels under label: in classes.yaml"
+                    )
                 raise InputError(
                     f"{where}: label {shown} ({count} points, first is {at}) means no class; "
                     "add it to classes.yaml under ids: or ignore:"

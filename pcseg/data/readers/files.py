@@ -42,6 +42,8 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Clo
     suffix = path.suffix.lower()
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
+    if path.stat().st_size == 0 and suffix in FORMATS:
+        raise InputError(f"{path}: no point in it, it is empty; remove the file or copy it again")
     if suffix in NAMED:
         cloud = NAMED[suffix](path)
     elif suffix in TABLES:

@@ -6,7 +6,7 @@ import re
 
 _NONE = re.compile(
     r"[+-]?nan(\(\w*\))?|[+-]?1\.#[a-z]+\d*|#?n/?a!?|n\.a\.?|<na>|nat|[(\[]?(none|null|nil)[)\]]?|\\n|missing|no_?data"
-    r"|undef(ined)?|#(value|num|div/0|ref|name|null|spill|calc|wert|zahl|bezug|nv)[!?]?|-+|\?+|\*+|\.|",
+    r"|undef(ined)?|#(value|num|div/0|ref|name|null|spill|calc|wert|zahl|bezug)[!?]|#nv|-+|\?+|\*+|\.|",
     re.IGNORECASE,
 )
 """Windows' runtime (which also rounds 1.#INF to 1.#J), R, pandas, spreadsheets, databases; Fortran fills what does not fit

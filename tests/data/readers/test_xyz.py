@@ -231,6 +231,12 @@ def test_labels_beside_may_begin_with_a_mark(tmp_path: Path) -> None:
     assert read_cloud(tmp_path / "a.txt").fields["label"].tolist() == [3, 4]
 
 
+def test_a_comment_may_begin_with_a_word(tmp_path: Path) -> None:
+    for word in ("#Name", "#null", "#Num", "#value"):
+        (tmp_path / "a.xyz").write_text(f"{word} of the columns: X Y Z\n1 2 3\n4 5 6\n")
+        assert read_cloud(tmp_path / "a.xyz").coord.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 @pytest.mark.parametrize("zeros", [1, 40, 5000])
 def test_text_that_a_crash_left_half_written(tmp_path: Path, zeros: int) -> None:
     (tmp_path / "a.xyz").write_bytes(b"1 2 3\n4 5 6\n" + bytes(zeros))
