@@ -15,9 +15,27 @@ def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
 
     Along one axis after the other, and again until nothing changes, the longest run of points stays that no empty slab
     wider than ``gap`` cuts. So all other points are farther than ``gap`` from the bulk, and whether they are there or not
-    changes nothing about it. An ordinary scan is all bulk.
+    changes nothing about it. An ordinary scan is all bulk. Points that are all one, as the (0, 0, 0) that scanners write for
+    no return, are no bulk, however many, where others are.
     """
-    inside = np.ones(len(coord), dtype=bool)
+    inside = first = _run(coord, gap, np.ones(len(coord), dtype=bool))
+    free = ~inside
+    for _ in range(ROUNDS):
+        if not free.any() or not _in_one_place(coord, inside):
+            break
+        inside = _run(coord, gap, free)
+        free &= ~inside
+    return first if _in_one_place(coord, inside) else inside
+
+
+def _in_one_place(coord: np.ndarray, inside: np.ndarray) -> bool:
+    place = coord[inside.argmax()]
+    return all(bool((column[inside] == value).all()) for column, value in zip(coord.T, place, strict=True))
+
+
+def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
+    """Those of the points ``inside`` (P,) that no gap cuts off from most of them, axis after axis."""
+    inside = inside.copy()
     for _ in range(ROUNDS):
         before = int(inside.sum())
         for axis in range(coord.shape[1]):

@@ -11,6 +11,9 @@ FAR = 1000.0
 """Metres. Coordinates up to here are kept as they are (float32 has steps of 0.06 mm there); points that an empty space wider
 than this parts from the bulk of a scan are strays, which have no say in where its origin is."""
 
+_SAMPLE = 100_000
+"""Strays, if they are the most, that tell how many of them are in places of their own."""
+
 
 def recentre(coord: np.ndarray, apart: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Split finite coordinates (P, 3) into float32 ones near zero and an origin (3,) float64.
@@ -39,13 +42,18 @@ def precision(coord: np.ndarray, near: np.ndarray, origin: np.ndarray, apart: np
 def strays(coord: np.ndarray) -> np.ndarray:
     """Mask (P,) of the points (P, 3) that an empty space of more than FAR parts from the bulk of the scan; see ``bulk``.
 
-    Where no bulk holds half of the points there is none, and there are no strays.
+    Where no bulk holds half of the points there is none, and there are no strays; points in one place count as one.
     """
     none = np.zeros(len(coord), dtype=bool)
     if all(_dense(column) for column in coord.T):
         return none
     apart = ~bulk(coord, FAR)
-    return none if 2 * apart.sum() > len(coord) else apart
+    if 2 * apart.sum() <= len(coord):
+        return apart
+    few = coord[apart]
+    few = few[:: max(1, len(few) // _SAMPLE)]
+    places = apart.sum() * len(np.unique(few, axis=0)) / len(few)
+    return none if places > (~apart).sum() else apart
 
 
 def _dense(values: np.ndarray) -> bool:

@@ -55,3 +55,10 @@ def test_a_place_is_finite_and_not_beyond_the_farthest():
         coord[:, axis] = values
         assert usable(coord).tolist() == [True] * 3 + [False] * 7
     assert usable(np.float32([[1e19, 0, 0], [1, 2, 3]])).tolist() == [False, True]
+
+
+def test_points_in_one_place_are_no_bulk_beside_others():
+    scan = np.random.default_rng(0).uniform(5e5, 5e5 + 30, (100, 3))
+    for piles in ([[0, 0, 0]], [[0, 0, 0], [-9999, -9999, -9999]]):
+        coord = np.concatenate([np.repeat(np.float64(piles), 500, axis=0), scan])
+        assert np.array_equal(bulk(coord, 50.0), np.arange(len(coord)) >= len(coord) - 100)

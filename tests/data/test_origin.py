@@ -76,3 +76,19 @@ def test_hardly_any_points(count: int) -> None:
     np.testing.assert_array_equal(near + origin, coord)
     assert strays(coord).tolist() == [False] * count
     assert precision(coord, near, origin, strays(coord)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.6, 0.95])
+def test_directions_without_a_return_are_no_bulk_however_many(share: float) -> None:
+    scan = np.random.default_rng(0).uniform((691234, 5334567, 512), (691264, 5334597, 517), (400, 3))
+    for place in ((0, 0, 0), (-9999, -9999, -9999)):
+        coord = np.concatenate([np.tile(np.float64(place), (int(400 * share / (1 - share)), 1)), scan])
+        apart = strays(coord)
+        near, origin = recentre(coord, apart)
+        assert np.flatnonzero(~apart).tolist() == list(range(len(coord) - 400, len(coord)))
+        assert precision(coord, near, origin, apart)[0] < 1e-5
+
+
+def test_two_piles_of_points_are_a_scan_of_no_bulk_but_one() -> None:
+    coord = np.repeat([[0.0, 0, 0], [9000.0, 0, 0]], [5, 3], axis=0)
+    assert np.flatnonzero(strays(coord)).tolist() == [5, 6, 7]
