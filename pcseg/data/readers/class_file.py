@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -179,6 +180,8 @@ def _ids(key: str, value: Any) -> dict[int, str]:
 
 
 def _scale(key: str, value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+", value):
+        value = float(value)  # which is text to YAML
     if not isinstance(value, (int, float)) or isinstance(value, bool) or abs(value) > sys.float_info.max:
         raise _wrong(key, value, "a number, e.g. 0.001; it must be positive and finite")
     return float(value)

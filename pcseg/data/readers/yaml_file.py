@@ -21,7 +21,8 @@ DEEPEST_YAML = 20
 def read_yaml(path: str | Path) -> Any:
     """The value of a YAML file of at most MOST_YAML bytes.
 
-    Words that YAML 1.1 takes for more than they look like (no, 010, 1:30, 2024-01-15) stay text or decimal numbers.
+    Words that YAML 1.1 takes for more than they look like (no, 010, 1:30, 2024-01-15) stay text or decimal numbers, and what
+    it takes for text, as 1e-3, stays text.
     Raises InputError for files that are damaged, use aliases, repeat a key or nest deeper than DEEPEST_YAML.
     """
     text = read_text(path, MOST_YAML)
@@ -67,7 +68,7 @@ class _Loader(yaml.SafeLoader):
 for tag, pattern, first in (
     ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?([0-9]+\.[0-9]*|\.?[0-9]+)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"([-+]?[0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?", list("-+.0123456789")),
     ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{pattern})$"), first)

@@ -57,6 +57,13 @@ def class_files(draw: st.DrawFn) -> ClassFile:
     return ClassFile(names, colors, draw(words), draw(words), ids, ignore, tuple(draw(st.lists(words))), scale)
 
 
+def test_names_that_look_like_powers_are_names(tmp_path: Path) -> None:
+    found = read_class_file(written(tmp_path, "names: [0E0, 1e3, 2.5e2, 5d]\nlabel: 1e1\nscale: 2.5e-1\n"))
+    assert found.names == ("0E0", "1e3", "2.5e2", "5d")
+    assert found.label == "1e1"
+    assert found.scale == 0.25
+
+
 @given(meant=class_files(), flow=st.booleans(), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 @settings(max_examples=150, deadline=None)
 def test_what_is_read_is_what_was_written(
@@ -208,7 +215,9 @@ def test_large_files_and_other_encodings_are_refused(tmp_path: Path) -> None:
 def test_a_number_that_means_no_class_is_named(value: float) -> None:
     meaning = ClassFile(("a", "b", "c"))
     values = np.array([0, np.nan, value, 1, value])
-    with pytest.raises(InputError, match=r"a\.ply: label .* \(2 points, first is 2\) (means no class|is no whole number)") as caught:
+    with pytest.raises(
+        InputError, match=r"a\.ply: label .* \(2 points, first is 2\) (means no class|is no whole number)"
+    ) as caught:
         meaning.segment(values, "a.ply")
     assert f"label {value:g} " in str(caught.value) or f"label {value} " in str(caught.value)
 
