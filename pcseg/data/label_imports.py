@@ -108,7 +108,8 @@ def import_clicks(
         entries.append(_snapped(scene, classes, path, mine, max_distance))
     for name, unknown in clicks.items():
         if name not in used:
-            raise InputError(f"{path}, line {unknown[0].line}: scene {name} is not among the scenes; correct its name")
+            known = cut(", ".join(entry.name for entry in entries), 200)
+            raise InputError(f"{path}, line {unknown[0].line}: scene {cut(name, 80)} is not one of: {known}")
     parameters = {"source": Path(path).name, "max_distance": max_distance}
     return WeakLabels(classes.names, "csv", parameters, None, tuple(entries))
 

@@ -146,7 +146,10 @@ HEAD, NUMBERED = "scene,x,y,z,class", "scene,index,class"
         ((NUMBERED, "scene0000_00,1.5,wall"), "line 2: index '1.5' is no whole number"),
         ((NUMBERED, "scene0000_00,300,wall"), "line 2: train/scene0000_00 has no point 300, only 0 to 299"),
         ((NUMBERED, "scene0000_00,-1,wall"), "line 2: train/scene0000_00 has no point -1"),
-        ((NUMBERED, "scene0000_00,3,wall", "kitchen,3,wall"), "line 3: scene kitchen is not among"),
+        (
+            (NUMBERED, "scene0000_00,3,wall", "kitchen,3,wall"),
+            "line 3: scene kitchen is not one of: train/scene0000_00",
+        ),
         (
             (NUMBERED, "scene0000_00,3,wall", "scene0000_00,4,wall", "scene0000_00,3,floor"),
             "line 4: says floor where line 2 says wall",
