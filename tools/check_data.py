@@ -65,7 +65,7 @@ def main(options: Options) -> None:
     for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
         print(f"{'MUST FIX' if finding.fault else 'note'}: {finding.scene}: {finding.text}")
     if faults:
-        raise InputError(f"{options.root}: {len(faults)} things must be mended; {faults[0].scene}: {faults[0].text}")
+        raise InputError(f"{options.root}: things to mend: {len(faults)}; they are told above as MUST FIX")
     print("nothing must be mended")
 
 
