@@ -110,8 +110,10 @@ def find(source: Path) -> list[Path]:
     folders = sorted(path for path in source.glob("*") if not path.name.startswith("."))
     scenes = [path for path in folders if (path / "coord.npy").is_file() or broken_scene(path)]
     if not scenes:
+        inside = [path.name for path in folders if any(path.glob("*/coord.npy"))]
+        hint = f"; give one split, {source / inside[0]}" if inside else ""
         raise InputError(
-            f"input={source}: neither a point file nor a scene folder (with coord.npy), nor a folder of those"
+            f"input={source}: neither a point file nor a scene folder (with coord.npy), nor a folder of scene folders{hint}"
         )
     return scenes
 
