@@ -155,8 +155,10 @@ def test_a_fork_has_a_process_of_its_own(reader: Path) -> None:
 
 
 PARENT = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it runs in the background
 from pcseg.data.readers import bounded
 pieces = bounded.pieces(Path("a.laz"), "LAZ", Path(sys.argv[1]), {"do": sys.argv[2]})
 print(next(pieces)[0]["pid"], flush=True)
