@@ -102,7 +102,7 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
     if not rows:
         raise InputError(f"{path}: no point in it; remove the file or export it again")
     rows = [without_remark(row) for row in rows]
-    separator, decimal_comma = _separator(rows, header, path)
+    separator, decimal_comma = _separator(rows, header)
     table = [cells(row, separator) for row in rows]
     if columns:
         names = tuple(columns)
@@ -194,7 +194,7 @@ def _counted(table: list[list[str]]) -> bool:
     return len(table) > 2 and [row[0] for row in table] == [str(i) for i in range(1, len(table) + 1)]
 
 
-def _separator(rows: list[str], header: str, path: Path) -> tuple[str | None, bool]:
+def _separator(rows: list[str], header: str) -> tuple[str | None, bool]:
     """What separates the columns, None for blanks, and whether commas stand for points."""
     first = rows[0]
     separator = ";" if ";" in first else None
@@ -210,9 +210,6 @@ def _separator(rows: list[str], header: str, path: Path) -> tuple[str | None, bo
     comma = all(re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", token) for token in decimals)
     if separator is None and not (comma and len(table[0]) >= 3 and len({len(row) for row in table}) == 1):
         return ",", False
-    if comma and all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", token) for token in decimals):
-        found = f"{decimals[0]} may be {decimals[0].replace(',', '.')} or {decimals[0].replace(',', '')}"
-        raise InputError(f"{path}: {found}; export it with points in its numbers")
     return separator, comma
 
 

@@ -62,6 +62,8 @@ def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
     if layout.unit:
         found, action = f"its header names the unit {layout.unit}", "kept as it is; give scale: in classes.yaml"
         defects.append(Defect(str(path), None, found, action))
+    if layout.decimal_comma:
+        defects.append(Defect(str(path), None, "commas in its numbers", "read as decimal points"))
     if comments:
         defects.append(Defect(str(path), None, f"{comments} comments between its rows", "left out"))
     if not layout.names and rows[0].tolist() == list(range(rows.shape[1])):

@@ -162,14 +162,19 @@ def test_decimal_commas(
     np.testing.assert_array_equal(found.coord, np.array([[float(f"{n / 100:.2f}") for n in row] for row in rows]))
 
 
+def test_commas_are_told_where_they_may_be_of_thousands(tmp_path_factory: pytest.TempPathFactory) -> None:
+    found = read(b"1,234;2,345;3,456\n1,111;2,222;3,333\n", tmp_path_factory, ".csv")
+    assert found.coord.tolist() == [[1.234, 2.345, 3.456], [1.111, 2.222, 3.333]]
+    assert "commas in its numbers; read as decimal points" in str(found.defects[0])
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "1,234;2,345;3,456\n1,111;2,222;3,333\n",  # thousands, or a decimal comma
         "1,5;2,5;3.5\n",
         "x;y;z\n1,5;2,5;3,5\n1.5;2.5;3.5\n",
     ],
 )
 def test_commas_that_may_mean_two_things(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    with pytest.raises(InputError, match=r"a\.csv: (1,234 may be 1\.234 or 1234|line \d reads)"):
+    with pytest.raises(InputError, match=r"a\.csv: line \d reads"):
         read(text.encode(), tmp_path_factory, ".csv")
