@@ -82,9 +82,10 @@ else
 	@echo "no nvcc here: csrc/cuda is not compiled"
 endif
 
-# Once with the compiled library and once with the PyTorch reference alone.
+# Once with the compiled library and once with the PyTorch reference alone, without the tests of what knows neither.
+NO_OPS := tests/data/readers tests/data/simulated tests/data/transforms tests/endurance tests/vis
 pytest: $(VENV)/installed-dev
-	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2
+	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(NO_OPS:%=--ignore=%)
 	$(RUN) -m pytest -n 2
 
 clean:
