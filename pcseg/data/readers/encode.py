@@ -30,7 +30,8 @@ def writer_of(path: Path) -> Writer:
     """The function that writes files of this ending; InputError where there is none (ask before the work is done)."""
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
-        raise InputError(f"{path}: cannot write '{suffix}' files; choose one of {', '.join(WRITERS)}")
+        found = f"cannot write '{suffix}' files" if suffix else "its name has no ending, which says the format"
+        raise InputError(f"{path}: {found}; choose one of {', '.join(WRITERS)}")
     return WRITERS[suffix]
 
 
