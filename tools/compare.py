@@ -60,7 +60,7 @@ def main(options: Options) -> None:
             pool.shutdown(wait=False, cancel_futures=True)
     text = table({name: [read(options, name, seed) for seed in options.seeds] for name in options.experiments})
     with atomic_path(Path(options.output) / "table.md") as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     print(text)
 
 

@@ -37,6 +37,7 @@ from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import Predictor, choose_device
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
+from pcseg.engine.tensor_file import check_name
 from pcseg.engine.train import Stage, derive, train
 from pcseg.engine.weights import start_from
 from pcseg.errors import InputError
@@ -52,6 +53,7 @@ def main(config: Train) -> None:
         threads.set_threads(config.threads)
     output = job_folder(config.output)
     check_output(str(output), folder=True)
+    check_name(output)
     check_folder(config, output)
     fabric = make_fabric(config)
     train_in(output, config, fabric)

@@ -72,7 +72,7 @@ def scene_order(seed: int, scene_name: str, count: int) -> np.ndarray:
     """The random order of a scene's points (P,): a function of the seed and the scene's name alone."""
     if seed < 0:
         raise InputError(f"seed={seed}: must be 0 or more")
-    name = int.from_bytes(hashlib.sha256(scene_name.encode()).digest()[:8], "little")
+    name = int.from_bytes(hashlib.sha256(scene_name.encode(errors="surrogateescape")).digest()[:8], "little")
     return np.random.default_rng([seed, name]).permutation(count)
 
 

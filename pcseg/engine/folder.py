@@ -47,7 +47,7 @@ class RunFolder:
             except ImportError as error:
                 raise InputError("wandb: the package is not installed; pip install wandb, or wandb=null") from error
             # The same folder is the same run there too, when it is resumed.
-            number = hashlib.sha256(str(self.path.resolve()).encode()).hexdigest()[:16]
+            number = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
             self._wandb = client.init(project=wandb, id=number, dir=str(self.path), name=self.path.name, resume="allow")
 
     @property
@@ -108,7 +108,7 @@ class RunFolder:
 
     def _append(self, name: str, text: str) -> None:
         try:
-            with open(self.path / name, "a", encoding="utf-8") as stream:
+            with open(self.path / name, "a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write(text)
         except OSError as error:
             raise self._unwritable(error) from error

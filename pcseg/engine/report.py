@@ -46,7 +46,7 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
         if scene.segment is None:
             raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
         count, points = count + int((scene.segment != IGNORE).sum()), points + len(scene)
-        digest.update(scene.name.encode() + scene.segment.astype("<i2").tobytes())
+        digest.update(scene.name.encode(errors="surrogateescape") + scene.segment.astype("<i2").tobytes())
     if dataset.labels is not None:
         count = int(dataset.labels.counts(dataset.names, dataset.classes).sum())
     if not count:

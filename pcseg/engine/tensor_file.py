@@ -41,8 +41,19 @@ PIECE = 2**24
 """Bytes that are compared at a time with what was written."""
 
 
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Raise InputError for a name, of a file or of a folder it is in, that is not UTF-8: safetensors does not open it."""
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: checkpoints need a name that is UTF-8; rename it, or choose another place"
+        ) from error
+
+
 def write_tensors(path: str | os.PathLike[str], kind: str, tensors: Mapping[str, Tensor], header: Any) -> None:
     """Write tensors and a JSON header that says what kind of file this is, atomically; read back byte for byte."""
+    check_name(path)
     text = json.dumps({"format": FORMAT, "kind": kind, **header}, allow_nan=False)
     # Cloned: safetensors refuses tensors that share memory, and views drag their whole storage along.
     copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
@@ -72,6 +83,7 @@ def read_tensors(
         raise InputError(f"{path}: no such checkpoint")
     if str(path).lower().endswith((".pth", ".pt")):
         raise InputError(f"{path}: is no checkpoint of pcseg; turn it into one with tools/convert_checkpoint.py")
+    check_name(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = _header(file, path, kind)

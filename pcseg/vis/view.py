@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pcseg.errors import InputError
+from pcseg.errors import InputError, one_line
 from pcseg.labels import IGNORE, Classes
 from pcseg.vis.box import far_away
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, grey, ramp, spread
@@ -52,6 +52,9 @@ class CloudView:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # They are drawn and written as text, for which the names of files need not be fit.
+        object.__setattr__(self, "name", one_line(self.name))
+        object.__setattr__(self, "notes", tuple(map(one_line, self.notes)))
         count = len(self.coord)
         if self.coord.ndim != 2 or self.coord.shape[1] != 3 or count == 0:
             raise InputError(

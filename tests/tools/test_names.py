@@ -43,6 +43,35 @@ def test_train_and_evaluate(name: str, rooms: Path, tmp_path: Path) -> None:
     assert {path.name for path in place.iterdir()} == {"rooms", name, f"{name}.npz"}
 
 
+def test_names_that_are_no_text(rooms: Path, tmp_path: Path) -> None:
+    name = "a\udcffb"
+    shutil.copytree(rooms, tmp_path / name)
+    (tmp_path / name / "Area_5").rename(tmp_path / name / name)
+    data = f"data.root={tmp_path / name}"
+    settings = (
+        data,
+        "data.train=Area_1",
+        f"data.test={name}",
+        f"labels.file={rooms.parent}/labels.npz",
+        "batch_size=1",
+    )
+    done = tool_here("train", *settings, f"output={tmp_path / name}/run", "steps=1", *TINY)
+    failed(done, "UTF-8")
+    assert not (tmp_path / name / "run").exists()
+    done = tool_here("train", *settings, f"output={tmp_path}/run", "steps=1", *TINY)
+    assert done.returncode == 0, done.stderr
+    output = f"output={tmp_path / name}/evaluation"
+    done = tool_here("evaluate", f"checkpoint={tmp_path}/run", output, "predictions=true", "threads=1")
+    assert done.returncode == 0, done.stderr
+    told, *_ = (tmp_path / name / "evaluation" / "predictions" / name).iterdir()
+    done = tool_here(
+        "visualize", f"input={tmp_path / name / name / told.stem}", f"prediction={told}", f"output={tmp_path / name}/v"
+    )
+    assert done.returncode == 0, done.stderr
+    done = tool_here("draw_labels", f"root={tmp_path / name}", f"splits={name}", f"output={tmp_path}/{name}.npz")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_predict(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / name

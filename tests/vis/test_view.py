@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
+from pcseg.vis.html import write_html
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
+from pcseg.vis.png import write_png
 from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room
 
@@ -131,3 +134,10 @@ def test_classes_beyond_the_most_become_one() -> None:
 def test_refuses(change: dict[str, np.ndarray], words: str) -> None:
     with pytest.raises(InputError, match=words):
         replace(room(20), **change)
+
+
+def test_names_and_notes_that_are_no_text_can_be_drawn(tmp_path: Path) -> None:
+    view = replace(room(50), name="a\udcffb\n", notes=("x\udcff: is odd",))
+    assert (view.name, view.notes) == ("a\\udcffb", ("x\\udcff: is odd",))
+    write_html(tmp_path / "a.html", view)
+    write_png(tmp_path / "a.png", view)
