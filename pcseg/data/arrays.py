@@ -84,15 +84,22 @@ def color(folder: Path, count: int) -> np.ndarray | None:
 
 def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
     """``<name>.npy``, (count,) or (count, 1), as (count,) int64; None where there is none."""
+    path, array = folder / f"{name}.npy", numbers(folder, name, count)
+    if array is None:
+        return None
+    if array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
+    if not ((array > -_WHOLE) & (array < _WHOLE)).all():
+        raise InputError(f"{path}: holds {array.min()} to {array.max()}, more than 63 bits; prepare the scene again")
+    return array.astype(np.int64)
+
+
+def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy``, (count,) or (count, 1), as (count,) of the type on disk, whatever they are; None where there is none."""
     path = folder / f"{name}.npy"
     if not path.is_file():
         return None
     array = load(path)
     if array.shape not in ((count,), (count, 1)):
         raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
-    array = np.asarray(array).reshape(-1)
-    if array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
-        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
-    if not ((array > -_WHOLE) & (array < _WHOLE)).all():
-        raise InputError(f"{path}: holds {array.min()} to {array.max()}, more than 63 bits; prepare the scene again")
-    return array.astype(np.int64)
+    return np.asarray(array).reshape(-1)

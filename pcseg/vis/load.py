@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pcseg.data.arrays import vector
+from pcseg.data.arrays import numbers
 from pcseg.data.origin import recentre
 from pcseg.data.points import usable
 from pcseg.data.readers import ClassFile, Cloud, read_cloud
@@ -127,4 +127,4 @@ def _own_classes(folder: Path) -> Classes | None:
 def _segment(folder: Path, count: int, n_classes: int) -> np.ndarray | None:
     """The numbers (P,) of a folder without names: segment.npy, or Pointcept's segment20.npy, segment200.npy."""
     stems = ["segment", f"segment{n_classes}", *sorted(path.stem for path in folder.glob("segment*.npy"))]
-    return next((array for stem in stems if (array := vector(folder, stem, count)) is not None), None)
+    return next((array for stem in stems if (array := numbers(folder, stem, count)) is not None), None)

@@ -15,6 +15,7 @@ from pcseg.data.scene import Scene, write_scene
 from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
 from pcseg.vis.load import view_cloud, view_scene
+from pcseg.vis.numbers import table_of
 
 CODED = ClassFile(("ground", "tree", "roof"), ids={2: "ground", 9: "ground", 5: "tree", 6: "roof"}, ignore=(0,))
 
@@ -183,6 +184,26 @@ def test_a_scene_whose_classes_nothing_names(tmp_path: Path) -> None:
     again = view_scene(folder)
     assert again.truth is not None
     assert (again.truth == view.truth).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [
+        (np.array([0, 2**64 - 1, 2**63 - 1, 5], dtype=np.uint64), ("class 0", "class 5", f"class {2**63 - 1}")),
+        (np.array([-(2**63), -1, 7, 7]), ("class 7",)),
+        (np.array([1, np.nan, np.inf, 2.5], dtype=np.float16), ("class 1",)),
+        (np.array([3.4e38, -3.4e38, 300, -0.0], dtype=">f4"), ("class 0", "class 300")),
+        (np.array([True, False, False, True]), ("class 0", "class 1")),
+    ],
+)
+def test_a_scene_of_any_numbers_is_drawn(tmp_path: Path, numbers: np.ndarray, names: tuple[str, ...]) -> None:
+    folder = scene(tmp_path, (), [0, 0, 0, 0])
+    np.save(folder / "segment.npy", numbers)
+    view = view_scene(folder)
+    assert view.classes.names == names
+    assert view.truth is not None
+    for number, label in zip(numbers.tolist(), view.truth.tolist(), strict=True):
+        assert label == (names.index(f"class {int(number)}") if number in table_of(view.classes) else IGNORE)
 
 
 def test_a_scene_that_names_its_classes_is_matched_by_name(tmp_path: Path) -> None:
