@@ -57,10 +57,11 @@ def check_longer(config: Train, output: Path, before: Any) -> None:
 def check_labels(output: Path, spent: dict[str, Any]) -> None:
     """See that a run is resumed on the labels that it began with, whatever their file is called."""
     state = output / "resume.safetensors"
-    before = read_tensors(state, "state")[1]["record"]["labels"] if state.exists() else spent
-    if before["sha256"] != spent["sha256"]:
+    before = read_tensors(state, "state")[1]["record"].get("labels") if state.exists() else spent
+    began = str(before.get("sha256")) if isinstance(before, dict) else "none"
+    if began != spent["sha256"]:
         raise InputError(
-            f"resume: the labels have sha256 {spent['sha256'][:12]}, those of the run in {output} {before['sha256'][:12]}; "
+            f"resume: the labels have sha256 {spent['sha256'][:12]}, those of the run in {output} {began[:12]}; "
             "give the label file it began with"
         )
 

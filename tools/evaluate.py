@@ -74,7 +74,7 @@ def main(config: Evaluate) -> None:
     if not paths or not all(isinstance(path, str) for path in paths):
         raise InputError(f"checkpoint={config.checkpoint}: give a .safetensors file, a run folder, or a list of them")
     models = [load_model(path) for path in paths]
-    splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
+    splits = [config.data.test or training(model, path).test for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)
     print(threads.summary())
@@ -108,17 +108,34 @@ def main(config: Evaluate) -> None:
     print(f"written to {output}/metrics.json")
 
 
-def trained_on(model: Model, path: str, key: str) -> Any:
-    """A data setting of the run that made a checkpoint."""
-    try:
-        return model.record["config"]["data"][key]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test") from error
+@dataclass(frozen=True)
+class Training:
+    """What a run was trained on: the folder of its scenes, and the splits asked for and held back."""
+
+    root: str
+    train: list[str]
+    test: list[str]
+
+
+def training(model: Model, path: str) -> Training:
+    """What the run that made a checkpoint was trained on; InputError where that does not say so."""
+    config = model.record.get("config")
+    data = config.get("data") if isinstance(config, dict) else None
+    found = Training(*(data.get(key) for key in ("root", "train", "test"))) if isinstance(data, dict) else None
+    lists = [] if found is None else [[found.root], found.train, found.test]
+    if found is None or not all(isinstance(names, list) and all(map(is_name, names)) for names in lists):
+        raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test")
+    return found
+
+
+def is_name(name: object) -> bool:
+    """Whether ``name`` can be that of a folder; whoever made the checkpoint wrote it there."""
+    return isinstance(name, str) and bool(name) and "\0" not in name
 
 
 def root_of(model: Model, path: str) -> str:
     """The folder of the scenes that a checkpoint was trained on, which may be relative to where that was done."""
-    root = str(trained_on(model, path, "root"))
+    root = training(model, path).root
     if not Path(root).is_dir():
         here = "" if Path(root).is_absolute() else f" in {Path.cwd()}"
         raise InputError(
@@ -138,18 +155,18 @@ def seen_in_training(
     seen, unknown = [], False
     for path, model, names in zip(paths, models, splits, strict=True):
         try:
-            data = model.record["config"]["data"]
-            trained = {Path(split) for split in training_splits(data["train"], data["test"])}
-        except (KeyError, TypeError):
+            data = training(model, path)
+        except InputError:
             unknown = True
             continue
-        if root and Path(root).resolve() != Path(data["root"]).resolve():
+        trained = {Path(split) for split in training_splits(data.train, data.test)}
+        if root and Path(root).resolve() != Path(data.root).resolve():
             continue  # other scenes, whatever their splits are called
         found = [name for name in names if Path(name) in trained]
         seen += found
         if found:
             print(
-                f"warning: {path} was TRAINED on {', '.join(found)} of {data['root']}: "
+                f"warning: {path} was TRAINED on {', '.join(found)} of {data.root}: "
                 "the score tells nothing of scenes that it has not seen",
                 file=sys.stderr,
             )

@@ -118,11 +118,20 @@ class Run:
         self.fabric.barrier()
 
     def read(self) -> State | None:
-        """The state to resume from, or None where the run had not come to its first checkpoint."""
+        """The state to resume from, or None where the run had not come to its first checkpoint.
+
+        Raises InputError where it is damaged.
+        """
         if not self.folder.state.is_file():
             return None
         tensors, header = read_tensors(self.folder.state, "state")
-        self.step, self.best = int(header["step"]), header["best"]
+        self.step, self.best = header["step"], header["best"]
+        if self.step < 0 or (
+            self.best and not all(isinstance(self.best.get(k), (int, float)) for k in ("step", "miou"))
+        ):
+            raise InputError(
+                f"{self.folder.state}: its step {self.step} or best score {self.best} is damaged; start over with overwrite=true"
+            )
         self._started -= float(header["seconds"])
         return tensors, header
 

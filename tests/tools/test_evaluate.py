@@ -164,6 +164,25 @@ def test_a_root_that_was_relative_to_another_folder_is_told(rooms, tmp_path):
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        None, [], {}, {"data": 5}, {"data": {"train": ["a"], "test": ["Area_5"]}},
+        *({"data": {"root": "rooms", "train": ["Area_1"], "test": ["Area_5"]} | odd} for odd in (
+            {"root": [0.5]}, {"root": "a\0b"}, {"root": None}, {"test": False}, {"test": [["Area_5"]]}, {"test": "Area_5"},
+            {"train": [None]}, {"train": {"Area_1": 1}}, {"test": ["a\0"]}, {"test": [""]},
+        )),
+    ],
+)  # fmt: skip
+def test_what_a_checkpoint_says_of_its_training_is_not_relied_on(rooms, tmp_path, config):
+    model = load_model(checkpoint(tmp_path / "net.safetensors"))
+    save_model(tmp_path / "net.safetensors", replace(model, record={"config": config}))
+    arguments = [f"checkpoint={tmp_path}/net.safetensors", f"output={tmp_path}/e", "device=cpu"]
+    failed(tool_here("evaluate", *arguments), "does not say what it was trained on")
+    assert tool_here("evaluate", *arguments, f"data.root={rooms}", "data.test=Area_5").returncode == 0
+    assert json.loads((tmp_path / "e" / "metrics.json").read_text())["trained_on"] is None
+
+
 def test_points_without_a_place_are_left_out_of_the_score_and_said(tmp_path, monkeypatch):
     scene = room("Area_5/x", 1)
     scene.coord[:7] = 3.4e38

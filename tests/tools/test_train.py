@@ -18,7 +18,7 @@ import torch
 from pcseg.data.draw import draw_uniform, labelled
 from pcseg.data.scene import list_scenes, read_scene, write_scene
 from pcseg.data.weak_labels import WeakLabels
-from pcseg.engine.checkpoint import read_tensors
+from pcseg.engine.tensor_file import read_tensors, write_tensors
 from pcseg.labels import IGNORE
 from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, room, tool, tool_here
 
@@ -210,6 +210,18 @@ def test_a_run_is_resumed_on_the_labels_it_began_with_only(rooms, tmp_path):
         draw_uniform(scenes, CLASSES, fraction).save(tmp_path / "l.npz")
         done = tool_here("train", *arguments, *more)
     failed(done, "labels have sha256", "file it began with")
+
+
+@pytest.mark.parametrize("odd", [{"best": {"step": 1}}, {"best": {"step": 1, "miou": "x"}}, {"step": -1}, {"record": {}}])
+def test_a_damaged_state_is_not_gone_on_from(rooms, tmp_path, odd):
+    arguments = settings(rooms, tmp_path / "run", "steps=1")
+    assert tool_here("train", *arguments).returncode == 0
+    state = tmp_path / "run" / "resume.safetensors"
+    tensors, header = read_tensors(state, "state")
+    if "record" in odd:
+        odd = {"record": {**header["record"], "labels": 5}}
+    write_tensors(state, "state", tensors, {**header, **odd})
+    failed(tool_here("train", *arguments, "resume=true"), "resume")
 
 
 @pytest.mark.parametrize("given", ["threads=0", "checkpoint_every=-5", "max_voxels=0"])
