@@ -37,18 +37,26 @@ def run(main: Callable[[T], object], options: type[T]) -> NoReturn:
 def guard(action: Callable[[], object]) -> NoReturn:
     """Call ``action`` and exit: 0 when it returns, 2 with one line on stderr for an InputError, 130 on Ctrl-C.
 
-    Of several processes (torchrun's) the first tells what all of them find wrong, another only what it alone does.
+    So it is where the system refuses what is asked of it: a full disk, too little memory, output that nobody takes. Of
+    several processes (torchrun's) the first tells what all of them find wrong, another only what it alone does.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold what cannot be printed
     first = os.environ.get("RANK", "0") == "0"
     try:
-        action()
-    except InputError as error:
+        try:
+            action()
+        finally:
+            _flush()
+    except (InputError, OSError, MemoryError) as error:
         if not first:
             time.sleep(10)  # torchrun ends this process meanwhile, where the first has failed too
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        told = (
+            str(error) if isinstance(error, InputError) else f"the system refuses: {str(error) or 'too little memory'}"
+        )
+        with suppress(OSError):  # nobody may be there to read that either
+            print(f"error: {printable(told)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         if first:
@@ -59,6 +67,16 @@ def guard(action: Callable[[], object]) -> NoReturn:
             time.sleep(2)  # as above, where this one failed because another has gone
         raise
     sys.exit(0)
+
+
+def _flush() -> None:
+    """Hand over what was printed; where nobody takes it (as of ``| head``, once that has seen enough), raise that once."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again when it ends
+        raise
 
 
 def printable(text: str) -> str:

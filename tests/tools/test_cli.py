@@ -92,6 +92,17 @@ def test_names_that_cannot_be_printed_are_printed_as_escapes() -> None:
     assert printable("über 1\n2\t\x1b") == r"über 1\n2\t\x1b"
 
 
+@pytest.mark.parametrize("sink", ["/dev/full", "nobody"])
+def test_output_that_nobody_takes_is_one_line(sink: str) -> None:
+    command = [sys.executable, "-c", PROGRAM.format(tools=str(TOOLS)), "input=x"]
+    read, write = os.pipe()
+    os.close(read)
+    with open(sink, "w") if sink != "nobody" else os.fdopen(write, "w") as stream:
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: the system refuses: .*(No space left on device|Broken pipe)\n", done.stderr)
+
+
 def program(rank: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", PROGRAM.format(tools=str(TOOLS)), "input=x", "times=-1"]
     variables = {"RANK": rank, "WORLD_SIZE": "2"}
