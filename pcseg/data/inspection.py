@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from pcseg.data.origin import strays
 from pcseg.data.scene import Scene
 from pcseg.labels import IGNORE
 
@@ -24,10 +25,10 @@ FEW = 100
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found in one scene: ``extent`` (3,), that of the middle 98 % of the points along each axis, and ``spacing``
-    (median distance to the nearest other point) in metres; ``histogram`` (K,) points of each class, or None without labels;
-    ``duplicates`` the share of points that stand where another does; ``colors``: "none", "flat" (all the same) or "varied";
-    ``digest`` of the coordinates; ``outliers``: points farther from that middle than OUTSIDE times its largest extent."""
+    """What was found in one scene: ``extent`` (3,), that of the middle 98 % along each axis of the points but strays (see
+    :func:`pcseg.data.origin.strays`), and ``spacing`` (median distance to the nearest other point) in metres; ``histogram``
+    (K,) points of each class, or None without labels; ``duplicates`` the share of points that stand where another does;
+    ``colors``: "none", "flat" (all the same) or "varied"; ``digest`` of the coordinates; ``outliers``: points farther from that middle than OUTSIDE times its largest extent."""
 
     name: str
     points: int
@@ -172,12 +173,14 @@ def _twins(facts: Sequence[Facts]) -> list[Finding]:
 
 
 def _extent(coord: np.ndarray) -> tuple[np.ndarray, int]:
-    """Extent (3,) of the middle 98 % of the points along each axis, and how many points are outliers to it."""
+    """Extent (3,) of the middle 98 % along each axis of the points but strays, and how many points are outliers to it."""
     low, high = (np.empty(3), np.empty(3))
-    rank = len(coord) // 100
+    apart = strays(coord)
+    body = coord[~apart] if apart.any() else coord
+    rank = len(body) // 100
     for axis in range(3):
-        ordered = np.partition(coord[:, axis], (rank, len(coord) - 1 - rank)).astype(np.float64)
-        low[axis], high[axis] = ordered[rank], ordered[len(coord) - 1 - rank]
+        ordered = np.partition(body[:, axis], (rank, len(body) - 1 - rank)).astype(np.float64)
+        low[axis], high[axis] = ordered[rank], ordered[len(body) - 1 - rank]
     reach = OUTSIDE * (high - low).max()
     if not reach:  # nearly all stand in one place
         return np.ptp(coord, axis=0).astype(np.float64), 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from pcseg.data.inspection import Facts, inspect, judge, suggest_voxel_size
+from pcseg.data.inspection import Facts, _extent, inspect, judge, suggest_voxel_size
 from pcseg.data.scene import Scene
 
 NAMES = ("a", "b")
@@ -142,6 +142,15 @@ def test_one_stray_decides_nothing(stray: tuple[float, float, float]) -> None:
     np.testing.assert_allclose(found.extent, alone.extent, rtol=1e-5)
     assert suggest_voxel_size([found]) == suggest_voxel_size([alone])
     assert [(text[:22], fault) for text, fault in told(with_stray)] == [("1 points stand apart, ", False)]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_scattered_strays_decide_nothing(share: float) -> None:
+    clean = grid()
+    far = np.random.default_rng(0).uniform(-1e6, 1e6, (int(share * len(clean.coord)), 3)).astype(np.float32)
+    found, alone = _extent(np.concatenate([clean.coord, far])), _extent(clean.coord)
+    np.testing.assert_allclose(found[0], alone[0], rtol=1e-5)
+    assert found[1] == len(far)
 
 
 def test_two_places_are_not_one() -> None:
