@@ -35,7 +35,7 @@ def write_labelled(
 
     From LAS or LAZ to LAS or LAZ, and from PLY to PLY, ``path`` is ``source`` with these two columns added, or
     replaced if it has them: every other column stays as it is, and in LAS the scales, the coordinate system and all
-    other records too (not COPC's index, nor waveforms). Of a PLY file faces and lists are left out. Between other formats
+    other records too (not the index of COPC; waveforms not in .laz). Of a PLY file faces and lists are left out. Between other formats
     coordinates, colours, normals and all other columns are kept, under names and of types that the format has. ``paint``
     (P, 3) uint8 takes the place of the scan's colours.
 

@@ -19,8 +19,9 @@ from pcseg.errors import InputError
 _COLORED = {0: 2, 1: 3, 4: 5, 6: 7, 9: 10}
 """LAS point formats without colours, each with the one that adds them."""
 
-_WAVES = (9, 10)
-"""LAS point formats whose waveforms lazrs 0.8 packs so that they do not come out as they were."""
+_WAVES = (4, 5, 9, 10)
+"""LAS point formats with waveforms: lazrs 0.8 packs those of 9 and 10 so that they do not come out as they were, and those of
+4 and 5 under a version that LASzip does not read."""
 
 
 def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> None:

@@ -168,7 +168,7 @@ def test_ply_is_painted_under_the_names_it_had_or_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
-@pytest.mark.parametrize(("point_format", "version", "most"), [(0, "1.2", 31), (3, "1.2", 31), (5, "1.3", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
+@pytest.mark.parametrize(("point_format", "version", "most"), [(0, "1.2", 31), (3, "1.2", 31), (2, "1.2", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
 def test_labels_become_the_classification_of_las(
     tmp_path: Path, suffix: str, point_format: int, version: str, most: int
 ) -> None:
