@@ -74,7 +74,7 @@ def main(config: Evaluate) -> None:
     if not paths or not all(isinstance(path, str) for path in paths):
         raise InputError(f"checkpoint={config.checkpoint}: give a .safetensors file, a run folder, or a list of them")
     models = [load_model(path) for path in paths]
-    splits = [config.data.test or training(model, path).test for model, path in zip(models, paths, strict=True)]
+    splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)
     print(threads.summary())
@@ -108,34 +108,20 @@ def main(config: Evaluate) -> None:
     print(f"written to {output}/metrics.json")
 
 
-@dataclass(frozen=True)
-class Training:
-    """What a run was trained on: the folder of its scenes, and the splits asked for and held back."""
-
-    root: str
-    train: list[str]
-    test: list[str]
-
-
-def training(model: Model, path: str) -> Training:
-    """What the run that made a checkpoint was trained on; InputError where that does not say so."""
+def trained_on(model: Model, path: str, key: str) -> list[str]:
+    """The names in a data setting (root, train or test) of the run that made a checkpoint, which its maker wrote there."""
     config = model.record.get("config")
     data = config.get("data") if isinstance(config, dict) else None
-    found = Training(*(data.get(key) for key in ("root", "train", "test"))) if isinstance(data, dict) else None
-    lists = [] if found is None else [[found.root], found.train, found.test]
-    if found is None or not all(isinstance(names, list) and all(map(is_name, names)) for names in lists):
+    found = data.get(key) if isinstance(data, dict) else None
+    names = [found] if key == "root" else found
+    if not isinstance(names, list) or not all(isinstance(n, str) and n and "\0" not in n for n in names):
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test")
-    return found
-
-
-def is_name(name: object) -> bool:
-    """Whether ``name`` can be that of a folder; whoever made the checkpoint wrote it there."""
-    return isinstance(name, str) and bool(name) and "\0" not in name
+    return names
 
 
 def root_of(model: Model, path: str) -> str:
     """The folder of the scenes that a checkpoint was trained on, which may be relative to where that was done."""
-    root = training(model, path).root
+    (root,) = trained_on(model, path, "root")
     if not Path(root).is_dir():
         here = "" if Path(root).is_absolute() else f" in {Path.cwd()}"
         raise InputError(
@@ -155,18 +141,18 @@ def seen_in_training(
     seen, unknown = [], False
     for path, model, names in zip(paths, models, splits, strict=True):
         try:
-            data = training(model, path)
+            (place,), *lists = (trained_on(model, path, key) for key in ("root", "train", "test"))
         except InputError:
             unknown = True
             continue
-        trained = {Path(split) for split in training_splits(data.train, data.test)}
-        if root and Path(root).resolve() != Path(data.root).resolve():
+        trained = {Path(split) for split in training_splits(*lists)}
+        if root and Path(root).resolve() != Path(place).resolve():
             continue  # other scenes, whatever their splits are called
         found = [name for name in names if Path(name) in trained]
         seen += found
         if found:
             print(
-                f"warning: {path} was TRAINED on {', '.join(found)} of {data.root}: "
+                f"warning: {path} was TRAINED on {', '.join(found)} of {place}: "
                 "the score tells nothing of scenes that it has not seen",
                 file=sys.stderr,
             )

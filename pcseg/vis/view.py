@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pcseg.errors import InputError, one_line
+from pcseg.errors import InputError
 from pcseg.labels import IGNORE, Classes
 from pcseg.vis.box import far_away
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, grey, ramp, spread
@@ -52,9 +52,8 @@ class CloudView:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # They are drawn and written as text, for which the names of files need not be fit.
-        object.__setattr__(self, "name", one_line(self.name))
-        object.__setattr__(self, "notes", tuple(map(one_line, self.notes)))
+        object.__setattr__(self, "name", _text(self.name))
+        object.__setattr__(self, "notes", tuple(map(_text, self.notes)))
         count = len(self.coord)
         if self.coord.ndim != 2 or self.coord.shape[1] != 3 or count == 0:
             raise InputError(
@@ -190,3 +189,8 @@ class CloudView:
         assert self.truth is not None
         assert self.prediction is not None
         return np.where(self.truth == IGNORE, 2, self.truth != self.prediction).astype(np.uint8)
+
+
+def _text(name: str) -> str:
+    """``name``, which may be that of a file, with escapes for what no text in UTF-8 can hold."""
+    return name.encode(errors="backslashreplace").decode()

@@ -212,7 +212,9 @@ def test_a_run_is_resumed_on_the_labels_it_began_with_only(rooms, tmp_path):
     failed(done, "labels have sha256", "file it began with")
 
 
-@pytest.mark.parametrize("odd", [{"best": {"step": 1}}, {"best": {"step": 1, "miou": "x"}}, {"step": -1}, {"record": {}}])
+@pytest.mark.parametrize(
+    "odd", [{"best": {"step": 1}}, {"best": {"step": 1, "miou": "x"}}, {"step": -1}, {"record": {}}]
+)
 def test_a_damaged_state_is_not_gone_on_from(rooms, tmp_path, odd):
     arguments = settings(rooms, tmp_path / "run", "steps=1")
     assert tool_here("train", *arguments).returncode == 0
