@@ -95,7 +95,9 @@ class Train:
     precision: str = setting("32-true, bf16-mixed or 16-mixed", "32-true")
     threads: int | None = setting("CPU threads, null: all", None)
     workers: int = setting("processes that load data, 0: none", 1)
-    weights: str | None = setting("checkpoint or run folder whose weights to begin with (fine-tuning), null: none", None)
+    weights: str | None = setting(
+        "checkpoint or run folder whose weights to begin with (fine-tuning), null: none", None
+    )
     resume: bool = setting("go on from the last checkpoint in `output`", False)
     overwrite: bool = setting("start over where `output` holds a run", False)
     tensorboard: bool = setting("write TensorBoard events", True)
