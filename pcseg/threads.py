@@ -13,8 +13,8 @@ from pcseg.errors import InputError
 COUNT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 """Variables by which a user chooses the number of threads and how they wait; what is chosen stays."""
-SHORT_WAIT = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
-"""Some 20 us of GNU's OpenMP (in PyTorch's wheels), none of Intel's (conda). By themselves threads spin for some 5 ms
+SHORT_WAIT = {"GOMP_SPINCOUNT": "2000", "KMP_BLOCKTIME": "0"}
+"""20 to 80 us of GNU's OpenMP (in PyTorch's wheels), none of Intel's (conda). By themselves threads spin for some 5 ms
 and 200 ms at the end of an op: it costs nothing where the others run, and most of the time where one of them waits for
 the core that is spun on. Without a spin at all, GNU's take a quarter longer over small networks on a quiet machine."""
 

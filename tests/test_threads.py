@@ -72,7 +72,7 @@ def python(code: str, **variables: str) -> str:
 def test_waiting_is_made_short_and_no_more_is_said() -> None:
     """Where there is no quota, OpenMP counts the cores by itself."""
     count = None if threads.cores() == BOUND else str(threads.cores())
-    assert python(f"import pcseg; {PRINT}") == str([count, None, None, "1000", "0", None])
+    assert python(f"import pcseg; {PRINT}") == str([count, None, None, "2000", "0", None])
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_torch_has_as_many_threads_as_it_is_bound_to() -> None:
         "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
         "import pcseg; from pcseg import threads; print(threads.summary())"
     )
-    assert python(code) == "threads: 1 on 1 cores; GOMP_SPINCOUNT=1000, KMP_BLOCKTIME=0"
+    assert python(code) == "threads: 1 on 1 cores; GOMP_SPINCOUNT=2000, KMP_BLOCKTIME=0"

@@ -111,8 +111,8 @@ def check_output(output: str, folder: bool, name: str = "output") -> None:
 def parse(options: type[T], arguments: list[str]) -> T:
     """Turn ``name=value`` arguments into an ``options`` instance, each value read by the type declared for it.
 
-    A field of type dict takes ``name.key=value``. Raises InputError for names that are unknown, missing or given twice
-    and for bad values.
+    A field of type dict takes ``name.key=value``. Of an option given twice the last counts, as in the tools with configs.
+    Raises InputError for names that are unknown or missing and for bad values.
     """
     assert is_dataclass(options)
     if any(a in ("-h", "--help", "help") for a in arguments):
@@ -120,7 +120,6 @@ def parse(options: type[T], arguments: list[str]) -> T:
         sys.exit(0)
     kinds = get_type_hints(options)
     given: dict[str, Any] = {}
-    seen: set[str] = set()
     for argument in arguments:
         key, equals, text = argument.partition("=")
         name, _, part = key.partition(".")
@@ -128,9 +127,6 @@ def parse(options: type[T], arguments: list[str]) -> T:
             raise InputError(
                 f"argument '{argument}' is not understood; write name=value with one of: {', '.join(kinds)}"
             )
-        if key in seen:
-            raise InputError(f"argument '{argument}': {key} is given twice; give it once")
-        seen.add(key)
         if part:
             given.setdefault(name, {})[part] = read(key, text, get_args(kinds[name])[1])
         else:

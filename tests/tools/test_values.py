@@ -146,10 +146,9 @@ def test_what_does_not_fit_is_refused(argument: str, words: str) -> None:
     assert words in str(raised.value)
 
 
-def test_an_option_given_twice_is_refused() -> None:
-    for twice in (["text=a", "text=b"], ["shares.a=1", "shares.a=1"]):
-        with pytest.raises(InputError, match="given twice"):
-            parse(Options, twice)
+def test_of_an_option_given_twice_the_last_counts() -> None:
+    found = parse(Options, ["text=a", "shares.a=1", "text=b", "shares.a=2"])
+    assert (found.text, found.shares) == ("b", {"a": 2})
 
 
 def test_help_shows_defaults_as_they_would_be_typed() -> None:
