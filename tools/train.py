@@ -89,7 +89,7 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
     for line in taken:
         folder.log(line)
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in stages))
-    folder.log(f"evaluation: {protocol}")
+    folder.log(f"evaluation: {protocol if test else 'none, since data.test holds back no split'}")
     folder.log(threads.summary())
     outcome = train(
         fabric,

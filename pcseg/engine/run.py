@@ -90,7 +90,8 @@ class Run:
             for buffer in self.model.network.buffers():
                 torch.distributed.broadcast(buffer, 0)
         matrix = self._evaluate()
-        self.folder.log(f"step {self.step}, evaluation:\n{matrix.table(self.model.classes.names)}")
+        table = matrix.table(self.model.classes.names) if matrix.counts.sum() else "nothing to score on"
+        self.folder.log(f"step {self.step}, evaluation:\n{table}")
         self.folder.scalars(self.step, {"test/miou": matrix.miou, "test/accuracy": matrix.accuracy})
         if matrix.miou > (self.best["miou"] if self.best else -1.0):  # NaN, where nothing was scored, is not
             self.best = {"step": self.step, "miou": matrix.miou}

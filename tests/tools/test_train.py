@@ -42,6 +42,16 @@ def curve(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
+def test_a_run_that_holds_nothing_back_says_so(rooms, tmp_path):
+    done = tool_here(
+        "train", *(s for s in settings(rooms, tmp_path, "steps=2") if "data.test" not in s), "data.test=[]"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "evaluation: none, since data.test holds back no split" in done.stdout
+    assert "mIoU" not in done.stdout
+    assert json.loads((tmp_path / "metrics.json").read_text())["miou"] is None
+
+
 def test_a_run_leaves_what_it_promises(rooms, tmp_path):
     done = tool("train", *settings(rooms, tmp_path, *PROPAGATION, "steps=8", "tensorboard=true", "augment.mix=0.5"))
     assert done.returncode == 0, done.stderr
