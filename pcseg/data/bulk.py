@@ -8,6 +8,7 @@ GAP = 1024
 """Voxels of empty space that part strays, or another scan in the same file, from the bulk of a scan."""
 
 ROUNDS = 16
+"""Most passes over the axes: each settles what the one before cut off, and two or three do."""
 
 
 def bulk(coord: np.ndarray, gap: float) -> np.ndarray:

@@ -12,7 +12,6 @@ from pcseg.data.readers.class_file import USUAL_LABELS
 from pcseg.data.readers.cloud import Cloud
 from pcseg.data.readers.colors import read_color, unpack_rgb
 from pcseg.data.readers.contract import Defect
-from pcseg.data.readers.parsing import parsing as parsing
 from pcseg.errors import InputError
 
 COORD_ARRAYS = (

@@ -9,9 +9,10 @@ import numpy as np
 
 from pcseg.data.readers.ascii_rows import newlines, read_rows, rows_in
 from pcseg.data.readers.cloud import Cloud
-from pcseg.data.readers.columns import parsing, to_cloud
+from pcseg.data.readers.columns import to_cloud
 from pcseg.data.readers.contract import Defect
 from pcseg.data.readers.lzf import MOST, lzf_decompress
+from pcseg.data.readers.parsing import parsing
 from pcseg.data.readers.pcd_header import Field, Header, read_header
 from pcseg.errors import InputError
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from pcseg.data.readers.ascii_rows import newlines, rows_in
 from pcseg.data.readers.cloud import Cloud
-from pcseg.data.readers.columns import color_names, has_coordinates, parsing, to_cloud
+from pcseg.data.readers.columns import color_names, has_coordinates, to_cloud
 from pcseg.data.readers.contract import Defect
+from pcseg.data.readers.parsing import parsing
 from pcseg.data.readers.ply_body import Body
 from pcseg.data.readers.ply_header import Element, Header, read_header
 from pcseg.errors import InputError, cut
