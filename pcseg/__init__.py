@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pcseg import threads
+from pcseg.device import configure_threads
 from pcseg.version import __version__
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "load"]
 
-threads.configure()  # before anything imports torch
+configure_threads()  # before anything imports torch
 
 
 def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, max_voxels: int = 300_000) -> Predictor:
@@ -24,7 +24,8 @@ def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, 
     is executed. Raises InputError where it is not a checkpoint of this version.
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
-    from pcseg.engine.checkpoint import load_model
-    from pcseg.engine.predict import Predictor, choose_device
+    from pcseg.device import choose_device
+    from pcseg.engine.predict import Predictor
+    from pcseg.model.checkpoint import load_model
 
     return Predictor(load_model(path), choose_device(device), votes, max_voxels)

@@ -10,7 +10,7 @@ import numpy as np
 Color = tuple[int, int, int]
 
 RESERVED = ((128, 132, 140), (255, 255, 255), (0, 0, 0))
-"""What no class looks like: the grey of unknown points, the background, and black."""
+"""What no class looks like: the gray of unknown points, the background, and black."""
 
 NEAR = 0.07
 """Distance in Oklab below which two colors are taken to look alike; black and white are 1 apart."""

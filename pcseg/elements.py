@@ -12,7 +12,7 @@ class Elements:
     """Scores and features of E elements (a pixel, a voxel or a point) of B samples.
 
     Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, which
-    scene or image a row belongs to; ``position`` (E, 2 or 3), pixels or metres; ``color`` (E, 3) in [0, 1], or None.
+    scene or image a row belongs to; ``position`` (E, 2 or 3), pixels or meters; ``color`` (E, 3) in [0, 1], or None.
     Rows of one sample need not be contiguous.
     """
 

@@ -29,3 +29,8 @@ def one_line(text: str) -> str:
         return text
     shown = (c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
     return "".join(shown).strip()
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

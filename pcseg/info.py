@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from pcseg import threads
+from pcseg.device import threads_summary
 from pcseg.ops import _native
 
 
@@ -34,7 +34,7 @@ def describe() -> dict[str, str]:
         "torch": torch.__version__,
         "ops": ops,
         "instruction set": "-" if library is None else library.pcseg_isa().decode(),
-        "threads": threads.summary().removeprefix("threads: "),
+        "threads": threads_summary().removeprefix("threads: "),
         "CUDA in library": "yes" if _native.has_cuda() else "no",
         "CUDA in torch": f"{torch.version.cuda}" if torch.version.cuda else "no",
         "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

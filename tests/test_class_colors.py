@@ -40,7 +40,7 @@ def test_common_names_have_their_usual_color(name: str, hue: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["road", "Asphalt", "road_surface", "Roads"])
-def test_roads_are_grey(name: str) -> None:
+def test_roads_are_gray(name: str) -> None:
     color = class_colors((name,))[0]
     assert max(color) - min(color) < 20
     assert max(color) < 110  # darker than unknown points
@@ -78,7 +78,7 @@ def test_no_two_classes_look_alike_nor_like_unknown_points(names: list[str]) -> 
     assert all(type(c) is int and 0 <= c <= 255 for color in colors for c in color)
 
 
-def test_names_of_one_color_get_neighbours_of_it() -> None:
+def test_names_of_one_color_get_neighbors_of_it() -> None:
     colors = class_colors(("tree", "trees", "forest", "canopy"))
     assert colors[0] == usual_color("tree")
     for r, g, b in colors:

@@ -11,10 +11,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from pcseg.data.features import Features
-from pcseg.data.points import make_points
-from pcseg.data.transforms import Compose
-from pcseg.engine.checkpoint import NetworkSpec
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import make_points
+from pcseg.feeding.transforms import Compose
+from pcseg.model.checkpoint import NetworkSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "configs"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pcseg.data.scene import read_scene
+from pcseg.classes import S3DIS
 from pcseg.errors import InputError
-from pcseg.labels import S3DIS
 from pcseg.ops import kernel_map, quantize, voxelize
+from pcseg.scenes.scene import read_scene
 from pcseg.sparse import kernel_offsets
 
 VOXEL = 0.02
@@ -65,9 +65,9 @@ def room(voxels: int) -> Cloud:
 
 
 def scene(folder: str, voxel_size: float) -> Cloud:
-    """A scene that tools/prepare.py wrote, in voxels of ``voxel_size`` metres."""
+    """A scene that tools/prepare.py wrote, in voxels of ``voxel_size`` meters."""
     if not voxel_size > 0:
-        raise InputError(f"voxel_size={voxel_size}: give a length above 0, in metres")
+        raise InputError(f"voxel_size={voxel_size}: give a length above 0, in meters")
     found = read_scene(Path(folder), S3DIS, with_labels=False)
     return _cloud(found.name, np.asarray(found.coord, dtype=np.float64) / voxel_size)
 
@@ -82,7 +82,7 @@ def _cloud(name: str, position: np.ndarray) -> Cloud:
 
 
 def _points(rng: np.random.Generator, length: float) -> np.ndarray:
-    """Points (P, 3) in metres on the surfaces of a room of ``length`` by 3/4 of it."""
+    """Points (P, 3) in meters on the surfaces of a room of ``length`` by 3/4 of it."""
     width, height = 0.75 * length, min(HEIGHT, 0.6 * length)
     parts = [_patch(rng, (0, 0, 0.01), (length, 0, 0), (0, width, 0))]
     for start, along, extent in (
@@ -113,7 +113,7 @@ def _patch(rng: np.random.Generator, corner: object, u: object, v: object) -> np
 
 
 def _wall(rng: np.random.Generator, start: np.ndarray, along: np.ndarray, extent: float, height: float) -> np.ndarray:
-    """A wall with a hole (a door or a window) for every four metres."""
+    """A wall with a hole (a door or a window) for every four meters."""
     points = _patch(rng, start, along * extent, (0, 0, height))
     distance = (points - start) @ along
     for _ in range(max(1, round(extent / 4))):

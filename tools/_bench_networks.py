@@ -14,7 +14,7 @@ from _bench import TOLERANCE, Case, Task
 from _bench_conv import flops_of, lexicographic
 from _bench_reference import reference_ops
 from _peers import built, open_library
-from pcseg.engine.checkpoint import NetworkSpec
+from pcseg.model.checkpoint import NetworkSpec
 from pcseg.nn import BatchNorm, SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import SparseTensor
 

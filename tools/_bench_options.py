@@ -17,8 +17,8 @@ from _bench_rows import Remark, Report, as_json, measure
 from _bench_table import header, remarked, table
 from _cli import check_output, option
 from _peers import CPU_PEERS, GPU_PEERS, open_library, peers
+from pcseg.device import choose_device
 from pcseg.engine.memory import keep_freed_memory
-from pcseg.engine.predict import choose_device
 from pcseg.errors import InputError
 from pcseg.files import write_json
 
@@ -34,7 +34,7 @@ class Common:
         "sizes of the synthetic rooms; [] for none", factory=lambda: [100_000, 300_000, 1_000_000]
     )
     scene: str | None = option("folder of a prepared scene to run on too", None)
-    voxel_size: float = option("voxels of that scene, in metres", 0.02)
+    voxel_size: float = option("voxels of that scene, in meters", 0.02)
     modes: list[str] = option("forward (inference), forward_backward (training)", factory=lambda: list(MODES))
     impls: list[str] = option("who is measured; [] for all that are installed", factory=list)
     threads: int | None = option("CPU threads; all cores where it is not given", None)

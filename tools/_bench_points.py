@@ -20,20 +20,20 @@ PEERS = {
     "voxelize": ("numpy", "torch", "open3d"),
     "kernel_map": ("numpy",),
     "segment": ("numpy", "torch"),
-    "neighbours": ("scipy", "open3d"),
+    "neighbors": ("scipy", "open3d"),
     "devoxelize": ("numpy", "torch"),
 }
 """Who else does each op."""
 DIFFERENTIABLE = ("segment", "devoxelize")
 K = 8
-"""Neighbours that each voxel is asked for."""
+"""Neighbors that each voxel is asked for."""
 BRUTE = 10_000
-"""The reference of `neighbours` compares all with all; beyond this many voxels it is left out."""
+"""The reference of `neighbors` compares all with all; beyond this many voxels it is left out."""
 
 
 def implementations(case: Case) -> list[str]:
     """Who can do one of PEERS here, ourselves first."""
-    found = ["pcseg"] if case.op == "neighbours" and len(case.cloud) > BRUTE else ["pcseg", "reference"]
+    found = ["pcseg"] if case.op == "neighbors" and len(case.cloud) > BRUTE else ["pcseg", "reference"]
     plain = case.op not in DIFFERENTIABLE or (case.mode == "forward" and case.dtype == torch.float32)
     plain = plain and torch.device(case.device).type == "cpu"
     usable = [name for name in PEERS[case.op] if plain or name == "torch"]
@@ -44,7 +44,7 @@ def prepare(case: Case, impl: str) -> Task:
     """The way of ``impl`` to do one of PEERS.
 
     voxelize: the voxels of all points, the first point of each, and the voxel of each point. kernel_map: the 3x3x3
-    neighbours of all voxels. segment: the mean of the features of each voxel's points. neighbours: the K nearest voxels
+    neighbors of all voxels. segment: the mean of the features of each voxel's points. neighbors: the K nearest voxels
     of each, by one of its points. devoxelize: the features of each point's voxel.
     """
     if impl == "reference":
@@ -67,7 +67,7 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
             return lambda: _slots_open3d(points), lambda: _in_order(points, _slots_open3d(points)[0])
         divide = {"pcseg": ops.voxelize, "numpy": _voxelize_numpy, "torch": _voxelize_torch}[impl]
         return lambda: divide(points), lambda: tuple(divide(points))
-    if case.op == "neighbours":
+    if case.op == "neighbors":
         first = np.unique(cloud.voxel, return_index=True)[1]
         position = torch.from_numpy(cloud.points[first]).to(on)
         search = {"pcseg": _knn, "scipy": _knn_scipy, "open3d": _knn_open3d}[impl]

@@ -128,7 +128,7 @@ def _kernel_order(
 ) -> Tensor:
     """Measured on a cube of voxels, each carrying its number, with weights that copy offset k to channel k.
 
-    The output at its centre (or corner) then says which voxel each k took; going up, each voxel says which k it got.
+    The output at its center (or corner) then says which voxel each k took; going up, each voxel says which k it got.
     """
     k = size**3
     channels = 16 * -(-k // 16)  # some libraries take multiples of 16 only
@@ -149,8 +149,8 @@ def _kernel_order(
         order[y.feats.argmax(1)] = (y.coords[:, None] == cube).all(2).long().argmax(1)
     else:
         y = layer(x)
-        at_centre = (y.coords == at.to(device)).all(1)
-        order = y.feats[at_centre][0, :k].round().long() - 1
+        at_center = (y.coords == at.to(device)).all(1)
+        order = y.feats[at_center][0, :k].round().long() - 1
     if sorted(order.tolist()) != list(range(k)):
         raise RuntimeError(f"a kernel of size {size} and stride {stride} does not reach each of its {k} voxels once")
     return order

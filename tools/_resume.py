@@ -11,9 +11,9 @@ import torch
 
 import pcseg
 from _schema import VOLATILE, Train
-from pcseg.engine.checkpoint import read_tensors
-from pcseg.engine.schedules import Constant
 from pcseg.errors import InputError
+from pcseg.model.checkpoint import read_tensors
+from pcseg.schedules import Constant
 
 
 def check_folder(config: Train, output: Path) -> None:

@@ -22,7 +22,7 @@ class Data:
     root: str = setting("folder of scenes, written by tools/prepare.py")
     train: list[str] = setting("splits to train on; those of `test` are left out")
     test: list[str] = setting("splits to evaluate on")
-    voxel_size: float = setting("metres")
+    voxel_size: float = setting("meters")
     features: list[str] = setting("what the network is given of a voxel, in order")
     label_folder: str = setting("where the label files lie")
     crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
@@ -42,16 +42,16 @@ class Labels:
 class Augment:
     """What is changed about a scene each time it is drawn."""
 
-    transforms: dict[str, Any] = setting("objects of pcseg.data.transforms by any name, in order")
+    transforms: dict[str, Any] = setting("objects of pcseg.feeding.transforms by any name, in order")
     mix: float = setting("probability that another scene is merged in (Mix3D); not in pairs", 0.0)
 
 
 @dataclass
 class Optim:
-    """Optimiser and the schedule of its rate."""
+    """Optimizer and the schedule of its rate."""
 
-    optimizer: dict[str, Any] = setting("a torch optimiser")
-    schedule: dict[str, Any] = setting("one of pcseg.engine.schedules")
+    optimizer: dict[str, Any] = setting("a torch optimizer")
+    schedule: dict[str, Any] = setting("one of pcseg.schedules")
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Part:
     method: dict[str, Any] = setting("one of pcseg.methods")
     steps: float = setting("share of `steps`", 1.0)
     rate: float = setting("factor on the learning rate", 1.0)
-    pairs: bool = setting("batches of pairs of scenes that share a labelled class", False)
+    pairs: bool = setting("batches of pairs of scenes that share a labeled class", False)
 
 
 @dataclass
@@ -80,9 +80,9 @@ class Train:
     labels: Labels = setting("the label budget")
     network: dict[str, Any] = setting("one of pcseg.networks and its arguments")
     augment: Augment = setting("transforms of the scenes")
-    optim: Optim = setting("optimiser and schedule")
+    optim: Optim = setting("optimizer and schedule")
     stages: dict[str, Part] = setting("the recipe: stages in order, weights carry over")
-    steps: int = setting("optimiser steps of a stage of share 1; each takes stages.<name>.steps times as many")
+    steps: int = setting("optimizer steps of a stage of share 1; each takes stages.<name>.steps times as many")
     batch_size: int = setting("scenes a batch, over all processes")
     accumulate: int = setting("batches whose gradients are added up for one step", 1)
     clip: float | None = setting("largest gradient norm, null: any", 10.0)

@@ -30,7 +30,7 @@ class Options(Common):
 
     Convolutions: subm3 (3x3x3), down2 (2x2x2, stride 2) and up2 (its transpose), as many channels out as in, against
     torch.mm's rate and every other library installed (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet,
-    flex_gemm). The others: voxelize, kernel_map, segment (mean over the points of a voxel), neighbours (the 8 nearest)
+    flex_gemm). The others: voxelize, kernel_map, segment (mean over the points of a voxel), neighbors (the 8 nearest)
     and devoxelize (nearest), against numpy, scipy, torch and open3d. Samples are taken in turns. Everyone's result is
     compared with pcseg's on the same weights, and one that differs is marked (wrong).
     """

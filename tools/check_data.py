@@ -13,16 +13,16 @@ import numpy as np
 from tqdm import tqdm
 
 from _cli import option, run
-from pcseg.data.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
-from pcseg.data.prepare import REPORT, Summary, read_summary
-from pcseg.data.readers import SceneReader, open_dataset
-from pcseg.data.workers import Died, count_workers, in_processes
+from pcseg.datasets import SceneReader, open_dataset
+from pcseg.datasets.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
+from pcseg.datasets.prepare import REPORT, Summary, read_summary
 from pcseg.errors import InputError
+from pcseg.workers import Died, count_workers, in_processes
 
 
 @dataclass
 class Options:
-    """Look a prepared folder over (or a raw one): points, classes, colours, labels, density, and what is wrong.
+    """Look a prepared folder over (or a raw one): points, classes, colors, labels, density, and what is wrong.
 
     Exit code 2 when something must be mended before training, a scene that tools/prepare.py failed on included. The
     problems that it survived are told too, file by file.
@@ -102,17 +102,17 @@ def reported(summary: Summary | None, root: str, there: list[str]) -> list[Findi
 
 
 def split_table(facts: list[Facts]) -> str:
-    rows = [["split", "scenes", "points", "labelled", "colour", "extent (m)", "spacing (m)"]]
+    rows = [["split", "scenes", "points", "labeled", "color", "extent (m)", "spacing (m)"]]
     for split, members in by_split(facts).items():
         points = sum(f.points for f in members)
-        labelled = sum(int(f.histogram.sum()) for f in members if f.histogram is not None)
+        labeled = sum(int(f.histogram.sum()) for f in members if f.histogram is not None)
         extent = np.median([f.extent for f in members], axis=0)
         rows.append(
             [
                 split,
                 str(len(members)),
                 f"{points:,}",
-                f"{labelled / points:.1%}",
+                f"{labeled / points:.1%}",
                 f"{sum(f.colors != 'none' for f in members)}/{len(members)}",
                 " x ".join(f"{v:.1f}" for v in extent),
                 f"{np.median([f.spacing for f in members]):.4f}",

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from _cli import check_output, option, run
 from _values import show
+from pcseg.device import cores
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
-from pcseg.threads import cores
 
 TRAIN = Path(__file__).with_name("train.py")
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from _cli import check_output, option, run
-from pcseg.data.features import Features
-from pcseg.data.readers.class_file import open_classes
-from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
+from pcseg.datasets.class_file import open_classes
 from pcseg.errors import InputError
-from pcseg.networks.minkowski import convert_minkowski, read_minkowski
+from pcseg.feeding.features import Features
+from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.minkowski import convert_minkowski, read_minkowski
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Options:
     input: str = option("the .pth file; only tensors and numbers are read from it")
     output: str = option("the .safetensors file to write")
     classes: str = option("s3dis, scannet20 or a classes.yaml, in the order of the network's outputs")
-    voxel_size: float = option("metres, as in training")
+    voxel_size: float = option("meters, as in training")
     features: list[str] = field(
         default_factory=lambda: ["color"], metadata={"help": "input features in order; color is rgb / 255 - 0.5"}
     )
@@ -33,7 +33,7 @@ class Options:
 
 def main(options: Options) -> None:
     if not options.voxel_size > 0:
-        raise InputError(f"voxel_size={options.voxel_size}: must be positive, in metres")
+        raise InputError(f"voxel_size={options.voxel_size}: must be positive, in meters")
     if Path(options.output).suffix != ".safetensors":
         raise InputError(f"output={options.output}: the name must end in .safetensors")
     check_output(options.output, folder=False)

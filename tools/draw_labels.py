@@ -12,13 +12,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from _cli import check_output, option, run
-from pcseg.data.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
-from pcseg.data.label_imports import import_clicks, import_scannet
-from pcseg.data.readers import choose_classes
-from pcseg.data.scene import Scene, list_scenes, read_scene
-from pcseg.data.weak_labels import WeakLabels
+from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
+from pcseg.budgets.label_imports import import_clicks, import_scannet
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import Classes
+from pcseg.datasets import choose_classes
 from pcseg.errors import InputError
-from pcseg.labels import Classes
+from pcseg.scenes.scene import Scene, list_scenes, read_scene
 
 RULES = ("uniform", "per_class", "points", "clicks", "scannet", "csv")
 
@@ -43,7 +43,7 @@ class Options:
     points: int = option("rule points: points of each scene", 20)
     seed: int = option("rules uniform, per_class, points, clicks", 0)
     source: str = option("rules scannet and csv: the file", "")
-    max_distance: float = option("rule csv: farthest that a click may be from a point, in metres", 0.1)
+    max_distance: float = option("rule csv: farthest that a click may be from a point, in meters", 0.1)
     classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
     overwrite: bool = option("replace the budget that is at output", False)
 
@@ -68,7 +68,7 @@ def main(options: Options) -> None:
         labels = draw(options, classes, found)
     if not labels.count:
         where = options.source or f"{options.root}, {', '.join(options.splits)}"
-        found = f"none of its {labels.spent:,} points has a class" if labels.spent else "has no labelled point"
+        found = f"none of its {labels.spent:,} points has a class" if labels.spent else "has no labeled point"
         raise InputError(f"{where}: {found}, so there is nothing to train on; label points first")
     labels.save(options.output)
     print(f"{labels.summary()}\n{table(labels)}\nwritten to {options.output}")
@@ -95,7 +95,7 @@ def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Generato
 
 
 def table(labels: WeakLabels) -> str:
-    """A line for each class: its labelled points, and the scenes in which it has any."""
+    """A line for each class: its labeled points, and the scenes in which it has any."""
     classes = Classes(labels.classes)
     counts = labels.counts([scene.name for scene in labels.scenes], classes)
     width = max(len(name) for name in (*classes.names, "class"))

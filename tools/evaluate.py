@@ -16,18 +16,18 @@ import numpy as np
 from _cli import check_output
 from _hydra import job_folder, run
 from _schema import setting, training_splits
-from pcseg import threads
-from pcseg.data.features import Features
-from pcseg.data.scene import Scene, list_scenes
-from pcseg.engine.checkpoint import Model, load_model
+from pcseg.classes import Classes
+from pcseg.datasets.scannet_submission import write_scannet, zip_folder
+from pcseg.device import choose_device, set_threads, threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate
-from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.predict import Predictor
 from pcseg.engine.report import metrics, number
-from pcseg.engine.submission import write_scannet, zip_folder
 from pcseg.errors import InputError
+from pcseg.feeding.features import Features
 from pcseg.files import atomic_path, write_json
-from pcseg.labels import Classes
 from pcseg.metrics import ConfusionMatrix
+from pcseg.model.checkpoint import Model, load_model
+from pcseg.scenes.scene import Scene, list_scenes
 
 
 @dataclass
@@ -66,7 +66,7 @@ def main(config: Evaluate) -> None:
     """Score each checkpoint, sum the matrices, report."""
     started = time.monotonic()
     if config.threads is not None:
-        threads.set_threads(config.threads)
+        set_threads(config.threads)
     output = job_folder(config.output)
     check_output(str(output), folder=True)
     device = choose_device(config.device)
@@ -77,7 +77,7 @@ def main(config: Evaluate) -> None:
     splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)
-    print(threads.summary())
+    print(threads_summary())
     folders = [
         list_scenes(config.data.root or root_of(model, path), names)
         for path, model, names in zip(paths, models, splits, strict=True)

@@ -13,27 +13,27 @@ from tqdm import tqdm
 
 import pcseg
 from _cli import check_output, option, printable, run
-from pcseg import threads
-from pcseg.data.points import FARTHEST, usable
-from pcseg.data.readers import FORMATS, WRITERS, check_places, read_cloud, write_labelled, writer_of
-from pcseg.data.readers.labelled import las_classes
+from pcseg.classes import IGNORE, Classes
+from pcseg.device import threads_summary
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.formats import FORMATS, WRITERS, check_places, read_cloud, write_labeled, writer_of
+from pcseg.formats.labeled import las_classes
+from pcseg.scenes.places import FARTHEST, usable
 
 
 @dataclass
 class Options:
     """Label every point of a scan, or of many: a label and a confidence for each point, in the order of the file.
 
-    python tools/predict.py checkpoint=outputs/demo input=scan.las output=labelled.las
-    python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labelled
+    python tools/predict.py checkpoint=outputs/demo input=scan.las output=labeled.las
+    python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labeled
 
     The output has two more columns than the scan, label and confidence (in place of columns of that name). All others are
     kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate system. A label
     is the number that the class had in the files trained on; the tool prints them, and .ply files name them.
     Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label -1. Of several
-    scans one that cannot be labelled is told, and the others are.
+    scans one that cannot be labeled is told, and the others are.
     """
 
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
@@ -43,7 +43,7 @@ class Options:
         "ending of the files in an output folder; empty: the scan's own, .ply where it cannot be written", ""
     )
     classification: bool = option("write the labels as LAS classification too (0 for -1)", False)
-    paint: bool = option("colour the points by class instead of leaving the scan's colours", False)
+    paint: bool = option("color the points by class instead of leaving the scan's colors", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
     max_voxels: int = option("largest tile, in voxels: lower it where memory runs out", 300000)
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,intensity,red,green,blue", "")
@@ -63,13 +63,13 @@ def main(options: Options) -> None:
     names = numbered(predictor.model.classes)
     if options.classification:
         las_classes(np.array(list(names)), jobs[0][1], names)  # tells of numbers that it cannot hold
-    print(f"{predictor.protocol()}; {threads.summary()}")
+    print(f"{predictor.protocol()}; {threads_summary()}")
     print(f"labels: {', '.join(f'{number} {name}' for number, name in names.items())}; {IGNORE} unknown")
     if len(jobs) == 1:
         print(predict_file(predictor, *jobs[0], options))
         return
     done = sum([attempt(predictor, source, target, options) for source, target in tqdm(jobs, unit="scan")])
-    print(f"labelled {done} of {len(jobs)} scans")
+    print(f"labeled {done} of {len(jobs)} scans")
     if done < len(jobs):
         sys.exit(2)
 
@@ -91,7 +91,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path, options: Opti
     labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal, name=str(source))
     classes = predictor.model.classes
     paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None
-    lost = write_labelled(
+    lost = write_labeled(
         source, target, cloud, classes.to_codes(labels), confidence, paint,
         names=numbered(classes), classification=options.classification,
     )  # fmt: skip
@@ -152,13 +152,13 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
 
 
 def named(source: Path, ending: str) -> str:
-    """The name of a scan's labelled copy in an output folder."""
+    """The name of a scan's labeled copy in an output folder."""
     own = source.suffix if source.suffix.lower() in WRITERS else ".ply"
     return f"{source.stem}.{ending.lstrip('.')}" if ending else f"{source.stem}{own}"
 
 
 def apart(source: Path, target: Path) -> None:
-    """See that a scan is not replaced by its labelled copy, which may hold less than it."""
+    """See that a scan is not replaced by its labeled copy, which may hold less than it."""
     if source.resolve() == target.resolve():
         raise InputError(f"output={target}: is the scan itself; give another name")
 

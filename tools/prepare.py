@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from _cli import check_output, option, run
-from pcseg.data.prepare import Summary, prepare
-from pcseg.data.readers import open_dataset
-from pcseg.data.workers import count_workers
+from pcseg.datasets import open_dataset
+from pcseg.datasets.prepare import Summary, prepare
 from pcseg.errors import InputError
+from pcseg.workers import count_workers
 
 SHOWN = 20
 

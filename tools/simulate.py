@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields
 from time import perf_counter
 
 import _cli
-from pcseg.data.simulated import Difficulty, Settings, simulate_building
 from pcseg.errors import InputError
+from pcseg.simulation import Difficulty, Settings, simulate_building
 
 KNOWN = tuple(f.name for f in fields(Difficulty))
 HELP = f"how hard it is, e.g. difficulty.clutter=2; of {', '.join(KNOWN)}"

@@ -21,28 +21,28 @@ from omegaconf import OmegaConf
 from _hydra import build, job_folder, run
 from _resume import check_folder, check_labels, record_of, start_over
 from _schema import Train, training_splits
-from pcseg import threads
-from pcseg.data.dataset import TrainDataset
-from pcseg.data.features import Features
-from pcseg.data.loading import loader
-from pcseg.data.readers import choose_classes
-from pcseg.data.samplers import PairSampler, RandomSampler
-from pcseg.data.scene import list_scenes
-from pcseg.data.transforms import Compose
-from pcseg.data.weak_labels import WeakLabels
-from pcseg.engine.checkpoint import Model, NetworkSpec
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import Classes
+from pcseg.datasets import choose_classes
+from pcseg.device import choose_device, set_threads, threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.memory import keep_freed_memory
-from pcseg.engine.predict import Predictor, choose_device
+from pcseg.engine.predict import Predictor
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
-from pcseg.engine.tensor_file import check_name
 from pcseg.engine.train import Stage, derive, train
-from pcseg.engine.weights import start_from
 from pcseg.errors import InputError
+from pcseg.feeding.dataset import TrainDataset
+from pcseg.feeding.features import Features
+from pcseg.feeding.loading import loader
+from pcseg.feeding.samplers import PairSampler, RandomSampler
+from pcseg.feeding.transforms import Compose
 from pcseg.files import atomic_path, write_json
-from pcseg.labels import Classes
+from pcseg.model.checkpoint import Model, NetworkSpec
+from pcseg.model.tensor_file import check_name
+from pcseg.model.weights import start_from
+from pcseg.scenes.scene import list_scenes
 
 
 def main(config: Train) -> None:
@@ -50,7 +50,7 @@ def main(config: Train) -> None:
     if config.workers < 0:
         raise InputError(f"workers={config.workers}: give 0 (no process beside this one) or more")
     if config.threads is not None:
-        threads.set_threads(config.threads)
+        set_threads(config.threads)
     output = job_folder(config.output)
     check_output(str(output), folder=True)
     check_name(output)
@@ -90,7 +90,7 @@ def train_in(output: Path, config: Train, fabric: lightning_fabric.Fabric) -> No
         folder.log(line)
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in stages))
     folder.log(f"evaluation: {protocol if test else 'none, since data.test holds back no split'}")
-    folder.log(threads.summary())
+    folder.log(threads_summary())
     outcome = train(
         fabric,
         model,

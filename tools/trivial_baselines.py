@@ -1,4 +1,4 @@
-"""What colour alone and height alone achieve: the floor below which a segmentation has learned nothing of shape."""
+"""What color alone and height alone achieve: the floor below which a segmentation has learned nothing of shape."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from _cli import check_output, option, run
-from pcseg.data.scene import Scene, list_scenes, read_scene
+from pcseg.classes import IGNORE, S3DIS
 from pcseg.engine.report import metrics
 from pcseg.errors import InputError
 from pcseg.files import write_json
-from pcseg.labels import IGNORE, S3DIS
 from pcseg.metrics import ConfusionMatrix
+from pcseg.scenes.scene import Scene, list_scenes, read_scene
 
 COLOR_LEVELS = 16
 HEIGHT_BIN, HEIGHT_BINS = 0.05, 200
@@ -24,9 +24,9 @@ POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass
 class Options:
-    """Colour alone and height alone on the S3DIS classes: each bin takes the class it holds most of in training.
+    """Color alone and height alone on the S3DIS classes: each bin takes the class it holds most of in training.
 
-    Colours fall into 16 levels a channel, heights above the lowest point of a scene into steps of 5 cm. Class counts are
+    Colors fall into 16 levels a channel, heights above the lowest point of a scene into steps of 5 cm. Class counts are
     divided by (class frequency)^a, with the a of 0, 0.25, ..., 1 that gives the best mIoU on the training splits.
     Scored on all points of the test split.
     """
@@ -37,9 +37,9 @@ class Options:
 
 
 def color_bin(scene: Scene) -> np.ndarray:
-    """Bin of each point's colour (P,) int64."""
+    """Bin of each point's color (P,) int64."""
     if scene.color is None:
-        raise InputError(f"{scene.name}: no color.npy; the colour baseline needs colours")
+        raise InputError(f"{scene.name}: no color.npy; the color baseline needs colors")
     level = scene.color.astype(np.int64) * COLOR_LEVELS // 256
     return np.asarray(level @ [COLOR_LEVELS**2, COLOR_LEVELS, 1])
 
@@ -56,7 +56,7 @@ def counted(folders: list[Path], bins: Callable[[Scene], np.ndarray], n_bins: in
     for folder in folders:
         scene = read_scene(folder, S3DIS, with_labels=True)
         if scene.segment is None:
-            raise InputError(f"{folder}: no segment.npy; give labelled scenes")
+            raise InputError(f"{folder}: no segment.npy; give labeled scenes")
         known = scene.segment != IGNORE
         np.add.at(counts, (bins(scene)[known], scene.segment[known]), 1)
     return counts

@@ -1,4 +1,4 @@
-"""Draw segmented clouds: PNG, an interactive HTML page, a coloured PLY, or a window; see --help."""
+"""Draw segmented clouds: PNG, an interactive HTML page, a colored PLY, or a window; see --help."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from _cli import check_output, option, printable, run
-from pcseg.data.readers import FORMATS, ClassFile, open_classes
-from pcseg.data.scene import broken_scene
-from pcseg.data.weak_labels import WeakLabels
-from pcseg.engine.checkpoint import load_model
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
+from pcseg.formats import FORMATS
+from pcseg.model.checkpoint import load_model
+from pcseg.scenes.scene import broken_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene
 from pcseg.vis.open3d_view import show
@@ -30,10 +31,10 @@ SHOWN = 5
 
 @dataclass
 class Options:
-    """Look at a cloud: its colours, the truth, the prediction, the errors, and which points were labelled.
+    """Look at a cloud: its colors, the truth, the prediction, the errors, and which points were labeled.
 
     python tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions output=pictures
-    python tools/visualize.py input=labelled.laz classes=outputs/custom output=labelled.html
+    python tools/visualize.py input=labeled.laz classes=outputs/custom output=labeled.html
     python tools/visualize.py input=scan.ply classes=s3dis output=scan.png
 
     The ending of output says what is written; a folder gets a .png, a .html and a .ply of each cloud.
@@ -41,7 +42,7 @@ class Options:
 
     input: str = option(f"a scene folder, a folder of them, or a point file ({' '.join(FORMATS)})")
     output: str = option("file to write (.png, .html, .ply), or a folder for all three", "")
-    prediction: str = option("a .npy of labels or a labelled point file, or the folder with <split>/<scene>.npy", "")
+    prediction: str = option("a .npy of labels or a labeled point file, or the folder with <split>/<scene>.npy", "")
     labels: str = option("label file (.npz) whose points are shown; scene folders only", "")
     classes: str = option(
         "auto (as the scenes say), s3dis, scannet20, a classes.yaml, names, or a checkpoint's", "auto"

@@ -66,8 +66,8 @@ void check_distinct(const Sorted& voxels, const Packing& packing) {
         }
 }
 
-// Fills neighbour and starts; returns the number of offsets searched for (the rest mirror them).
-int64_t find(const Search& search, int32_t* neighbour, int64_t* starts) {
+// Fills neighbor and starts; returns the number of offsets searched for (the rest mirror them).
+int64_t find(const Search& search, int32_t* neighbor, int64_t* starts) {
     const Packing packing = search.packing();
     const bool same = search.in_coords == search.out_coords;
     const Sorted inputs = sorted(packing, search.in_coords, search.in_rows, search.threads);
@@ -76,16 +76,16 @@ int64_t find(const Search& search, int32_t* neighbour, int64_t* starts) {
     if (!same) own.reset(new Sorted(sorted(packing, search.out_coords, search.out_rows, search.threads)));
     const Sorted& outputs = same ? inputs : *own;
 
-    // If n is m's neighbour at an offset, m is n's at the opposite one. With rows in order the swapped pairs are in
+    // If n is m's neighbor at an offset, m is n's at the opposite one. With rows in order the swapped pairs are in
     // order too: both rows of a pair go up together.
     const bool half = inputs.came_in_order() && search.mirrored();
     const int64_t searched = half ? search.n_offsets / 2 : search.n_offsets;
-    prefer_large_pages(neighbour, searched * search.out_rows * sizeof(int32_t));
+    prefer_large_pages(neighbor, searched * search.out_rows * sizeof(int32_t));
     const std::unique_ptr<std::atomic<int64_t>[]> counts(new std::atomic<int64_t>[search.n_offsets]());
     parallel_blocks(search.threads, search.out_rows, kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t k = 0; k < searched; ++k) {
             const uint64_t step = static_cast<uint64_t>(packing.step(search.offsets + 3 * k));
-            int32_t* row = neighbour + k * search.out_rows;
+            int32_t* row = neighbor + k * search.out_rows;
             int64_t place = inputs.first_not_below(outputs[begin].key + step), found = 0;
             for (int64_t i = begin; i < end; ++i) {
                 const uint64_t target = outputs[i].key + step;
@@ -106,7 +106,7 @@ int64_t find(const Search& search, int32_t* neighbour, int64_t* starts) {
     return searched;
 }
 
-void fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t searched, const int64_t* starts,
+void fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched, const int64_t* starts,
           int32_t* pairs, int64_t threads) {
     prefer_large_pages(pairs, 2 * starts[n_offsets] * sizeof(int32_t));
     int32_t* in = pairs;
@@ -118,7 +118,7 @@ void fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t
             return;
         }
         for (int64_t m = 0; p < starts[k + 1]; ++m) {
-            in[p] = neighbour[k * out_rows + m];
+            in[p] = neighbor[k * out_rows + m];
             out[p] = static_cast<int32_t>(m);
             p += in[p] >= 0;
         }
@@ -134,16 +134,16 @@ void fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t
 }  // namespace pcseg
 
 int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords, int64_t out_rows,
-                          const int32_t* offsets, int64_t n_offsets, int32_t* neighbour, int64_t* searched,
+                          const int32_t* offsets, int64_t n_offsets, int32_t* neighbor, int64_t* searched,
                           int64_t* starts, int64_t threads) {
     return pcseg::guarded([&] {
         if (in_rows > INT32_MAX || out_rows > INT32_MAX) throw pcseg::BadInput{"coords: more than 2^31 voxels"};
-        *searched = pcseg::find({in_coords, in_rows, out_coords, out_rows, offsets, n_offsets, threads}, neighbour,
+        *searched = pcseg::find({in_coords, in_rows, out_coords, out_rows, offsets, n_offsets, threads}, neighbor,
                                 starts);
     });
 }
 
-int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t searched,
+int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched,
                           const int64_t* starts, int32_t* pairs, int64_t threads) {
-    return pcseg::guarded([&] { pcseg::fill(neighbour, out_rows, n_offsets, searched, starts, pairs, threads); });
+    return pcseg::guarded([&] { pcseg::fill(neighbor, out_rows, n_offsets, searched, starts, pairs, threads); });
 }

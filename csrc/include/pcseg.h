@@ -36,14 +36,14 @@ PCSEG_API int pcseg_voxelize(const int32_t* coords, const uint8_t* keep, int64_t
                              int64_t* inverse, int64_t* counts, int64_t* voxels, int64_t threads);
 
 // --- kernel_map ---------------------------------------------------------------------------------------------------
-// Two calls, since the number of pairs is only known after the search: `find` fills neighbour (offsets, out_rows) with
+// Two calls, since the number of pairs is only known after the search: `find` fills neighbor (offsets, out_rows) with
 // the input row or -1, and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
 // in_coords == out_coords with rows in order and offsets symmetric about the middle one costs half the search: only
 // the first *searched offsets are filled in, the rest mirror them. Pass it on to `fill`.
 PCSEG_API int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
-                                    int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbour,
+                                    int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbor,
                                     int64_t* searched, int64_t* starts, int64_t threads);
-PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets, int64_t searched,
+PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched,
                                     const int64_t* starts, int32_t* pairs, int64_t threads);
 
 // --- sparse_conv --------------------------------------------------------------------------------------------------
@@ -85,10 +85,10 @@ PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t chann
                                 int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* room,
                                 int64_t threads);
 
-// --- neighbours ---------------------------------------------------------------------------------------------------
+// --- neighbors ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance
 // (queries, k): the k nearest within `radius` (it may be infinite), nearest first, the smaller index first in a tie.
-PCSEG_API int pcseg_neighbours(const double* query, int64_t queries, const double* points, int64_t n_points, int64_t k,
+PCSEG_API int pcseg_neighbors(const double* query, int64_t queries, const double* points, int64_t n_points, int64_t k,
                                double radius, const int64_t* query_sample, const int64_t* point_sample, int64_t* index,
                                double* distance, int64_t threads);
 
@@ -112,7 +112,7 @@ PCSEG_API int pcseg_cuda_voxelize_fill(const int32_t* order, const int32_t* firs
                                        int64_t points, int64_t* rows, int64_t* begins, int64_t* inverse,
                                        int64_t device, int64_t stream);
 
-// kernel_map: find fills neighbour (n_offsets, out_rows), which comes as -1, and counts (n_offsets, runs) of the pairs
+// kernel_map: find fills neighbor (n_offsets, out_rows), which comes as -1, and counts (n_offsets, runs) of the pairs
 // in each run of output rows; fill takes the running sums of counts. steps (n_offsets): what each offset adds to a key.
 // mirrored: in_coords are out_coords, and offset k is minus offset n_offsets - 1 - k. table: `slots` entries, a power of
 // two above in_rows, table_keys as -1. duplicate (1), as -1: becomes the least key that is there twice.
@@ -120,9 +120,9 @@ PCSEG_API int64_t pcseg_cuda_kernel_map_runs(int64_t out_rows);
 PCSEG_API int pcseg_cuda_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
                                          int64_t out_rows, const int64_t* packing, const int64_t* steps,
                                          int64_t n_offsets, int64_t mirrored, int64_t* table_keys, int32_t* table_rows,
-                                         int64_t slots, int32_t* neighbour, int32_t* counts, int64_t* duplicate,
+                                         int64_t slots, int32_t* neighbor, int32_t* counts, int64_t* duplicate,
                                          int64_t device, int64_t stream);
-PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbour, int64_t out_rows, int64_t n_offsets,
+PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets,
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
@@ -137,13 +137,13 @@ PCSEG_API int pcseg_cuda_segment_max(int64_t dtype, const void* values, int64_t 
                                      const int32_t* order, int64_t elements, int64_t segments, void* out, int64_t* arg,
                                      int64_t* start, void* room, int64_t device, int64_t stream);
 
-// neighbours: the cell of each point in a grid over all of them, to be sorted; then the search, with points in the order
+// neighbors: the cell of each point in a grid over all of them, to be sorted; then the search, with points in the order
 // of `keys`, the sorted cells. Samples count from 0, a query's may be -1: that has none. place (host): lowest x, y, z,
 // and the side of a cell; cells (host): how many along x, y and z. The table is as for kernel_map, slots above n_points.
-PCSEG_API int pcseg_cuda_neighbours_keys(const double* points, const int64_t* sample, int64_t n_points,
+PCSEG_API int pcseg_cuda_neighbors_keys(const double* points, const int64_t* sample, int64_t n_points,
                                          const double* place, const int64_t* cells, int64_t* keys, int64_t device,
                                          int64_t stream);
-PCSEG_API int pcseg_cuda_neighbours(const double* query, const int64_t* sample, int64_t queries, const double* points,
+PCSEG_API int pcseg_cuda_neighbors(const double* query, const int64_t* sample, int64_t queries, const double* points,
                                     const int64_t* keys, const int32_t* order, int64_t n_points, const double* place,
                                     const int64_t* cells, int64_t* table_keys, int32_t* table_rows, int64_t slots,
                                     int64_t k, double radius, int64_t* index, double* distance, int64_t device,

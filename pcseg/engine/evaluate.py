@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pcseg.data.features import Features
-from pcseg.data.scene import Scene, read_scene
+from pcseg.classes import IGNORE, Classes
 from pcseg.engine.predict import Predictor
-from pcseg.labels import IGNORE, Classes
+from pcseg.feeding.features import Features
 from pcseg.metrics import ConfusionMatrix
+from pcseg.scenes.scene import Scene, read_scene
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
 

@@ -11,16 +11,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from pcseg.data.bulk import GAP, bulk
-from pcseg.data.features import Features
-from pcseg.data.points import FARTHEST, Points, floor_level, make_points, usable
-from pcseg.data.sample import collate, make_sample
-from pcseg.engine.checkpoint import Model
+from pcseg.classes import IGNORE
 from pcseg.engine.scan import Scan, checked_scan
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import Points, make_points
+from pcseg.feeding.sample import collate, make_sample
 from pcseg.methods.base import Method
+from pcseg.model.checkpoint import Model
+from pcseg.scenes.bulk import GAP, bulk
+from pcseg.scenes.places import FARTHEST, floor_level, usable
 
 CPU = torch.device("cpu")
 
@@ -74,17 +75,17 @@ class Predictor:
         )
 
     def remarks(self, has_color: bool) -> list[str]:
-        """What to say before a scan with colours, or without, is labelled, since the network may have seen others only."""
+        """What to say before a scan with colors, or without, is labeled, since the network may have seen others only."""
         if "optional_color" not in self.model.features:
             return []
         colored = self.model.record.get("colored")  # share of the scenes trained on
         if not isinstance(colored, (int, float)):  # older checkpoints do not say
-            unsure = "has no colour; where the network was trained on scans with colour, expect poorer labels"
+            unsure = "has no color; where the network was trained on scans with color, expect poorer labels"
             return [] if has_color else [unsure]
         if not has_color and colored > 0:
-            return [f"has no colour, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
+            return [f"has no color, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
         if has_color and colored == 0:
-            return ["has colours, but no scan trained on had; leave them out if labels look wrong"]
+            return ["has colors, but no scan trained on had; leave them out if labels look wrong"]
         return []
 
     def predict(
@@ -98,9 +99,9 @@ class Predictor:
         """Label (P,) int64 and confidence (P,) float32, the mean probability of that label, of each point in order.
 
         A label is an index into ``classes``, whatever numbers the classes have in files (``model.classes.to_codes`` gives
-        those). ``xyz`` (P, 3) in metres, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3).
-        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.data.points.usable) get
-        IGNORE and confidence 0. Strays far from the bulk of the scan are labelled too and change nothing about the rest.
+        those). ``xyz`` (P, 3) in meters, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3).
+        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.feeding.points.usable) get
+        IGNORE and confidence 0. Strays far from the bulk of the scan are labeled too and change nothing about the rest.
         Raises InputError, which begins with ``name``, where there is no point, arrays are not of numbers or their shapes
         disagree, or the network needs what is missing here.
         """
@@ -167,15 +168,6 @@ class Predictor:
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
         shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
-
-
-def choose_device(name: str) -> torch.device:
-    """ "cpu", "cuda", or with "auto" the GPU if there is one; raises InputError where there is none of that kind."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device={name}: write auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device=cuda: PyTorch finds no GPU here; write device=cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

@@ -10,12 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pcseg.data.dataset import TrainDataset
-from pcseg.data.scene import read_scene
+from pcseg.classes import IGNORE, Classes
 from pcseg.engine.memory import peak_memory
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.feeding.dataset import TrainDataset
 from pcseg.metrics import ConfusionMatrix
+from pcseg.scenes.scene import read_scene
 
 
 def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: float) -> dict[str, Any]:

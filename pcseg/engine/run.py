@@ -11,7 +11,11 @@ import lightning_fabric
 import torch
 from torch import Tensor
 
-from pcseg.engine.checkpoint import (
+from pcseg.engine.folder import RunFolder
+from pcseg.engine.memory import peak_memory
+from pcseg.errors import InputError
+from pcseg.metrics import ConfusionMatrix
+from pcseg.model.checkpoint import (
     Model,
     optimizer_tensors,
     read_tensors,
@@ -20,10 +24,6 @@ from pcseg.engine.checkpoint import (
     save_model,
     write_tensors,
 )
-from pcseg.engine.folder import RunFolder
-from pcseg.engine.memory import peak_memory
-from pcseg.errors import InputError
-from pcseg.metrics import ConfusionMatrix
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -137,7 +137,7 @@ class Run:
         return tensors, header
 
     def restore(self, state: State, method: Any, optimizer: Any) -> None:
-        """Put method, optimiser and precision back to where ``save`` saw them."""
+        """Put method, optimizer and precision back to where ``save`` saw them."""
         tensors, header = state
         restore(method.module, _below("method.", tensors), self.folder.state)
         restore_optimizer(optimizer.optimizer, _below("optimizer.", tensors), header["optimizer"])

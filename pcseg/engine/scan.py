@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcseg.data.readers.colors import color_to_uint8
 from pcseg.errors import InputError
+from pcseg.formats.colors import color_to_uint8
 
 
 @dataclass(frozen=True)

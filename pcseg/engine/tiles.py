@@ -33,7 +33,7 @@ class Tile:
 
 
 def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float, coarsest: int = 1) -> Iterator[Tile]:
-    """Bisect a cloud (P, 3) until no tile, its halo of ``halo`` metres included, holds over ``max_voxels`` voxels.
+    """Bisect a cloud (P, 3) until no tile, its halo of ``halo`` meters included, holds over ``max_voxels`` voxels.
 
     A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
     are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most

@@ -1,4 +1,4 @@
-"""The training loop: stages one after the other, each with its method, its optimiser and its share of the steps."""
+"""The training loop: stages one after the other, each with its method, its optimizer and its share of the steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pcseg.data.batch import Batch
-from pcseg.data.loading import plain, plain_errors
-from pcseg.engine.checkpoint import Model
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Outcome, Run, Settings, State
 from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.feeding.loading import plain, plain_errors
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
+from pcseg.model.checkpoint import Model
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Stage:
     """One part of a recipe. Stages share the network; everything else is made anew for each.
 
     ``method`` wraps the network; ``optimizer`` takes the parameters; ``schedule`` turns progress in [0, 1] into a factor
-    on the optimiser's rate; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step.
+    on the optimizer's rate; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step.
     """
 
     name: str
@@ -167,5 +167,5 @@ def _due(step: int, every: int) -> bool:
 
 
 def derive(*numbers: int) -> int:
-    """A seed for torch from several numbers, such that neighbours have nothing in common."""
+    """A seed for torch from several numbers, such that neighbors have nothing in common."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

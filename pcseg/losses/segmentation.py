@@ -1,4 +1,4 @@
-"""Losses on labelled elements; those whose label is IGNORE take no part."""
+"""Losses on labeled elements; those whose label is IGNORE take no part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pcseg.labels import IGNORE
+from pcseg.classes import IGNORE
 
 
 def segmentation_losses(logits: Tensor, labels: Tensor, lovasz: float = 0.0) -> dict[str, Tensor]:
@@ -18,7 +18,7 @@ def segmentation_losses(logits: Tensor, labels: Tensor, lovasz: float = 0.0) -> 
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the labelled elements of ``logits`` (E, K), ``labels`` (E,) int64; in float32 or better.
+    """Mean cross-entropy over the labeled elements of ``logits`` (E, K), ``labels`` (E,) int64; in float32 or better.
 
     With no label at all the loss is 0 and so is its gradient.
     """
@@ -27,7 +27,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
-    """Lovasz-softmax loss (arXiv 1705.08790, Eq. 11), mean over the classes that occur among the labelled elements.
+    """Lovasz-softmax loss (arXiv 1705.08790, Eq. 11), mean over the classes that occur among the labeled elements.
 
     ``logits`` (E, K), ``labels`` (E,) int64. It is the convex extension of 1 - IoU of each class: exactly that where
     the probabilities are 0 and 1. With no label at all the loss is 0 and so is its gradient.

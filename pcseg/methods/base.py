@@ -6,13 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pcseg.data.batch import Batch
 from pcseg.elements import Elements
+from pcseg.feeding.batch import Batch
 from pcseg.sparse import SparseTensor
 
 
 class Method(nn.Module):
-    """A way to train ``network`` from a batch; the loop owns optimiser, logging and files.
+    """A way to train ``network`` from a batch; the loop owns optimizer, logging and files.
 
     ``network`` maps a SparseTensor to Elements and holds nothing of the method: it alone is saved for inference.
     Labels come with the batch and are never changed.
@@ -34,7 +34,7 @@ class Method(nn.Module):
         return elements
 
     def after_step(self, step: int) -> None:
-        """Called after each optimiser step, for what is not learnt by gradient."""
+        """Called after each optimizer step, for what is not learnt by gradient."""
 
 
 def sparse(batch: Batch) -> SparseTensor:

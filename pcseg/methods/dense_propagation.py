@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pcseg.data.batch import Batch
 from pcseg.elements import Elements
 from pcseg.errors import InputError
-from pcseg.losses import cross_entropy, linear_ramp, segmentation_losses, squared_probability_distance
+from pcseg.feeding.batch import Batch
+from pcseg.losses import cross_entropy, segmentation_losses, squared_probability_distance
 from pcseg.methods.base import Method, sparse
 from pcseg.nn import frozen_statistics
 from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution
+from pcseg.schedules import linear_ramp
 from pcseg.sparse import SparseTensor
 
 
@@ -95,7 +96,7 @@ class _Propagation(Method):
 class CrossSamplePropagation(_Propagation):
     """Stage 1: a scan's prediction from its partner's features must agree with the one from its own.
 
-    Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labelled class.
+    Samples 2m and 2m + 1 of a batch are partners, in both directions; they should share a labeled class.
     Loss: cross-entropy on the clean pass + ``weight`` * ramp * squared probability distance between the passes, mean
     over all voxels. The distance acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
     the stage. No label loss acts on the reallocated pass. With ``teacher`` above 0 the clean side of the distance
@@ -135,7 +136,7 @@ class CrossSamplePropagation(_Propagation):
 class IntraSamplePropagation(_Propagation):
     """Stage 2: labels act on each scan's prediction from features that all of its nodes were mixed into.
 
-    Loss: cross-entropy on the clean pass + ``label_weight`` * cross-entropy at the labelled voxels of the redistributed
+    Loss: cross-entropy on the clean pass + ``label_weight`` * cross-entropy at the labeled voxels of the redistributed
     pass + ``weight`` * ramp * squared probability distance between the passes. Nothing but the first acts before
     ``warmup``; by default there is none, since the stage starts from a trained network. The other arguments are those
     of :class:`CrossSamplePropagation`. With both weights 0 it is :class:`pcseg.methods.Supervised`, bit for bit.

@@ -1,16 +1,16 @@
-"""The baseline: the network learns from the labelled voxels alone."""
+"""The baseline: the network learns from the labeled voxels alone."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pcseg.data.batch import Batch
+from pcseg.feeding.batch import Batch
 from pcseg.losses import segmentation_losses
 from pcseg.methods.base import Method
 
 
 class Supervised(Method):
-    """Cross-entropy on the labelled voxels, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part."""
+    """Cross-entropy on the labeled voxels, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part."""
 
     def __init__(self, network: nn.Module, lovasz: float = 0.0) -> None:
         super().__init__(network)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
 
 
 class ConfusionMatrix:

@@ -24,7 +24,7 @@ class SparseConv(nn.Module):
         self.weight = nn.Parameter(torch.empty(kernel_size**3, cin, cout))
         self.bias = nn.Parameter(torch.zeros(cout)) if bias else None
 
-    def initialise(self, fan_in: float) -> None:
+    def initialize(self, fan_in: float) -> None:
         """Draw the weight as for rectifiers (He et al., arXiv 1502.01852, eq. 10), from the global generator."""
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
 
@@ -61,14 +61,14 @@ class SparseConv3d(SparseConv):
     """Convolution of a SparseTensor: out[m] = sum over k of in[m + offset k] @ weight[k] + bias, where in is present.
 
     ``stride`` 1 keeps the voxels (submanifold convolution); a larger one moves to the coarser voxels of the input's
-    cache. Absent neighbours count as zero. Features (N, cin) become (M, cout).
+    cache. Absent neighbors count as zero. Features (N, cin) become (M, cout).
     """
 
     def __init__(
         self, cin: int, cout: int, kernel_size: int, stride: int = 1, dilation: int = 1, bias: bool = False
     ) -> None:
         super().__init__(cin, cout, kernel_size, stride, dilation, bias)
-        self.initialise(fan_in=cin * kernel_size**3)
+        self.initialize(fan_in=cin * kernel_size**3)
 
     def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
         out_stride = x.stride * self.stride
@@ -86,7 +86,7 @@ class SparseConvTranspose3d(SparseConv):
 
     def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, bias: bool = False) -> None:
         super().__init__(cin, cout, kernel_size, stride, 1, bias)
-        self.initialise(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # the terms that meet in one fine voxel
+        self.initialize(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # the terms that meet in one fine voxel
 
     def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
         if x.stride % self.stride:

@@ -1,4 +1,4 @@
-"""Normalisation of features, and holding its running statistics still."""
+"""Normalization of features, and holding its running statistics still."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pcseg.sparse.sizes import check_sizes
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of features (N, C), N counting all voxels of the batch; any N, also 0 and 1.
+    """Batch normalization of features (N, C), N counting all voxels of the batch; any N, also 0 and 1.
 
     While training, fewer than two rows have no variance: torch raises an error there. A crop so small that one voxel
-    is left at the bottleneck should not end a run, so such rows are normalised by the running statistics, as at
+    is left at the bottleneck should not end a run, so such rows are normalized by the running statistics, as at
     test time, and leave them as they are.
     """
 
@@ -52,8 +52,8 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Within, batch norms in training mode use the batch's own statistics but leave the running ones alone.
 
     For passes over features unlike those at test time, such as the reallocated branch of dense supervision
-    propagation (arXiv 2107.11267): they are normalised as usual, gradients flow as usual, and what evaluation will
-    normalise by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
+    propagation (arXiv 2107.11267): they are normalized as usual, gradients flow as usual, and what evaluation will
+    normalize by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
     """
     found = running_statistics(module)
     try:

@@ -10,7 +10,7 @@ from pcseg.sparse.sizes import check_sizes
 
 
 class _SparsePool(nn.Module):
-    """Output voxel m takes in the inputs at m + offset k that exist; empty neighbours do not count."""
+    """Output voxel m takes in the inputs at m + offset k that exist; empty neighbors do not count."""
 
     def __init__(self, kernel_size: int, stride: int = 1) -> None:
         super().__init__()

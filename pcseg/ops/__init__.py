@@ -3,7 +3,7 @@
 from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
 from pcseg.ops.gather import gather
 from pcseg.ops.kernel_map import kernel_map
-from pcseg.ops.neighbours import knn, radius
+from pcseg.ops.neighbors import knn, radius
 from pcseg.ops.segment import segment_max, segment_mean, segment_softmax, segment_sum, weighted_sum
 from pcseg.ops.sparse_conv import sparse_conv
 from pcseg.ops.sparse_conv_norm_relu import sparse_conv_norm_relu

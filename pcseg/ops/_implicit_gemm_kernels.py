@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 
-# Sizes that change from input to input are not specialised on: each special case is another compilation.
+# Sizes that change from input to input are not specialized on: each special case is another compilation.
 @triton.jit(do_not_specialize=["group", "n_tiles", "n_out"])
 def conv_kernel(
     feats, weight, out, rows, firsts, offsets, table, group, n_tiles, n_out,

@@ -125,7 +125,7 @@ def _offsets(pairs: Tensor, starts: Tensor) -> Tensor:
 
 
 def _gray_rank(mask: Tensor) -> Tensor:
-    """Where masks of up to 32 bits stand in the reflected Gray code, in which neighbours differ by one bit."""
+    """Where masks of up to 32 bits stand in the reflected Gray code, in which neighbors differ by one bit."""
     for shift in (1, 2, 4, 8, 16):
         mask = mask ^ (mask >> shift)
     return mask

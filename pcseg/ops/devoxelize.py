@@ -1,4 +1,4 @@
-"""From voxels back to points: the value of a point's own voxel, or interpolated between voxel centres."""
+"""From voxels back to points: the value of a point's own voxel, or interpolated between voxel centers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
 
 
 def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Tensor:
-    """Trilinear interpolation between the centres of occupied voxels; (P, C), with gradients to ``values``.
+    """Trilinear interpolation between the centers of occupied voxels; (P, C), with gradients to ``values``.
 
     ``values`` (N, C); ``coords`` (N, 4) int32 [sample, x, y, z], no voxel twice; ``position`` (P, 4) float, the sample
-    and the position in voxels, so that voxel c reaches from c to c + 1 and its centre is c + 0.5. The weights of the
+    and the position in voxels, so that voxel c reaches from c to c + 1 and its center is c + 0.5. The weights of the
     occupied ones among the eight surrounding voxels are scaled to a sum of 1; a point with none of them gets 0.
     """
     if position.dim() != 2 or position.shape[1] != 4 or not position.is_floating_point():
@@ -44,13 +44,13 @@ def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Te
 
 def _corners(coords: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """All (voxel, point) where the voxel is one of the eight around the point, with the trilinear weight (float64)."""
-    centred = position[:, 1:].double() - 0.5
-    base = centred.floor()
+    centered = position[:, 1:].double() - 0.5
+    base = centered.floor()
     corner = torch.tensor([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=torch.int32)
     around = torch.cat([position[:, :1], base], dim=1).round().int()
     pairs, starts = kernel_map(coords, around, corner)
     row, point = pairs.long()
     corner, count = corner.to(coords.device), starts.diff().to(coords.device)
     which = torch.repeat_interleave(corner, count, dim=0, output_size=len(row))
-    upper = (centred - base)[point]
+    upper = (centered - base)[point]
     return row, point, torch.where(which == 1, upper, 1 - upper).prod(dim=1)

@@ -73,13 +73,13 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
     same, in_coords = _same(in_coords, out_coords), in_coords.contiguous()
     out_coords = in_coords if same else out_coords.contiguous()
     k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()
-    neighbour = torch.empty(k, m, dtype=torch.int32)
+    neighbor = torch.empty(k, m, dtype=torch.int32)
     searched, starts = torch.empty(1, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
     native.call(
-        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbour, searched, starts, threads
+        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbor, searched, starts, threads
     )  # fmt: skip
     pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32)
-    native.call("pcseg_kernel_map_fill", neighbour, m, k, int(searched), starts, pairs, threads)
+    native.call("pcseg_kernel_map_fill", neighbor, m, k, int(searched), starts, pairs, threads)
     return pairs, starts
 
 
@@ -99,12 +99,12 @@ def _cuda(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tenso
     steps = torch.tensor([packing.step(offset) for offset in offsets.tolist()], dtype=torch.int64)
     mirrored = same and k % 2 == 1 and torch.equal(offsets, -offsets.flip(0))
     runs = native.query("pcseg_cuda_kernel_map_runs", m)
-    neighbour = torch.full((k, m), -1, dtype=torch.int32, device=device)
+    neighbor = torch.full((k, m), -1, dtype=torch.int32, device=device)
     counts = torch.empty(k * runs, dtype=torch.int32, device=device)
     duplicate = torch.full((1,), -1, dtype=torch.int64, device=device)
     native.call(
         "pcseg_cuda_kernel_map_find", in_coords, n, out_coords, m, packing.numbers(), steps.to(device, non_blocking=True),
-        k, int(mirrored), *hash_room(n, device), neighbour, counts, duplicate, *place,
+        k, int(mirrored), *hash_room(n, device), neighbor, counts, duplicate, *place,
     )  # fmt: skip
     ends = counts.cumsum(0)
     *found, twice = torch.cat([ends[runs - 1 :: runs], duplicate]).tolist()
@@ -112,7 +112,7 @@ def _cuda(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tenso
         raise _twice(packing.voxel(twice))
     starts = torch.tensor([0, *found])
     pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32, device=device)
-    native.call("pcseg_cuda_kernel_map_fill", neighbour, m, k, ends, pairs, pairs.shape[1], *place)
+    native.call("pcseg_cuda_kernel_map_fill", neighbor, m, k, ends, pairs, pairs.shape[1], *place)
     return pairs, starts
 
 

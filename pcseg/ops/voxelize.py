@@ -1,4 +1,4 @@
-"""From points to voxels: quantising positions, and finding the distinct voxels among the points' coordinates."""
+"""From points to voxels: quantizing positions, and finding the distinct voxels among the points' coordinates."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def quantize(position: Tensor, voxel_size: float, origin: Sequence[float] = (0.0
 def voxelize(coords: Tensor, keep: Tensor | None = None) -> Voxels:
     """Distinct voxels of ``coords`` (P, 4) int32 [sample, x, y, z], in lexicographic order.
 
-    ``rows[n]`` is the first point of voxel n that has ``keep`` (P,) bool True (a labelled point, say), or where none
+    ``rows[n]`` is the first point of voxel n that has ``keep`` (P,) bool True (a labeled point, say), or where none
     has, or without ``keep``, its first point. InputError where a coordinate is beyond +-COORDINATE_LIMIT.
     """
     return Voxels(*torch.ops.pcseg.voxelize(coords, keep))

@@ -14,8 +14,8 @@ from pcseg.sparse.sizes import check_sizes
 def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
     """Offsets (K, 3) int32 of a cubic kernel, K = kernel_size ** 3, in finest voxels.
 
-    ``stride`` is that of the finer tensor. Order and centring are MinkowskiEngine's (``src/kernel_region.hpp``), so
-    that its weights can be used as they are: the first axis runs fastest, odd kernels are centred, even ones reach
+    ``stride`` is that of the finer tensor. Order and centering are MinkowskiEngine's (``src/kernel_region.hpp``), so
+    that its weights can be used as they are: the first axis runs fastest, odd kernels are centered, even ones reach
     from 0 to kernel_size - 1.
     """
     check_sizes("kernel", kernel_size=kernel_size, stride=stride, dilation=dilation)
@@ -47,7 +47,7 @@ class KernelMap:
         Linear time. Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
         """
         groups = self.pairs.split(self.starts.diff().tolist(), dim=1)
-        if self.mirrored:  # if n is m's neighbour under offset k, m is n's under K - 1 - k: that group has the pair
+        if self.mirrored:  # if n is m's neighbor under offset k, m is n's under K - 1 - k: that group has the pair
             pairs = torch.cat(groups[::-1], dim=1)
         else:
             pairs = torch.cat([_inverted(group, self.n_in) for group in groups], dim=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcseg.data.bulk import bulk
-from pcseg.data.origin import strays
+from pcseg.scenes.bulk import bulk
+from pcseg.scenes.origin import strays
 
 SAMPLE = 500_000
 """Points from which percentiles are taken; more say no more."""
@@ -15,7 +15,7 @@ def far_away(coord: np.ndarray) -> np.ndarray:
     """Mask (P,) of the points of ``coord`` (P, 3), finite, that no picture can show together with all the others.
 
     An empty space parts them from the bulk: of twice its size where they are at most one point in twenty, else of twenty
-    times its size and one that preparing a scan would tell of (see :func:`pcseg.data.origin.strays`). Fewer than twenty
+    times its size and one that preparing a scan would tell of (see :func:`pcseg.scenes.origin.strays`). Fewer than twenty
     points have no bulk.
     """
     if len(coord) < 20:

@@ -24,7 +24,7 @@ def ceiling_height(coord: np.ndarray) -> float:
 def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float = 0.3) -> np.ndarray:
     """Mask (P,) of the points left: below the ceiling, and no high point on the side nearest to the camera.
 
-    ``azimuth`` (degrees) is where the camera stands. Of what lies within ``depth`` metres of the near edge of the
+    ``azimuth`` (degrees) is where the camera stands. Of what lies within ``depth`` meters of the near edge of the
     ground plan only the lowest ``keep`` of the height stays, so that a near wall becomes a kerb. A cloud without a
     ceiling is left whole.
     """

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from pcseg.classes import IGNORE
 from pcseg.files import atomic_path
-from pcseg.labels import IGNORE
 from pcseg.vis.box import core
 from pcseg.vis.cutaway import ceiling_height
 from pcseg.vis.page import PAGE
 from pcseg.vis.page_script import SCRIPT
 from pcseg.vis.page_shaders import SHADERS
-from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, grey, ramp
+from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, gray, ramp
 from pcseg.vis.splat import surface
 from pcseg.vis.view import NUMBERS, TITLES, CloudView
 
@@ -31,7 +31,7 @@ MOST_CLASSES = 255
 NO_CLASS = 255
 
 FINE = 5e-4
-"""Steps of positions, metres, above which the page holds them more exactly than it draws them."""
+"""Steps of positions, meters, above which the page holds them more exactly than it draws them."""
 
 SHOWN = 4
 """Notes that the page shows before it counts the rest."""
@@ -40,7 +40,7 @@ SHOWN = 4
 def write_html(path: str | os.PathLike[str], view: CloudView, most: int = MOST_POINTS) -> Path:
     """Write the page of ``view`` to ``path``, atomically, and return the path.
 
-    A cloud of more than ``most`` points is thinned at random, labelled points kept first; points far from all others are
+    A cloud of more than ``most`` points is thinned at random, labeled points kept first; points far from all others are
     left out; of more than MOST_CLASSES classes the rarest become one. The page says so. It draws positions to 1/65535 of
     the cloud's extent along each axis; those it tells are as exact as their digits.
     """
@@ -108,10 +108,10 @@ def _positions(coord: np.ndarray, low: np.ndarray, extent: np.ndarray) -> tuple[
 
 
 def _layers(view: CloudView) -> dict[str, np.ndarray]:
-    """The bytes of each layer: colours, numbers from 0 to 255, classes, and the colours that numbers have."""
-    arrays = {"ramp": ramp(np.arange(256) / 255), "grey": grey(np.arange(256) / 255)}
-    if "colour" in view.layers:
-        arrays["color"] = view.paint("colour")
+    """The bytes of each layer: colors, numbers from 0 to 255, classes, and the colors that numbers have."""
+    arrays = {"ramp": ramp(np.arange(256) / 255), "gray": gray(np.arange(256) / 255)}
+    if "color" in view.layers:
+        arrays["color"] = view.paint("color")
     for name in NUMBERS:
         if name in view.layers:
             arrays[name] = np.round(255 * fraction(*view.scale(name))).astype(np.uint8)

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pcseg.data.arrays import numbers
-from pcseg.data.origin import recentre
-from pcseg.data.points import usable
-from pcseg.data.readers import ClassFile, Cloud, read_cloud
-from pcseg.data.readers.class_file import USUAL_LABELS
-from pcseg.data.scene import read_scene, scene_classes
-from pcseg.data.weak_labels import WeakLabels
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE, Classes
+from pcseg.datasets import ClassFile
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.formats import Cloud, read_cloud
+from pcseg.formats.columns import USUAL_LABELS
+from pcseg.scenes.arrays import numbers
+from pcseg.scenes.origin import recenter
+from pcseg.scenes.places import usable
+from pcseg.scenes.scene import read_scene, scene_classes
 from pcseg.vis.numbers import numbered, read_numbers, says_nothing, table_of
 from pcseg.vis.prediction import Prediction, column, predicted, read_prediction, told_of
 from pcseg.vis.view import CloudView
@@ -27,7 +28,7 @@ INTENSITIES = ("intensity", "reflectance", "reflectivity", "remission", "scalar_
 def view_scene(
     folder: Path, classes: ClassFile | None = None, weak: WeakLabels | None = None, prediction: Path | None = None
 ) -> CloudView:
-    """The view of a scene folder: colours, truth, and where ``weak`` is given the points it labels: none in a scene
+    """The view of a scene folder: colors, truth, and where ``weak`` is given the points it labels: none in a scene
     that the budget does not cover, such as one held back for the test.
 
     Without ``classes`` they are those of the data set's dataset.json, else of the folder's scene.json, else of ``weak``.
@@ -79,7 +80,7 @@ def view_cloud(
     told = read_prediction(prediction) if prediction else told
     known = classes.classes if classes else numbered(truth, told.numbers if told else None)
     coord = np.zeros(cloud.coord.shape, dtype=np.float32)
-    coord[keep], origin = recentre(cloud.coord[keep])
+    coord[keep], origin = recenter(cloud.coord[keep])
     intensity = column(cloud, INTENSITIES)
     if intensity is not None:
         intensity = np.nan_to_num(intensity.astype(np.float32), posinf=0, neginf=0)

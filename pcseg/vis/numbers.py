@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from pcseg.labels import IGNORE, Classes
+from pcseg.classes import IGNORE, Classes
 
 UNLABELED = 255
-"""The number that usually means unlabelled where no other is higher."""
+"""The number that usually means unlabeled where no other is higher."""
 
 SHOWN = 3
 """Numbers that a note names before it counts the rest."""

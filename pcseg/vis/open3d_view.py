@@ -69,7 +69,7 @@ def show(view: CloudView) -> None:
     distance = _look(window.get_view_control(), view.coord[opened])
     option = window.get_render_option()
     option.background_color = np.array([0.945, 0.953, 0.965])
-    pixel = 2 * distance * np.tan(np.radians(FIELD) / 2) / SIZE[1]  # metres, at the middle of the cloud
+    pixel = 2 * distance * np.tan(np.radians(FIELD) / 2) / SIZE[1]  # meters, at the middle of the cloud
     option.point_size = float(np.clip(round(2 * float(np.median(radius)) / pixel), 1, 10))
     for i, layer in enumerate(view.layers):
         window.register_key_callback(ord("1") + i, change("layer", layer))
@@ -80,7 +80,7 @@ def show(view: CloudView) -> None:
 
 
 def _look(control: Any, shown: np.ndarray) -> float:
-    """Turn the camera to look down at ``shown`` (P, 3) at an angle, and return how far away it then is, in metres."""
+    """Turn the camera to look down at ``shown`` (P, 3) at an angle, and return how far away it then is, in meters."""
     low, high = core(shown)
     a, e = np.radians(AZIMUTH), np.radians(ELEVATION)
     control.set_front([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])

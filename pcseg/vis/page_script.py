@@ -17,19 +17,19 @@ for (const note of scene.notes) $("notes").append(Object.assign(document.createE
 let row = 0;
 const rows = Float64Array.from(arrays.rows, step => row += step);  // of each point in the file
 
-// ---- colours of a layer: red, green, blue and how to draw (0 hidden, 128 plain, 255 large)
-const labelsOf = layer => layer === "prediction" ? arrays.prediction : layer === "labelled" ? arrays.truth || arrays.prediction || arrays.labels
+// ---- colors of a layer: red, green, blue and how to draw (0 hidden, 128 plain, 255 large)
+const labelsOf = layer => layer === "prediction" ? arrays.prediction : layer === "labeled" ? arrays.truth || arrays.prediction || arrays.labels
   : arrays.truth || arrays.prediction;
-const paint = new Uint8Array(4 * N), ramps = { height: arrays.ramp, confidence: arrays.ramp, intensity: arrays.grey };
+const paint = new Uint8Array(4 * N), ramps = { height: arrays.ramp, confidence: arrays.ramp, intensity: arrays.gray };
 let layer = scene.layers[0];
-function colours() {
+function colors() {
   const shown = labelsOf(layer), { truth, prediction, labels, color, errors } = arrays, ramp = ramps[layer];
   for (let i = 0; i < N; i++) {
     let c, drawn = 128;
-    if (layer === "colour") c = [color[3 * i], color[3 * i + 1], color[3 * i + 2]];
+    if (layer === "color") c = [color[3 * i], color[3 * i + 1], color[3 * i + 2]];
     else if (layer === "errors") c = [scene.right, scene.wrong, scene.unknown][errors[i]];
     else if (ramp) { const v = arrays[layer][i]; c = ramp.subarray(3 * v, 3 * v + 3); }
-    else if (layer === "labelled") { const k = labels[i]; c = k === UNKNOWN ? scene.right : classes[k].color; if (k !== UNKNOWN) drawn = 255; }
+    else if (layer === "labeled") { const k = labels[i]; c = k === UNKNOWN ? scene.right : classes[k].color; if (k !== UNKNOWN) drawn = 255; }
     else { const k = (layer === "truth" ? truth : prediction)[i]; c = k === UNKNOWN ? scene.unknown : classes[k].color; }
     paint.set(c, 4 * i);
     paint[4 * i + 3] = shown && hidden.has(shown[i]) ? 0 : drawn;
@@ -62,7 +62,7 @@ function legend(shown) {
     const div = row(name, color);
     div.className = hidden.has(k) ? "class off" : "class";
     div.title = "click to hide or show";
-    div.onclick = () => { hidden.has(k) ? hidden.delete(k) : hidden.add(k); colours(); };
+    div.onclick = () => { hidden.has(k) ? hidden.delete(k) : hidden.add(k); colors(); };
   });
   if (layer === "errors") { row("right", scene.right); row("wrong", scene.wrong); }
   $("legend").style.display = $("legend").children.length ? "" : "none";
@@ -196,7 +196,7 @@ canvas.oncontextmenu = e => e.preventDefault();
 canvas.addEventListener("wheel", e => { e.preventDefault(); zoom(Math.exp(Math.sign(e.deltaY) * Math.min(Math.abs(e.deltaY), 120) * 0.0012)); redraw(); }, { passive: false });
 addEventListener("keydown", e => {
   const chosen = scene.layers[Number(e.key) - 1];
-  if (chosen) { layer = chosen; colours(); } else if (e.key === "r" || e.key === "R") start();
+  if (chosen) { layer = chosen; colors(); } else if (e.key === "r" || e.key === "R") start();
 });
 function point(e) {
   const cut = low[2] + Number($("cut").value), m = matrix, q = arrays.position;
@@ -214,7 +214,7 @@ function point(e) {
   if (found < 0) return;
   const lines = ["truth", "prediction"].filter(k => arrays[k]).map(k => k + ": " + name(arrays[k][found]));
   if (arrays.confidence) lines.push("confidence: " + (arrays.confidence[found] / 255).toFixed(2));
-  if (arrays.labels && arrays.labels[found] !== UNKNOWN) lines.push("labelled: " + name(arrays.labels[found]));
+  if (arrays.labels && arrays.labels[found] !== UNKNOWN) lines.push("labeled: " + name(arrays.labels[found]));
   const place = [0, 1, 2].map(c => {
     const step = arrays.position[3 * found + c] + (arrays.fine ? arrays.fine[3 * found + c] / 254 : 0);
     return "xyz"[c] + ": " + (scene.origin[c] + step / 65535 * extent[c]).toFixed(scene.digits);
@@ -229,11 +229,11 @@ scene.layers.forEach((name, i) => {
   button.textContent = scene.titles[i];
   button.dataset.layer = name;
   button.title = "key " + (i + 1);
-  button.onclick = () => { layer = name; colours(); };
+  button.onclick = () => { layer = name; colors(); };
   $("layers").append(button);
 });
 $("cut").max = extent[2]; $("cut").value = scene.cut;
 $("size").oninput = $("cut").oninput = redraw;
 addEventListener("resize", resize);
-resize(); start(); colours();
+resize(); start(); colors();
 """

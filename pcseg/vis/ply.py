@@ -1,11 +1,11 @@
-"""A labelled cloud as a .ply file: each point with its class as a colour and as a number."""
+"""A labeled cloud as a .ply file: each point with its class as a color and as a number."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from pcseg.data.readers import write_cloud
+from pcseg.formats import write_cloud
 from pcseg.vis.view import CloudView
 
 
@@ -13,7 +13,7 @@ def write_ply(path: str | os.PathLike[str], view: CloudView) -> Path:
     """Write the prediction of ``view`` (else its truth) to ``path``, atomically, in the order of its points.
 
     Columns: x y z, red green blue (the class), label (the number that stands for the class in the user's files), and
-    confidence where known. A view of neither prediction nor truth keeps the scan's colours.
+    confidence where known. A view of neither prediction nor truth keeps the scan's colors.
     """
     layer = next((name for name in ("prediction", "truth") if name in view.layers), view.layers[0])
     labels = view.truth if view.prediction is None else view.prediction

@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pcseg.classes import IGNORE
 from pcseg.errors import cut
 from pcseg.files import atomic_path
-from pcseg.labels import IGNORE
 from pcseg.vis.box import core
 from pcseg.vis.cutaway import inside
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
@@ -59,17 +59,17 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     winner, depth = splat(camera, view.coord, radius)
     light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1, nothing seen: full light
     layers = [layer for layer in view.layers if layer != "confidence"]
-    panels = {layer: _image(view.paint(layer), winner, light) for layer in layers if layer != "labelled"}
-    if "labelled" in layers:
-        panels["labelled"] = _labelled(view, camera, winner, depth, light)
+    panels = {layer: _image(view.paint(layer), winner, light) for layer in layers if layer != "labeled"}
+    if "labeled" in layers:
+        panels["labeled"] = _labeled(view, camera, winner, depth, light)
     return panels
 
 
-def _labelled(view: CloudView, camera: Camera, winner: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """The grey cloud with its labelled points as larger dots of their class, in front of what lies just before them."""
+def _labeled(view: CloudView, camera: Camera, winner: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """The gray cloud with its labeled points as larger dots of their class, in front of what lies just before them."""
     assert view.labels is not None
     rows = np.flatnonzero(view.labels != IGNORE)
-    colors = np.vstack([view.paint("labelled"), np.full((1, 3), 40, np.uint8)])  # last: the dark rim of a dot
+    colors = np.vstack([view.paint("labeled"), np.full((1, 3), 40, np.uint8)])  # last: the dark rim of a dot
     if len(rows) == 0:
         return _image(colors, winner, light)
     dot = 5.0 * np.median(np.linalg.norm(view.coord - camera.eye, axis=1)) / camera.focal
@@ -129,7 +129,7 @@ def _wrapped(parts: list[str], most: float) -> list[str]:
 
 
 def _legend(view: CloudView, panels: dict[str, np.ndarray], most: int) -> list[Patch]:
-    """The classes that occur, then what the other colours stand for; the rarest classes are left out where there is no
+    """The classes that occur, then what the other colors stand for; the rarest classes are left out where there is no
     room for more than ``most``."""
     shown = [values for values in (view.truth, view.prediction, view.labels) if values is not None]
     there, counts = np.unique(np.concatenate(shown) if shown else np.zeros(0, int), return_counts=True)

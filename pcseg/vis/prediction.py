@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pcseg.data.archives import read_array, reason
-from pcseg.data.readers import Cloud, read_cloud
-from pcseg.data.readers.class_file import USUAL_LABELS
-from pcseg.errors import InputError
+from pcseg.archives import read_array
+from pcseg.errors import InputError, reason
+from pcseg.formats import Cloud, read_cloud
+from pcseg.formats.columns import USUAL_LABELS
 from pcseg.vis.numbers import read_numbers, table_of, understood
 from pcseg.vis.view import CloudView
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera: ``eye`` (3,) metres, ``axes`` (3, 3) its right, down and forward directions as rows,
+    """A pinhole camera: ``eye`` (3,) meters, ``axes`` (3, 3) its right, down and forward directions as rows,
     ``focal`` in pixels, and the size of the picture in pixels."""
 
     eye: np.ndarray
@@ -20,7 +20,7 @@ class Camera:
     height: int
 
     def project(self, coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where points (P, 3) fall: pixel positions (P, 2), x to the right and y down, and depths (P,) in metres.
+        """Where points (P, 3) fall: pixel positions (P, 2), x to the right and y down, and depths (P,) in meters.
 
         Points behind the camera come out with a depth of 0 or less and a meaningless pixel.
         """
@@ -33,7 +33,7 @@ class Camera:
 def fit_camera(
     coord: np.ndarray, width: int, height: int, azimuth: float = 30.0, elevation: float = 50.0, view: float = 30.0
 ) -> Camera:
-    """The nearest camera that has all points in its picture, centred, with a margin of 3 %.
+    """The nearest camera that has all points in its picture, centered, with a margin of 3 %.
 
     ``azimuth`` and ``elevation`` (degrees) are where the camera stands as seen from the cloud; ``view`` (degrees) is
     the angle its wider side sees.
@@ -55,16 +55,16 @@ def fit_camera(
     return Camera(np.array([*(low + high) / 2, eye_z]) @ axes, axes, focal, width, height)
 
 
-def surface(coord: np.ndarray, neighbours: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """What the neighbours tell of each point: a disc radius (P,) in metres, and a light (P,) in (0, 1].
+def surface(coord: np.ndarray, neighbors: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    """What the neighbors tell of each point: a disc radius (P,) in meters, and a light (P,) in (0, 1].
 
-    The radius closes the surface: it is the distance to the fifth neighbour, with which evenly strewn points leave a
+    The radius closes the surface: it is the distance to the fifth neighbor, with which evenly strewn points leave a
     hole at exp(-5) of the places; at most 3 times the median, so that lone points stay small. The light is that of a
-    lamp from above and aside on the plane through the neighbours, from either side of it.
+    lamp from above and aside on the plane through the neighbors, from either side of it.
     """
     if len(coord) < 4:
         return np.full(len(coord), 0.02), np.ones(len(coord))
-    ranks = np.arange(1, min(neighbours + 1, len(coord)) + 1)
+    ranks = np.arange(1, min(neighbors + 1, len(coord)) + 1)
     distance, index = (np.asarray(found) for found in cKDTree(coord).query(coord, k=ranks))
     fifth = distance[:, min(5, len(ranks) - 1)]
     radius = np.clip(fifth, 1e-4, max(3 * float(np.median(fifth)), 1e-4))
@@ -77,7 +77,7 @@ def surface(coord: np.ndarray, neighbours: int = 10) -> tuple[np.ndarray, np.nda
 def splat(camera: Camera, coord: np.ndarray, radius: np.ndarray, largest: int = 9) -> tuple[np.ndarray, np.ndarray]:
     """Draw each point as a disc that faces the camera; the nearer point wins.
 
-    ``radius`` (P,) in metres, on the picture at most ``largest`` pixels; a point is never less than one pixel.
+    ``radius`` (P,) in meters, on the picture at most ``largest`` pixels; a point is never less than one pixel.
     Returns ``winner`` (height, width) int64, the index of the point seen at each pixel or -1, and ``depth``
     (height, width), infinite where nothing is seen.
     """
@@ -106,9 +106,9 @@ def splat(camera: Camera, coord: np.ndarray, radius: np.ndarray, largest: int = 
 
 
 def eye_dome(depth: np.ndarray, reach: tuple[int, ...] = (1, 2, 5), strength: float = 9.0) -> np.ndarray:
-    """Light (height, width) in (0, 1]: a pixel is darker the deeper it lies behind its neighbours.
+    """Light (height, width) in (0, 1]: a pixel is darker the deeper it lies behind its neighbors.
 
-    Source: Boucheny 2009, eye-dome lighting, exp(-strength * mean over neighbours of max(0, log2 z - log2 z')); here
+    Source: Boucheny 2009, eye-dome lighting, exp(-strength * mean over neighbors of max(0, log2 z - log2 z')); here
     the mean runs over 8 directions at each distance of ``reach`` (pixels). It gives shape to points without normals.
     """
     log = np.where(np.isfinite(depth), np.log2(np.where(np.isfinite(depth), depth, 1.0)), np.inf)
@@ -117,8 +117,8 @@ def eye_dome(depth: np.ndarray, reach: tuple[int, ...] = (1, 2, 5), strength: fl
         padded = np.pad(log, far, constant_values=np.inf)
         for dy in (0, far, 2 * far):
             for dx in (0, far, 2 * far):
-                neighbour = padded[dy : dy + log.shape[0], dx : dx + log.shape[1]]
+                neighbor = padded[dy : dy + log.shape[0], dx : dx + log.shape[1]]
                 with np.errstate(invalid="ignore"):
-                    light += np.nan_to_num(np.clip(log - neighbour, 0, 0.3), nan=0.0)
+                    light += np.nan_to_num(np.clip(log - neighbor, 0, 0.3), nan=0.0)
     light = np.exp(-strength * light / (8 * len(reach)))
     return np.where(np.isfinite(depth), light, 1.0)

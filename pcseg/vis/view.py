@@ -1,4 +1,4 @@
-"""What there is to show of one cloud: a small dataclass, and the colours of each of its layers."""
+"""What there is to show of one cloud: a small dataclass, and the colors of each of its layers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
 from pcseg.vis.box import far_away
-from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, grey, ramp, spread
+from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, gray, ramp, spread
 
 TITLES = {
-    "colour": "Colour",
+    "color": "Color",
     "intensity": "Intensity",
     "height": "Height",
     "truth": "Ground truth",
     "prediction": "Prediction",
     "errors": "Errors",
-    "labelled": "Training labels",
+    "labeled": "Training labels",
     "confidence": "Confidence",
 }
 """The layers, in the order shown, and what they are called."""
@@ -31,7 +31,7 @@ NUMBERS = ("intensity", "height", "confidence")
 class CloudView:
     """P points of one scene and what is known of them; all but ``coord`` and ``classes`` may be None.
 
-    ``coord`` (P, 3) metres, z up; ``color`` (P, 3) uint8; ``intensity`` (P,) of any range; ``truth``, ``prediction`` and
+    ``coord`` (P, 3) meters, z up; ``color`` (P, 3) uint8; ``intensity`` (P,) of any range; ``truth``, ``prediction`` and
     ``labels`` (P,) integers, an index into ``classes`` or IGNORE, where ``labels`` are the few labels that training was
     given (IGNORE elsewhere); ``confidence`` (P,) in [0, 1]. ``origin`` (3,) float64 is what to add to ``coord`` to be in
     the file's frame, and ``rows`` (P,) the number of each point in the file (None: all of it, in order). ``notes`` are
@@ -62,7 +62,7 @@ class CloudView:
         if not np.isfinite(self.coord).all():
             raise InputError(f"{self.name}: some coordinates are NaN or infinite; leave those points out")
         if self.color is not None and (self.color.shape != (count, 3) or self.color.dtype != np.uint8):
-            raise InputError(f"{self.name}: colour {self.color.dtype} {self.color.shape}; give uint8 ({count}, 3)")
+            raise InputError(f"{self.name}: color {self.color.dtype} {self.color.shape}; give uint8 ({count}, 3)")
         for name in ("truth", "prediction", "labels"):
             self._check_labels(name, getattr(self, name))
         for name in ("confidence", "intensity", "rows"):
@@ -94,7 +94,7 @@ class CloudView:
         return replace(self, **taken, rows=rows[chosen])
 
     def thinned(self, most: int, rng: np.random.Generator) -> CloudView:
-        """At most ``most`` points, drawn at random; a labelled point is kept before all others."""
+        """At most ``most`` points, drawn at random; a labeled point is kept before all others."""
         if len(self) <= most:
             return self
         order = rng.permutation(len(self))
@@ -138,28 +138,28 @@ class CloudView:
 
     @property
     def facts(self) -> list[str]:
-        """What a caption says besides name and size: points predicted right, points labelled."""
+        """What a caption says besides name and size: points predicted right, points labeled."""
         facts = [] if self.accuracy is None else [f"{100 * self.accuracy:.1f} % predicted right"]
-        return facts if self.labels is None else [*facts, f"{int((self.labels != IGNORE).sum()):,} labelled"]
+        return facts if self.labels is None else [*facts, f"{int((self.labels != IGNORE).sum()):,} labeled"]
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names among TITLES that can be shown; the height where there are no colours."""
+        """The names among TITLES that can be shown; the height where there are no colors."""
         colored = self.color is not None and bool(self.color.any())  # all black: a scan that has none
         there = {
-            "colour": colored,
+            "color": colored,
             "intensity": self.intensity is not None,
             "height": not colored,
             "truth": self.truth is not None,
             "prediction": self.prediction is not None,
             "errors": self.truth is not None and self.prediction is not None,
-            "labelled": self.labels is not None,
+            "labeled": self.labels is not None,
             "confidence": self.confidence is not None,
         }
         return tuple(layer for layer in TITLES if there[layer])
 
     def scale(self, layer: str) -> tuple[np.ndarray, float, float]:
-        """The numbers (P,) behind a layer of numbers, and those at the two ends of its colours."""
+        """The numbers (P,) behind a layer of numbers, and those at the two ends of its colors."""
         if layer == "height":
             height = self.coord[:, 2] + self.origin[2]
             return height, *spread(height)
@@ -170,17 +170,17 @@ class CloudView:
         return self.confidence, 0.0, 1.0
 
     def paint(self, layer: str) -> np.ndarray:
-        """Colours (P, 3) uint8 of a layer out of ``layers``; points of unknown class are grey."""
-        if layer == "colour":
+        """Colors (P, 3) uint8 of a layer out of ``layers``; points of unknown class are gray."""
+        if layer == "color":
             assert self.color is not None
             return self.color
         if layer in NUMBERS:
-            return (grey if layer == "intensity" else ramp)(fraction(*self.scale(layer)))
+            return (gray if layer == "intensity" else ramp)(fraction(*self.scale(layer)))
         if layer == "errors":
             return np.array([RIGHT, WRONG, UNKNOWN], np.uint8)[self.errors]
-        labels = {"truth": self.truth, "prediction": self.prediction, "labelled": self.labels}[layer]
+        labels = {"truth": self.truth, "prediction": self.prediction, "labeled": self.labels}[layer]
         assert labels is not None
-        rest = RIGHT if layer == "labelled" else UNKNOWN
+        rest = RIGHT if layer == "labeled" else UNKNOWN
         return np.vstack([self.classes.palette(), np.array([rest], np.uint8)])[labels]  # IGNORE is -1: the last row
 
     @property

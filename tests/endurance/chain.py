@@ -1,6 +1,6 @@
 """Takes a folder of point files through the whole chain: python -m tests.endurance.chain files=<folder> checkpoint=<run>.
 
-Each file is read and compared with an independent reader (tests/oracles/point_files.py), prepared, checked, labelled in its
+Each file is read and compared with an independent reader (tests/oracles/point_files.py), prepared, checked, labeled in its
 own format, read again and drawn, in a process that is ended after ``seconds``. Prints figures by format; ``output`` gets
 ``chain.jsonl``, a line a file, with what each step said.
 """
@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 STEPS = ("read", "compare", "prepare", "check", "predict", "reread", "visualize")
 MOST = 400_000
-"""Points of the largest cloud that is labelled: the network is not what is tried here."""
+"""Points of the largest cloud that is labeled: the network is not what is tried here."""
 
 
 def chain(files: list[Path], checkpoint: str, seconds: float = 120.0) -> list[dict[str, str]]:
@@ -94,7 +94,7 @@ def _one(file: Path, folder: Path, checkpoint: str, tell: Callable[[str], None])
 
 
 def _read(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]) -> None:
-    from pcseg.data.readers import read_cloud
+    from pcseg.formats import read_cloud
 
     memory["cloud"] = read_cloud(file)
 
@@ -138,7 +138,7 @@ def _differences(cloud: Any, wanted: dict[str, np.ndarray]) -> str:
         top = 65535 if color.max() > 255 else 1 if wanted["red"].dtype.kind == "f" and color.max() <= 1 else 255
         off = np.abs(color / top * 255 - cloud.color).max()
         if off > 1:
-            return f"FAULT colours differ by up to {off:g}"
+            return f"FAULT colors differ by up to {off:g}"
     return "ok"
 
 
@@ -154,7 +154,7 @@ def _classes(cloud: Any) -> str:
 
 
 def _prepare(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]) -> str:
-    """The prepared points are those of the file that are finite, to a millimetre or to what the file can hold."""
+    """The prepared points are those of the file that are finite, to a millimeter or to what the file can hold."""
     import prepare
 
     (folder / "in/train").mkdir(parents=True)
@@ -184,18 +184,18 @@ def _check(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]) ->
 
 def _predict(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]) -> str:
     import predict
-    from pcseg.data.readers import WRITERS
+    from pcseg.formats import WRITERS
 
     if len(memory["cloud"]) > MOST:
         return "skipped: large"
-    memory["output"] = folder / f"labelled{file.suffix if file.suffix.lower() in WRITERS else '.ply'}"
+    memory["output"] = folder / f"labeled{file.suffix if file.suffix.lower() in WRITERS else '.ply'}"
     predict.main(predict.Options(checkpoint, str(file), str(memory["output"])))
     return "ok"
 
 
 def _reread(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]) -> str:
-    """The labelled file has the points of the scan in their order, its columns, and two more."""
-    from pcseg.data.readers import read_cloud
+    """The labeled file has the points of the scan in their order, its columns, and two more."""
+    from pcseg.formats import read_cloud
 
     if "output" not in memory or not memory["output"].exists():
         return "skipped: nothing written"
@@ -237,7 +237,7 @@ def _visualize(file: Path, folder: Path, checkpoint: str, memory: dict[str, Any]
 
 def main(arguments: list[str]) -> int:
     """Run with name=value arguments; returns the number of faults."""
-    from pcseg.data.readers import FORMATS
+    from pcseg.formats import FORMATS
 
     given = dict(argument.split("=", 1) for argument in arguments)
     output = Path(given.get("output", "chain_found"))

@@ -75,7 +75,7 @@ def commands(room: str) -> list[Command]:
         ),
         Command("train", TRAIN, ("run",), ("resume=true",), "run/resume.safetensors"),
         Command("evaluate", ("checkpoint=run", "output=scores", "predictions=true"), ("scores",)),
-        Command("predict", ("checkpoint=run", f"input={scan}", "output=labelled.ply"), ("labelled.ply",)),
+        Command("predict", ("checkpoint=run", f"input={scan}", "output=labeled.ply"), ("labeled.ply",)),
         Command("visualize", ("input=scenes/Area_2", "output=pictures"), ("pictures",)),
     ]
 

@@ -12,15 +12,15 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from pcseg.data.label_imports import read_clicks
-from pcseg.data.readers import read_cloud
-from pcseg.data.readers.class_file import read_class_file
-from pcseg.data.scene import read_classes, read_scene, scene_classes
-from pcseg.data.weak_labels import SceneLabels, WeakLabels
-from pcseg.engine.checkpoint import Model, NetworkSpec, load_model, save_model
+from pcseg.budgets.label_imports import read_clicks
+from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.classes import Classes
+from pcseg.datasets.class_file import read_class_file
 from pcseg.engine.predict import Predictor
 from pcseg.files import read_json
-from pcseg.labels import Classes
+from pcseg.formats import read_cloud
+from pcseg.model.checkpoint import Model, NetworkSpec, load_model, save_model
+from pcseg.scenes.scene import read_classes, read_scene, scene_classes
 from tests.endurance import seeds
 
 

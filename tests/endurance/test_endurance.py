@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
-from pcseg.labels import Classes
+from pcseg.classes import Classes
+from pcseg.model.checkpoint import Model, NetworkSpec, save_model
 from tests.endurance import kill, seeds
 from tests.endurance.chain import STEPS, chain
 from tests.endurance.fuzz import fuzz
@@ -65,9 +65,9 @@ def test_every_format_goes_through_the_chain(tmp_path: Path) -> None:
     names = ("ascii.ply", "7.laz", "compressed.pcd", "scan.e57", "plain.txt", "stored.npz")
     results = chain([points / name for name in names], str(tmp_path / "model.safetensors"))
     for result in results:
-        unlabelled = {"check"} if result["file"].endswith(".e57") else set()  # check_data says so
+        unlabeled = {"check"} if result["file"].endswith(".e57") else set()  # check_data says so
         bad = {step for step in STEPS if result[step].partition(":")[0] not in ("ok", "skipped")}
-        assert bad == unlabelled, result
+        assert bad == unlabeled, result
 
 
 def test_a_killed_tool_leaves_nothing_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:

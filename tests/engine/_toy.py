@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from pcseg.data.batch import Batch
-from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
+from pcseg.classes import IGNORE, Classes
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.schedules import Constant, Cosine
 from pcseg.engine.train import Stage, train
-from pcseg.labels import IGNORE, Classes
+from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
+from pcseg.model.checkpoint import Model, NetworkSpec, read_tensors
+from pcseg.schedules import Constant, Cosine
 
 
 class Killed(Exception):
@@ -56,18 +56,18 @@ class Toy(Method):
         self.steps += 1
 
 
-def batch(number: int, size: int = 8, labelled: bool = True) -> Batch:
+def batch(number: int, size: int = 8, labeled: bool = True) -> Batch:
     generator = torch.Generator().manual_seed(number)
     feats = torch.randn(size, 3, generator=generator)
-    labels = (feats[:, 0] > 0).long() if labelled else torch.full((size,), IGNORE)
+    labels = (feats[:, 0] > 0).long() if labeled else torch.full((size,), IGNORE)
     zeros = torch.zeros(size, 3)
     return Batch(torch.zeros(size, 4, dtype=torch.int32), feats, zeros, zeros, labels, ("a",))
 
 
-def batches(offset: int, per_step: int, labelled: bool, start: int) -> Iterable[Batch]:
+def batches(offset: int, per_step: int, labeled: bool, start: int) -> Iterable[Batch]:
     """Through a DataLoader, which draws from the global generator when it is opened."""
     first = offset + start * per_step
-    return DataLoader([batch(first + i, labelled=labelled) for i in range(500)], batch_size=None)
+    return DataLoader([batch(first + i, labeled=labeled) for i in range(500)], batch_size=None)
 
 
 def run(
@@ -75,7 +75,7 @@ def run(
     *,
     steps: int = 6,
     resume: bool = False,
-    labelled: bool = True,
+    labeled: bool = True,
     settings: Settings | None = None,
     precision: Any = None,
     **toy: int,
@@ -86,10 +86,10 @@ def run(
     model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
     adam = partial(torch.optim.AdamW, lr=0.05)
     sgd = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
-    source = partial(batches, 0, settings.accumulate, labelled)
+    source = partial(batches, 0, settings.accumulate, labeled)
     stages = [
         Stage("one", steps, partial(Toy, **toy), adam, Cosine(), source),
-        Stage("two", steps, Toy, sgd, Constant(), partial(batches, 1000, settings.accumulate, labelled)),
+        Stage("two", steps, Toy, sgd, Constant(), partial(batches, 1000, settings.accumulate, labeled)),
     ]
 
     def evaluate() -> ConfusionMatrix:

@@ -9,14 +9,16 @@ import pytest
 import torch
 
 import pcseg
-from pcseg.data.features import Features
-from pcseg.data.points import floor_level, make_points, usable
-from pcseg.data.sample import collate, make_sample
-from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
-from pcseg.engine.predict import Predictor, choose_device
+from pcseg.classes import IGNORE, Classes
+from pcseg.device import choose_device
+from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import make_points
+from pcseg.feeding.sample import collate, make_sample
 from pcseg.methods.base import Method
+from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.scenes.places import floor_level, usable
 
 CLASSES = Classes(("floor", "wall", "chair"))
 
@@ -55,7 +57,7 @@ def test_each_point_gets_a_label_and_its_probability(predictor):
 
 def test_labels_follow_the_points(predictor):
     xyz, color = scan()
-    # Colour and height are read from one point of a voxel, so all points of one voxel are given the same.
+    # Color and height are read from one point of a voxel, so all points of one voxel are given the same.
     cell = np.floor((xyz - xyz.min(axis=0)) / 0.1)
     _, first, voxel = np.unique(cell, axis=0, return_index=True, return_inverse=True)
     xyz, color = 0.1 * cell + 0.05 * (cell > 0), color[first][voxel.reshape(-1)]
@@ -159,17 +161,17 @@ def test_the_smallest_scans_work(predictor, count):
     assert labels[0] in (0, 1, 2)
 
 
-def test_a_scan_without_colour_is_taken_as_the_network_declares(predictor):
+def test_a_scan_without_color_is_taken_as_the_network_declares(predictor):
     xyz, _ = scan(1.0)
     assert len(predictor.predict(xyz)[0]) == len(xyz)
     needs = Predictor(model(("color", "height")))
-    with pytest.raises(InputError, match=r"^the scan: has no colour"):
+    with pytest.raises(InputError, match=r"^the scan: has no color"):
         needs.predict(xyz)
-    with pytest.raises(InputError, match=r"^a\.las: has no colour"):
+    with pytest.raises(InputError, match=r"^a\.las: has no color"):
         needs.predict(xyz, name="a.las")
 
 
-def test_colours_of_both_ranges_mean_the_same(predictor):
+def test_colors_of_both_ranges_mean_the_same(predictor):
     xyz, color = scan(1.0)
     np.testing.assert_array_equal(predictor.predict(xyz, color / 255.0)[0], predictor.predict(xyz, color)[0])
 
@@ -189,7 +191,7 @@ def test_votes_average_turned_views():
         (np.full((4, 3), np.nan), None, "none of the 4 points has finite coordinates"),
         (np.zeros((4, 2)), None, r"xyz has shape \(4, 2\)"),
         (np.zeros((4, 3)), np.zeros((3, 3)), r"color has shape \(3, 3\)"),
-        (np.zeros((4, 3)), np.full((4, 3), -7.0), "colours run from"),
+        (np.zeros((4, 3)), np.full((4, 3), -7.0), "colors run from"),
     ],
 )
 def test_scans_that_make_no_sense_are_refused(predictor, xyz, color, message):
@@ -250,7 +252,7 @@ def test_strays_change_nothing_about_the_bulk(predictor, strays, place):
     assert np.isfinite(sure).all()
 
 
-def test_rooms_far_from_each_other_are_labelled_as_if_each_were_alone(predictor):
+def test_rooms_far_from_each_other_are_labeled_as_if_each_were_alone(predictor):
     xyz, color = scan(2.0)
     xyz += np.random.default_rng(0).normal(0, 0.02, xyz.shape)  # no wall on an edge of the grid
     far = np.array([1.6 * 2**20, -1.6 * 2**21, 0.0])  # by whole cells: the grid lies alike in both

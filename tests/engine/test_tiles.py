@@ -12,7 +12,7 @@ from pcseg.errors import InputError
 
 
 def surface(length: float, seed: int = 0, density: float = 300.0) -> np.ndarray:
-    """A floor ``length`` metres long and 4 m wide, with a wall along it."""
+    """A floor ``length`` meters long and 4 m wide, with a wall along it."""
     rng = np.random.default_rng(seed)
     n = int(length * 4 * density)
     floor = np.stack([rng.uniform(0, length, n), rng.uniform(0, 4, n), rng.normal(0, 0.01, n)], axis=1)

@@ -13,17 +13,17 @@ import torch
 from lightning_fabric.plugins.precision.amp import MixedPrecision
 from torch import Tensor, nn
 
-from pcseg.data.batch import Batch
-from pcseg.engine.checkpoint import Model, NetworkSpec, read_tensors
+from pcseg.classes import Classes
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.schedules import Constant
 from pcseg.engine.train import Stage, derive, train
 from pcseg.errors import InputError
-from pcseg.labels import Classes
+from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
+from pcseg.model.checkpoint import Model, NetworkSpec, read_tensors
+from pcseg.schedules import Constant
 from tests.engine._toy import Killed, Toy, batch, batches, run, weights
 
 
@@ -193,7 +193,7 @@ def test_an_error_in_a_worker_process_stays_one_line(tmp_path):
 
 
 def test_batches_without_a_label_do_no_harm(tmp_path):
-    model, curve = run(tmp_path, labelled=False)
+    model, curve = run(tmp_path, labeled=False)
     assert all(math.isfinite(loss) for loss in curve.values())
     assert torch.isfinite(model.network.weight).all()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pcseg.losses import linear_ramp, squared_probability_distance
+from pcseg.losses import squared_probability_distance
+from pcseg.schedules import linear_ramp
 from tests.oracles import propagation as oracle
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.labels import IGNORE
+from pcseg.classes import IGNORE
 from pcseg.losses import cross_entropy, lovasz_softmax, segmentation_losses
 
 LOSSES = [cross_entropy, lovasz_softmax]
@@ -20,7 +20,7 @@ def logits_of(n: int, k: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, k, dtype=torch.float64, generator=generator).requires_grad_()
 
 
-def test_cross_entropy_is_the_mean_over_labelled_elements():
+def test_cross_entropy_is_the_mean_over_labeled_elements():
     logits = logits_of(5, 3)
     labels = torch.tensor([2, IGNORE, 0, IGNORE, 1])
     by_hand = -torch.stack([logits.log_softmax(1)[e, k] for e, k in ((0, 2), (2, 0), (4, 1))]).mean()

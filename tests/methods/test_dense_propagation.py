@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
 from pcseg.losses import squared_probability_distance
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Method, Supervised
 from pcseg.methods.base import sparse
@@ -208,8 +208,8 @@ def test_the_consistency_of_stage_1_is_the_weighted_distance_of_the_two_decoding
     wanted = 3.0 * 0.5 * squared_probability_distance(clean.logits, other.logits)
     torch.testing.assert_close(method.losses(batch, 0.4)["consistency"], wanted)
     assert wanted > 1e-3, "predictions must differ enough to tell one partner from another"
-    unlabelled = replace(batch, labels=torch.full_like(batch.labels, IGNORE))
-    torch.testing.assert_close(method.losses(unlabelled, 0.4)["consistency"], wanted)
+    unlabeled = replace(batch, labels=torch.full_like(batch.labels, IGNORE))
+    torch.testing.assert_close(method.losses(unlabeled, 0.4)["consistency"], wanted)
 
 
 def test_an_odd_batch_has_no_pairs():

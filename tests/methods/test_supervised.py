@@ -20,7 +20,7 @@ def test_losses_are_those_of_the_plain_prediction(lovasz):
 
 
 @pytest.mark.parametrize("kind", [Supervised, CrossSamplePropagation, IntraSamplePropagation])
-def test_predict_is_one_plain_pass_with_positions_and_colours(kind):
+def test_predict_is_one_plain_pass_with_positions_and_colors(kind):
     network = TinyNetwork().eval()
     method = kind(network) if kind is Supervised else kind(network, stride=4)
     batch = make_batch()

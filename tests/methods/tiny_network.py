@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pcseg.data.batch import Batch
+from pcseg.classes import IGNORE
 from pcseg.elements import Elements
-from pcseg.labels import IGNORE
+from pcseg.feeding.batch import Batch
 from pcseg.sparse import SparseTensor
 
 
@@ -69,7 +69,7 @@ def _cells(coords: Tensor, stride: int) -> tuple[Tensor, Tensor]:
 
 
 def make_batch(n_samples: int = 4, n: int = 40, n_labels: int = 3, n_classes: int = 3, seed: int = 0) -> Batch:
-    """Random voxels, ``n_labels`` of each sample labelled."""
+    """Random voxels, ``n_labels`` of each sample labeled."""
     generator = torch.Generator().manual_seed(seed)
     coords, labels = [], []
     for b in range(n_samples):

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE
 from pcseg.metrics import ConfusionMatrix
 
 K = 4

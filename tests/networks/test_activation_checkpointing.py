@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 import pcseg.networks
-from pcseg.engine.checkpoint import NetworkSpec
+from pcseg.model.checkpoint import NetworkSpec
 from pcseg.networks import MinkUNet, minkunet_small
 from pcseg.nn import frozen_statistics
 from pcseg.sparse import SparseTensor
@@ -55,7 +55,7 @@ def test_a_compiled_network_keeps_it() -> None:
 
 
 def test_a_retained_graph_can_be_passed_again_after_other_batches() -> None:
-    """Also where a single voxel is left at the bottleneck, which is normalised by the running statistics."""
+    """Also where a single voxel is left at the bottleneck, which is normalized by the running statistics."""
     coords = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 3, 5, 0]], dtype=torch.int32)
     x, found = SparseTensor(torch.rand(3, 3, generator=torch.Generator().manual_seed(0)), coords), []
     for checkpointing in (False, True):

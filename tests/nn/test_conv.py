@@ -108,7 +108,7 @@ def test_samples_do_not_mix() -> None:
         torch.testing.assert_close(both[rows], alone)
 
 
-def test_initial_variance_survives_full_neighbourhoods() -> None:
+def test_initial_variance_survives_full_neighborhoods() -> None:
     """On a filled block, the layer keeps the second moment of rectified input (He et al., eq. 10)."""
     torch.manual_seed(0)
     axes = [torch.zeros(1, dtype=torch.int32), *[torch.arange(12, dtype=torch.int32)] * 3]

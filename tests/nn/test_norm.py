@@ -39,7 +39,7 @@ def test_a_batch_without_variance_uses_the_running_statistics(rows: int) -> None
     assert x.grad.shape == (rows, 3)
 
 
-def test_frozen_statistics_normalise_by_the_batch_and_stay() -> None:
+def test_frozen_statistics_normalize_by_the_batch_and_stay() -> None:
     module = nn.Sequential(nn.Linear(3, 3), trained(), nn.LayerNorm(3), nn.Dropout(0.5))
     norm = module[1]
     before = {name: value.clone() for name, value in module.state_dict().items()}

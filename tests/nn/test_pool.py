@@ -20,7 +20,7 @@ from tests.sparse.clouds import random_coords
 def test_pools_over_present_voxels(kind: type, seed: int, layer: tuple[int, int]) -> None:
     size, stride = layer
     coords = random_coords(seed, 60)
-    feats = torch.randn(len(coords), 2, dtype=torch.float64) - 3  # below zero: an absent neighbour must not win
+    feats = torch.randn(len(coords), 2, dtype=torch.float64) - 3  # below zero: an absent neighbor must not win
     out = kind(size, stride)(SparseTensor(feats, coords))
     assert out.stride == stride
     rows = {tuple(row): n for n, row in enumerate(coords.tolist())}

@@ -20,12 +20,12 @@ from pcseg.ops import _native as native
 from pcseg.ops._sort import hash_room, sort_keys
 from tests.ops import emulated
 from tests.ops.clouds import random_coords
-from tests.oracles import neighbours as neighbours_oracle
+from tests.oracles import neighbors as neighbors_oracle
 from tests.oracles import segment as segment_oracle
 from tests.oracles import sparse_conv as oracle
 
-voxelize, kernel_map, segment, neighbours = (
-    sys.modules[f"pcseg.ops.{name}"] for name in ("voxelize", "kernel_map", "segment", "neighbours")
+voxelize, kernel_map, segment, neighbors = (
+    sys.modules[f"pcseg.ops.{name}"] for name in ("voxelize", "kernel_map", "segment", "neighbors")
 )
 many = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -194,10 +194,10 @@ def test_kernels_refuse_what_is_out_of_range(monkeypatch: pytest.MonkeyPatch) ->
         segment._sum_cuda(values, torch.tensor([0, 4]), None, torch.tensor([0, 1]), 3)
 
 
-def check_neighbours(q: np.ndarray, p: np.ndarray, k: int, r: float, qs: np.ndarray, ps: np.ndarray) -> None:
+def check_neighbors(q: np.ndarray, p: np.ndarray, k: int, r: float, qs: np.ndarray, ps: np.ndarray) -> None:
     tensors = [torch.from_numpy(a) for a in (q, p, qs, ps)]
-    index, distance = neighbours._cuda(tensors[0], tensors[1], k, r, tensors[2], tensors[3])
-    expected = neighbours_oracle.neighbours(q, p, k, r, qs, ps)
+    index, distance = neighbors._cuda(tensors[0], tensors[1], k, r, tensors[2], tensors[3])
+    expected = neighbors_oracle.neighbors(q, p, k, r, qs, ps)
     np.testing.assert_array_equal(index.numpy(), expected[0])
     np.testing.assert_allclose(distance.numpy(), expected[1], rtol=1e-12)
 
@@ -208,31 +208,31 @@ def check_neighbours(q: np.ndarray, p: np.ndarray, k: int, r: float, qs: np.ndar
     r=st.sampled_from([0.0, 0.3, 1.0, 2.5, 100.0, math.inf]), whole=st.booleans(), flat=st.booleans(),
     reach=st.sampled_from([0.0, 2.0, 60.0]), seed=st.integers(0, 999),
 )  # fmt: skip
-def test_neighbours_equal_sorting_all_pairs(
+def test_neighbors_equal_sorting_all_pairs(
     queries: int, points: int, k: int, samples: int, r: float, whole: bool, flat: bool, reach: float, seed: int
 ) -> None:
     """``whole`` puts the points on an integer grid, full of ties; ``reach`` is how far away queries may be."""
     rng = np.random.default_rng(seed)
     q, p = rng.uniform(-reach, reach, (queries, 3)), rng.uniform(-2, 2, (points, 3)) * (1, 1, 0 if flat else 1)
     q, p = (np.round(q), np.round(p)) if whole else (q, p)
-    check_neighbours(q, p, k, r, rng.integers(-1, samples, queries), rng.integers(-1, samples, points))
+    check_neighbors(q, p, k, r, rng.integers(-1, samples, queries), rng.integers(-1, samples, points))
 
 
 @pytest.mark.parametrize("r", [math.inf, 0.05, 0.4])
 @pytest.mark.parametrize("k", [1, 8, 40])
-def test_neighbours_on_surfaces_in_clumps_and_far_out(k: int, r: float) -> None:
+def test_neighbors_on_surfaces_in_clumps_and_far_out(k: int, r: float) -> None:
     """Cells with many points, none and one; queries that look at some shells, at all, or at every point."""
     rng = np.random.default_rng(0)
     surface, clump = rng.uniform(0, 3, (900, 3)) * (1, 1, 0.01), rng.normal(0, 0.002, (300, 3)) + 1
     p = np.concatenate([surface, clump, surface[:50] + np.array([0, 0, 1]), [[40.0, 0, 0], [0, -9, 0]]])
     q = np.concatenate([p[::23], rng.uniform(-1, 4, (40, 3)), [[100.0, 0, 0], [39, 0, 0], [1e9, 0, 0]]])
-    check_neighbours(q, p, k, r, rng.integers(0, 2, len(q)), rng.integers(0, 2, len(p)))
+    check_neighbors(q, p, k, r, rng.integers(0, 2, len(q)), rng.integers(0, 2, len(p)))
 
 
-def test_neighbours_where_no_grid_can_be() -> None:
+def test_neighbors_where_no_grid_can_be() -> None:
     alone = np.zeros(3, dtype=np.int64)
-    check_neighbours(np.eye(3), np.ones((3, 3)), 2, math.inf, alone, alone)  # all points in one place
+    check_neighbors(np.eye(3), np.ones((3, 3)), 2, math.inf, alone, alone)  # all points in one place
     huge = np.array([[0.0, 0, 0], [1e150, 0, 0], [1.0, 0, 0]])
-    check_neighbours(huge, huge, 2, math.inf, alone, alone)
-    index, _ = neighbours._cuda(torch.rand(4, 3), torch.rand(9, 3), 9, math.inf, None, None)
+    check_neighbors(huge, huge, 2, math.inf, alone, alone)
+    index, _ = neighbors._cuda(torch.rand(4, 3), torch.rand(9, 3), 9, math.inf, None, None)
     assert index.sort(dim=1).values.tolist() == [list(range(9))] * 4

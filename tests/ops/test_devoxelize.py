@@ -30,7 +30,7 @@ def test_trilinear_equals_the_loop(device: str, count: int, points: int, whole: 
     coords = voxels(count, seed)
     values = rng.normal(size=(len(coords), 3))
     at = rng.uniform(-4, 5, (points, 3))
-    at = np.round(2 * at) / 2 if whole else at  # on centres, edges and corners of voxels
+    at = np.round(2 * at) / 2 if whole else at  # on centers, edges and corners of voxels
     position = np.concatenate([rng.integers(0, 3, (points, 1)), at], axis=1)
     out = devoxelize_trilinear(*(t.to(device) for t in (torch.from_numpy(values), coords, torch.from_numpy(position))))
     np.testing.assert_allclose(out.cpu().numpy(), trilinear(values, coords.numpy(), position), atol=1e-12)

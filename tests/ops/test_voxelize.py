@@ -1,4 +1,4 @@
-"""Quantising and voxelising: against dictionaries, at the limits, and the same for any number of threads."""
+"""Quantizing and voxelizing: against dictionaries, at the limits, and the same for any number of threads."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_quantize_rounds_down_below_zero_too() -> None:
     assert quantize(torch.zeros(0, 3), 0.05).shape == (0, 3)
 
 
-def test_quantize_keeps_centimetres_at_map_coordinates() -> None:
+def test_quantize_keeps_centimeters_at_map_coordinates() -> None:
     position = torch.tensor([[431_000.03, 5_400_000.07, 30.01]], dtype=torch.float64)
     assert quantize(position, 0.02, origin=(431_000.0, 5_400_000.0, 30.0)).tolist() == [[1, 3, 0]]
 

@@ -1,4 +1,4 @@
-"""Trilinear interpolation between voxel centres, with a dictionary of the occupied voxels."""
+"""Trilinear interpolation between voxel centers, with a dictionary of the occupied voxels."""
 
 from __future__ import annotations
 

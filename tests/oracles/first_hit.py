@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 Solid = tuple[str, np.ndarray, np.ndarray, np.ndarray]
-"""Kind ("box", "cylinder" or "ellipsoid"), centre (3,), half extents (3,), rotation (3, 3) to the world."""
+"""Kind ("box", "cylinder" or "ellipsoid"), center (3,), half extents (3,), rotation (3, 3) to the world."""
 
 
 def depth_inside(solid: Solid, points: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 Conventions (``src/kernel_region.hpp``, ``MinkowskiConvolution.py``, ``examples/minkunet.py`` of NVIDIA/MinkowskiEngine):
 a kernel is (K, Cin, Cout), its index running over the region as an odometer whose first axis turns fastest; regions of
-odd size are centred, those of even size start at the voxel; a convolution reads x[u + i] under weight i, its transpose
+odd size are centered, those of even size start at the voxel; a convolution reads x[u + i] under weight i, its transpose
 writes to y[u + i]; a kernel of volume 1 is a matrix (Cin, Cout); strided coordinates are rounded down.
 """
 

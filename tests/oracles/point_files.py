@@ -16,11 +16,11 @@ import pye57
 from plyfile import PlyData, PlyListProperty
 
 RGB_AT = {2: 20, 3: 28, 5: 28, 7: 30, 8: 30, 10: 30}
-"""Byte of the first colour in each LAS point format that has them."""
+"""Byte of the first color in each LAS point format that has them."""
 
 
 def las(path: Path) -> dict[str, np.ndarray]:
-    """Coordinates, intensity, classification and colours of an uncompressed LAS file, by the offsets in its header."""
+    """Coordinates, intensity, classification and colors of an uncompressed LAS file, by the offsets in its header."""
     content = path.read_bytes()
     assert content[:4] == b"LASF"
     start, number, length, count = (*struct.unpack_from("<I", content, 96), *struct.unpack_from("<BHI", content, 104))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
-    """(K, 3) int32, first axis fastest; odd kernels centred, even ones from 0."""
+    """(K, 3) int32, first axis fastest; odd kernels centered, even ones from 0."""
     first = -(kernel_size // 2) if kernel_size % 2 else 0
     steps = [stride * dilation * (first + i) for i in range(kernel_size)]
     return torch.tensor([[x, y, z] for z, y, x in itertools.product(steps, repeat=3)], dtype=torch.int32)

@@ -86,7 +86,7 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda f, *_: module(f, sample, PAIR), (feats, *module.parameters()))
 
 
-def test_one_labelled_row_reaches_every_node_of_the_partner():
+def test_one_labeled_row_reaches_every_node_of_the_partner():
     module = CrossSampleReallocation(C).double()
     feats, sample = scans(9, 30)
     feats.requires_grad_()

@@ -14,11 +14,11 @@ from unittest import mock
 import numpy as np
 import torch
 
-from pcseg.data.draw import draw_uniform
-from pcseg.data.scene import Scene, list_scenes, read_scene, write_scene
-from pcseg.engine.checkpoint import Model, NetworkSpec, save_model
+from pcseg.budgets.draw import draw_uniform
+from pcseg.classes import Classes
 from pcseg.files import write_json
-from pcseg.labels import Classes
+from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.scenes.scene import Scene, list_scenes, read_scene, write_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = Classes(("floor", "wall", "chair"), ((10, 200, 10), (10, 10, 200), (200, 10, 10)))
@@ -60,7 +60,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def room(name: str, seed: int) -> Scene:
-    """A floor, a wall and a chair, told apart by colour and height, of 200 points each."""
+    """A floor, a wall and a chair, told apart by color and height, of 200 points each."""
     rng = np.random.default_rng(seed)
     floor = rng.uniform((0, 0, -0.02), (3, 3, 0.02), (200, 3))
     wall = rng.uniform((0, 0, 0), (3, 0.02, 2.5), (200, 3))

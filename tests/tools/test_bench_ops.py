@@ -34,7 +34,7 @@ def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
     both = ("forward", "forward_backward")
     expected = {(op, mode, built) for op in ("subm3", "down2") for mode in both for built in (False, True)}
     expected |= {(op, mode, False) for op in ("up2", "segment", "devoxelize") for mode in both}
-    expected |= {(op, "forward", False) for op in ("voxelize", "kernel_map", "neighbours")}
+    expected |= {(op, "forward", False) for op in ("voxelize", "kernel_map", "neighbors")}
     assert found == expected
     for row in rows:
         convolution = row["op"] in ("subm3", "down2", "up2")
@@ -44,7 +44,7 @@ def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
         assert row["peak_mb"] is None
     assert not any("wrong" in row["impl"] for row in rows), done.stdout
     by_op = {op: {r["impl"] for r in rows if r["op"] == op} for op, _, _ in expected}
-    assert by_op["neighbours"] >= {"pcseg", "reference", "scipy"}
+    assert by_op["neighbors"] >= {"pcseg", "reference", "scipy"}
     assert by_op["kernel_map"] >= {"pcseg", "reference", "numpy"}
     for op in ("voxelize", "segment", "devoxelize"):
         assert by_op[op] >= {"pcseg", "reference", "numpy", "torch"}

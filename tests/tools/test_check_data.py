@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcseg.data.scene import Scene, write_scene
 from pcseg.files import write_json
-from tests.data.raw import s3dis_room
+from pcseg.scenes.scene import Scene, write_scene
+from tests.datasets.raw import s3dis_room
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def test_a_good_folder(root: Path) -> None:
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
     for text in (
-        "train       1     500    100.0%     1/1",
+        "train       1     500   100.0%    1/1",
         "250 (50.0%)",
         "suggested voxel size:",
         "nothing must be mended",
@@ -50,10 +50,10 @@ def test_a_good_folder(root: Path) -> None:
     ("file", "array", "told"),
     [
         ("coord", np.full((500, 3), np.nan, np.float32), "point 0 is [nan, nan, nan]"),
-        ("coord", np.random.default_rng(0).uniform(0, 5000, (500, 3)), "probably millimetres"),
+        ("coord", np.random.default_rng(0).uniform(0, 5000, (500, 3)), "probably millimeters"),
         ("segment", np.full(500, 9, np.int16), "label 9 at point 0, but there are 2 classes"),
         ("segment", np.zeros(3, np.int16), "3 values for 500 points"),
-        ("color", np.full((500, 3), 900, np.int32), "colours must be"),
+        ("color", np.full((500, 3), 900, np.int32), "colors must be"),
     ],
 )
 def test_faults(root: Path, file: str, array: np.ndarray, told: str) -> None:
@@ -85,13 +85,13 @@ def report(root: Path, **changed: object) -> None:
 
 def test_what_prepare_reported_is_quoted_by_file(root: Path) -> None:
     remarks = [f"/raw/a b/chair_1.txt:{line}: line reads '1: 2'; dropped" for line in (5, 7, 9)]
-    report(root, failed=[["val/b", "was mended since"]], remarks=[*remarks, "/raw/d.ply: no labels; unlabelled"])
+    report(root, failed=[["val/b", "was mended since"]], remarks=[*remarks, "/raw/d.ply: no labels; unlabeled"])
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
         "note: prepare_report.json: 1 of 3 scenes failed, 4 problems in 2 files survived",
         f"note: prepare_report.json: {remarks[0]} (and 2 more there)",
-        "note: prepare_report.json: /raw/d.ply: no labels; unlabelled",
+        "note: prepare_report.json: /raw/d.ply: no labels; unlabeled",
     ]
 
 
@@ -131,7 +131,7 @@ DEADLY = """
 import os, signal, sys
 sys.path[:0] = [{tools!r}, {root!r}]
 from dataclasses import dataclass
-from pcseg.data.readers import PointceptReader
+from pcseg.datasets import PointceptReader
 import check_data
 
 class Deadly(PointceptReader):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from pcseg.engine.checkpoint import load_model
 from pcseg.errors import InputError
+from pcseg.model.checkpoint import load_model
 from pcseg.sparse import SparseTensor
 from tests.oracles import minkowski
 from tests.sparse.clouds import random_coords

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from pcseg.data.prepare import prepare
-from pcseg.data.readers import S3disReader
-from pcseg.data.scene import read_scene
-from pcseg.data.weak_labels import WeakLabels
-from tests.data.rooms import CLASSES, building
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.datasets import S3disReader
+from pcseg.datasets.prepare import prepare
+from pcseg.scenes.scene import read_scene
+from tests.scenes.rooms import CLASSES, building
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -190,11 +190,11 @@ def test_a_budget_without_a_label_is_not_written(tmp_path: Path, call: Call, rul
     error = done.stderr.splitlines()[-1]
     assert error.startswith("error: ")
     assert "so there is nothing to train on" in error
-    assert ("has no labelled point" in error) == (rule in ("empty clicks", "per_class", "clicks"))
+    assert ("has no labeled point" in error) == (rule in ("empty clicks", "per_class", "clicks"))
     assert not (tmp_path / "l.npz").exists()
 
 
-def test_one_labelled_point_is_enough(tmp_path: Path, call: Call) -> None:
+def test_one_labeled_point_is_enough(tmp_path: Path, call: Call) -> None:
     building(tmp_path / "data", scenes=2, points=20)
     (tmp_path / "clicks.csv").write_text("scene,index,class\nroom_1,3,wall\n")
     arguments = ("rule=csv", f"source={tmp_path / 'clicks.csv'}", f"output={tmp_path / 'l.npz'}")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import pcseg
-from pcseg.data.scene import list_scenes, read_scene, write_scene
-from pcseg.engine.checkpoint import load_model, save_model
-from pcseg.labels import SCANNET20, SCANNET20_NYU40, Classes
+from pcseg.classes import SCANNET20, SCANNET20_NYU40, Classes
+from pcseg.model.checkpoint import load_model, save_model
+from pcseg.scenes.scene import list_scenes, read_scene, write_scene
 from tests.tools._runs import CLASSES, building, checkpoint, failed, room, tool, tool_here
 
 

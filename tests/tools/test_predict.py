@@ -15,11 +15,11 @@ from laspy.vlrs.known import WktCoordinateSystemVlr
 from plyfile import PlyData, PlyElement
 
 import pcseg
-import pcseg.data.readers
-from pcseg.data.readers import Defect, read_cloud, write_cloud
-from pcseg.data.scene import write_scene
-from pcseg.engine.checkpoint import load_model, save_model
-from pcseg.labels import Classes
+import pcseg.formats
+from pcseg.classes import Classes
+from pcseg.formats import Defect, read_cloud, write_cloud
+from pcseg.model.checkpoint import load_model, save_model
+from pcseg.scenes.scene import write_scene
 from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
 
 
@@ -38,7 +38,7 @@ def scan(path, color=True, **change):
     return path
 
 
-def test_a_scan_comes_back_labelled_in_its_order(net, tmp_path):
+def test_a_scan_comes_back_labeled_in_its_order(net, tmp_path):
     source = scan(tmp_path / "scan.ply")
     done = tool("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path / 'out.ply'}", "device=cpu")
     assert done.returncode == 0, done.stderr
@@ -117,7 +117,7 @@ def test_a_scan_that_lacks_what_the_network_needs_is_named(net, tmp_path):
     save_model(tmp_path / "net.safetensors", replace(load_model(net), features=("color", "height")))
     plain = scan(tmp_path / "plain.las", color=False)
     done = tool_here("predict", f"checkpoint={tmp_path}/net.safetensors", f"input={plain}", f"output={tmp_path}/o.las")
-    failed(done, f"error: {plain}: has no colour", "optional_color")
+    failed(done, f"error: {plain}: has no color", "optional_color")
 
 
 def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
@@ -139,7 +139,7 @@ def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
     assert [p.name for p in (tmp_path / "las").iterdir()] == ["two.ply"]
 
 
-def test_a_scan_without_colour_and_one_with_a_hole(net, tmp_path):
+def test_a_scan_without_color_and_one_with_a_hole(net, tmp_path):
     plain, target = scan(tmp_path / "plain.ply", color=False), tmp_path / "out.ply"
     assert tool_here("predict", f"checkpoint={net}", f"input={plain}", f"output={target}").returncode == 0
     assert len(read_cloud(target)) == 600
@@ -155,7 +155,7 @@ def test_a_scan_without_colour_and_one_with_a_hole(net, tmp_path):
 def test_coordinates_that_are_no_place_are_counted_and_harm_no_other(net, tmp_path, ending):
     labels = {}
     for name, change in (("whole", {}), ("broken", {"p3": 1e19, "p9": 3.4028235e38, "p77": -1e300, "p99": np.nan})):
-        source, target = scan(tmp_path / f"{name}.{ending}", **change), tmp_path / f"{name}_labelled.{ending}"
+        source, target = scan(tmp_path / f"{name}.{ending}", **change), tmp_path / f"{name}_labeled.{ending}"
         done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={target}")
         assert done.returncode == 0, done.stderr
         labels[name] = read_cloud(target).fields["label"].astype(int)
@@ -182,13 +182,13 @@ def test_what_was_not_read_to_the_letter_is_told_shortly(net, tmp_path):
     (tmp_path / "one.xyz").write_text("//x y z red green blue\n" + "\n".join(rows))
     done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/one.xyz", f"output={tmp_path}/o.ply")
     assert done.returncode == 0, done.stderr
-    assert f"  note: {tmp_path}/one.xyz: 1 points have a colour outside 0 to 255" in done.stdout
+    assert f"  note: {tmp_path}/one.xyz: 1 points have a color outside 0 to 255" in done.stdout
 
 
 def test_many_defects_are_counted(net, tmp_path, monkeypatch):
     many = tuple(Defect("scan.ply", line, "a bad line\x1b", "dropped") for line in range(9))
-    read = pcseg.data.readers.read_cloud
-    monkeypatch.setattr("pcseg.data.readers.read_cloud", lambda *given: replace(read(*given), defects=many))
+    read = pcseg.formats.read_cloud
+    monkeypatch.setattr("pcseg.formats.read_cloud", lambda *given: replace(read(*given), defects=many))
     source = scan(tmp_path / "scan.ply")
     done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path}/o.ply")
     assert done.returncode == 0, done.stderr
@@ -200,15 +200,15 @@ def test_many_defects_are_counted(net, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("colored", "has_color", "said"),
     [
-        (0.75, False, "has no colour, but 75 % of the scans trained on had"),
-        (None, False, "where the network was trained on scans with colour"),
-        ("many", False, "where the network was trained on scans with colour"),
-        (0.0, True, "has colours, but no scan trained on had"),
+        (0.75, False, "has no color, but 75 % of the scans trained on had"),
+        (None, False, "where the network was trained on scans with color"),
+        ("many", False, "where the network was trained on scans with color"),
+        (0.0, True, "has colors, but no scan trained on had"),
         (0.0, False, ""),
         (1.0, True, ""),
     ],
 )
-def test_colours_other_than_in_training_are_told(net, tmp_path, colored, has_color, said):
+def test_colors_other_than_in_training_are_told(net, tmp_path, colored, has_color, said):
     model = load_model(net)
     record = {**model.record} if colored is None else {**model.record, "colored": colored}
     save_model(tmp_path / "net.safetensors", replace(model, record=record))
@@ -270,7 +270,7 @@ def test_one_bad_scan_of_many_costs_the_others_nothing(net, tmp_path):
     (tmp_path / "in" / "folder.ply").mkdir()
     done = tool_here("predict", f"checkpoint={net}", f"input={tmp_path}/in", f"output={tmp_path}/out")
     failed(done, "b.ply")
-    assert "labelled 2 of 3 scans" in done.stdout
+    assert "labeled 2 of 3 scans" in done.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.ply", "c.las"]
 
 

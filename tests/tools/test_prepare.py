@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcseg.data.scene import list_scenes, read_classes, read_scene
-from pcseg.labels import S3DIS, SCANNET20
-from tests.data.raw import s3dis_room, scannet_scene
+from pcseg.classes import S3DIS, SCANNET20
+from pcseg.scenes.scene import list_scenes, read_classes, read_scene
+from tests.datasets.raw import s3dis_room, scannet_scene
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data" / "s3dis_raw"
@@ -156,7 +156,7 @@ def _group_lives(group: int) -> bool:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_stops_it_and_leaves_nothing_half(tmp_path: Path, workers: int) -> None:
     building(tmp_path / "raw", 4, 2000)
-    # dataset.json and the colours still fit below the limit, the coordinates do not
+    # dataset.json and the colors still fit below the limit, the coordinates do not
     done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", f"workers={workers}", limit=20_000)
     assert "cannot write" in failed(done)
     assert list((tmp_path / "out").rglob("*.npy")) == []
@@ -269,7 +269,7 @@ def test_few_file_handles_are_no_reason_to_hang(tmp_path: Path, workers: int) ->
 
 def test_scannet_and_pointcept(tmp_path: Path) -> None:
     scannet_scene(tmp_path / "raw/scans/scene0000_00")
-    scannet_scene(tmp_path / "raw/scans_test/scene0707_00", labelled=False)
+    scannet_scene(tmp_path / "raw/scans_test/scene0707_00", labeled=False)
     done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}", "workers=1")
     assert done.returncode == 0, done.stderr
     assert "label 50 is not a NYU40 id" in done.stdout

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pcseg.data.scene import Scene, write_scene
-from pcseg.labels import S3DIS
+from pcseg.classes import S3DIS
+from pcseg.scenes.scene import Scene, write_scene
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def test_baselines_know_what_color_and_height_tell(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for area in (1, 5):
         height = rng.uniform(0, 3, 3000)
-        # floor below 1 m, table up to 2 m, chair above; colour tells chair from the rest only
+        # floor below 1 m, table up to 2 m, chair above; color tells chair from the rest only
         segment = np.array([S3DIS.index(n) for n in ("floor", "table", "chair")])[height.astype(int)]
         color = np.where((segment == S3DIS.index("chair"))[:, None], 200, 20) + rng.integers(0, 10, (3000, 3))
         coord = np.column_stack([rng.uniform(0, 5, (3000, 2)), height])

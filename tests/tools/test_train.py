@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from pcseg.data.draw import draw_uniform, labelled
-from pcseg.data.scene import list_scenes, read_scene, write_scene
-from pcseg.data.weak_labels import WeakLabels
-from pcseg.engine.tensor_file import read_tensors, write_tensors
-from pcseg.labels import IGNORE
+from pcseg.budgets.draw import draw_uniform, labeled
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE
+from pcseg.model.tensor_file import read_tensors, write_tensors
+from pcseg.scenes.scene import list_scenes, read_scene, write_scene
 from tests.tools._runs import CLASSES, ROOT, TINY, building, environment, failed, room, tool, tool_here
 
 
@@ -256,7 +256,7 @@ def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
     assert (labels["count"], labels["fraction"]) == (1200, 1.0)
 
 
-def unlabelled(rooms, folder):
+def unlabeled(rooms, folder):
     """The building with no label in the scenes to train on."""
     for name in ("Area_1/a", "Area_1/b", "Area_5/c"):
         scene = read_scene(rooms / name, CLASSES, with_labels=True)
@@ -267,9 +267,9 @@ def unlabelled(rooms, folder):
 
 def test_training_on_no_label_is_refused(rooms, tmp_path):
     scenes = [read_scene(f, CLASSES, with_labels=True) for f in list_scenes(rooms, ["Area_1"])]
-    nothing = [labelled(replace(s, segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
+    nothing = [labeled(replace(s, segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
     WeakLabels(CLASSES.names, "clicks", {}, None, tuple(nothing)).save(tmp_path / "none.npz")
-    for root, file in ((rooms, tmp_path / "none.npz"), (unlabelled(rooms, tmp_path / "rooms"), "null")):
+    for root, file in ((rooms, tmp_path / "none.npz"), (unlabeled(rooms, tmp_path / "rooms"), "null")):
         done = tool_here("train", *settings(root, tmp_path / "run", f"labels.file={file}"))
         failed(done, "labels: 0 points of the 2 scenes to train on carry a class")
         assert not (tmp_path / "run" / "curve.jsonl").exists()
@@ -282,7 +282,7 @@ def test_scenes_that_cannot_be_scored_are_told_before_training(rooms, tmp_path):
         done = tool_here(
             "train", *settings(tmp_path / "rooms", tmp_path / "run", "labels.file=null", f"data.test=[{split}]")
         )
-        failed(done, *(["tree, house, lamp"] if split == "Area_7" else ["Area_8/x: has no colour"]))
+        failed(done, *(["tree, house, lamp"] if split == "Area_7" else ["Area_8/x: has no color"]))
         assert not (tmp_path / "run" / "curve.jsonl").exists()
 
 

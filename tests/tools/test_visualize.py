@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pcseg.data.draw import draw_points
-from pcseg.data.readers import Cloud, read_cloud, write_cloud
-from pcseg.data.readers.contract import Defect
-from pcseg.data.scene import Scene, write_scene
+from pcseg.budgets.draw import draw_points
 from pcseg.files import write_json
+from pcseg.formats import Cloud, read_cloud, write_cloud
+from pcseg.formats.defects import Defect
+from pcseg.scenes.scene import Scene, write_scene
 from tests.tools._runs import CLASSES, checkpoint, tool, tool_here
 from tests.vis.test_html import page
 
@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_scene_outside_the_budget_has_no_labelled_point(root: Path) -> None:
+def test_a_scene_outside_the_budget_has_no_labeled_point(root: Path) -> None:
     done = tool("visualize", f"input={root}/data/Area_5/b", f"labels={root}/labels_of_a.npz", f"output={root}/b.html")
     assert done.returncode == 0, done.stderr
     assert (page(root / "b.html").array("labels", "u1") == 255).all()
@@ -53,7 +53,7 @@ def test_a_folder_of_scenes_becomes_a_folder_of_pictures(root: Path) -> None:
     ]
     found = page(root / "pictures/b.html")
     assert found.payload["name"] == "Area_5/b"
-    assert found.payload["layers"] == ["colour", "truth", "prediction", "errors", "labelled"]
+    assert found.payload["layers"] == ["color", "truth", "prediction", "errors", "labeled"]
     assert (found.array("labels", "u1") != 255).sum() == 7
     cloud = read_cloud(root / "pictures/b.ply")
     predicted = np.load(root / "predictions/Area_5/b.npy")
@@ -88,7 +88,7 @@ def test_a_prediction_from_tools_predict_over_its_scene(root: Path) -> None:
     done = tool_here("visualize", f"input={root}/data/Area_5/a", f"prediction={root}/p.las", f"output={root}/a.html")
     assert done.returncode == 0, done.stderr
     found = page(root / "a.html")
-    assert found.payload["layers"] == ["colour", "truth", "prediction", "errors", "confidence"]
+    assert found.payload["layers"] == ["color", "truth", "prediction", "errors", "confidence"]
     assert (found.array("prediction", "u1") == np.arange(400) % 3).all()
 
 

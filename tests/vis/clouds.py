@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcseg.labels import IGNORE, Classes
+from pcseg.classes import IGNORE, Classes
 from pcseg.vis.view import CloudView
 
 CLASSES = Classes(

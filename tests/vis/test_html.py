@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pcseg.labels import IGNORE, Classes
+from pcseg.classes import IGNORE, Classes
 from pcseg.vis.html import write_html
 from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room

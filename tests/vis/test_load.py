@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.data.readers import ClassFile, Cloud, write_cloud
-from pcseg.data.readers.contract import Defect
-from pcseg.data.scene import Scene, write_scene
+from pcseg.classes import IGNORE, Classes
+from pcseg.datasets import ClassFile
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
+from pcseg.formats import Cloud, write_cloud
+from pcseg.formats.defects import Defect
+from pcseg.scenes.scene import Scene, write_scene
 from pcseg.vis.load import view_cloud, view_scene
 from pcseg.vis.numbers import table_of
 
@@ -30,7 +31,7 @@ def text(path: Path, header: str, *columns: np.ndarray) -> Path:
     return path
 
 
-def labelled(path: Path, labels: object, **more: np.ndarray) -> Path:
+def labeled(path: Path, labels: object, **more: np.ndarray) -> Path:
     values = np.asarray(labels, np.float64)
     extra = [*more.values()]
     return text(path, " ".join(["x y z label", *more]), points(len(values)), values, *extra)
@@ -45,7 +46,7 @@ def labelled(path: Path, labels: object, **more: np.ndarray) -> Path:
     )
 )
 def test_every_label_is_drawn(tmp_path_factory: pytest.TempPathFactory, numbers: list[float]) -> None:
-    view = view_cloud(labelled(tmp_path_factory.mktemp("t") / "a.txt", numbers))
+    view = view_cloud(labeled(tmp_path_factory.mktemp("t") / "a.txt", numbers))
     classes = {n for n in numbers if n == int(n) and 0 <= n < 2**63}
     classes -= {255} if classes and max(classes) == 255 else set()
     odd = {n for n in numbers if n not in classes and n != -1}
@@ -60,21 +61,21 @@ def test_every_label_is_drawn(tmp_path_factory: pytest.TempPathFactory, numbers:
 
 
 def test_only_the_classes_that_occur_are_made(tmp_path: Path) -> None:
-    view = view_cloud(labelled(tmp_path / "a.txt", [65535, 7, 7, 7]))
+    view = view_cloud(labeled(tmp_path / "a.txt", [65535, 7, 7, 7]))
     assert view.classes.names == ("class 7", "class 65535")
     assert view.classes.codes == ((7,), (65535,))
 
 
 @pytest.mark.parametrize("value", [0, -1, 255])
 def test_a_file_that_labels_nothing_has_no_truth(tmp_path: Path, value: int) -> None:
-    view = view_cloud(labelled(tmp_path / "a.txt", [value] * 5))
+    view = view_cloud(labeled(tmp_path / "a.txt", [value] * 5))
     assert (view.truth is None) == (value != 255)
     assert view.layers == (("height",) if value != 255 else ("height", "truth"))
     assert len(view.notes) == 1
 
 
 def test_classes_with_a_number_0_of_their_own_keep_a_file_of_zeros(tmp_path: Path) -> None:
-    path = labelled(tmp_path / "a.txt", [0] * 5)
+    path = labeled(tmp_path / "a.txt", [0] * 5)
     view = view_cloud(path, ClassFile(("ground",), ids={0: "ground"}))
     assert view.truth is not None
     assert (view.truth == 0).all()
@@ -82,14 +83,14 @@ def test_classes_with_a_number_0_of_their_own_keep_a_file_of_zeros(tmp_path: Pat
 
 
 def test_numbers_of_no_class_are_unknown_with_a_note(tmp_path: Path) -> None:
-    view = view_cloud(labelled(tmp_path / "a.txt", [2, 9, 5, 6, 0, -1, 7, 255, 7]), CODED)
+    view = view_cloud(labeled(tmp_path / "a.txt", [2, 9, 5, 6, 0, -1, 7, 255, 7]), CODED)
     assert view.truth is not None
     assert view.truth.tolist() == [0, 0, 1, 2, *[IGNORE] * 5]
     assert view.notes == ("a.txt: label 7, 255 (3 points) means no class and is drawn as unknown",)
 
 
 def test_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
-    view = view_cloud(labelled(tmp_path / "a.txt", [1, 2, 3]), ClassFile(("a", "b"), label="klass"))
+    view = view_cloud(labeled(tmp_path / "a.txt", [1, 2, 3]), ClassFile(("a", "b"), label="klass"))
     assert view.truth is None
     assert "no column klass" in view.notes[0]
 
@@ -108,7 +109,7 @@ def test_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_predicted_files_hold_the_numbers_of_the_scans(
     tmp_path: Path, numbers: list[int], classes: ClassFile, found: list[int]
 ) -> None:
-    view = view_cloud(labelled(tmp_path / "a.txt", numbers, confidence=np.full(4, 0.5)), classes)
+    view = view_cloud(labeled(tmp_path / "a.txt", numbers, confidence=np.full(4, 0.5)), classes)
     assert view.truth is None
     assert view.prediction is not None
     assert view.prediction.tolist() == found
@@ -134,7 +135,7 @@ def test_a_prediction_of_a_scan_with_points_of_no_place(tmp_path: Path) -> None:
 
 
 def test_classes_are_those_of_truth_and_prediction_together(tmp_path: Path) -> None:
-    labelled(tmp_path / "a.txt", [1, 2, 3])
+    labeled(tmp_path / "a.txt", [1, 2, 3])
     np.save(tmp_path / "p.npy", np.array([[3], [9], [1]]))
     view = view_cloud(tmp_path / "a.txt", prediction=tmp_path / "p.npy")
     assert view.classes.names == ("class 1", "class 2", "class 3", "class 9")
@@ -144,7 +145,7 @@ def test_classes_are_those_of_truth_and_prediction_together(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", b"not numpy at all", b"\x93NUMPY\x01\x00\xff\xff{"])
 def test_a_damaged_prediction_is_one_line(tmp_path: Path, content: bytes) -> None:
-    labelled(tmp_path / "a.txt", [1, 2, 3])
+    labeled(tmp_path / "a.txt", [1, 2, 3])
     (tmp_path / "p.npy").write_bytes(content)
     with pytest.raises(InputError, match=r"p\.npy: not a readable .npy file") as told:
         view_cloud(tmp_path / "a.txt", prediction=tmp_path / "p.npy")
@@ -218,7 +219,7 @@ def test_predictions_over_a_scene_are_positions_or_codes(tmp_path: Path) -> None
     folder = scene(tmp_path, ("ground", "tree", "roof"), [0, 1, 2])
     classes = ClassFile(CODED.names, ids={2: "ground", 5: "tree", 6: "roof"})
     np.save(tmp_path / "p.npy", np.array([2, 1, 0]))  # by tools/evaluate.py
-    labelled(tmp_path / "p.txt", [6, 5, 2])  # by tools/predict.py
+    labeled(tmp_path / "p.txt", [6, 5, 2])  # by tools/predict.py
     for name in ("p.npy", "p.txt"):
         view = view_scene(folder, classes, prediction=tmp_path / name)
         assert view.prediction is not None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcseg.labels import IGNORE, Classes
+from pcseg.classes import IGNORE, Classes
 from pcseg.vis.numbers import numbered, read_numbers, says_nothing, table_of, understood
 
 KINDS = (np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64, np.float32, np.float64)

@@ -1,4 +1,4 @@
-"""The PNG: all panels, true colours, and clouds of which little is known."""
+"""The PNG: all panels, true colors, and clouds of which little is known."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
 from pcseg.vis.png import _figure, render, write_png
 from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room
 
 
 def hues(image: np.ndarray) -> np.ndarray:
-    """Colours scaled to the same brightness, for shading changes that alone."""
+    """Colors scaled to the same brightness, for shading changes that alone."""
     pixels = image.reshape(-1, 3).astype(float)
     return pixels / np.maximum(pixels.max(axis=1, keepdims=True), 1)
 
 
-def test_a_panel_for_each_layer_and_in_it_the_colours_of_the_classes() -> None:
+def test_a_panel_for_each_layer_and_in_it_the_colors_of_the_classes() -> None:
     panels = render(room(), width=160)
-    assert list(panels) == ["colour", "truth", "prediction", "errors", "labelled"]
+    assert list(panels) == ["color", "truth", "prediction", "errors", "labeled"]
     for k in (0, 1, 3):  # the ceiling is cut away
         near = np.abs(hues(panels["truth"]) - hues(CLASSES.palette()[k])).max(axis=1) < 0.02
         assert near.sum() > 50, CLASSES.names[k]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
-from pcseg.labels import IGNORE, Classes
 from pcseg.vis.html import write_html
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
 from pcseg.vis.png import write_png
@@ -19,11 +19,11 @@ from tests.vis.clouds import CLASSES, room
 
 def test_layers_are_what_is_known() -> None:
     view = room(200)
-    assert view.layers == ("colour", "truth", "prediction", "errors", "labelled", "confidence")
+    assert view.layers == ("color", "truth", "prediction", "errors", "labeled", "confidence")
     assert CloudView("a", view.coord, CLASSES).layers == ("height",)
     black = replace(view, color=np.zeros((200, 3), np.uint8), intensity=np.arange(200.0))
     assert black.layers[:3] == ("intensity", "height", "truth")
-    assert replace(view, truth=None).layers == ("colour", "prediction", "labelled", "confidence")
+    assert replace(view, truth=None).layers == ("color", "prediction", "labeled", "confidence")
 
 
 def test_paint_says_what_it_should() -> None:
@@ -45,7 +45,7 @@ def test_paint_says_what_it_should() -> None:
 def test_all_unknown() -> None:
     view = replace(room(50), truth=np.full(50, IGNORE), prediction=np.full(50, IGNORE), labels=np.full(50, IGNORE))
     assert view.accuracy is None
-    assert view.facts == ["0 labelled"]
+    assert view.facts == ["0 labeled"]
     for layer in ("truth", "prediction", "errors"):
         assert (view.paint(layer) == UNKNOWN).all()
 
@@ -64,14 +64,14 @@ def test_height_and_intensity_are_painted_from_dark_to_light_and_strays_do_not_d
     assert moved.scale("height")[1] == pytest.approx(400, abs=0.05)
 
 
-def test_thinning_keeps_order_and_labelled_points() -> None:
+def test_thinning_keeps_order_and_labeled_points() -> None:
     view = room(1000)
     thin = view.thinned(100, np.random.default_rng(0))
     assert len(thin) == 100
     assert view.labels is not None
     assert thin.labels is not None
-    kept, all_labelled = thin.labels != IGNORE, view.labels != IGNORE
-    assert (thin.coord[kept] == view.coord[all_labelled]).all()
+    kept, all_labeled = thin.labels != IGNORE, view.labels != IGNORE
+    assert (thin.coord[kept] == view.coord[all_labeled]).all()
     assert thin.name == view.name
     assert thin.rows is not None
     assert (view.coord[thin.rows] == thin.coord).all()

@@ -1,7 +1,0 @@
-"""A simulated building: furnished rooms, scanned and photographed, written in the raw S3DIS layout."""
-
-from pcseg.data.simulated.difficulty import Difficulty
-from pcseg.data.simulated.rooms import Room, draw_room, room_names
-from pcseg.data.simulated.writing import Settings, simulate_building, simulate_room
-
-__all__ = ["Difficulty", "Room", "Settings", "draw_room", "room_names", "simulate_building", "simulate_room"]

@@ -1,0 +1,82 @@
+"""From the points of a file to a scene: points without a place are dropped, the rest is moved near its origin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pcseg.errors import InputError
+from pcseg.formats.cloud import Cloud
+from pcseg.formats.defects import Defect
+from pcseg.scenes.origin import FAR, precision, recenter, strays
+from pcseg.scenes.places import FARTHEST, usable
+from pcseg.scenes.scene import Scene
+
+COARSE = 0.001
+"""Meters: a loss of precision that is worth a word."""
+
+
+def to_scene(
+    name: str, where: str, cloud: Cloud, labels: dict[str, np.ndarray], classes: tuple[str, ...]
+) -> tuple[Scene, list[Defect]]:
+    """Make a scene of a cloud: points whose coordinates stand for no place are dropped and reported, the rest is recentered.
+
+    ``labels`` holds any of segment, instance and superpoint, each (P,). Strays are kept and reported, and so is a loss of
+    more than a millimeter to float32. Normals that are no finite numbers become zero. A cloud of fewer than two points
+    with a place is an InputError, since nothing can be learnt or measured on it.
+    """
+    defects = list(cloud.defects)
+    keep = usable(cloud.coord)
+    if keep.sum() < 2:
+        found = f"{len(cloud)} points, of which {int(keep.sum())} have finite coordinates (within {FARTHEST:g})"
+        raise InputError(f"{where}: {found}; a scene needs at least 2, remove it or read it again")
+    rows = np.arange(len(cloud))
+    picked: dict[str, Any] = {**labels, "color": cloud.color, "normal": cloud.normal}
+    if not keep.all():
+        defects += _placeless(where, cloud.coord, keep)
+        cloud, rows = replace(cloud, coord=cloud.coord[keep]), rows[keep]
+        picked = {key: None if array is None else array[keep] for key, array in picked.items()}
+    normal = picked["normal"]
+    if normal is not None and not np.isfinite(normal).all():
+        wrong = ~np.isfinite(normal).all(axis=1)
+        found = f"{int(wrong.sum())} points have a normal that is no finite number (first: point {rows[wrong][0]})"
+        defects.append(Defect(where, None, found, "made zero"))
+        picked["normal"] = np.where(wrong[:, None], np.float32(0), normal)
+    apart = strays(cloud.coord)
+    coord, origin = recenter(cloud.coord, apart)
+    exact = precision(cloud.coord, coord, origin, apart)
+    defects += frame_defects(where, cloud.coord, rows, apart, exact)
+    return Scene(name, coord, origin=origin, classes=classes, precision=exact, **picked), defects
+
+
+def frame_defects(
+    where: str, coord: np.ndarray, rows: np.ndarray, apart: np.ndarray, exact: tuple[float, float]
+) -> list[Defect]:
+    """What to say of the strays ``apart`` (P,) among ``coord`` (P, 3), which are points ``rows`` (P,) of the file, and of a
+    precision ``exact`` (of all but strays, of all; meters) that is worse than COARSE."""
+    found = []
+    if apart.any():
+        first = int(apart.argmax())
+        at = " ".join(f"{value:g}" for value in coord[first])
+        text = f"{int(apart.sum())} of {len(rows)} points stand over {FAR:g} m apart from the others"
+        kept = f"kept{f', to {exact[1]:.2g} m' * (exact[1] > COARSE)}, without a say in the origin"
+        found.append(Defect(where, None, f"{text} (first: point {rows[first]}, {at})", kept))
+    if exact[0] > COARSE:
+        text = f"float32 holds coordinates in so wide a scan to {exact[0]:.2g} m only"
+        found.append(Defect(where, None, text, "kept so; cut the scan into tiles if that is too coarse"))
+    return found
+
+
+def _placeless(where: str, coord: np.ndarray, keep: np.ndarray) -> list[Defect]:
+    finite = np.isfinite(coord).all(axis=1)
+    found = []
+    for wrong, text in (
+        (~finite, "NaN or infinite coordinates"),
+        (finite & ~keep, f"coordinates beyond {FARTHEST:g}"),
+    ):
+        if wrong.any():
+            text = f"{int(wrong.sum())} of {len(coord)} points have {text} (first: point {int(wrong.argmax())})"
+            found.append(Defect(where, None, text, "dropped"))
+    return found

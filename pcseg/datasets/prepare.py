@@ -1,0 +1,208 @@
+"""Turns a raw data set into scene folders: in parallel, resumable, one bad file never costing the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pcseg.datasets.contract import SceneReader
+from pcseg.errors import InputError
+from pcseg.files import read_json, sweep, write_json
+from pcseg.scenes.scene import write_scene
+from pcseg.workers import Died, count_workers, in_processes
+
+REPORT = "prepare_report.json"
+"""Where a run leaves its summary."""
+
+WORDS = {"color": "colors", "normal": "normals", "instance": "objects", "superpoint": "superpoints"}
+"""What the summary calls the arrays of a scene."""
+
+LONGEST = 120
+"""Characters of a setting that a message shows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What became of each scene: names of those written now and those found finished; (scene, error) of those that
+    failed; what was wrong with the data but survived, and what of it was used, as text. Also written to
+    ``prepare_report.json`` (REPORT)."""
+
+    prepared: tuple[str, ...]
+    already_there: tuple[str, ...]
+    failed: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
+    used: tuple[str, ...] = ()
+
+
+def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
+    """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
+
+    ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process. How
+    long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
+    interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where ``output``
+    cannot be written or was prepared with other settings; a scene that cannot be read is listed in the summary instead.
+    """
+    workers = count_workers(workers)
+    names = reader.scenes()
+    _claim(reader, Path(output), overwrite)
+    finished = [name for name in names if not overwrite and _told_of(Path(output) / name)]
+    todo = sorted(set(names) - set(finished))
+    failed = []
+    bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
+    try:
+        with bar, closing(in_processes(partial(_one, reader, output), todo, workers)) as outcomes:
+            for name, result in outcomes:
+                if error := _told(name, result):
+                    failed.append((name, error))
+                bar.set_postfix({"failed": len(failed)} if failed else {}, refresh=False)
+                bar.update()
+    finally:
+        sweep(output)  # what was in hand when it was interrupted
+    written = sorted(set(todo) - {name for name, _ in failed})
+    remarks, used = _accounts(reader, output, sorted([*written, *finished]))
+    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), remarks, used)
+    write_json(Path(output) / REPORT, dataclasses.asdict(summary))
+    return summary
+
+
+def read_summary(output: str) -> Summary | None:
+    """What the last run of ``prepare`` into ``output`` reported; None where there is no report."""
+    path = Path(output) / REPORT
+    if not path.is_file():
+        return None
+    try:
+        found = read_json(path)
+        failed = tuple((str(name), str(error)) for name, error in found["failed"])
+        return Summary(
+            _texts(found["prepared"]),
+            _texts(found["already_there"]),
+            failed,
+            _texts(found["remarks"]),
+            _texts(found.get("used", [])),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: is no report of tools/prepare.py ({error!r}); run that again, or remove it"
+        ) from error
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise TypeError(f"{_shown(values)} where a list was written")
+    return tuple(map(str, values))
+
+
+def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
+    """Write ``dataset.json``, or see that the one there agrees, so that no folder mixes two ways of preparing."""
+    settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
+    meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
+    classes = reader.classes
+    meta |= {"classes": list(classes.names), "colors": [list(c) for c in classes.colors], "codes": list(classes.codes)}
+    meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
+    path = output / "dataset.json"
+    started = any((output / name / "scene.json").is_file() for name in reader.scenes())
+    if path.is_file() and started and not overwrite and (odd := _difference(read_json(path), meta)):
+        raise InputError(
+            f"{path}: prepared with other settings ({odd}); "
+            "choose another output, or overwrite=true to prepare it all again"
+        )
+    sweep(output)
+    if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
+        for name in reader.scenes():
+            (output / name / "scene.json").unlink(missing_ok=True)
+    write_json(path, meta)
+
+
+def _difference(found: Any, meta: dict[str, Any]) -> str:
+    """What ``found`` in dataset.json is otherwise than ``meta``: each name with its value then and now; "" for nothing."""
+    before, now = _flat(found if isinstance(found, dict) else {}), _flat(meta)
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    if "reader" in names:
+        names = ["reader"]  # another reader has other settings
+    pairs = {name: _apart(before.get(name), now.get(name)) for name in names}
+    return ", ".join(f"{name} was {_shown(old)}, now {_shown(new)}" for name, (old, new) in pairs.items())
+
+
+def _flat(meta: dict[str, Any]) -> dict[str, Any]:
+    """Reader, classes, colors and the settings, by name; those of a classes.yaml are settings like others."""
+    flat = {key: meta.get(key) for key in ("reader", "classes", "colors")}
+    for name, value in (meta.get("settings") or {}).items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    if "names" in flat:
+        del flat["classes"]  # which these are
+    return flat
+
+
+def _apart(before: Any, now: Any) -> tuple[Any, Any]:
+    """Two values without what they have in common, where they are tables or lists."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        before, now = ({k: v for k, v in a.items() if b.get(k) != v} for a, b in ((before, now), (now, before)))
+    if isinstance(before, list) and isinstance(now, list):
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
+        before, now = (["..."] * (same > 0) + values[same:] for values in (before, now))
+    return before, now
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _one(reader: SceneReader, output: str, name: str) -> str:
+    """Prepare one scene; what is wrong with the scene is returned, what is wrong with the output is raised."""
+    try:
+        scene, defects = reader.read(name)
+    except InputError as error:
+        return str(error)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged file makes a parser do (panics of Rust are no Exception)
+        return str(InputError(f"{name}: {type(error).__name__}: {error}; the file is damaged perhaps, copy it again"))
+    try:
+        write_scene(output, scene, source=name, defects=[str(d) for d in defects])
+    except InputError as error:
+        if isinstance(error.__cause__, OSError):  # no room, or no right to write: every other scene would fail too
+            raise
+        return str(error)
+    return ""
+
+
+def _told(name: str, result: str | Died) -> str:
+    """The error of a scene, "" for none."""
+    if isinstance(result, str):
+        return result
+    return f"{name}: {result.reason}; its file is damaged or too large for the memory, mend or remove it"
+
+
+def _told_of(folder: Path) -> dict[str, Any]:
+    """What the scene.json in ``folder`` tells; {} where there is none, or a damaged one, so that the scene is made again."""
+    try:
+        meta = read_json(folder / "scene.json")
+        _texts(meta.get("defects", [])), _texts(meta.get("unused", []))
+    except (InputError, AttributeError, TypeError):
+        return {}
+    return dict(meta)
+
+
+def _accounts(reader: SceneReader, output: str, names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What was wrong with the data set and with every scene that is there, and what was used; earlier runs included."""
+    remarks = [str(d) for d in reader.remarks()]
+    used: dict[str, Counter[str]] = {"labels from": Counter(), "with": Counter(), "columns not used": Counter()}
+    for name in names:
+        folder = Path(output) / name
+        meta = _told_of(folder)
+        remarks += _texts(meta.get("defects", []))
+        labels = str(meta.get("labels_from") or "a source not told")
+        used["labels from"].update([labels if (folder / "segment.npy").is_file() else "nowhere"])
+        used["with"].update(word for kind, word in WORDS.items() if (folder / f"{kind}.npy").is_file())
+        used["columns not used"].update(_texts(meta.get("unused", [])))
+    told = {key: [f"{what} ({count})" for what, count in counts.most_common()] for key, counts in used.items()}
+    return tuple(remarks), tuple(f"{key}: {', '.join(values)}" for key, values in told.items() if values)

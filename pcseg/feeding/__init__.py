@@ -1,0 +1,1 @@
+"""From scenes to batches: transforms, samples, samplers and loaders."""

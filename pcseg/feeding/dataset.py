@@ -1,0 +1,156 @@
+"""Training samples from scene folders and a label budget."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE, Classes
+from pcseg.errors import InputError
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import Points, make_points
+from pcseg.feeding.sample import Sample, make_sample
+from pcseg.feeding.samplers import Item
+from pcseg.feeding.transforms import mix3d
+from pcseg.ops import COORDINATE_LIMIT
+from pcseg.scenes.bulk import GAP, bulk
+from pcseg.scenes.places import floor_level
+from pcseg.scenes.scene import Scene, read_scene
+
+OPEN_SCENES = 64
+"""Scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A scene as training may know it: ``labels`` (P,) int16 hold the budget and nothing more."""
+
+    scene: Scene
+    labels: np.ndarray
+    floor: float
+
+
+class TrainDataset(Dataset[Sample]):
+    """Samples of scene folders, drawn by Item.
+
+    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
+    supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to keep;
+    ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a sample: the
+    voxels nearest to its center stay.
+
+    A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point is one
+    of the item's anchor class if it has one, else any point of the scene. Points too far from it to be numbered as voxels
+    are left out of the sample: strays.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        classes: Classes,
+        labels: WeakLabels | None,
+        features: Features | Sequence[str],
+        voxel_size: float,
+        transform: Callable[[Points, np.random.Generator], Points] | None = None,
+        crop: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        max_voxels: int | None = None,
+    ) -> None:
+        if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
+            raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
+        self.folders, self.classes, self.labels, self.voxel_size = tuple(folders), classes, labels, voxel_size
+        self.features = features if isinstance(features, Features) else Features(features)
+        self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
+        self._open: OrderedDict[int, _Known] = OrderedDict()
+        if labels is not None:
+            labels.counts(self.names, classes)  # so that what does not fit is told before the first step
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the scenes, ``split/scene``, in the order of Item.scene."""
+        return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+
+    @property
+    def colored(self) -> float:
+        """Share of the scenes that have colors."""
+        return sum((folder / "color.npy").is_file() for folder in self.folders) / len(self.folders)
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def counts(self) -> np.ndarray:
+        """Labeled points (S, K) int64 of each scene and class: what PairSampler goes by."""
+        if self.labels is not None:
+            return self.labels.counts(self.names, self.classes)
+        known = (self._known(i).labels for i in range(len(self)))
+        return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
+
+    def __getitem__(self, item: Item) -> Sample:
+        rng = np.random.default_rng(item.seed)
+        points, center = self._view(item.scene, item.anchor, rng)
+        name = self.names[item.scene]
+        if item.mix is not None:
+            points = mix3d(points, self._view(item.mix, None, rng)[0])
+            name += f"+{self.names[item.mix]}"
+        return _nearest(make_sample(points, self.features, self.voxel_size, name), center, self.max_voxels)
+
+    def _view(self, index: int, anchor: int | None, rng: np.random.Generator) -> tuple[Points, np.ndarray]:
+        """A cropped and transformed part of a scene, and the center (3,) it was taken around, before transformation."""
+        known = self._known(index)
+        scene = known.scene
+        self.features.check(scene.name, scene.color is not None, scene.normal is not None)
+        choice = None if anchor is None else np.flatnonzero(known.labels == anchor)
+        if choice is not None and not len(choice):
+            raise InputError(f"{scene.name}: has no label of class {anchor} to center on; sample by these labels")
+        center = scene.coord[rng.integers(len(scene)) if choice is None else rng.choice(choice)]
+        origin = np.array([center[0], center[1], known.floor], dtype=np.float32)
+        kept = slice(None) if self.crop is None else self.crop(scene.coord, center)
+        coord = scene.coord[kept] - origin
+        # Half of what voxels can number, so that a transform may still turn and stretch them.
+        near = np.logical_and.reduce([np.abs(column) <= COORDINATE_LIMIT / 2 * self.voxel_size for column in coord.T])
+        if not near.all():
+            kept, coord = np.arange(len(scene))[kept][near], coord[near]
+        points = make_points(
+            coord,
+            None if scene.color is None else scene.color[kept],
+            None if scene.normal is None else scene.normal[kept],
+            known.labels[kept].astype(np.int64),
+            floor=0.0,
+        )
+        return (points if self.transform is None else self.transform(points, rng)), center - origin
+
+    def _known(self, index: int) -> _Known:
+        if index in self._open:
+            self._open.move_to_end(index)
+            return self._open[index]
+        scene = read_scene(self.folders[index], self.classes, with_labels=self.labels is None)
+        if self.labels is not None:
+            labels = self.labels.labels(scene)
+        elif scene.segment is not None:
+            labels = scene.segment
+        else:
+            raise InputError(f"{self.folders[index]}: has no segment.npy; give a label file")
+        # What is kept of a scene are its memory maps and two bytes a point.
+        scene = replace(scene, segment=None, instance=None, superpoint=None)
+        floor = floor_level(scene.coord[bulk(scene.coord, GAP * self.voxel_size)])
+        self._open[index] = _Known(scene, labels.astype(np.int16), floor)
+        if len(self._open) > OPEN_SCENES:
+            self._open.popitem(last=False)
+        return self._open[index]
+
+
+def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:
+    """The ``count`` voxels nearest to ``center``, in their order; points of the others get ``inverse`` -1."""
+    if count is None or len(sample.coords) <= count:
+        return sample
+    distance = (sample.position - torch.from_numpy(center)).square().sum(dim=1)
+    kept = distance.topk(count, largest=False, sorted=False).indices.sort().values
+    number = torch.full((len(sample.coords),), -1)
+    number[kept] = torch.arange(count)
+    rows = {name: getattr(sample, name)[kept] for name in ("coords", "feats", "position", "color", "labels")}
+    return replace(sample, **rows, inverse=number[sample.inverse])

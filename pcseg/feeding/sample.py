@@ -1,0 +1,73 @@
+"""From points to voxels, and from voxels of several scenes to one batch; the same in training and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pcseg.classes import IGNORE
+from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import Points
+from pcseg.ops import quantize, voxelize
+
+
+@dataclass(frozen=True)
+class Sample:
+    """N voxels made of P points: ``coords`` (N, 3) int32; ``feats`` (N, F), ``position`` (N, 3) in meters and ``color``
+    (N, 3) in [0, 1] (zeros where the scan has none), float32; ``labels`` (N,) int64. A voxel takes all of these from
+    one of its points. ``inverse`` (P,) int64 is the voxel of each point.
+    """
+
+    coords: Tensor
+    feats: Tensor
+    position: Tensor
+    color: Tensor
+    labels: Tensor
+    inverse: Tensor
+    name: str
+
+
+def make_sample(points: Points, features: Features, voxel_size: float, name: str = "") -> Sample:
+    """Voxels of ``voxel_size`` meters, aligned to the origin of ``points.coord``.
+
+    A voxel is represented by its first labeled point (label not IGNORE), else by its first point, so no voxel with a
+    label loses it; where labels in one voxel disagree, the first point's stands. Raises InputError for coordinates
+    that are not finite or too far off for the voxel size, and for features the scan lacks.
+    """
+    features.check(name or "points", points.color is not None, points.normal is not None)
+    coords = quantize(torch.from_numpy(np.require(points.coord, np.float32, ["C", "W"])), voxel_size)
+    sample = torch.zeros((len(coords), 1), dtype=torch.int32)
+    voxels = voxelize(torch.cat([sample, coords], dim=1), keep=torch.from_numpy(points.labels != IGNORE))
+    chosen = points[voxels.rows.numpy()]
+    color = np.zeros((len(chosen), 3), dtype=np.float32) if chosen.color is None else chosen.color
+    return Sample(
+        coords=coords[voxels.rows],
+        feats=torch.from_numpy(features(chosen)),
+        position=torch.from_numpy(chosen.coord),
+        color=torch.from_numpy(color),
+        labels=torch.from_numpy(chosen.labels),
+        inverse=voxels.inverse,
+        name=name,
+    )
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """One batch of several samples, in their order; raises InputError if there is none."""
+    if not samples:
+        raise InputError("a batch of no sample; give one or more")
+    column = [torch.full((len(s.coords), 1), b, dtype=torch.int32) for b, s in enumerate(samples)]
+    coords = [torch.cat([number, s.coords], dim=1) for number, s in zip(column, samples, strict=True)]
+    return Batch(
+        coords=torch.cat(coords),
+        feats=torch.cat([s.feats for s in samples]),
+        position=torch.cat([s.position for s in samples]),
+        color=torch.cat([s.color for s in samples]),
+        labels=torch.cat([s.labels for s in samples]),
+        names=tuple(s.name for s in samples),
+    )

@@ -1,0 +1,176 @@
+"""From named columns of a point file to a cloud: which are coordinates, colors and normals, whatever the tool called them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pcseg.errors import InputError
+from pcseg.formats.cloud import Cloud
+from pcseg.formats.colors import read_color, unpack_rgb
+from pcseg.formats.defects import Defect
+
+COORD_ARRAYS = (
+    "coord",
+    "coords",
+    "xyz",
+    "points",
+    "position",
+    "positions",
+    "pos",
+    "vertices",
+    "point_cloud",
+    "pcd",
+    "pc",
+)
+COLOR_ARRAYS = ("color", "colors", "colour", "colours", "rgb", "rgba")
+NORMAL_ARRAYS = ("normal", "normals")
+"""Names of arrays (P, 3); the columns of one are called ``coord:0``, ``coord:1`` and ``coord:2``, as ParaView does."""
+
+USUAL_LABELS = (
+    "label", "labels", "class", "classification", "segment", "semantic",
+    "scalar_label", "scalar_labels", "scalar_class", "scalar_classification",
+)  # fmt: skip
+"""Where labels are looked for if the file does not say; CloudCompare puts ``scalar_`` before names."""
+
+LABEL_ARRAYS = (*USUAL_LABELS, "instance", "segment20", "segment200", "semantic_gt", "instance_gt")
+
+_COORD = (("x", "y", "z"), ("cartesianx", "cartesiany", "cartesianz"))
+_COLOR = (
+    ("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ("scalar_red", "scalar_green", "scalar_blue"), ("scalar_r", "scalar_g", "scalar_b"), ("rf", "gf", "bf"),
+    ("colorred", "colorgreen", "colorblue"), ("color_r", "color_g", "color_b"),
+)  # fmt: skip
+_NORMAL = (
+    ("nx", "ny", "nz"), ("normal_x", "normal_y", "normal_z"), ("normalx", "normaly", "normalz"),
+    ("scalar_nx", "scalar_ny", "scalar_nz"),
+)  # fmt: skip
+
+
+def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None = None) -> Cloud:
+    """Sort columns (names in any case; each (P,), or (P, 3) under one of COORD_ARRAYS, COLOR_ARRAYS, NORMAL_ARRAYS) into a cloud.
+
+    Those that are nothing else become its ``fields``; those that are no numbers, or not one a point, are reported among its
+    ``defects``. ``limits`` is the range of the colors where the file declares one. Raises InputError where there are no
+    coordinates or two sets that differ, and where a color, normal or label has a shape that does not fit.
+    """
+    defects: list[Defect] = []
+    single = _single(columns, where, defects)
+    coord, *same = _coordinates(single, where)
+    count = len(single[coord[0]])
+    if count == 0:
+        raise InputError(f"{where}: no point in it; remove the file or export it again")
+    for name in [name for name, values in single.items() if len(values) != count]:
+        _leave_out(name, single.pop(name), f", but there are {count} points", where, defects)
+    _one_label(single, where)
+    color, painted = _color(single, where, limits, defects)
+    normal = normal_names(single)
+    used = {*coord, *itertools.chain(*same), *painted, *normal}
+    return Cloud(
+        coord=np.stack([single[name] for name in coord], axis=1).astype(np.float64, copy=False),
+        color=color,
+        normal=np.stack([single[name] for name in normal], axis=1).astype(np.float32, copy=False) if normal else None,
+        fields={name: np.array(values) for name, values in single.items() if name not in used},
+        defects=tuple(defects),
+    )
+
+
+def has_coordinates(names: Iterable[str]) -> bool:
+    """Are x, y and z, as some tool calls them, among ``names``?"""
+    return bool(_threes(list(names), _COORD, COORD_ARRAYS))
+
+
+def color_names(names: Iterable[str]) -> list[str]:
+    """The three among ``names`` that hold the colors; none where there are none."""
+    return next(iter(_threes(list(names), _COLOR, COLOR_ARRAYS)), [])
+
+
+def normal_names(names: Iterable[str]) -> list[str]:
+    """The three among ``names`` that hold the normals; none where there are none."""
+    return next(iter(_threes(list(names), _NORMAL, NORMAL_ARRAYS)), [])
+
+
+def _threes(names: Collection[str], choices: Iterable[tuple[str, ...]], arrays: Iterable[str]) -> list[list[str]]:
+    """Every three of ``names`` that are one of ``choices`` or of one array, in this order; in lower, upper or any case."""
+    found = []
+    for choice in (*choices, *((f"{array}:0", f"{array}:1", f"{array}:2") for array in arrays)):
+        exact = [[style(axis) for axis in choice] for style in (str.lower, str.upper, str.title)]
+        exact = [three for three in exact if all(name in names for name in three)]
+        folded = {name.lower(): name for name in reversed(list(names))}
+        mixed = [[folded[axis] for axis in choice]] if all(axis in folded for axis in choice) else []
+        found += exact or mixed
+    return found
+
+
+def _single(columns: Mapping[str, np.ndarray], where: Path, defects: list[Defect]) -> dict[str, np.ndarray]:
+    """The columns as vectors of numbers; arrays of three, or of four for colors, become as many."""
+    single: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
+        key, width = name.lower(), values.shape[1] if values.ndim == 2 else 0
+        number = values.dtype.kind in "biuf"
+        if number and (values.ndim == 1 or width == 1):
+            single[name] = values.reshape(-1)
+        elif number and width == 3 and key in (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS):
+            single |= {f"{name}:{i}": values[:, i] for i in range(3)}
+        elif number and width == 4 and key in COLOR_ARRAYS:
+            single |= {f"{name}:{i}": values[:, i] for i in range(3)} | {"alpha": values[:, 3]}
+        else:
+            _leave_out(name, values, ", not one number a point", where, defects)
+    return single
+
+
+def _leave_out(name: str, values: np.ndarray, why: str, where: Path, defects: list[Defect]) -> None:
+    """Report a column that cannot be used; InputError if it is one that a user would miss."""
+    found = f"{name} has shape {values.shape} and type {values.dtype}{why}"
+    if values.ndim and name.lower().partition(":")[0] in (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS, *LABEL_ARRAYS):
+        raise InputError(f"{where}: {found}; give numbers for each point, or rename it")
+    defects.append(Defect(str(where), None, found, "left out"))
+
+
+def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[list[str]]:
+    """The three columns of the coordinates, and others that are the same."""
+    sets = _threes(single, _COORD, COORD_ARRAYS)
+    if not sets:
+        raise InputError(f"{where}: no x, y and z among its columns {', '.join(single) or '(none)'}; name them so")
+    first, *others = sets
+    for other in others:
+        if not all(np.array_equal(single[a], single[b], equal_nan=True) for a, b in zip(first, other, strict=True)):
+            found = f"{' '.join(first)} and {' '.join(other)} both look like coordinates, and differ"
+            raise InputError(f"{where}: {found}; rename one")
+    return sets
+
+
+def _one_label(single: Mapping[str, np.ndarray], where: Path) -> None:
+    """Raise InputError where two columns of labels are called the same but for case, and differ."""
+    seen: dict[str, str] = {}
+    for name in (name for name in single if name.lower() in LABEL_ARRAYS):
+        other = seen.setdefault(name.lower(), name)
+        if not np.array_equal(single[other], single[name], equal_nan=True):
+            raise InputError(f"{where}: {other} and {name} both look like labels, and differ; rename one")
+
+
+def _color(
+    single: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None, defects: list[Defect]
+) -> tuple[np.ndarray | None, list[str]]:
+    """The colors (P, 3) uint8 and the columns that hold them: of several sets the first that is not all one color."""
+    sets = _threes(single, _COLOR, COLOR_ARRAYS)
+    packed = [name for name in single if name.lower() in ("rgb", "rgba")]
+    if sets:
+        varied = [names for names in sets if any(np.ptp(single[name]) != 0 for name in names)] if sets[1:] else []
+        chosen = (varied or sets)[0]
+        for other in (names for names in sets if names != chosen):
+            found = f"two sets of colors, {' '.join(chosen)} and {' '.join(other)}"
+            defects.append(Defect(str(where), None, found, "the first is used, the second kept as it is"))
+        color, odd = read_color(np.stack([single[name] for name in chosen], axis=1), str(where), limits)
+    elif packed:
+        chosen = packed[:1]
+        color, odd = unpack_rgb(single[chosen[0]], str(where))
+    else:
+        alone = [name for name in single if name.lower() in ("red", "green", "blue", *COLOR_ARRAYS)]
+        defects += [Defect(str(where), None, f"{name} alone is no color", "kept as it is") for name in alone]
+        return None, []
+    defects += odd
+    return color, chosen

@@ -1,0 +1,55 @@
+"""One point file of any format: which reader it goes to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pcseg.errors import InputError
+from pcseg.formats.cloud import Cloud
+from pcseg.formats.e57 import read_e57
+from pcseg.formats.kitti import read_kitti
+from pcseg.formats.las import read_las
+from pcseg.formats.npy import read_npy, read_npz
+from pcseg.formats.pcd import read_pcd
+from pcseg.formats.ply import read_ply
+from pcseg.formats.ptx import read_ptx
+from pcseg.formats.xyz import read_xyz
+
+NAMED: dict[str, Callable[[Path], Cloud]] = {
+    ".ply": read_ply, ".las": read_las, ".laz": read_las, ".e57": read_e57, ".pcd": read_pcd,
+    ".ptx": read_ptx,
+}  # fmt: skip
+"""Readers of formats that name their columns."""
+
+TABLES: dict[str, Callable[[Path, Sequence[str]], Cloud]] = {
+    ".npy": read_npy, ".npz": read_npz, ".bin": read_kitti,
+    ".xyz": read_xyz, ".txt": read_xyz, ".asc": read_xyz, ".csv": read_xyz, ".pts": read_xyz,
+}  # fmt: skip
+"""Readers of formats whose columns may have to be named."""
+
+FORMATS = (*NAMED, *TABLES)
+
+
+def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Cloud:
+    """All points of one file in its order, whatever its format, told from the ending of its name (see FORMATS).
+
+    ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
+    with NaN coordinates are kept. Raises InputError for a missing, damaged or empty file.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    if path.stat().st_size == 0 and suffix in FORMATS:
+        raise InputError(f"{path}: no point in it, it is empty; remove the file or copy it again")
+    if suffix in NAMED:
+        cloud = NAMED[suffix](path)
+    elif suffix in TABLES:
+        cloud = TABLES[suffix](path, columns)
+    else:
+        raise InputError(f"{path}: unknown format '{suffix}'; give one of {', '.join(FORMATS)}")
+    if len(cloud) == 0:
+        raise InputError(f"{path}: no point in it; remove the file or export it again")
+    return cloud

@@ -1,0 +1,111 @@
+"""Names and types of columns as a format can hold them; what has to change is told, nothing is lost in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import laspy
+import numpy as np
+from laspy.point import dims
+
+from pcseg.formats.columns import COLOR_ARRAYS, COORD_ARRAYS, NORMAL_ARRAYS
+from pcseg.formats.defects import Defect
+from pcseg.formats.encode import Columns
+
+_HARMLESS = r"\w./%+\-"
+"""Characters of names that each header can hold, as a set of regular expressions; brackets mean units in text."""
+
+_TEXT = (".xyz", ".txt", ".asc", ".csv")
+
+_LAS = (".las", ".laz")
+_LAS_NAME = 32
+"""Bytes of the longest name in a LAS file."""
+
+
+def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tuple[dict[str, np.ndarray], list[Defect]]:
+    """``columns`` under names and of types that files of this ending hold, beside columns of the names ``taken``.
+
+    Names keep letters, digits and what is harmless in all headers, and differ from each other in more than their case.
+    """
+    used = {name.lower() for name in (*taken, *_ARRAYS, *(_LAS_OWN if suffix in _LAS else ()))}
+    result, defects = {}, []
+    for name, values in columns.items():
+        fitted = _typed(values, suffix)
+        if fitted is None:
+            found = f"{name} holds whole numbers beyond 53 bits, which {suffix} files cannot hold"
+            defects.append(Defect(path, None, found, "left out"))
+            continue
+        unique = _named(name, fitted, used, suffix)
+        if unique != name:
+            defects.append(
+                Defect(path, None, f"{suffix} files cannot hold a further column {name!r}", f"called {unique}")
+            )
+        if suffix in _LAS and unique in _STANDARD and _STANDARD[unique].kind == laspy.DimensionKind.BitField:
+            fitted = fitted.astype(np.uint8)
+        used.add(unique.lower())
+        result[unique] = fitted
+    return result, defects
+
+
+def _typed(values: np.ndarray, suffix: str) -> np.ndarray | None:
+    """``values`` (P,) in a type that the format has; None where that would change them."""
+    kind = values.dtype
+    if kind.kind == "b":
+        return values.view(np.uint8)
+    if kind.kind == "f" and kind.itemsize not in (4, 8):
+        return values.astype(np.float32 if kind.itemsize < 4 else np.float64)
+    if suffix == ".ply" and kind.itemsize == 8 and kind.kind in "iu" and len(values):
+        low, high = int(values.min()), int(values.max())
+        for smaller in (np.int32, np.uint32):
+            if np.iinfo(smaller).min <= low and high <= np.iinfo(smaller).max:
+                return values.astype(smaller)
+        return values.astype(np.float64) if max(-low, high) <= 2**53 else None
+    if suffix == ".ply" and kind.itemsize == 8 and kind.kind in "iu":
+        return values.astype(np.int32)
+    return values
+
+
+def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
+    harmless = _HARMLESS + ("" if suffix in _TEXT else r"()\[\]") + ("" if suffix in _LAS else ":")
+    base = name
+    if not re.fullmatch(rf"_*[A-Za-z][{harmless}]*", name, re.ASCII):
+        base = re.sub(rf"[^{harmless}]+", "_", name, flags=re.ASCII).strip("_") or "column"
+        base = base if base[0].isalpha() else f"column_{base}"
+    most = _LAS_NAME if suffix in _LAS else 1000
+    unique, number = base[:most], 2
+    while unique.lower() in used or not _fits_las(unique, values, suffix):
+        unique = f"{base[: most - 1 - len(str(number))]}_{number}"
+        number += 1
+    return unique
+
+
+def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
+    """May a LAS file have a column of this name? One of the standard's only if its type holds the values."""
+    if suffix not in _LAS or name.lower() not in _STANDARD:
+        return True
+    if name not in _STANDARD:
+        return False  # which differs from the standard's in case alone
+    dimension = _STANDARD[name]
+    if dimension.kind == laspy.DimensionKind.FloatingPoint:
+        return values.dtype.kind == "f"
+    if not len(values) or not np.isfinite(values).all():
+        return not len(values)
+    return bool((values == np.rint(values)).all() and values.min() >= dimension.min and values.max() <= dimension.max)
+
+
+_STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
+_ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
+"""Names that mean more than a column."""
+
+_LAS_OWN = {
+    "X",
+    "Y",
+    "Z",
+    "red",
+    "green",
+    "blue",
+    *dims.OLD_LASPY_NAMES,
+    *(n for parts in dims.COMPOSED_FIELDS.values() for n in parts),
+}
+"""Names of what is written otherwise, or is made of several columns."""

@@ -1,0 +1,139 @@
+"""From a table of numbers to a cloud: its columns by their names, or by convention where they have none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pcseg.errors import InputError
+from pcseg.formats.cloud import Cloud
+from pcseg.formats.colors import STRAY
+from pcseg.formats.columns import to_cloud
+from pcseg.formats.defects import Defect
+
+XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
+
+UNNAMED_WIDTHS = (3, 4, 6, 7)
+"""Numbers of columns that have a convention."""
+
+_SAMPLE = 50_000
+"""Rows, evenly over the table, that tell what columns without names are."""
+
+
+def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False) -> Cloud:
+    """The points of a table (P, C) whose columns have ``names``, or are named by convention where these are none.
+
+    The convention: x y z, then red green blue (or nx ny nz where all have length 1), then one column for the label; with
+    ``with_intensity``, as in PTS files and those of Semantic3D, x y z intensity, then red green blue. What the values do not bear out, and what was told
+    from them, is among the defects. Raises InputError where names are too many, too few or twice the same.
+    """
+    width, defects = rows.shape[1], []
+    if not names:
+        chosen, doubts = _conventional(rows, path, with_intensity)
+        defects += [
+            Defect(
+                str(path), None, doubt, "if it is not so, name the columns (x y z ...) in a first line or classes.yaml"
+            )
+            for doubt in doubts
+        ]
+    elif len(names) != width:
+        raise InputError(f"{path}: {width} columns, but {len(names)} names ({' '.join(names)}); name each column")
+    else:
+        chosen = tuple(names)
+    if len(set(chosen)) < width:
+        twice = next(name for name in chosen if chosen.count(name) > 1)
+        raise InputError(f"{path}: two columns are called {twice}; rename one")
+    cloud = to_cloud(dict(zip(chosen, rows.T, strict=True)), path)
+    return replace(cloud, named=bool(names), defects=(*defects, *unreadable(rows, chosen, path), *cloud.defects))
+
+
+def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[tuple[str, ...], list[str]]:
+    """Names for the columns of ``rows`` (P, C), and what is in doubt about them."""
+    width = rows.shape[1]
+    few = rows[:: max(1, len(rows) // _SAMPLE)]
+    if width < 3:
+        raise InputError(f"{path}: {width} columns, but x, y and z are needed; check its separators")
+    if width == 4:
+        if with_intensity or not _are_labels(few[:, 3]):
+            return (*XYZ, "intensity"), [] if with_intensity else [
+                "the last of 4 columns holds no labels: taken for intensity"
+            ]
+        return (*XYZ, "label"), _doubt(few[:, 3], width)
+    if width == 7 and with_intensity:
+        return (*XYZ, "intensity", *RGB), []
+    if width == 6 and _are_normals(few[:, 3:6]):
+        if np.isin(few[:, 3:6], (0, 1)).all():
+            raise InputError(f"{path}: columns 4 to 6 may be colors or normals; write a first line of column names")
+        return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
+    if width in (6, 7) and _are_returns(few[:, 3:6]):
+        raise InputError(
+            f"{path}: columns 5 and 6 look like numbers of returns, not like colors; write a first line of column names"
+        )
+    if width in (6, 7) and _are_colors(few[:, 3:6]):
+        last, doubts = _last_of_seven(rows[:, 6], few) if width == 7 else ((), [])
+        return (*XYZ, *RGB, *last), doubts
+    if width == 7 and _are_colors(few[:, 4:7]):
+        return (*XYZ, "intensity", *RGB), ["the last 3 of 7 columns are colors, as in Semantic3D"]
+    if width in (6, 7):
+        why = "negative" if (rows[:, 3:6] < 0).any() else "of different ranges"
+        raise InputError(f"{path}: columns 4 to 6 are {why}, so not colors; write a first line of column names")
+    more = tuple(f"column{i}" for i in range(4, width + 1))
+    return (*XYZ, *more), [f"{width} columns without names: only x, y and z are known"] if more else []
+
+
+def _last_of_seven(last: np.ndarray, few: np.ndarray) -> tuple[tuple[str, ...], list[str]]:
+    """Label or alpha, after x y z and colors?"""
+    opaque = 255 if _are_labels(few[:, 3:6]) else 1
+    if (last == opaque).all():
+        return ("alpha",), [f"the last of 7 columns is always {opaque}: taken for alpha"]
+    if not _are_labels(few[:, 6]):
+        return ("alpha",), ["the last of 7 columns holds fractions: taken for alpha"]
+    return ("label",), _doubt(few[:, 6], 7)
+
+
+def _doubt(last: np.ndarray, width: int) -> list[str]:
+    many = np.nanmax(last, initial=0) > 127 and len(np.unique(last)) > 64
+    return [f"the last of {width} columns is taken for the label, but may be intensity or alpha"] if many else []
+
+
+def _are_labels(values: np.ndarray) -> bool:
+    """Are nearly all whole numbers?"""
+    known = values[np.isfinite(values)]
+    return known.size == 0 or float((known != np.rint(known)).mean()) <= STRAY
+
+
+def _are_colors(values: np.ndarray) -> bool:
+    """Do three columns have hardly a negative value, and one range?"""
+    if float((values < 0).mean(axis=0).max()) > STRAY:
+        return False
+    wide = [float((column[column > 0] > 255).mean()) for column in values.T if (column > 0).any()]
+    return all(share <= STRAY for share in wide) or all(share >= 0.5 for share in wide)
+
+
+def _are_returns(values: np.ndarray) -> bool:
+    """Is it an intensity, with the number of a return and that of all, from 1 to 15, in either order?"""
+    one, other = values[:, 1:].T
+    whole = ((values[:, 1:] >= 1) & (values[:, 1:] <= 15) & (values[:, 1:] % 1 == 0)).all()
+    return bool(whole and values[:, 0].max() > 15 and ((one <= other).all() or (other <= one).all()))
+
+
+def _are_normals(values: np.ndarray) -> bool:
+    length = np.linalg.norm(values, axis=1)
+    return float((np.abs(length - 1) < 0.01).mean()) > 1 - STRAY
+
+
+def unreadable(rows: np.ndarray, names: Sequence[str], path: Path) -> list[Defect]:
+    """A line for each column with values that are NaN or infinite."""
+    if rows.dtype.kind != "f" or np.isfinite(rows.sum()):
+        return []
+    missing = (~np.isfinite(rows)).sum(axis=0)
+    return [
+        Defect(
+            str(path), None, f"{count} of {len(rows)} values of {name} are no finite number", "read as NaN or infinite"
+        )
+        for name, count in zip(names, missing, strict=True)
+        if count
+    ]

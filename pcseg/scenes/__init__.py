@@ -1,0 +1,1 @@
+"""Scenes: one scanned room as arrays, and the folder that holds it."""

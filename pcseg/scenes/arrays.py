@@ -1,0 +1,105 @@
+"""The .npy files of a scene folder, one array each, read and written with checks that name the file."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from pcseg.errors import InputError
+
+_WHOLE = np.float64(2**63)  # of numpy's type, since as float16 it would be infinite
+
+
+def narrowed(folder: Path, name: str, array: np.ndarray, kind: str) -> np.ndarray:
+    """``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
+    if "int" in kind and len(array):
+        low, high, limit = int(array.min()), int(array.max()), np.iinfo(np.dtype(kind))
+        if low < limit.min or high > limit.max:
+            raise InputError(
+                f"{folder}: {name} runs from {low} to {high}, but must be {limit.min} to {limit.max}; renumber it"
+            )
+    return array.astype(kind)
+
+
+def load(path: Path) -> np.ndarray:
+    """The array of numbers at ``path``, memory-mapped; never unpickled. Whatever is wrong with the file is an InputError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's parser, on what a damaged header holds
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy hands a header to Python's parser, which on a damaged one may raise anything
+        text = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a readable .npy file ({text}); prepare the scene again") from error
+    if not isinstance(array, np.ndarray):
+        array.close()  # an archive of several
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: not an array of numbers; prepare the scene again")
+    return array
+
+
+def points(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy`` as (count, 3) float32, None where there is none."""
+    array = rows(folder, name, count)
+    if array is None:
+        return None
+    with np.errstate(over="ignore"):
+        return np.asarray(array, dtype=np.float32)
+
+
+def rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
+    """``<name>.npy`` as (count, 3) of the type on disk, None where there is none; any ``count`` if that is None."""
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        return None
+    array = load(path)
+    if array.ndim != 2 or array.shape[1] != 3 or (count is not None and len(array) != count):
+        raise InputError(f"{path}: shape {array.shape}, but ({count or 'P'}, 3) is needed; prepare the scene again")
+    return array
+
+
+def color(folder: Path, count: int) -> np.ndarray | None:
+    """``color.npy`` (count, 3) as uint8, from 0 to 255 or, for fractions, 0 to 1; None where there is none.
+
+    Raises InputError for other values, and where a few above 1 leave it open which range the others have.
+    """
+    array = rows(folder, "color", count)
+    if array is None or array.dtype == np.uint8 or not len(array):
+        return array
+    low, high = float(array.min()), float(array.max())
+    if not (low >= 0 and high <= 255):
+        raise InputError(f"{folder}/color.npy: values from {low:g} to {high:g}; colors must be 0 to 255 or 0 to 1")
+    if array.dtype.kind == "f" and high <= 1:
+        return np.round(np.asarray(array, dtype=np.float32) * 255).astype(np.uint8)
+    above = array > 1
+    if (array != np.round(array)).any() and above.sum() < 0.1 * np.count_nonzero(array):
+        first = int(np.flatnonzero(above.any(axis=1))[0])
+        raise InputError(
+            f"{folder}/color.npy: {int(above.any(axis=1).sum())} points are above 1 (first: point {first}, "
+            f"{array[first].tolist()}), the others fractions; make all colors 0 to 255, or all 0 to 1"
+        )
+    return np.round(array).astype(np.uint8)
+
+
+def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy``, (count,) or (count, 1), as (count,) int64; None where there is none."""
+    path, array = folder / f"{name}.npy", numbers(folder, name, count)
+    if array is None:
+        return None
+    if array.dtype.kind == "f" and not np.array_equal(array, np.round(array)):
+        raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
+    if not ((array > -_WHOLE) & (array < _WHOLE)).all():
+        raise InputError(f"{path}: holds {array.min()} to {array.max()}, more than 63 bits; prepare the scene again")
+    return array.astype(np.int64)
+
+
+def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
+    """``<name>.npy``, (count,) or (count, 1), as (count,) of the type on disk, whatever they are; None where there is none."""
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        return None
+    array = load(path)
+    if array.shape not in ((count,), (count, 1)):
+        raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
+    return np.asarray(array).reshape(-1)

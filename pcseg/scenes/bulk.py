@@ -1,0 +1,60 @@
+"""Where the bulk of a scan is: what its corner and its floor are taken from, since strays must not decide for the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+GAP = 1024
+"""Voxels of empty space that part strays, or another scan in the same file, from the bulk of a scan."""
+
+ROUNDS = 16
+"""Most passes over the axes: each settles what the one before cut off, and two or three do."""
+
+
+def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
+    """Mask (P,) of the bulk of a scan with finite coordinates (P, 3): the most points with no gap of over ``gap`` meters.
+
+    Along one axis after the other, and again until nothing changes, the longest run of points stays that no empty slab
+    wider than ``gap`` cuts. So all other points are farther than ``gap`` from the bulk, and whether they are there or not
+    changes nothing about it. An ordinary scan is all bulk. Points that are all one, as the (0, 0, 0) that scanners write for
+    no return, are no bulk, however many, where others are.
+    """
+    inside = first = _run(coord, gap, np.ones(len(coord), dtype=bool))
+    free = ~inside
+    for _ in range(ROUNDS):
+        if not free.any() or not _in_one_place(coord, inside):
+            break
+        inside = _run(coord, gap, free)
+        free &= ~inside
+    return first if _in_one_place(coord, inside) else inside
+
+
+def _in_one_place(coord: np.ndarray, inside: np.ndarray) -> bool:
+    place = coord[inside.argmax()]
+    return all(bool((column[inside] == value).all()) for column, value in zip(coord.T, place, strict=True))
+
+
+def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
+    """Those of the points ``inside`` (P,) that no gap cuts off from most of them, axis after axis."""
+    inside = inside.copy()
+    for _ in range(ROUNDS):
+        before = int(inside.sum())
+        for axis in range(coord.shape[1]):
+            column = coord[:, axis]
+            low, high = _longest(column[inside], gap)
+            inside &= (column >= low) & (column <= high)
+        if inside.sum() == before:
+            break
+    return inside
+
+
+def _longest(values: np.ndarray, gap: float) -> tuple[float, float]:
+    """The ends of the run of most values that holds no gap of over ``gap``; the first of them where several are as long."""
+    low, high = values.min(), values.max()
+    if high - low <= gap:
+        return low, high
+    ordered = np.sort(values)
+    start = np.concatenate([[0], np.flatnonzero(np.diff(ordered) > gap) + 1])
+    end = np.append(start[1:], len(ordered))
+    run = int(np.argmax(end - start))
+    return ordered[start[run]], ordered[end[run] - 1]

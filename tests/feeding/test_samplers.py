@@ -1,0 +1,144 @@
+"""Samplers: each step from (seed, step) alone, all scenes equally often, pairs that share a class."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcseg.errors import InputError
+from pcseg.feeding.samplers import Item, PairSampler, RandomSampler, StepSampler
+
+COUNTS = np.array(
+    [
+        [900, 50, 0, 0],
+        [800, 60, 3, 0],
+        [0, 0, 0, 0],
+        [700, 0, 4, 0],
+        [0, 0, 0, 7],
+    ]
+)
+"""Labeled points of five scenes: the third has none, the last a class of its own."""
+
+
+def random(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> RandomSampler:
+    return RandomSampler(7, 4, steps, seed, start, rank, world, mix=0.5)
+
+
+def pairs(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> PairSampler:
+    return PairSampler(COUNTS, 4, steps, seed, start, rank, world)
+
+
+both = pytest.mark.parametrize("make", [random, pairs])
+
+
+@both
+def test_starting_later_is_skipping(make: type[StepSampler]) -> None:
+    whole = list(make(9))  # type: ignore[call-arg]
+    for start in range(10):
+        rest = make(9, start=start)  # type: ignore[call-arg]
+        assert list(rest) == whole[start:]
+        assert len(rest) == 9 - start
+
+
+@both
+def test_steps_and_seeds_differ(make: type[StepSampler]) -> None:
+    seeds = [item.seed for batch in make(50) for item in batch]  # type: ignore[call-arg]
+    assert len(set(seeds)) == len(seeds)
+    assert list(make(6, seed=4)) != list(make(6, seed=3))  # type: ignore[call-arg]
+    assert list(make(6, seed=3)) == list(make(6, seed=3))  # type: ignore[call-arg]
+
+
+@both
+def test_processes_share_out_the_batch_of_one(make: type[StepSampler]) -> None:
+    whole = list(make(8))  # type: ignore[call-arg]
+    parts = [list(make(8, rank=rank, world=2)) for rank in (0, 1)]  # type: ignore[call-arg]
+    assert [first + second for first, second in zip(*parts, strict=True)] == whole
+
+
+@given(scenes=st.integers(1, 9), batch=st.integers(1, 7), rounds=st.integers(1, 4), seed=st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_scenes_are_drawn_equally_often(scenes: int, batch: int, rounds: int, seed: int) -> None:
+    """After any number of steps no scene is more than one turn ahead of another."""
+    drawn: Counter[int] = Counter(dict.fromkeys(range(scenes), 0))
+    for items in RandomSampler(scenes, batch, rounds * scenes, seed):
+        drawn.update(item.scene for item in items)
+        assert max(drawn.values()) - min(drawn.values()) <= 1
+
+
+def test_rounds_come_in_different_orders() -> None:
+    orders = {tuple(item.scene for item in batch) for batch in RandomSampler(7, 7, 20)}
+    assert len(orders) > 15
+
+
+def test_mixing_takes_another_scene_as_often_as_asked() -> None:
+    items = [item for batch in RandomSampler(7, 4, 500, mix=0.3) for item in batch]
+    mixed = [item for item in items if item.mix is not None]
+    assert 0.25 < len(mixed) / len(items) < 0.35
+    assert all(item.mix != item.scene for item in mixed)
+    assert {item.mix for item in mixed} == set(range(7))
+    plain = [item for batch in RandomSampler(7, 4, 500, mix=0.0) for item in batch]
+    assert [(i.scene, i.seed) for i in plain] == [(i.scene, i.seed) for i in items]
+    assert {item.mix for item in plain} == {None}
+
+
+def drawn_pairs(steps: int = 2000) -> list[tuple[Item, Item]]:
+    return [pair for batch in pairs(steps) for pair in zip(batch[::2], batch[1::2], strict=True)]
+
+
+def test_pairs_share_the_class_they_are_centered_on() -> None:
+    for first, second in drawn_pairs():
+        assert first.anchor == second.anchor
+        assert first.mix is None
+        assert second.mix is None
+        if first.anchor is not None:
+            assert COUNTS[first.scene, first.anchor] > 0
+            assert COUNTS[second.scene, first.anchor] > 0
+        if first.scene != 4:
+            assert first.scene != second.scene
+
+
+def test_first_scenes_come_in_turn_and_lonely_ones_are_still_drawn() -> None:
+    found = drawn_pairs(500)
+    assert set(Counter(first.scene for first, _ in found).values()) == {200}
+    unlabeled = [second.scene for first, second in found if first.scene == 2]
+    assert set(unlabeled) == {0, 1, 3, 4}
+    assert all(first.anchor is None for first, _ in found if first.scene == 2)
+    assert all((second.scene, second.anchor) == (4, 3) for first, second in found if first.scene == 4)
+
+
+def test_classes_are_drawn_by_the_root_of_their_rarity() -> None:
+    found = Counter(first.anchor for first, _ in drawn_pairs() if first.scene == 1)
+    weight = 1 / np.sqrt(COUNTS.sum(axis=0)[:3])
+    share = np.array([found[c] for c in range(3)]) / sum(found.values())
+    assert np.allclose(share, weight / weight.sum(), atol=0.05)
+
+
+def test_one_scene_and_no_label_at_all_still_make_batches() -> None:
+    assert all(item.mix == 0 for batch in RandomSampler(1, 2, 3, mix=1.0) for item in batch)
+    for counts in (np.zeros((1, 4), dtype=int), np.zeros((3, 4), dtype=int)):
+        items = [item for batch in PairSampler(counts, 2, 5) for item in batch]
+        assert len(items) == 10
+        assert all(item.anchor is None for item in items)
+    assert [item.anchor for item in next(iter(PairSampler(np.array([[0, 5]]), 2, 1)))] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: RandomSampler(7, 5, 1, world=2), "batch_size=5.*multiple of 2"),
+        (lambda: RandomSampler(7, 0, 1), "batch_size=0"),
+        (lambda: RandomSampler(0, 1, 1), "no scene"),
+        (lambda: RandomSampler(7, 1, 1, mix=1.5), "mix=1.5"),
+        (lambda: RandomSampler(7, 1, 1, seed=-1), "seed=-1"),
+        (lambda: RandomSampler(7, 2, 1, rank=2, world=2), "rank=2"),
+        (lambda: PairSampler(COUNTS, 3, 1), "batch_size=3.*multiple of 2"),
+        (lambda: PairSampler(COUNTS, 6, 1, world=2), "batch_size=6.*multiple of 4"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(make: object, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        make()  # type: ignore[operator]

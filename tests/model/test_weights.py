@@ -1,0 +1,104 @@
+"""Beginning from the weights of another run: what fits is taken, what does not is fresh and said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pcseg.classes import Classes
+from pcseg.errors import InputError
+from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.weights import start_from
+
+CLASSES = Classes(("floor", "wall", "chair"))
+
+
+def model(seed, classes=CLASSES, features=("color", "height"), width=4, size=0.1, **arguments):
+    torch.manual_seed(seed)
+    arguments = {"channels": (8, 8), "blocks": (1, 1), **arguments}
+    spec = NetworkSpec("MinkUNet", {"in_channels": width, "n_classes": len(classes), **arguments})
+    return Model(spec, spec.build(), classes, size, features)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    found = model(1)
+    for buffer in found.network.buffers():
+        buffer.add_(3)  # running statistics are taken too
+    path = tmp_path_factory.mktemp("run") / "last.safetensors"
+    save_model(path, found)
+    return path, found.network.state_dict()
+
+
+def fresh(made, before, theirs):
+    """Names of the weights of ``made`` that are as ``before``, once all others were seen to be ``theirs``."""
+    state = made.network.state_dict()
+    kept = {name for name, value in state.items() if torch.equal(value, before[name]) and name not in theirs}
+    for name, value in state.items():
+        if name in theirs and theirs[name].shape == value.shape and torch.equal(value, theirs[name]):
+            continue
+        assert torch.equal(value, before[name]), name
+        kept.add(name)
+    return kept
+
+
+def taken(made, path):
+    before = {name: value.clone() for name, value in made.network.state_dict().items()}
+    return start_from(made, path), before
+
+
+def test_all_is_taken_where_all_fits(source):
+    path, theirs = source
+    for given in (path, path.parent):
+        made = model(2, features=("optional_color", "height"))
+        lines, before = taken(made, given)
+        assert fresh(made, before, theirs) == set()
+        assert len(lines) == 1
+        assert str(given) in lines[0]
+
+
+def test_a_classifier_of_other_classes_is_fresh(source):
+    path, theirs = source
+    made = model(2, Classes(("ground", "tree", "chair")))
+    lines, before = taken(made, path)
+    assert fresh(made, before, theirs) == {"head.weight", "head.bias"}
+    assert "the classifier is made anew: it told floor, wall, chair; now ground, tree, chair" in lines[1]
+
+
+def test_classes_in_another_order_are_put_in_order(source):
+    path, theirs = source
+    made = model(2, Classes(("chair", "floor", "wall")))
+    lines, _ = taken(made, path)
+    assert torch.equal(made.network.head.weight, theirs["head.weight"][[2, 0, 1]])
+    assert torch.equal(made.network.head.bias, theirs["head.bias"][[2, 0, 1]])
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(("features", "width"), [(("height",), 1), (("normal", "height"), 4), (("height", "color"), 4)])
+def test_a_first_convolution_of_other_features_is_fresh(source, features, width):
+    path, theirs = source
+    made = model(2, features=features, width=width)
+    lines, before = taken(made, path)
+    assert fresh(made, before, theirs) == {"stem.conv.weight"}
+    assert f"the first convolution is made anew: it read color, height; now {', '.join(features)}" in lines[1]
+
+
+def test_other_voxels_and_levels_are_told(source):
+    path, theirs = source
+    made = model(2, size=0.2, channels=(8, 16))
+    lines, before = taken(made, path)
+    assert "head.weight" in fresh(made, before, theirs)
+    assert "down.0.1.conv1.weight" not in fresh(made, before, theirs)
+    text = "\n".join(lines)
+    assert "its voxels were of 0.1 m, now 0.2 m" in text
+    assert "do not fit and are made anew: up.0" in text
+
+
+def test_weights_of_which_nothing_fits_are_refused(source, tmp_path):
+    path, _ = source
+    with pytest.raises(InputError, match=r"weights=.*nothing of its MinkUNet .* fits the MinkUNet here; .*network="):
+        start_from(replace(model(2), network=torch.nn.Linear(3, 2)), path)
+    with pytest.raises(InputError, match="no such checkpoint"):
+        start_from(model(2), tmp_path / "nowhere")
