@@ -15,7 +15,7 @@ from _bench_clouds import Cloud, room, scene
 from _bench_memory import Prepare
 from _bench_rows import Remark, Report, as_json, measure
 from _bench_table import header, remarked, table
-from _cli import check_output, option
+from pcseg.command_line import check_output, option
 from _peers import CPU_PEERS, GPU_PEERS, open_library, peers
 from pcseg.device import choose_device
 from pcseg.engine.memory import keep_freed_memory

@@ -19,8 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from _cli import guard
 from _overrides import quote_texts
+from pcseg.command_line import guard
 from pcseg.errors import InputError
 
 CONFIGS = str(Path(__file__).resolve().parents[1] / "configs")

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from _values import elements, is_bracketed, split, without_none
+from pcseg.option_values import elements, is_bracketed, split, without_none
 
 # As Hydra's grammar has it.
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)

@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
-from _cli import option, run  # before torch: pcseg chooses how the threads wait
+from pcseg.command_line import option, run  # before torch: pcseg chooses how the threads wait
 
 # isort: split
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from _cli import option, run
+from pcseg.command_line import option, run
 from pcseg.datasets import SceneReader, open_dataset
 from pcseg.datasets.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
 from pcseg.datasets.prepare import REPORT, Summary, read_summary

@@ -13,11 +13,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from _cli import check_output, option, run
-from _values import show
+from pcseg.command_line import check_output, option, run
 from pcseg.device import cores
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
+from pcseg.option_values import show
 
 TRAIN = Path(__file__).with_name("train.py")
 

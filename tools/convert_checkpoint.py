@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from _cli import check_output, option, run
+from pcseg.command_line import check_output, option, run
 from pcseg.datasets.class_file import open_classes
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features

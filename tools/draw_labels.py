@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from _cli import check_output, option, run
 from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.budgets.label_imports import import_clicks, import_scannet
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
+from pcseg.command_line import check_output, option, run
 from pcseg.datasets import choose_classes
 from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene, list_scenes, read_scene

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from _cli import check_output
 from _hydra import job_folder, run
 from _schema import setting, training_splits
 from pcseg.classes import Classes
+from pcseg.command_line import check_output
 from pcseg.datasets.scannet_submission import write_scannet, zip_folder
 from pcseg.device import choose_device, set_threads, threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate

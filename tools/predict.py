@@ -12,8 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 import pcseg
-from _cli import check_output, option, printable, run
 from pcseg.classes import IGNORE, Classes
+from pcseg.command_line import check_output, option, printable, run
 from pcseg.device import threads_summary
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from _cli import check_output, option, run
+from pcseg.command_line import check_output, option, run
 from pcseg.datasets import open_dataset
 from pcseg.datasets.prepare import Summary, prepare
 from pcseg.errors import InputError

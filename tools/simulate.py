@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from time import perf_counter
 
-import _cli
+from pcseg.command_line import check_output, option, run
 from pcseg.errors import InputError
 from pcseg.simulation import Difficulty, Settings, simulate_building
 
@@ -17,13 +17,13 @@ HELP = f"how hard it is, e.g. difficulty.clutter=2; of {', '.join(KNOWN)}"
 class Options:
     """Write a simulated building in the raw S3DIS layout; rooms that are already there are kept."""
 
-    output: str = _cli.option("folder to write to", "data/simulated_raw")
-    areas: int = _cli.option("number of areas; Area_5 is the one to test on", 6)
-    rooms: int = _cli.option("rooms in each area", 8)
-    points: int = _cli.option("points in each room", 100_000)
-    frames: int = _cli.option("RGB-D frames of each room", 8)
-    seed: int = _cli.option("seed of everything that is drawn", 0)
-    workers: int = _cli.option("processes; 0 is one for each core", 0)
+    output: str = option("folder to write to", "data/simulated_raw")
+    areas: int = option("number of areas; Area_5 is the one to test on", 6)
+    rooms: int = option("rooms in each area", 8)
+    points: int = option("points in each room", 100_000)
+    frames: int = option("RGB-D frames of each room", 8)
+    seed: int = option("seed of everything that is drawn", 0)
+    workers: int = option("processes; 0 is one for each core", 0)
     difficulty: dict[str, float] = field(default_factory=dict, metadata={"help": HELP})
 
 
@@ -31,7 +31,7 @@ def main(options: Options) -> None:
     for name in options.difficulty:
         if name not in KNOWN:
             raise InputError(f"difficulty.{name}: no such setting; choose from {', '.join(KNOWN)}")
-    _cli.check_output(options.output, folder=True)
+    check_output(options.output, folder=True)
     difficulty = Difficulty(**options.difficulty)
     settings = Settings(options.points, options.frames, options.seed, difficulty)
     start = perf_counter()
@@ -42,4 +42,4 @@ def main(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    _cli.run(main, Options)
+    run(main, Options)

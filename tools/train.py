@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _cli import check_output  # before torch: pcseg chooses how the threads wait
+from pcseg.command_line import check_output  # before torch: pcseg chooses how the threads wait
 
 # isort: split
 

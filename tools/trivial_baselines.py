@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from _cli import check_output, option, run
 from pcseg.classes import IGNORE, S3DIS
+from pcseg.command_line import check_output, option, run
 from pcseg.engine.report import metrics
 from pcseg.errors import InputError
 from pcseg.files import write_json

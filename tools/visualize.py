@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from _cli import check_output, option, printable, run
 from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.command_line import check_output, option, printable, run
 from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS

@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from _cli import option, parse, usage
 from _overrides import quote_texts
 from _schema import Train
-from _values import show
+from pcseg.command_line import option, parse, usage
 from pcseg.errors import InputError
+from pcseg.option_values import show
 
 ODD = (
     "data #2", "2024_01_15", "012", "001", "0x10", "1e3", "1.50", "20:30", "yes", "on", "1_000", "true", "None", "~",

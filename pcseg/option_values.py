@@ -1,4 +1,4 @@
-"""Reads what was typed for an option by the type declared for it: text to the letter, numbers, true or false, lists."""
+"""Read the text of an option as the type declared for it: a text as it is, numbers, true or false, lists."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""", re.DOTALL)
 
 
 def read(name: str, text: str, kind: Any) -> Any:
-    """``text``, given for option ``name``, as a ``kind``: str, int, float, bool, a list of one of these, or one or None.
+    """Return ``text``, given for option ``name``, as a ``kind``: str, int, float, bool, a list of one, or one or None.
 
-    Nothing in a text is interpreted; ``null`` is None where that may be. Raises InputError for what is no ``kind``.
+    A str is taken as it is; ``null`` is None where ``kind`` allows None. Raises InputError for any other ``text``.
     """
     kind, optional = without_none(kind)
     if optional and text == "null":
@@ -41,23 +41,23 @@ def read(name: str, text: str, kind: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """A value as it would be typed."""
+    """Return ``value`` as a user would type it."""
     if isinstance(value, list):
         return f"[{','.join(map(show, value))}]"
     return {"None": "null", "True": "true", "False": "false", "": "empty", "{}": "none"}.get(str(value), str(value))
 
 
 def without_none(kind: Any) -> tuple[Any, bool]:
-    """``X | None`` as (X, True), any other type as it is and False."""
+    """Return (X, True) for ``X | None`` and (kind, False) for any other type."""
     if get_origin(kind) in (Union, UnionType) and NoneType in get_args(kind):
         return next(choice for choice in get_args(kind) if choice is not NoneType), True
     return kind, False
 
 
 def elements(name: str, text: str) -> list[str]:
-    """The elements of ``[a,b]``, ``a,b`` or ``a``, without blanks and quotes around them; ``[]`` has none.
+    """Return the elements of ``[a,b]``, ``a,b`` or ``a``, without blanks and quotes around them; ``[]`` has none.
 
-    Quotes serve for commas and blanks within an element. Raises InputError where one is empty.
+    An element in quotes may hold commas and blanks. Raises InputError where an element is empty.
     """
     inner = text.strip()[1:-1] if is_bracketed(text) else text
     if is_bracketed(text) and not inner.strip():
@@ -69,7 +69,7 @@ def elements(name: str, text: str) -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """``a, 'b,c', [d,e]`` as ``a``, ``'b,c'`` and ``[d,e]``."""
+    """Split at commas outside quotes and brackets: ``a, 'b,c', [d,e]`` is ``a``, ``'b,c'`` and ``[d,e]``."""
     parts, separator, position = [], ",", 0
     while separator:
         match = ELEMENT.match(text, position)
@@ -80,5 +80,5 @@ def split(text: str) -> list[str]:
 
 
 def is_bracketed(text: str) -> bool:
-    """Whether ``text`` is written as a list."""
+    """Return whether ``text`` is written as a list, ``[...]``."""
     return text.strip().startswith("[") and text.strip().endswith("]") and text.strip() != "["

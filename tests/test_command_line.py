@@ -1,8 +1,7 @@
-"""What the tools share: help, mistakes in one line with exit code 2, of several processes too, and outputs that can be."""
+"""The command line: help, errors in one line with exit code 2, in several processes too; checks of outputs."""
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
@@ -12,17 +11,13 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[2] / "tools"
-sys.path.insert(0, str(TOOLS))
-
-from _cli import check_output, guard, printable  # noqa: E402
-from pcseg.errors import InputError  # noqa: E402
+from pcseg.command_line import check_output, guard, printable
+from pcseg.errors import InputError
 
 PROGRAM = """
 import sys
-sys.path.insert(0, {tools!r})
 from dataclasses import dataclass
-from _cli import option, run
+from pcseg.command_line import option, run
 from pcseg.errors import InputError
 
 @dataclass
@@ -34,7 +29,7 @@ class Options:
 
 def main(options):
     if options.times < 0:
-        raise InputError(f"times={{options.times}}: must not be negative")
+        raise InputError(f"times={options.times}: must not be negative")
     print(options.input, options.times, options.areas)
 
 run(main, Options)
@@ -42,9 +37,8 @@ run(main, Options)
 
 
 def call(*arguments: str | bytes, **variables: str) -> subprocess.CompletedProcess[str]:
-    program = PROGRAM.format(tools=str(TOOLS))
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env=os.environ | variables,
         capture_output=True,
         text=True,
@@ -94,7 +88,7 @@ def test_names_that_cannot_be_printed_are_printed_as_escapes() -> None:
 
 @pytest.mark.parametrize("sink", ["/dev/full", "nobody"])
 def test_output_that_nobody_takes_is_one_line(sink: str) -> None:
-    command = [sys.executable, "-c", PROGRAM.format(tools=str(TOOLS)), "input=x"]
+    command = [sys.executable, "-c", PROGRAM, "input=x"]
     read, write = os.pipe()
     os.close(read)
     with open(sink, "w") if sink != "nobody" else os.fdopen(write, "w") as stream:
@@ -104,7 +98,7 @@ def test_output_that_nobody_takes_is_one_line(sink: str) -> None:
 
 
 def program(rank: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM.format(tools=str(TOOLS)), "input=x", "times=-1"]
+    command = [sys.executable, "-c", PROGRAM, "input=x", "times=-1"]
     variables = {"RANK": rank, "WORLD_SIZE": "2"}
     return subprocess.Popen(command, env=os.environ | variables, stderr=subprocess.PIPE, text=True)
 
@@ -135,7 +129,7 @@ def test_of_several_processes_one_alone_tells_what_it_finds_wrong(
 
 
 def test_torchrun_shows_an_error_once(tmp_path: Path) -> None:
-    (tmp_path / "tool.py").write_text(PROGRAM.format(tools=str(TOOLS)))
+    (tmp_path / "tool.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3", "--standalone", "--no-python"]
     command += [sys.executable, str(tmp_path / "tool.py"), "input=x", "times=-1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
@@ -185,15 +179,3 @@ def test_a_place_of_others_is_refused(tmp_path: Path) -> None:
     for output in ("x", "x/y"):
         with pytest.raises(InputError, match="Permission denied"):
             check_output(str(tmp_path / output), folder=True)
-
-
-@pytest.mark.parametrize("tool", [path.stem for path in TOOLS.glob("[a-z]*.py")])
-def test_every_tool_loads_pcseg_before_torch(tool: str) -> None:
-    """Torch reads the environment as it is loaded, so what pcseg chooses there must come first."""
-    body = ast.parse((TOOLS / f"{tool}.py").read_text()).body
-    imports = [node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    names = [node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
-    roots = [name.partition(".")[0] for name in names]
-    first = min(roots.index(name) for name in ("pcseg", "_cli", "_hydra") if name in roots)
-    assert not {"torch", "lightning_fabric", "safetensors"} & set(roots[:first])
-    assert not [root for root in roots[:first] if root.startswith("_") and root not in ("__future__", "_schema")]

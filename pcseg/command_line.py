@@ -1,4 +1,4 @@
-"""What the tools share: ``name=value`` arguments, help from a dataclass, one-line errors with exit code 2."""
+"""Parse ``name=value`` arguments into a dataclass, print help from it, and exit with one-line errors and code 2."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import MISSING, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from _values import read, show
 from pcseg.errors import InputError
+from pcseg.option_values import read, show
 
 T = TypeVar("T")
 
@@ -37,12 +37,12 @@ def run(main: Callable[[T], object], options: type[T]) -> NoReturn:
 def guard(action: Callable[[], object]) -> NoReturn:
     """Call ``action`` and exit: 0 when it returns, 2 with one line on stderr for an InputError, 130 on Ctrl-C.
 
-    So it is where the system refuses what is asked of it: a full disk, too little memory, output that nobody takes. Of
-    several processes (torchrun's) the first tells what all of them find wrong, another only what it alone does.
+    An error of the system (a full disk, too little memory, a closed pipe) also gives one line and 2. Where torchrun
+    runs several processes, the first prints an error that all have; another prints only an error of its own.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files may hold what cannot be printed
+            stream.reconfigure(errors="backslashreplace")  # file names may hold characters that cannot be printed
     first = os.environ.get("RANK", "0") == "0"
     try:
         try:
@@ -52,11 +52,10 @@ def guard(action: Callable[[], object]) -> NoReturn:
     except (InputError, OSError, MemoryError) as error:
         if not first:
             time.sleep(10)  # torchrun ends this process meanwhile, where the first has failed too
-        told = (
-            str(error) if isinstance(error, InputError) else f"the system refuses: {str(error) or 'too little memory'}"
-        )
-        with suppress(OSError):  # nobody may be there to read that either
-            print(f"error: {printable(told)}", file=sys.stderr)
+        refused = f"the system refuses: {str(error) or 'too little memory'}"
+        message = str(error) if isinstance(error, InputError) else refused
+        with suppress(OSError):  # stderr may be closed too
+            print(f"error: {printable(message)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         if first:
@@ -70,24 +69,24 @@ def guard(action: Callable[[], object]) -> NoReturn:
 
 
 def _flush() -> None:
-    """Hand over what was printed; where nobody takes it (as of ``| head``, once that has seen enough), raise that once."""
+    """Flush stdout; raise OSError once where its reader has gone, as ``| head`` has after ten lines."""
     try:
         if sys.stdout:
             sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python raises again at exit
         raise
 
 
 def printable(text: str) -> str:
-    """``text`` in one line: line ends and other control characters, as of a strange file's name, as escapes."""
+    """Return ``text`` in one line: line ends and other control characters, as in a file's name, are escaped."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def check_output(output: str, folder: bool, name: str = "output") -> None:
-    """See, before the work is done, that ``output``, given as ``name``, can become a file (or a folder).
+    """Check before any work that ``output``, the value of option ``name``, can be created as a file (or a folder).
 
-    Raises InputError where it cannot: a file stands in the way, the place is read-only or full, the name is too long.
+    Raises InputError where it cannot: a file is in the way, the place is read-only or full, the name is too long.
     """
     if not output:
         raise InputError(f"{name}=: is empty; give the name of a {'folder' if folder else 'file'}")
@@ -99,7 +98,7 @@ def check_output(output: str, folder: bool, name: str = "output") -> None:
         raise InputError(f"{name}={output}: cannot write there, {there} is a file and no folder; choose another")
     try:
         with suppress(FileNotFoundError):
-            os.stat(f"{path}.12345678.tmp")  # a name about as long as it has while it is written
+            os.stat(f"{path}.12345678.tmp")  # as long as the name of the temporary file
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -109,10 +108,10 @@ def check_output(output: str, folder: bool, name: str = "output") -> None:
 
 
 def parse(options: type[T], arguments: list[str]) -> T:
-    """Turn ``name=value`` arguments into an ``options`` instance, each value read by the type declared for it.
+    """Return an ``options`` instance made of ``name=value`` arguments, each value read by the type declared for it.
 
-    A field of type dict takes ``name.key=value``. Of an option given twice the last counts, as in the tools with configs.
-    Raises InputError for names that are unknown or missing and for bad values.
+    A field of type dict takes ``name.key=value``. Of an option given twice the last one counts, as hydra has it.
+    Raises InputError for unknown or missing names and for bad values.
     """
     assert is_dataclass(options)
     if any(a in ("-h", "--help", "help") for a in arguments):
@@ -138,10 +137,10 @@ def parse(options: type[T], arguments: list[str]) -> T:
 
 
 def usage(options: type[Any]) -> str:
-    """The help text: what the tool does, then a line for each argument."""
+    """Return the help text: the docstring of ``options``, then a line for each argument."""
     lines = [(options.__doc__ or "").strip(), "", "arguments (name=value):"]
     for f in fields(options):
         default = f.default_factory() if f.default_factory is not MISSING else f.default
-        shown = "required" if default is REQUIRED else f"default {show(default)}"
-        lines.append(f"  {f.name:<14} {f.metadata.get('help', '')} ({shown})")
+        hint = "required" if default is REQUIRED else f"default {show(default)}"
+        lines.append(f"  {f.name:<14} {f.metadata.get('help', '')} ({hint})")
     return "\n".join(lines)
