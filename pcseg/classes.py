@@ -1,23 +1,24 @@
-"""Classes: their names, their colors, and what stands for 'unknown'."""
+"""Hold the classes of a data set: names, colors, numbers in files, and the label of unknown elements."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 from unicodedata import category
 
 import numpy as np
 
 from pcseg.class_colors import class_colors
-from pcseg.errors import InputError
+from pcseg.errors import InputError, cut
 
 IGNORE = -1
 """Label of an element whose class is unknown, on disk and in memory."""
 
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of what a name may not hold: control characters, halves of characters, ends of lines."""
+"""Unicode categories that a name may not contain: control characters, surrogates, ends of lines."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class Classes:
     """An ordered list of classes; a label is an index into it.
 
     Labels are matched between data sets by *name*, never by number: the field numbers the same S3DIS classes in
-    three incompatible ways. ``colors``: one (red, green, blue) a class, 0 to 255; without them those of
-    :func:`pcseg.class_colors.class_colors`. ``codes``: for each class the numbers that stand for it in the user's files,
-    the first of them to be written; without it a class has its index. Raises InputError for what can be no such list.
+    three incompatible ways. ``colors``: one (red, green, blue) per class, 0 to 255; default
+    :func:`pcseg.class_colors.class_colors`. ``codes``: for each class its numbers in the user's files, of which the
+    first is written; default the index of the class. Raises InputError for invalid names, colors or codes.
     """
 
     names: tuple[str, ...]
@@ -44,39 +45,61 @@ class Classes:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """Label of the class ``name``; raises InputError if there is no such class."""
+        """Return the label of the class ``name``; raises InputError if there is no such class."""
         if name not in self.names:
             raise InputError(f"class '{name}' is not one of: {', '.join(self.names)}")
         return self.names.index(name)
 
     def to_codes(self, labels: np.ndarray) -> np.ndarray:
-        """The numbers that the user's files have for ``labels`` (P,), indices or IGNORE, which stays."""
+        """Return the numbers (P,) int64 of the user's files for ``labels`` (P,), indices or IGNORE; IGNORE stays."""
         first = [codes[0] for codes in self.codes] if self.codes else range(len(self.names))
         return np.array([*first, IGNORE], dtype=np.int64)[labels]
 
     def palette(self) -> np.ndarray:
-        """Colors (K, 3), uint8."""
+        """Return the colors (K, 3), uint8."""
         return np.asarray(self.colors, dtype=np.uint8)
+
+    def to_json(self) -> dict[str, list[Any]]:
+        """Return plain lists for a JSON file, under ``names``, ``colors`` and ``codes``."""
+        return {
+            "names": list(self.names),
+            "colors": [list(color) for color in self.colors],
+            "codes": [list(codes) for codes in self.codes],
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Classes:
+        """Return the classes of a value that ``to_json`` wrote; ``colors`` and ``codes`` may be missing.
+
+        Raises InputError for anything else.
+        """
+        if not isinstance(value, Mapping):
+            raise InputError(f"classes: {cut(repr(value), 60)} is no table; give names, colors and codes")
+        lists = {key: value.get(key, []) for key in ("names", "colors", "codes")}
+        for key, values in lists.items():
+            if not isinstance(values, list):
+                raise InputError(f"classes: {key} are {cut(repr(values), 60)}, no list; give one value per class")
+        return cls(**{key: tuple(values) for key, values in lists.items()})
 
 
 def translation(source: Sequence[str], target: Classes, merge: dict[str, str] | None = None) -> np.ndarray:
-    """Table (len(source),) int64 that takes a label of ``source`` to a label of ``target``, by name.
+    """Return the table (len(source),) int64 that maps a label of ``source`` to a label of ``target``, by name.
 
-    ``merge`` renames source classes first (``{"stairs": "clutter"}``). A source class that ``target`` lacks becomes
-    IGNORE; that none of them matches is an InputError, since every label would silently be lost.
+    ``merge`` renames source classes first (``{"stairs": "clutter"}``). A source class that ``target`` lacks maps to
+    IGNORE. Raises InputError if no class matches, since every label would silently be lost.
     """
     renamed = [(merge or {}).get(name, name) for name in source]
     table = np.array([target.names.index(n) if n in target.names else IGNORE for n in renamed], dtype=np.int64)
     if len(table) and (table == IGNORE).all():
         raise InputError(
-            f"none of the classes {', '.join(source)} is among {', '.join(target.names)}; check the class names"
+            f"none of the classes {', '.join(source)} is one of {', '.join(target.names)}; check the class names"
         )
     return table
 
 
 def _check_names(names: Sequence[str]) -> None:
     if isinstance(names, str) or not isinstance(names, Sequence):
-        raise InputError(f"classes: {names!r} is no list of names; give one like ground, tree, house")
+        raise InputError(f"classes: {names!r} is no list of names; give a list such as ground, tree, house")
     if not names:
         raise InputError("classes: the list is empty; name at least one class")
     for name in names:
@@ -90,11 +113,11 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _checked_colors(colors: Sequence[Sequence[int]], names: tuple[str, ...]) -> tuple[tuple[int, int, int], ...]:
-    """``colors`` of plain integers, or the usual ones where there are none."""
+    """Return ``colors`` as plain integers; the default colors if ``colors`` is empty."""
     if not colors:
         return class_colors(names)
     if len(colors) != len(names):
-        raise InputError(f"classes: {len(names)} names but {len(colors)} colors; give one color a class")
+        raise InputError(f"classes: {len(names)} names but {len(colors)} colors; give one color per class")
     for name, color in zip(names, colors, strict=True):
         if not _whole(color) or len(color) != 3 or min(color) < 0 or max(color) > 255:
             raise InputError(f"classes: the color {color!r} of {name}; give red, green and blue from 0 to 255")
@@ -102,9 +125,9 @@ def _checked_colors(colors: Sequence[Sequence[int]], names: tuple[str, ...]) -> 
 
 
 def _checked_codes(codes: Sequence[Sequence[int]], names: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
-    """``codes`` of plain integers."""
+    """Return ``codes`` as plain integers."""
     if codes and len(codes) != len(names):
-        raise InputError(f"classes: codes for {len(codes)} classes but {len(names)} names; give at least one a class")
+        raise InputError(f"classes: codes for {len(codes)} classes but {len(names)} names; give at least one per class")
     owner: dict[int, str] = {}
     for name, numbers in zip(names, codes, strict=False):
         if not _whole(numbers) or not numbers or min(numbers) < -(2**63) or max(numbers) >= 2**63:
@@ -112,7 +135,7 @@ def _checked_codes(codes: Sequence[Sequence[int]], names: tuple[str, ...]) -> tu
         for number in numbers:
             if owner.setdefault(number, name) != name:
                 raise InputError(
-                    f"classes: the code {number} is of {owner[number]} and of {name}; give it to one class"
+                    f"classes: the code {number} is given to {owner[number]} and to {name}; give it to one class"
                 )
             if number == IGNORE:
                 raise InputError(f"classes: the code {IGNORE} of {name} means unlabeled; give another number")
@@ -120,7 +143,7 @@ def _checked_codes(codes: Sequence[Sequence[int]], names: tuple[str, ...]) -> tu
 
 
 def _whole(values: object) -> bool:
-    """Whether ``values`` are a list of whole numbers."""
+    """Return whether ``values`` is a sequence of whole numbers."""
     return isinstance(values, Sequence) and all(isinstance(v, Integral) and not isinstance(v, bool) for v in values)
 
 

@@ -1,7 +1,8 @@
-"""Classes and the translation of labels between data sets, by name."""
+"""Classes are checked, stored as JSON, and translated between data sets by name."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def test_translation_keeps_every_name(source: list[str], random) -> None:
 
 
 @given(names, names)
-def test_translation_ignores_exactly_what_the_target_lacks(source: list[str], target: list[str]) -> None:
+def test_translation_ignores_exactly_the_classes_that_the_target_lacks(source: list[str], target: list[str]) -> None:
     classes = Classes(tuple(target))
     if not set(source) & set(target):
         with pytest.raises(InputError, match="none of the classes"):
@@ -79,7 +80,7 @@ def test_scannet_classes_have_their_nyu40_ids() -> None:
 
 
 @pytest.mark.parametrize("classes", [S3DIS, SCANNET20, Classes(tuple("abcdefghijklmnopqrstuvwxyz"))])
-def test_palette_tells_classes_apart(classes: Classes) -> None:
+def test_palette_has_one_color_per_class(classes: Classes) -> None:
     palette = classes.palette()
     assert palette.shape == (len(classes), 3)
     assert palette.dtype == np.uint8
@@ -111,7 +112,7 @@ def test_palette_tells_classes_apart(classes: Classes) -> None:
         (("a",), {"colors": ((True, 0, 0),)}, "from 0 to 255"),
         (("a", "b"), {"codes": ((1,),)}, "codes for 1 classes but 2 names"),
         (("a", "b"), {"codes": ((1,), ())}, r"\(\) of b"),
-        (("a", "b"), {"codes": ((1, 2), (3, 2))}, "code 2 is of a and of b"),
+        (("a", "b"), {"codes": ((1, 2), (3, 2))}, "code 2 is given to a and to b"),
         (("a",), {"codes": ((1.0,),)}, "whole number"),
         (("a",), {"codes": (("1",),)}, "whole number"),
         (("a",), {"codes": (1,)}, "whole number"),
@@ -120,9 +121,9 @@ def test_palette_tells_classes_apart(classes: Classes) -> None:
     ],
 )
 def test_impossible_class_lists(given_names: Any, settings: dict[str, Any], found: str) -> None:
-    with pytest.raises(InputError, match=found) as told:
+    with pytest.raises(InputError, match=found) as error:
         Classes(given_names, **settings)
-    assert len(str(told.value).splitlines()) == 1
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_names_may_be_in_any_script() -> None:
@@ -137,10 +138,41 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
     assert hash(classes) == hash(Classes(("a", "b"), ((1, 2, 3), (4, 5, 6)), ((7, 8), (2,))))
 
 
-def test_codes_are_what_is_written() -> None:
+def test_labels_are_written_as_the_first_code() -> None:
     classes = Classes(("a", "b"), codes=((7, 8), (2,)))
     assert classes.to_codes(np.array([1, 0, IGNORE, 1])).tolist() == [2, 7, IGNORE, 2]
     assert Classes(("a", "b")).to_codes(np.array([1, 0, IGNORE])).tolist() == [1, 0, IGNORE]
+
+
+@pytest.mark.parametrize("classes", [S3DIS, Classes(("a", "b"), ((1, 2, 3), (4, 5, 6)), ((7, 8), (2,)))])
+def test_classes_are_the_same_after_json(classes: Classes) -> None:
+    text = json.dumps(classes.to_json())
+    assert list(json.loads(text)) == ["names", "colors", "codes"]
+    assert Classes.from_json(json.loads(text)) == classes
+
+
+def test_colors_and_codes_may_be_missing_in_json() -> None:
+    assert Classes.from_json({"names": ["a", "b"], "other": 1}) == Classes(("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, "None is no table"),
+        (["a"], r"\['a'\] is no table"),
+        ({}, "the list is empty"),
+        ({"names": "abc"}, "names are 'abc', no list"),
+        ({"names": ["a"], "colors": 7}, "colors are 7, no list"),
+        ({"names": ["a"], "codes": {"a": 1}}, r"codes are \{'a': 1\}, no list"),
+        ({"names": ["a"], "colors": [None]}, "the color None of a"),
+        ({"names": ["a", 3]}, "3 is no name"),
+        ({"names": ["a"], "codes": [[True]]}, "whole number"),
+    ],
+)
+def test_malformed_json_is_refused(value: Any, found: str) -> None:
+    with pytest.raises(InputError, match=found) as error:
+        Classes.from_json(value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_index_of_an_unknown_name() -> None:

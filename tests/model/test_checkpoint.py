@@ -274,7 +274,7 @@ def of_classes(**changes: object) -> dict[str, object]:
         (of_classes(colors=[[1, 2, 3], [4, 5, 6], None]), "damaged"),
         (of_classes(colors=[[1, 2, 3]]), "3 names but 1 colors"),
         (of_classes(colors=[[float("inf"), 0, 0]] * 3), "Infinity where a finite"),
-        (of_classes(codes=[[1], [2], [2]]), "the code 2 is of"),
+        (of_classes(codes=[[1], [2], [2]]), "the code 2 is given to"),
         (of_classes(codes=[[1], [2], []]), "codes"),
         (of_classes(codes=[[1], [2], ["x"]]), "codes"),
         (of_classes(codes=7), "codes are 7, no list"),
