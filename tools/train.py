@@ -31,15 +31,17 @@ from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import Predictor
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.run import Settings
-from pcseg.engine.train import Stage, derive, train
+from pcseg.engine.train import Optimizer, Stage, derive, train
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader
-from pcseg.feeding.samplers import PairSampler, RandomSampler
+from pcseg.feeding.samplers import PairSampler, Plan, RandomSampler
 from pcseg.feeding.transforms import Compose
 from pcseg.files import atomic_path, write_json
-from pcseg.model.checkpoint import Model, NetworkSpec
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.tensor_file import check_name
 from pcseg.model.weights import start_from
 from pcseg.scenes.scene import list_scenes
@@ -176,9 +178,9 @@ def make_model(config: Train, classes: Classes, dataset: TrainDataset, labels: d
     arguments |= {"in_channels": features.width, "n_classes": len(classes)}
     # By its name alone, so that what can be trained can be loaded again.
     spec = NetworkSpec(str(config.network.get("_target_", "")).rpartition(".")[2], arguments)
-    torch.manual_seed(config.seed)
     record = {**record_of(config), "labels": labels, "colored": dataset.colored, "git": git_hash()}
-    return Model(spec, spec.build(), classes, config.data.voxel_size, features.names, record)
+    inputs = VoxelInputs(config.data.voxel_size, features)
+    return Model(Networks.build(spec, config.seed), classes, inputs, record)
 
 
 def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabric: lightning_fabric.Fabric) -> Stage:
@@ -188,22 +190,21 @@ def make_stage(config: Train, name: str, index: int, dataset: TrainDataset, fabr
     if not isinstance(rate, (int, float)):
         raise InputError(f"optim.optimizer.lr={rate}: is not a number; give one above 0")
     where = (fabric.global_rank, fabric.world_size)
-    counts = dataset.counts() if part.pairs else None
 
-    def batches(start: int) -> Any:
+    def batches(model: Model, start: int) -> Any:
         seed, first, last = derive(config.seed, index), start * config.accumulate, steps * config.accumulate
-        if counts is not None:
-            return loader(dataset, PairSampler(counts, config.batch_size, last, seed, first, *where), config.workers)
-        mixed = RandomSampler(len(dataset), config.batch_size, last, seed, first, *where, mix=config.augment.mix)
-        return loader(dataset, mixed, config.workers)
+        plan = Plan(config.batch_size, last, seed, first, *where)
+        sampler = PairSampler(dataset, plan) if part.pairs else RandomSampler(dataset, plan, mix=config.augment.mix)
+        return loader(dataset, sampler, config.workers)
 
+    make = partial(build, {**config.optim.optimizer, "lr": rate * part.rate}, "optim.optimizer")
     return Stage(
         name,
         steps,
         partial(build, part.method, f"stages.{name}.method"),
-        partial(build, {**config.optim.optimizer, "lr": rate * part.rate}, "optim.optimizer"),
-        build(config.optim.schedule, "optim.schedule"),
         batches,
+        {"main": Optimizer(make, build(config.optim.schedule, "optim.schedule"))},
+        offers=dataset.offers | (PairSampler.offers if part.pairs else frozenset()),
     )
 
 

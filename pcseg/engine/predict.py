@@ -15,11 +15,12 @@ from pcseg.classes import IGNORE
 from pcseg.engine.scan import Scan, checked_scan
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
+from pcseg.feeding.collate import collate
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import Points, make_points
-from pcseg.feeding.sample import collate, make_sample
-from pcseg.methods.base import Method
-from pcseg.model.checkpoint import Model
+from pcseg.feeding.sample import make_sample
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
 from pcseg.scenes.bulk import GAP, bulk
 from pcseg.scenes.places import FARTHEST, floor_level, usable
 
@@ -46,6 +47,8 @@ class Predictor:
             raise InputError(f"votes={self.votes}: give 1 or more")
         if self.max_voxels < 1:
             raise InputError(f"max_voxels={self.max_voxels}: give 1 or more (about 200000)")
+        if not isinstance(self.model.inputs, VoxelInputs):
+            raise InputError(f"checkpoint: its network takes {self.model.inputs}; give one that takes point clouds")
         self.model.network.to(self.device)
 
     def __repr__(self) -> str:
@@ -63,20 +66,25 @@ class Predictor:
         return strides[-1]
 
     @property
+    def _inputs(self) -> VoxelInputs:
+        assert isinstance(self.model.inputs, VoxelInputs)
+        return self.model.inputs
+
+    @property
     def _features(self) -> Features:
-        return Features(self.model.features)
+        return self._inputs.features
 
     def protocol(self) -> str:
         """How labels are made, in words."""
         return (
-            f"every point at full resolution, voxel {self.model.voxel_size:g} m, "
+            f"every point at full resolution, voxel {self._inputs.voxel_size:g} m, "
             f"{self.votes} vote{'s' * (self.votes > 1)}, tiles of up to {self.max_voxels} voxels "
-            f"with {self.halo * self.model.voxel_size:g} m around them"
+            f"with {self.halo * self._inputs.voxel_size:g} m around them"
         )
 
     def remarks(self, has_color: bool) -> list[str]:
         """What to say before a scan with colors, or without, is labeled, since the network may have seen others only."""
-        if "optional_color" not in self.model.features:
+        if "optional_color" not in self._features.names:
             return []
         colored = self.model.record.get("colored")  # share of the scenes trained on
         if not isinstance(colored, (int, float)):  # older checkpoints do not say
@@ -115,7 +123,7 @@ class Predictor:
                 f"{name}: none of the {len(scan)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
             )
         scan = scan[rows] if len(rows) < len(scan) else scan
-        main = bulk(scan.xyz, GAP * self.model.voxel_size)
+        main = bulk(scan.xyz, GAP * self._inputs.voxel_size)
         # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
         # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
         body = scan.xyz if main.all() else scan.xyz[main]
@@ -128,7 +136,7 @@ class Predictor:
 
     def _label_part(self, scan: Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
         """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""
-        size = self.model.voxel_size
+        size = self._inputs.voxel_size
         for tile in tiles(scan.xyz, size, self.max_voxels, self.halo * size, self._coarsest):
             decided = rows[tile.context[tile.core]]
             labels[decided], confidence[decided] = self._label(tile, scan)
@@ -139,8 +147,9 @@ class Predictor:
         core = torch.from_numpy(tile.core).to(self.device)
         total = torch.zeros(int(tile.core.sum()), len(self.model.classes), device=self.device)
         for vote in range(self.votes):
-            sample = make_sample(self._view(points, vote), self._features, self.model.voxel_size)
-            elements = Method(self.model.network).predict(collate([sample]).to(self.device))
+            sample = make_sample(self._view(points, vote), self._features, self._inputs.voxel_size)
+            batch = collate([sample]).to(self.device)
+            elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
             total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[core]]
         confidence, labels = (total / self.votes).max(dim=1)
         if not torch.isfinite(confidence).all():
@@ -154,9 +163,9 @@ class Predictor:
         the floor is at z = 0: untrained for it, a network then mistakes the floor for something else.
         """
         seen = scan[tile.context]
-        moved = None if tile.moved is None else tile.moved * self.model.voxel_size
+        moved = None if tile.moved is None else tile.moved * self._inputs.voxel_size
         coord = seen.xyz if moved is None else seen.xyz - moved
-        cell = self._coarsest * self.model.voxel_size
+        cell = self._coarsest * self._inputs.voxel_size
         corner = np.floor(coord.min(axis=0) / cell) * cell
         points = make_points(coord - corner, seen.color, seen.normal, floor=-corner[2])
         return points if moved is None else replace(points, height=seen.xyz[:, 2].astype(np.float32))
@@ -166,7 +175,7 @@ class Predictor:
         angle = 2 * math.pi * vote / self.votes
         cos, sin = math.cos(angle), math.sin(angle)
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
-        shift = self.model.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
+        shift = self._inputs.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
 
 

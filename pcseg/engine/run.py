@@ -9,23 +9,16 @@ from typing import Any
 
 import lightning_fabric
 import torch
-from torch import Tensor
 
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.memory import peak_memory
+from pcseg.engine.state import State, read_state, restore_state, write_state
 from pcseg.errors import InputError
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.checkpoint import (
     Model,
-    optimizer_tensors,
-    read_tensors,
-    restore,
-    restore_optimizer,
     save_model,
-    write_tensors,
 )
-
-State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -99,49 +92,43 @@ class Run:
                 save_model(self.folder.best, self._stamped())
         return matrix
 
-    def save(self, method: Any, optimizer: Any) -> None:
+    def save(self, method: Any, optimizers: Mapping[str, Any]) -> None:
         """Write the newest weights and what resuming needs. Each file is whole at any moment."""
         if self.fabric.is_global_zero:
-            moments, rest = optimizer_tensors(optimizer.optimizer)
-            tensors = {f"method.{k}": v for k, v in method.module.state_dict().items()}
-            tensors |= {f"optimizer.{k}": v for k, v in moments.items()}
-            header = {
+            progress = {
                 "step": self.step,
                 "seconds": self.seconds,
                 "best": self.best,
-                "optimizer": rest,
                 "precision": self.fabric.strategy.precision.state_dict(),
-                "record": self.model.record,
             }
             # In this order: a run killed between the two resumes from the older state and writes both again.
             save_model(self.folder.last, self._stamped())
-            write_tensors(self.folder.state, "state", tensors, header)
+            write_state(self.folder.state, self.model, method.module, optimizers, progress)
         self.fabric.barrier()
 
     def read(self) -> State | None:
-        """The state to resume from, or None where the run had not come to its first checkpoint.
+        """Return the state to resume from, or None where the run had not come to its first checkpoint.
 
-        Raises InputError where it is damaged.
+        The networks and classes of the model become those of the state. Raises InputError where it is damaged.
         """
         if not self.folder.state.is_file():
             return None
-        tensors, header = read_tensors(self.folder.state, "state")
+        tensors, header = read_state(self.folder.state, self.model)
         self.step, self.best = header["step"], header["best"]
         if self.step < 0 or (
             self.best and not all(isinstance(self.best.get(k), (int, float)) for k in ("step", "miou"))
         ):
             raise InputError(
-                f"{self.folder.state}: its step {self.step} or best score {self.best} is damaged; start over with overwrite=true"
+                f"{self.folder.state}: its step {self.step} or best score {self.best} is damaged; start over with "
+                "overwrite=true"
             )
         self._started -= float(header["seconds"])
         return tensors, header
 
-    def restore(self, state: State, method: Any, optimizer: Any) -> None:
-        """Put method, optimizer and precision back to where ``save`` saw them."""
-        tensors, header = state
-        restore(method.module, _below("method.", tensors), self.folder.state)
-        restore_optimizer(optimizer.optimizer, _below("optimizer.", tensors), header["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(header["precision"])
+    def restore(self, state: State, method: Any, optimizers: Mapping[str, Any]) -> None:
+        """Put networks, method, optimizers and precision back to where ``save`` saw them."""
+        restore_state(self.folder.state, state, self.model, method.module, optimizers)
+        self.fabric.strategy.precision.load_state_dict(state[1]["precision"])
 
     def outcome(self) -> Outcome:
         """Score the final weights, and say what memory the run took."""
@@ -153,7 +140,3 @@ class Run:
 
     def _stamped(self) -> Model:
         return replace(self.model, record={**self.model.record, "step": self.step})
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

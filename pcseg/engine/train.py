@@ -1,10 +1,10 @@
-"""The training loop: stages one after the other, each with its method, its optimizer and its share of the steps."""
+"""The training loop: stages one after the other, each with its method, its optimizers and its share of the steps."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -12,37 +12,86 @@ from typing import Any
 import lightning_fabric
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.run import Outcome, Run, Settings, State
+from pcseg.engine.run import Outcome, Run, Settings
+from pcseg.engine.state import State
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.loading import plain, plain_errors
-from pcseg.methods.base import Method
+from pcseg.methods.base import Method, ParameterGroup
 from pcseg.metrics import ConfusionMatrix
-from pcseg.model.checkpoint import Model
+from pcseg.model.model import Model
+from pcseg.schedules import Constant
+
+REMEDIES = {
+    "pairs": "batches of pairs (sampler PairSampler)",
+    "matches": "several views of a scene (sampler ViewSampler)",
+    "domain": "labeled and unlabeled samples (sampler MixedSampler)",
+    "tags": "the classes present in each scene (labels.tags)",
+    "weights": "weighted labels, as a round of pseudo labels leaves them",
+}
+"""What gives a method what it needs."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """``make`` takes parameter groups; ``schedule`` turns progress in [0, 1] into a factor on its rates."""
+
+    make: Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
+    schedule: Callable[[float], float] = field(default_factory=Constant)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One part of a recipe. Stages share the network; everything else is made anew for each.
+    """One part of a recipe. Stages share the networks of the model; everything else is made anew for each.
 
-    ``method`` wraps the network; ``optimizer`` takes the parameters; ``schedule`` turns progress in [0, 1] into a factor
-    on the optimizer's rate; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step.
+    ``method`` wraps the model; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step, of the
+    model as it then is; ``optimizers`` by the names of the method's players, those without one taking that of "main".
+    ``before`` is a pass over the data as the stage begins: relabel, cluster, extend the classes. It runs on every process
+    and may leave files in the run folder; after a kill within the stage's first steps it runs again, so let it keep
+    finished work. ``offers``: what the batches hold beyond labels (see Method.needs).
     """
 
     name: str
     steps: int
-    method: Callable[[nn.Module], Method]
-    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-    schedule: Callable[[float], float]
-    batches: Callable[[int], Iterable[Batch]]
+    method: Callable[[Model], Method]
+    batches: Callable[[Model, int], Iterable[Batch]]
+    optimizers: Mapping[str, Optimizer]
+    before: Callable[[Model, RunFolder, lightning_fabric.Fabric], None] | None = None
+    offers: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise InputError(f"stages.{self.name}: has {self.steps} steps; raise steps or stages.{self.name}.steps")
+
+    def players(self, method: Method) -> dict[str, tuple[torch.optim.Optimizer, list[float]]]:
+        """Return the optimizer of each player of ``method``, and the rates of its groups at factor 1."""
+        return {name: self._player(name, groups) for name, groups in method.players().items()}
+
+    def check(self, model: Model) -> None:
+        """Raise InputError where the stage cannot begin: the method, its optimizers, or data that it needs and lacks."""
+        method = self.method(replace(model, networks=model.networks.scratch()))
+        self.players(method)
+        lacking = sorted(method.needs - self.offers)
+        if lacking:
+            wanted = ", ".join(f"{name}: {REMEDIES.get(name, 'batches that hold it')}" for name in lacking)
+            raise InputError(f"stages.{self.name}: {type(method).__name__} needs what its batches lack; give {wanted}")
+
+    def _player(self, name: str, groups: list[ParameterGroup]) -> tuple[torch.optim.Optimizer, list[float]]:
+        chosen = self.optimizers.get(name, self.optimizers.get("main"))
+        if chosen is None or not groups:
+            raise InputError(f"stages.{self.name}.optimizers: player '{name}' has no optimizer or nothing to train")
+        optimizer = chosen.make([{"params": list(group.parameters)} for group in groups])
+        for made, group in zip(optimizer.param_groups, groups, strict=True):
+            made["lr"] *= group.rate
+        return optimizer, [group["lr"] for group in optimizer.param_groups]
+
+    def schedule(self, player: str) -> Callable[[float], float]:
+        """Return the schedule of a player."""
+        return self.optimizers.get(player, self.optimizers.get("main", Optimizer(torch.optim.SGD))).schedule
 
 
 def train(
@@ -54,18 +103,19 @@ def train(
     evaluate: Callable[[], ConfusionMatrix],
     resume: bool = False,
 ) -> Outcome:
-    """Train ``model.network`` in place, leaving the loss curve and checkpoints in ``folder``, and score it at the end.
+    """Train the networks of ``model`` in place, leaving the loss curve and checkpoints in ``folder``; score at the end.
 
-    ``evaluate`` scores the network as it stands; it is also called every ``evaluate_every`` steps. With ``resume`` the
+    ``evaluate`` scores the model as it stands; it is also called every ``evaluate_every`` steps. With ``resume`` the
     run goes on from the checkpoint in ``folder``, on a CPU to the same bits as if it had never stopped. Raises
-    InputError where a loss or a gradient is not finite; the last checkpoint then stays as it was. (With 16-mixed precision a
-    step whose gradient is not finite is left out instead, as the gradient scaler does by itself.)
+    InputError where a stage cannot begin (before the first step), and where a loss or a gradient is not finite; the last
+    checkpoint then stays as it was. (With 16-mixed precision a step whose gradient is not finite is left out instead, as
+    the gradient scaler does by itself.)
     """
     run = Run(fabric, model, folder, settings, evaluate)
     state = run.read() if resume else None
     folder.begin(run.step)
-    for stage in stages:  # made once before the first step: a mistake in the last stage should not wait for its turn
-        stage.optimizer(stage.method(model.network).parameters())
+    for stage in stages:
+        stage.check(model)
     total = sum(stage.steps for stage in stages)
     with tqdm(total=total, initial=run.step, unit="step", disable=not fabric.is_global_zero) as bar, plain_errors():
         first = 0
@@ -81,45 +131,59 @@ def train(
 
 
 def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | None, bar: tqdm[Any]) -> None:
-    """Do what is left of ``stage``, whose first step is step ``first`` of the run."""
-    fabric, settings = run.fabric, run.settings
+    """Do the steps left of ``stage``, whose first step is step ``first`` of the run."""
+    fabric, settings, model = run.fabric, run.settings, run.model
+    if stage.before is not None and state is None:
+        stage.before(model, run.folder, fabric)
+        fabric.barrier()
     torch.manual_seed(derive(settings.seed, first))
-    method = stage.method(run.model.network)
-    optimizer = stage.optimizer([p for p in method.parameters() if p.requires_grad])
-    peak = [group["lr"] for group in optimizer.param_groups]
-    method, optimizer = fabric.setup(method, optimizer)
+    method = stage.method(model)
+    model.deployed = method.deployed
+    players = stage.players(method)
+    method, *wrapped = fabric.setup(method, *(optimizer for optimizer, _ in players.values()))
+    optimizers = dict(zip(players, wrapped, strict=True))
     method.mark_forward_method("losses")
     if state is not None:
-        run.restore(state, method, optimizer)
+        run.restore(state, method, optimizers)
     method.train()
-    batches = plain(stage.batches(run.step - first))
+    batches = plain(stage.batches(model, run.step - first))
     while run.step < first + stage.steps:
         fetched = list(islice(batches, settings.accumulate))
         progress = (run.step - first) / stage.steps
-        for group, rate in zip(optimizer.param_groups, peak, strict=True):
-            group["lr"] = rate * stage.schedule(progress)
-        losses = _backward(
-            fabric, method, fetched, progress, partial(derive, settings.seed, run.step, 1 + fabric.global_rank)
-        )
-        norm = _clipped(fabric, method, optimizer, settings.clip)
-        values = _checked(losses, run.step, stage.name)
-        _checked(norm, run.step, stage.name)
-        optimizer.step()
-        optimizer.zero_grad()
+        values: dict[str, float] = {}
+        for turn, (player, optimizer) in enumerate(optimizers.items()):
+            factor = stage.schedule(player)(progress)
+            for group, rate in zip(optimizer.param_groups, players[player][1], strict=True):
+                group["lr"] = rate * factor
+            # The first player's draws have no number of their own, so that a second one changes nothing about them.
+            seed = partial(derive, settings.seed, run.step, 1 + fabric.global_rank, *[turn] * (turn > 0))
+            losses = _backward(fabric, method, fetched, progress, player, seed)
+            norm = _clipped(fabric, method, optimizer, settings.clip)
+            found = _checked(losses, run.step, stage.name)
+            _checked(norm, run.step, stage.name)
+            optimizer.step()
+            method.zero_grad()  # of all players: a loss may reach the parameters of another
+            values |= found if turn == 0 else {f"{player}/{name}": value for name, value in found.items()}
         method.after_step(run.step)
         run.step += 1
-        run.folder.step(run.step, {"stage": stage.name, "lr": optimizer.param_groups[0]["lr"], **values})
+        rate = next(iter(optimizers.values())).param_groups[0]["lr"]
+        run.folder.step(run.step, {"stage": stage.name, "lr": rate, **values})
         bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
         bar.update()
         if _due(run.step, settings.evaluate_every) and run.step < total:
             run.score()
             method.train()
         if _due(run.step, settings.checkpoint_every) or run.step == first + stage.steps:
-            run.save(method, optimizer)
+            run.save(method, optimizers)
 
 
 def _backward(
-    fabric: lightning_fabric.Fabric, method: Any, batches: list[Batch], progress: float, seed: Callable[[int], int]
+    fabric: lightning_fabric.Fabric,
+    method: Any,
+    batches: list[Batch],
+    progress: float,
+    player: str,
+    seed: Callable[[int], int],
 ) -> dict[str, Tensor]:
     """Add the gradients of some batches; return the losses, mean over the batches and processes, and their sum.
 
@@ -129,7 +193,7 @@ def _backward(
     for i, batch in enumerate(batches):
         torch.manual_seed(seed(i))
         with fabric.no_backward_sync(method, enabled=i + 1 < len(batches)), fabric.autocast():
-            losses = method.losses(batch.to(fabric.device), progress)
+            losses = method.losses(batch.to(fabric.device), progress, player)
             losses["loss"] = torch.stack(list(losses.values())).sum()
             fabric.backward(losses["loss"] / len(batches))
         for name, value in losses.items():

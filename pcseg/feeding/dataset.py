@@ -43,7 +43,8 @@ class TrainDataset(Dataset[Sample]):
     ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
     supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to keep;
     ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a sample: the
-    voxels nearest to its center stay.
+    voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for it. ``tags`` gives
+    the classes (K,) bool known to be in a scene, by its name.
 
     A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point is one
     of the item's anchor class if it has one, else any point of the scene. Points too far from it to be numbered as voxels
@@ -60,12 +61,16 @@ class TrainDataset(Dataset[Sample]):
         transform: Callable[[Points, np.random.Generator], Points] | None = None,
         crop: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         max_voxels: int | None = None,
+        strong: Callable[[Points, np.random.Generator], Points] | None = None,
+        tags: Callable[[str], np.ndarray] | None = None,
     ) -> None:
         if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
             raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
         self.folders, self.classes, self.labels, self.voxel_size = tuple(folders), classes, labels, voxel_size
         self.features = features if isinstance(features, Features) else Features(features)
         self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
+        self.strong, self.tags = strong, tags
+        self.offers = frozenset() if tags is None else frozenset({"tags"})
         self._open: OrderedDict[int, _Known] = OrderedDict()
         if labels is not None:
             labels.counts(self.names, classes)  # so that what does not fit is told before the first step
@@ -92,15 +97,25 @@ class TrainDataset(Dataset[Sample]):
 
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
-        points, center = self._view(item.scene, item.anchor, rng)
+        part = rng if item.view is None else np.random.default_rng(item.view)
+        points, center = self._part(item.scene, item.anchor, part)
+        points = self._transformed(points, item, rng)
         name = self.names[item.scene]
         if item.mix is not None:
-            points = mix3d(points, self._view(item.mix, None, rng)[0])
+            points = mix3d(points, self._transformed(self._part(item.mix, None, rng)[0], item, rng))
             name += f"+{self.names[item.mix]}"
-        return _nearest(make_sample(points, self.features, self.voxel_size, name), center, self.max_voxels)
+        sample = _nearest(make_sample(points, self.features, self.voxel_size, name), center, self.max_voxels)
+        tags = None if self.tags is None else torch.from_numpy(self.tags(self.names[item.scene]))
+        return replace(sample, tags=tags, domain=item.domain, view=item.view)
 
-    def _view(self, index: int, anchor: int | None, rng: np.random.Generator) -> tuple[Points, np.ndarray]:
-        """A cropped and transformed part of a scene, and the center (3,) it was taken around, before transformation."""
+    def _transformed(self, points: Points, item: Item, rng: np.random.Generator) -> Points:
+        if item.strong and self.strong is None:
+            raise InputError("augment.strong: the sampler asks for strongly augmented views; name their transforms")
+        transform = self.strong if item.strong else self.transform
+        return points if transform is None else transform(points, rng)
+
+    def _part(self, index: int, anchor: int | None, rng: np.random.Generator) -> tuple[Points, np.ndarray]:
+        """Return a part of a scene, and the center (3,) it was cropped around."""
         known = self._known(index)
         scene = known.scene
         self.features.check(scene.name, scene.color is not None, scene.normal is not None)
@@ -122,7 +137,7 @@ class TrainDataset(Dataset[Sample]):
             known.labels[kept].astype(np.int64),
             floor=0.0,
         )
-        return (points if self.transform is None else self.transform(points, rng)), center - origin
+        return points, center - origin
 
     def _known(self, index: int) -> _Known:
         if index in self._open:

@@ -16,8 +16,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from pcseg.errors import InputError
+from pcseg.feeding.collate import collate
 from pcseg.feeding.dataset import TrainDataset
-from pcseg.feeding.sample import collate
 from pcseg.feeding.samplers import StepSampler
 
 SYSTEM = ("DataLoader worker (pid", "Too many open files", "shared memory", "ancdata")

@@ -1,8 +1,7 @@
-"""From points to voxels, and from voxels of several scenes to one batch; the same in training and prediction."""
+"""From points to voxels, the same in training and prediction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,6 @@ import torch
 from torch import Tensor
 
 from pcseg.classes import IGNORE
-from pcseg.errors import InputError
-from pcseg.feeding.batch import Batch
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import Points
 from pcseg.ops import quantize, voxelize
@@ -21,7 +18,10 @@ from pcseg.ops import quantize, voxelize
 class Sample:
     """N voxels made of P points: ``coords`` (N, 3) int32; ``feats`` (N, F), ``position`` (N, 3) in meters and ``color``
     (N, 3) in [0, 1] (zeros where the scan has none), float32; ``labels`` (N,) int64. A voxel takes all of these from
-    one of its points. ``inverse`` (P,) int64 is the voxel of each point.
+    one of its points. ``inverse`` (P,) int64 is the voxel of each point, -1 for none.
+
+    ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the sample. ``domain``: 0 for a labeled, 1 for an unlabeled sample.
+    ``view``: samples of one number show the same scene; then ``row`` (P,) int64 numbers the points in that scene.
     """
 
     coords: Tensor
@@ -31,6 +31,11 @@ class Sample:
     labels: Tensor
     inverse: Tensor
     name: str
+    weights: Tensor | None = None
+    tags: Tensor | None = None
+    domain: int | None = None
+    view: int | None = None
+    row: Tensor | None = None
 
 
 def make_sample(points: Points, features: Features, voxel_size: float, name: str = "") -> Sample:
@@ -54,20 +59,4 @@ def make_sample(points: Points, features: Features, voxel_size: float, name: str
         labels=torch.from_numpy(chosen.labels),
         inverse=voxels.inverse,
         name=name,
-    )
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """One batch of several samples, in their order; raises InputError if there is none."""
-    if not samples:
-        raise InputError("a batch of no sample; give one or more")
-    column = [torch.full((len(s.coords), 1), b, dtype=torch.int32) for b, s in enumerate(samples)]
-    coords = [torch.cat([number, s.coords], dim=1) for number, s in zip(column, samples, strict=True)]
-    return Batch(
-        coords=torch.cat(coords),
-        feats=torch.cat([s.feats for s in samples]),
-        position=torch.cat([s.position for s in samples]),
-        color=torch.cat([s.color for s in samples]),
-        labels=torch.cat([s.labels for s in samples]),
-        names=tuple(s.name for s in samples),
     )

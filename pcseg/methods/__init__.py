@@ -1,7 +1,7 @@
-"""Ways to train a network: each wires a network, losses and propagation, and holds no formula of its own."""
+"""Ways to train: each wires networks, losses and propagation, and holds no formula of its own."""
 
-from pcseg.methods.base import Method
+from pcseg.methods.base import Method, ParameterGroup, groups
 from pcseg.methods.dense_propagation import CrossSamplePropagation, IntraSamplePropagation
 from pcseg.methods.supervised import Supervised
 
-__all__ = ["CrossSamplePropagation", "IntraSamplePropagation", "Method", "Supervised"]
+__all__ = ["CrossSamplePropagation", "IntraSamplePropagation", "Method", "ParameterGroup", "Supervised", "groups"]

@@ -1,42 +1,77 @@
-"""What the training loop asks of a method, and nothing more."""
+"""The contract between a method and the training loop."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
-from pcseg.sparse import SparseTensor
+from pcseg.model.model import Model
+from pcseg.model.networks import MAIN
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share a rate: ``rate`` times that of their player's optimizer."""
+
+    parameters: tuple[nn.Parameter, ...]
+    rate: float = 1.0
 
 
 class Method(nn.Module):
-    """A way to train ``network`` from a batch; the loop owns optimizer, logging and files.
+    """A way to train networks from batches; the loop owns optimizers, logging and files.
 
-    ``network`` maps a SparseTensor to Elements and holds nothing of the method: it alone is saved for inference.
-    Labels come with the batch and are never changed.
+    A subclass wires networks, losses and pseudo labels, and holds no formula. It may change these:
+
+    ``needs``: what its batches must hold beyond labels, any of "tags", "matches", "domain", "weights", "pairs"; a run
+    whose data lacks one is refused before its first step. ``deployed``: the network that is scored and saved for
+    inference. ``players``: who is stepped in turn within a step, each with an optimizer of its own.
+
+    Networks come from ``model.networks`` and outlive the stage: ``make`` adds one with weights of its own, ``copy`` a
+    teacher; :func:`pcseg.model.checkpoint.add_teacher` a frozen one of another run. Assign each to an attribute, so that
+    it is moved and trained with the method. Labels come with the batch and are never changed.
     """
 
+    needs: frozenset[str] = frozenset()
+    deployed: str = MAIN
     network: Any  # an nn.Module; some methods also need its encode, decode and channels_at (see pcseg.networks)
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network = network
+        self.network = model.networks[MAIN]
 
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """Named scalars, already weighted, that the loop sums. ``progress`` in [0, 1] is the share of the stage done."""
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
+        """Return named scalars, already weighted, that the loop sums and ``player`` minimizes.
+
+        ``progress`` in [0, 1] is the share of the stage that is done.
+        """
         raise NotImplementedError
 
+    def players(self) -> dict[str, list[ParameterGroup]]:
+        """Return the parameters of each player, in the order they are stepped; by default all that want a gradient."""
+        return {"main": groups(self.named_parameters())}
+
     def predict(self, batch: Batch) -> Elements:
-        """One plain pass of the network, a row per voxel; the caller chooses eval mode and whether gradients are kept."""
-        elements: Elements = self.network(sparse(batch), position=batch.position, color=batch.color)
+        """Return one plain pass of the main network; the caller chooses eval mode and whether gradients are kept."""
+        elements: Elements = self.network(batch.inputs, position=batch.position, color=batch.color)
         return elements
 
     def after_step(self, step: int) -> None:
-        """Called after each optimizer step, for what is not learnt by gradient."""
+        """Update what is not learned by gradient; called after each step."""
 
 
-def sparse(batch: Batch) -> SparseTensor:
-    """The batch as the network takes it."""
-    return SparseTensor(batch.feats, batch.coords)
+def groups(named: Iterable[tuple[str, nn.Parameter]], rates: Mapping[str, float] | None = None) -> list[ParameterGroup]:
+    """Sort the trainable ones of named parameters into groups: those below a module in ``rates`` have its rate, others 1.
+
+    ``groups(self.named_parameters(), {"network.head": 10.0})`` trains the classifier at ten times the rate.
+    """
+    sorted_in: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in named:
+        if parameter.requires_grad:
+            rate = next((r for prefix, r in (rates or {}).items() if f"{name}.".startswith(f"{prefix}.")), 1.0)
+            sorted_in.setdefault(rate, []).append(parameter)
+    return [ParameterGroup(tuple(parameters), rate) for rate, parameters in sorted_in.items() if parameters]

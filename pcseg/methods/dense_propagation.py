@@ -7,16 +7,17 @@ as those who read the paper report. Their affinities live in the method, so the 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
 from pcseg.elements import Elements
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy, segmentation_losses, squared_probability_distance
-from pcseg.methods.base import Method, sparse
+from pcseg.methods.base import Method
+from pcseg.model.model import Model
 from pcseg.nn import frozen_statistics
 from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution
+from pcseg.pseudo import MeanTeacher
 from pcseg.schedules import linear_ramp
 from pcseg.sparse import SparseTensor
 
@@ -26,7 +27,7 @@ class _Propagation(Method):
 
     def __init__(
         self,
-        network: nn.Module,
+        model: Model,
         stride: int,
         weight: float,
         label_weight: float,
@@ -35,29 +36,28 @@ class _Propagation(Method):
         teacher: float,
         lovasz: float,
     ) -> None:
-        super().__init__(network)
+        super().__init__(model)
         shares = {"weight": weight, "label_weight": label_weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}
         for name, value in shares.items():
             if not value >= 0:
                 raise InputError(f"{name}={value}: give 0 or more")
         if not 0 <= teacher < 1:
-            raise InputError(f"teacher={teacher}: a decay from 0 (no teacher) to below 1")
+            raise InputError(f"teacher={teacher}: give a decay from 0 (no teacher) to below 1")
         self.stride, self.weight, self.label_weight = stride, weight, label_weight
         self.warmup, self.ramp, self.lovasz = warmup, ramp, lovasz
         self.teacher = None
         if teacher > 0 and weight > 0:
-            self.teacher = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(teacher), use_buffers=True)
-            self.teacher.requires_grad_(False)
+            self.mean = model.networks.copy("teacher")
+            self.teacher = MeanTeacher(self.mean, self.network, teacher)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         """Features (N, C) to stand in for those of ``level``, which has rows of up to ``n_samples`` samples."""
         raise NotImplementedError
 
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
         label_weight = self.label_weight if progress >= self.warmup else 0.0
-        voxels = sparse(batch)
-        levels = self.network.encode(voxels, self.stride)
+        levels = self.network.encode(batch.voxels, self.stride)
         clean: Elements = self.network.decode(levels, position=batch.position, color=batch.color)
         losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
         if weight == label_weight == 0:
@@ -66,20 +66,13 @@ class _Propagation(Method):
         if label_weight > 0:
             losses["propagated_cross_entropy"] = label_weight * cross_entropy(other.logits, batch.labels)
         if weight > 0:
-            target = clean.logits if self.teacher is None else self._taught(voxels)
+            target = clean.logits if self.teacher is None else self.teacher(batch.voxels).logits
             losses["consistency"] = weight * squared_probability_distance(target, other.logits)
         return losses
 
     def after_step(self, step: int) -> None:
         if self.teacher is not None:
-            self.teacher.update_parameters(self.network)
-
-    @torch.no_grad()
-    def _taught(self, voxels: SparseTensor) -> Tensor:
-        """The averaged network's own logits (N, K), as it would predict at test time."""
-        assert self.teacher is not None
-        taught: Elements = self.teacher.eval()(voxels)
-        return taught.logits
+            self.teacher.update()
 
     def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
         """The prediction from reallocated features, with the geometry and skips of each scan itself.
@@ -103,14 +96,17 @@ class CrossSamplePropagation(_Propagation):
     comes, without gradient, from a running mean of the weights with that decay (mean teacher, arXiv 1703.01780):
     agreement can then not be had by changing the clean side, as it can in the paper's form (0). ``stride`` is where
     features are exchanged; ``max_nodes`` and ``temperature`` are the affinity's
-    (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean pass. With weight 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
+    (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean pass. With weight 0 it is
+    :class:`pcseg.methods.Supervised`, bit for bit.
 
     The coarser the stride, the less a network with skips feels the exchange, and the larger a weight it takes.
     """
 
+    needs = frozenset({"pairs"})
+
     def __init__(
         self,
-        network: nn.Module,
+        model: Model,
         stride: int = 8,
         weight: float = 1.0,
         warmup: float = 0.1,
@@ -120,13 +116,13 @@ class CrossSamplePropagation(_Propagation):
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, 0.0, warmup, ramp, teacher, lovasz)
+        super().__init__(model, stride, weight, 0.0, warmup, ramp, teacher, lovasz)
         self.propagation = CrossSampleReallocation(self.network.channels_at(stride), max_nodes, temperature=temperature)
 
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         if batch.n_samples % 2:
             raise InputError(f"batch of {batch.n_samples} samples: pairs need an even number; use the pair sampler")
-        return super().losses(batch, progress)
+        return super().losses(batch, progress, player)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         partner = torch.arange(n_samples, device=level.feats.device) ^ 1
@@ -144,7 +140,7 @@ class IntraSamplePropagation(_Propagation):
 
     def __init__(
         self,
-        network: nn.Module,
+        model: Model,
         stride: int = 8,
         weight: float = 1.0,
         label_weight: float = 1.0,
@@ -155,7 +151,7 @@ class IntraSamplePropagation(_Propagation):
         temperature: float = 1.0,
         lovasz: float = 0.0,
     ) -> None:
-        super().__init__(network, stride, weight, label_weight, warmup, ramp, teacher, lovasz)
+        super().__init__(model, stride, weight, label_weight, warmup, ramp, teacher, lovasz)
         channels = self.network.channels_at(stride)
         self.propagation = IntraSampleRedistribution(channels, max_nodes, temperature=temperature)
 

@@ -1,20 +1,21 @@
-"""The baseline: the network learns from the labeled voxels alone."""
+"""The baseline: the network learns from the labeled elements alone."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pcseg.feeding.batch import Batch
 from pcseg.losses import segmentation_losses
 from pcseg.methods.base import Method
+from pcseg.model.model import Model
 
 
 class Supervised(Method):
-    """Cross-entropy on the labeled voxels, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part."""
+    """Cross-entropy on the labeled elements, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part."""
 
-    def __init__(self, network: nn.Module, lovasz: float = 0.0) -> None:
-        super().__init__(network)
+    def __init__(self, model: Model, lovasz: float = 0.0) -> None:
+        super().__init__(model)
         self.lovasz = lovasz
 
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         return segmentation_losses(self.predict(batch).logits, batch.labels, self.lovasz)

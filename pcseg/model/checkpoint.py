@@ -3,84 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import pcseg.networks
 from pcseg.classes import Classes
-from pcseg.errors import InputError, cut, reason
-from pcseg.feeding.features import Features
+from pcseg.errors import InputError, cut
+from pcseg.model.inputs import Inputs, read_inputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.tensor_file import Shapes, read_tensors, write_tensors
-
-VOXEL_SIZES = (1e-4, 1e3)
-"""The smallest and the largest edge of voxels, in meters, that a network is used with."""
 
 MOST_CHANNELS = 2**20
 """The largest number among a network's arguments."""
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a network is rebuilt from: a name among ``pcseg.networks.__all__`` and the arguments of that constructor."""
-
-    name: str
-    arguments: dict[str, Any]
-
-    def build(self) -> nn.Module:
-        """A network with fresh weights; raises InputError for an unknown name or arguments it does not take."""
-        if self.name not in pcseg.networks.__all__:
-            raise InputError(f"network '{self.name}' is not one of: {', '.join(sorted(pcseg.networks.__all__))}")
-        try:
-            network = getattr(pcseg.networks, self.name)(**self.arguments)
-        except InputError:
-            raise
-        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError(f"network {self.name}: {error}; correct its arguments") from error
-        if not isinstance(network, nn.Module):
-            raise InputError(f"network '{self.name}' does not build a network; name a constructor such as minkunet18a")
-        return network
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network and all that inference with it needs.
-
-    ``voxel_size`` in meters; ``features`` the declared input features, in order; ``record`` says where the weights
-    come from (configuration, git hash, label hash, step, ...) and changes nothing about how they are used.
-    """
-
-    spec: NetworkSpec
-    network: nn.Module
-    classes: Classes
-    voxel_size: float
-    features: tuple[str, ...]
-    record: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        low, high = VOXEL_SIZES
-        if not low <= self.voxel_size <= high:
-            raise InputError(f"voxel_size={self.voxel_size:g}: must be {low:g} to {high:g}, in meters")
-
-    def __repr__(self) -> str:
-        weights = sum(weight.numel() for weight in self.network.parameters())
-        return (
-            f"{self.spec.name} of {weights:,} weights, {len(self.classes)} classes ({cut(', '.join(self.classes.names), 200)}), "
-            f"voxels of {self.voxel_size:g} m, features {', '.join(self.features)}, {self._origin()}"
-        )
-
-    def _origin(self) -> str:
-        """Where the weights come from, in a few words."""
-        try:
-            data = self.record["config"]["data"]
-            trained = [split for split in data["train"] if split not in data["test"]]
-            return cut(f"trained on {', '.join(trained)} of {data['root']} for {self.record['step']} steps", 200)
-        except (KeyError, TypeError):
-            return "of unknown training"
 
 
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
@@ -92,25 +31,31 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
         "classes": {"names": model.classes.names, "colors": model.classes.colors, "codes": model.classes.codes},
-        "voxel_size": model.voxel_size,
-        "features": model.features,
+        "inputs": model.inputs.to_json(),
         "record": model.record,
     }
     write_tensors(path, "model", model.network.state_dict(), header)
 
 
-def load_model(path: str | os.PathLike[str]) -> Model:
+def load_model(
+    path: str | os.PathLike[str], constructors: Mapping[str, Callable[..., nn.Module]] | None = None
+) -> Model:
     """Rebuild a network from its checkpoint alone; a run folder stands for its ``last.safetensors``.
 
-    Every field is checked by type and range before anything is built, and the shapes of all weights before any of them
-    is read. Raises InputError for a file that is missing, truncated, foreign, of another format, whose weights do not
-    fit the network it names, are NaN or infinite.
+    ``constructors`` are those of your own networks, by the name in their NetworkSpec. Every field is checked by type and
+    range before anything is built, and the shapes of all weights before any of them is read. Raises InputError for a file
+    that is missing, truncated, foreign, of another format, whose weights do not fit the network it names, are NaN or
+    infinite.
     """
     path = Path(path)
     path = path / "last.safetensors" if path.is_dir() else path
 
+    def described(header: Mapping[str, Any], shapes: Shapes) -> tuple[NetworkSpec, Classes, Inputs]:
+        spec, classes, inputs = _described(header, shapes, path)
+        return replace(spec, constructor=(constructors or {}).get(spec.name)), classes, inputs
+
     def fits(header: dict[str, Any], shapes: Shapes) -> None:
-        spec, _ = _described(header, shapes, path)
+        spec, *_ = described(header, shapes)
         try:
             with torch.device("meta"):  # takes no memory, whatever the header asks for
                 network = spec.build()
@@ -119,17 +64,32 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         _check_shapes(network, shapes, path)
 
     tensors, header = read_tensors(path, "model", fits)
-    spec, about = _described(header, {}, path)
+    spec, classes, inputs = described(header, {})
     _check_values(tensors, path)
     network = spec.build()
     restore(network, tensors, path)
-    outputs, inputs = (spec.arguments.get(name) for name in ("n_classes", "in_channels"))
-    width = Features(about["features"]).width
-    if outputs != len(about["classes"]):
-        raise InputError(f"{path}: {outputs} outputs but {len(about['classes'])} class names; train or copy it again")
-    if inputs != width:
-        raise InputError(f"{path}: {inputs} input channels but features of {width}; train or copy it again")
-    return Model(spec, network.eval(), **about)
+    n_outputs, n_inputs = (spec.arguments.get(name) for name in ("n_classes", "in_channels"))
+    if n_outputs != len(classes):
+        raise InputError(f"{path}: {n_outputs} outputs but {len(classes)} class names; train or copy it again")
+    if n_inputs != inputs.width:
+        raise InputError(f"{path}: {n_inputs} input channels but features of {inputs.width}; train or copy it again")
+    return Model(Networks(network.eval(), spec), classes, inputs, header["record"])
+
+
+def add_teacher(model: Model, name: str, path: str | os.PathLike[str]) -> nn.Module:
+    """Add the trained network of another run to ``model.networks``, frozen and in eval mode; of any width or kind.
+
+    Raises InputError where it is of other classes or inputs than ``model``.
+    """
+    if name in model.networks:
+        return model.networks[name]
+    other = load_model(path)
+    if other.classes.names != model.classes.names or other.inputs != model.inputs:
+        raise InputError(
+            f"{path}: was trained for {other.inputs} and the classes {', '.join(other.classes.names)}; a teacher needs the "
+            f"run's: {model.inputs}, {', '.join(model.classes.names)}"
+        )
+    return model.networks.add(name, other.network.eval().requires_grad_(False), other.spec)
 
 
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
@@ -141,57 +101,37 @@ def restore(module: nn.Module, tensors: Mapping[str, Tensor], path: str | os.Pat
     module.load_state_dict(dict(tensors))
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split an optimizer's state into tensors named ``<parameter>.<key>`` and the JSON-able rest."""
-    state = optimizer.state_dict()
-    tensors = {f"{i}.{k}": v for i, entry in state["state"].items() for k, v in entry.items() if isinstance(v, Tensor)}
-    values = {
-        f"{i}.{k}": v for i, entry in state["state"].items() for k, v in entry.items() if not isinstance(v, Tensor)
-    }
-    return tensors, {"values": values, "groups": state["param_groups"]}
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """The inverse of ``optimizer_tensors``."""
-    try:
-        state: dict[int, dict[str, Any]] = {}
-        for name, value in {**rest["values"], **tensors}.items():
-            index, _, key = name.partition(".")
-            state.setdefault(int(index), {})[key] = value
-        optimizer.load_state_dict({"state": state, "param_groups": rest["groups"]})
-    except Exception as error:  # what is not as optimizer_tensors gives it fails in several ways
-        raise InputError(
-            f"resume: the optimizer's state does not fit ({type(error).__name__}: {reason(error)}); start over with "
-            "overwrite=true"
-        ) from error
-
-
 def _described(
     header: Mapping[str, Any], shapes: Shapes, path: str | os.PathLike[str]
-) -> tuple[NetworkSpec, dict[str, Any]]:
-    """The network a header names, and the other fields of Model; ``shapes``, if any, bound what it may ask for."""
+) -> tuple[NetworkSpec, Classes, Inputs]:
+    """Return the network, classes and inputs that a header names; ``shapes``, if any, bound what it may ask for."""
     try:
-        spec = NetworkSpec(**header["network"])
-        for name, value in spec.arguments.items():
-            _check_argument(name, value, len(shapes))
-        classes, features, size = header["classes"], header["features"], header["voxel_size"]
+        spec = read_spec(header["network"], len(shapes))
+        classes = header["classes"]
         lists = {key: classes.get(key, []) for key in ("names", "colors", "codes")}
-        for key, value in {**lists, "features": features}.items():
+        for key, value in lists.items():
             if not isinstance(value, list):
                 raise TypeError(f"{key} are {cut(repr(value), 60)}, no list")
-        if isinstance(size, bool) or not isinstance(size, (int, float)):
-            raise TypeError(f"voxel_size is {cut(repr(size), 60)}, no number")
-        about: dict[str, Any] = {
-            "classes": Classes(**{key: tuple(value) for key, value in lists.items()}),
-            "voxel_size": float(size),
-            "features": Features(tuple(map(str, features))).names,
-            "record": header["record"],
-        }
-        Model(spec, nn.Identity(), **about)  # checks what it checks, before the weights are read
+        # Format 1 has the fields of the inputs beside the others.
+        return (
+            spec,
+            Classes(**{key: tuple(value) for key, value in lists.items()}),
+            read_inputs(header.get("inputs", header)),
+        )
     except Exception as error:  # of odd kinds and keys; what a stranger writes there has no end
         told = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: its description is damaged ({told}); train or copy it again") from error
-    return spec, about
+
+
+def read_spec(value: Mapping[str, Any], most_tensors: int = 0) -> NetworkSpec:
+    """Rebuild a NetworkSpec from its name and arguments; raises TypeError or ValueError for arguments no network takes.
+
+    ``most_tensors``, if any, bounds how many layers they may ask for.
+    """
+    spec = NetworkSpec(**value)
+    for name, argument in spec.arguments.items():
+        _check_argument(name, argument, most_tensors)
+    return spec
 
 
 def _check_argument(name: str, value: Any, tensors: int) -> None:

@@ -18,8 +18,11 @@ from pcseg.files import atomic_path, parse_json
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor by its name."""
 
-FORMAT = 1
-"""Number of the layout written here; a file of another layout is refused by name."""
+FORMAT = 2
+"""Number of the layout written here."""
+
+READS = {"model": (1, 2), "state": (2,)}
+"""Layouts that are read of each kind of file; another one is refused by name. Format 1 was written by pcseg 0.1."""
 
 MOST_HEADER = 2**22
 """Characters of the longest description that is read, 4 MiB."""
@@ -30,8 +33,8 @@ MOST_TENSORS = 10_000
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "model": {"network": (dict,), "classes": (dict,), "record": (dict,)},
     "state": {
-        "step": (int,), "seconds": (int, float), "best": (dict, type(None)), "optimizer": (dict,), "precision": (dict,),
-        "record": (dict,),
+        "step": (int,), "seconds": (int, float), "best": (dict, type(None)), "optimizers": (dict,), "precision": (dict,),
+        "networks": (dict,), "classes": (dict,), "record": (dict,),
     },
 }  # fmt: skip
 """What the description of each kind of file must hold, and of which type."""
@@ -109,12 +112,14 @@ def _header(file: Any, path: str | os.PathLike[str], kind: str) -> dict[str, Any
         raise InputError(
             f"{path}: holds tensors but no description by pcseg; give a checkpoint written by tools/train.py"
         )
-    if header["format"] != FORMAT:
-        found = cut(str(header["format"]), 20)
-        raise InputError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; use the pcseg that wrote it")
     if header.get("kind") != kind:
         found = cut(str(header.get("kind")), 20)
         raise InputError(f"{path}: a '{found}' file where a '{kind}' file is needed")
+    if header["format"] not in READS[kind]:
+        found, reads = cut(str(header["format"]), 20), " and ".join(map(str, READS[kind]))
+        raise InputError(
+            f"{path}: checkpoint format {found}, this version reads {reads}; use the pcseg that wrote it (format 1: 0.1)"
+        )
     return header
 
 

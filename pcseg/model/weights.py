@@ -1,4 +1,4 @@
-"""Begin a run from the weights of an earlier one: what of its network fits is taken, the rest stays fresh, and both are said."""
+"""Begin a run from the weights of an earlier one: weights that fit are taken, others stay fresh, and both are reported."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import torch
 
 from pcseg.errors import InputError
-from pcseg.model.checkpoint import Model, load_model
+from pcseg.model.checkpoint import load_model
+from pcseg.model.inputs import Inputs, VoxelInputs
+from pcseg.model.model import Model
 
 STEM, HEAD = "stem.conv.", "head."
 """Names of the weights that read the input features, and of those that give the scores of the classes."""
 
 
 def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
-    """Take into ``model``, which has fresh weights, those of the checkpoint or run folder ``path``; say what was done.
+    """Take into ``model``, which has fresh weights, those of the checkpoint or run folder ``path``; return lines for the log.
 
     A weight is taken where name and shape are the same. The first convolution stays fresh where the input features are
     others, the classifier where the classes are others; the same classes in another order are put in order. Raises
@@ -22,7 +24,7 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     """
     source = load_model(path)
     state, theirs = model.network.state_dict(), source.network.state_dict()
-    classes, features = source.classes.names, _channels(source.features)
+    classes = source.classes.names
     lines = [f"weights: from {path} ({source!r})"]
     if set(classes) == set(model.classes.names):
         order = torch.tensor([classes.index(name) for name in model.classes.names])
@@ -30,16 +32,14 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     else:
         theirs = {name: value for name, value in theirs.items() if not name.startswith(HEAD)}
         lines.append(
-            f"  the classifier is made anew: it told {', '.join(classes)}; now {', '.join(model.classes.names)}"
+            f"  the classifier is made anew: it knew {', '.join(classes)}; now {', '.join(model.classes.names)}"
         )
-    if features != _channels(model.features):
+    if _channels(source.inputs) != _channels(model.inputs):
         theirs = {name: value for name, value in theirs.items() if not name.startswith(STEM)}
-        found = f"it read {', '.join(source.features)}; now {', '.join(model.features)}"
-        lines.append(f"  the first convolution is made anew: {found}")
-    if source.voxel_size != model.voxel_size:
-        lines.append(
-            f"  its voxels were of {source.voxel_size:g} m, now {model.voxel_size:g} m: all sizes look different to it"
-        )
+        lines.append(f"  the first convolution is made anew: it read {source.inputs}; now {model.inputs}")
+    sizes = [_voxel_size(inputs) for inputs in (source.inputs, model.inputs)]
+    if sizes[0] != sizes[1]:
+        lines.append(f"  its voxels were of {sizes[0]:g} m, now {sizes[1]:g} m: all sizes look different to it")
     taken = {name: value for name, value in theirs.items() if name in state and value.shape == state[name].shape}
     if not any(not name.startswith((STEM, HEAD)) for name in taken):
         raise InputError(
@@ -55,6 +55,11 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     return lines
 
 
-def _channels(features: tuple[str, ...]) -> tuple[str, ...]:
-    """What the input channels mean: colors mean the same where they may be absent."""
-    return tuple(name.removeprefix("optional_") for name in features)
+def _channels(inputs: Inputs) -> tuple[str, ...]:
+    """The meaning of the input channels: colors mean the same where they may be absent."""
+    names = inputs.features.names if isinstance(inputs, VoxelInputs) else ("image",)
+    return tuple(name.removeprefix("optional_") for name in names)
+
+
+def _voxel_size(inputs: Inputs) -> float:
+    return inputs.voxel_size if isinstance(inputs, VoxelInputs) else 0.0

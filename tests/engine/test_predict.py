@@ -15,7 +15,8 @@ from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
-from pcseg.feeding.sample import collate, make_sample
+from pcseg.feeding.collate import collate
+from pcseg.feeding.sample import make_sample
 from pcseg.methods.base import Method
 from pcseg.model.checkpoint import Model, NetworkSpec, save_model
 from pcseg.scenes.places import floor_level, usable

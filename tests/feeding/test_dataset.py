@@ -19,7 +19,8 @@ from pcseg.feeding.dataset import OPEN_SCENES, TrainDataset
 from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader
 from pcseg.feeding.points import make_points
-from pcseg.feeding.sample import Sample, collate, make_sample
+from pcseg.feeding.collate import collate
+from pcseg.feeding.sample import Sample, make_sample
 from pcseg.feeding.samplers import Item, PairSampler, RandomSampler, StepSampler
 from pcseg.feeding.transforms import BoxCrop, Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
 from pcseg.scenes.scene import read_scene, write_scene
@@ -157,7 +158,7 @@ def test_pairs_lie_side_by_side_and_share_their_class(tmp_path: Path) -> None:
     folders = building(tmp_path)
     data = augmented(folders, budget(folders))
     for batch in batches(data, PairSampler(data.counts(), 4, 5)):
-        sample = batch.coords[:, 0]
+        sample = batch.inputs.coords[:, 0]
         for first in (0, 2):
             here, there = (set(batch.labels[sample == b].tolist()) - {IGNORE} for b in (first, first + 1))
             assert here & there
@@ -169,13 +170,13 @@ def test_a_batch_keeps_the_rows_of_its_samples(tmp_path: Path) -> None:
     samples = [data[Item(i, i)] for i in range(3)]
     batch = collate(samples)
     assert batch.n_samples == 3
-    assert batch.coords.dtype == torch.int32
+    assert batch.inputs.coords.dtype == torch.int32
     for b, sample in enumerate(samples):
-        rows = batch.coords[:, 0] == b
-        assert torch.equal(batch.coords[rows, 1:], sample.coords)
-        assert torch.equal(batch.feats[rows], sample.feats)
+        rows = batch.inputs.coords[:, 0] == b
+        assert torch.equal(batch.inputs.coords[rows, 1:], sample.coords)
+        assert torch.equal(batch.inputs.feats[rows], sample.feats)
         assert torch.equal(batch.labels[rows], sample.labels)
-    assert (batch.coords[:, 0].diff() >= 0).all()
+    assert (batch.inputs.coords[:, 0].diff() >= 0).all()
     with pytest.raises(InputError, match="no sample"):
         collate([])
 

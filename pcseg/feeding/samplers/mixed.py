@@ -1,0 +1,56 @@
+"""Labeled and unlabeled scenes in given shares, as semi-supervised methods take them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pcseg.errors import InputError
+from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
+
+
+class MixedSampler(StepSampler):
+    """Each step: a share ``labeled`` of the batch from scenes with labels, the rest from scenes without any.
+
+    Both kinds come in turns of their own; ``Batch.domain`` is 0 for the labeled and 1 for the unlabeled samples. With
+    ``views`` above 1 each unlabeled scene comes as that many views of one part, with ``Batch.matches`` (FixMatch takes 2): the
+    first is augmented as usual, the others strongly). Each process gets both kinds, labeled ones first. Raises InputError where all scenes are of one
+    kind, or the shares of a process are not whole.
+    """
+
+    def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
+        super().__init__(scenes, plan)
+        share = plan.batch_size // plan.world
+        self.n_labeled, self.views = round(labeled * share), views
+        rest = share - self.n_labeled
+        if not 0 < labeled < 1 or views < 1 or self.n_labeled < 1 or rest < views or rest % views:
+            raise InputError(
+                f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} in a "
+                "process; at least one scene of each kind must fit, the unlabeled ones in whole views"
+            )
+        has = scenes.counts().sum(axis=1) > 0
+        self.kinds = [np.flatnonzero(has), np.flatnonzero(~has)]
+        for kind, name in zip(self.kinds, ("labeled", "unlabeled"), strict=True):
+            if not len(kind):
+                raise InputError(
+                    f"sampler: none of the {len(has)} scenes is {name}; draw labels for some (rule=scenes), not for all"
+                )
+        self.offers = frozenset({"domain", "matches"} if views > 1 else {"domain"})
+
+    def global_batch(self, step: int) -> list[Item]:
+        rng, world = self.generator(step), self.plan.world
+        n_unlabeled = (self.plan.batch_size // world - self.n_labeled) // self.views
+        sources = self._turn(step, self.n_labeled * world, 0)
+        targets = self._turn(step, n_unlabeled * world, 1)
+        items = []
+        for rank in range(world):
+            labeled = sources[rank * self.n_labeled : (rank + 1) * self.n_labeled]
+            items += [Item(scene, int(rng.integers(2**62)), domain=0) for scene in labeled]
+            for scene in targets[rank * n_unlabeled : (rank + 1) * n_unlabeled]:
+                view = int(rng.integers(2**62)) if self.views > 1 else None
+                seeds = rng.integers(2**62, size=self.views)
+                items += [Item(scene, int(s), view=view, domain=1, strong=i > 0) for i, s in enumerate(seeds)]
+        return items
+
+    def _turn(self, step: int, count: int, kind: int) -> list[int]:
+        scenes = self.kinds[kind]
+        return [int(scenes[i]) for i in self.in_turn(step, count, len(scenes), stream=2 + kind)]

@@ -1,0 +1,80 @@
+"""How scans and images become the inputs of a network: what a checkpoint keeps beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pcseg.errors import InputError, cut
+from pcseg.feeding.features import Features
+
+VOXEL_SIZES = (1e-4, 1e3)
+"""The smallest and the largest edge of voxels, in meters, that a network is used with."""
+
+
+@dataclass(frozen=True)
+class VoxelInputs:
+    """Voxels of ``voxel_size`` meters with declared features. Raises InputError for a size out of VOXEL_SIZES."""
+
+    voxel_size: float
+    features: Features
+
+    def __post_init__(self) -> None:
+        low, high = VOXEL_SIZES
+        if not low <= self.voxel_size <= high:
+            raise InputError(f"voxel_size={self.voxel_size:g}: must be {low:g} to {high:g}, in meters")
+
+    def __str__(self) -> str:
+        return f"voxels of {self.voxel_size:g} m, features {', '.join(self.features.names)}"
+
+    @property
+    def width(self) -> int:
+        """Number of input channels F."""
+        return self.features.width
+
+    def to_json(self) -> dict[str, Any]:
+        return {"voxel_size": self.voxel_size, "features": list(self.features.names)}
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Images (B, 3, H, W) of colors in [0, 1], from which ``mean`` is subtracted and which are divided by ``std``."""
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise InputError(f"mean={self.mean}, std={self.std}: give red, green and blue, std above 0")
+
+    def __str__(self) -> str:
+        return "images of red, green and blue"
+
+    @property
+    def width(self) -> int:
+        """Number of input channels F."""
+        return 3
+
+    def to_json(self) -> dict[str, Any]:
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+
+Inputs = VoxelInputs | ImageInputs
+
+
+def read_inputs(value: Mapping[str, Any]) -> Inputs:
+    """Rebuild inputs from what ``to_json`` gave; raises TypeError, KeyError or InputError for anything else."""
+    if "mean" in value:
+        mean, std = (tuple(_number(v, key) for v in value[key]) for key in ("mean", "std"))
+        return ImageInputs(mean, std)  # type: ignore[arg-type]
+    features = value["features"]
+    if not isinstance(features, list):
+        raise TypeError(f"features are {cut(repr(features), 60)}, no list")
+    return VoxelInputs(_number(value["voxel_size"], "voxel_size"), Features(tuple(map(str, features))))
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is {cut(repr(value), 60)}, no number")
+    return float(value)
