@@ -1,4 +1,4 @@
-"""An interactive page of a cloud: one self-contained HTML file that any browser with WebGL 2 opens, even offline."""
+"""Write an interactive page of a cloud: one self-contained HTML file for any browser with WebGL 2, also offline."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 import html
 import json
 import os
+import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,64 +17,78 @@ from pcseg.classes import IGNORE
 from pcseg.files import atomic_path
 from pcseg.vis.box import core
 from pcseg.vis.cutaway import ceiling_height
-from pcseg.vis.page import PAGE
-from pcseg.vis.page_script import SCRIPT
-from pcseg.vis.page_shaders import SHADERS
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, gray, ramp
 from pcseg.vis.splat import surface
 from pcseg.vis.view import NUMBERS, TITLES, CloudView
 
+PAGE = resources.files("pcseg.vis") / "page"
+"""The folder of page.html and of the style, scripts and shaders whose contents it takes in."""
+
 MOST_POINTS = 80_000
-"""With all layers this makes a page of 1.7 MB."""
+"""Points on a page; with all layers this makes 1.7 MB."""
 
 MOST_CLASSES = 255
-"""Classes that a byte can tell apart from each other and from NO_CLASS."""
+"""Classes that one byte can distinguish, besides NO_CLASS."""
 
 NO_CLASS = 255
 
 FINE = 5e-4
-"""Steps of positions, meters, above which the page holds them more exactly than it draws them."""
+"""Meters. Where the 1/65535 steps of positions are longer, the page also holds the fractions of the steps."""
 
-SHOWN = 4
-"""Notes that the page shows before it counts the rest."""
+MOST_NOTES = 4
+"""Notes on the page; of more, the rest is counted."""
 
 
 def write_html(path: str | os.PathLike[str], view: CloudView, most: int = MOST_POINTS) -> Path:
     """Write the page of ``view`` to ``path``, atomically, and return the path.
 
-    A cloud of more than ``most`` points is thinned at random, labeled points kept first; points far from all others are
-    left out; of more than MOST_CLASSES classes the rarest become one. The page says so. It draws positions to 1/65535 of
-    the cloud's extent along each axis; those it tells are as exact as their digits.
+    Points far from all others are left out. Of more than ``most`` points a random choice is kept, labeled points first.
+    Of more than MOST_CLASSES classes the rarest become one. The page says so. Positions are drawn to 1/65535 of the
+    cloud's extent along each axis; the coordinates that the page prints are exact to their last digit.
     """
-    content = json.dumps(_payload(view.framed(), most), separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    start, title, data, end = PAGE.split("@@")
-    page = start + html.escape(view.name) + title + content.replace("<", "\\u003c") + data + SHADERS + SCRIPT + end
+    page = _page(view.name, _payload(view.framed(), most))
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return Path(path)
 
 
+def _page(title: str, payload: dict[str, Any]) -> str:
+    """Return page.html with its slots filled: {{title}}, {{data}} (JSON), and the file of the folder for any other name.
+
+    Names from the user's files cannot leave the place they are put in: the title is escaped, the JSON holds no "<",
+    and inserted text is not searched for slots.
+    """
+    data = json.dumps(payload, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    texts = {"title": html.escape(title), "data": data.replace("<", "\\u003c")}
+
+    def fill(slot: re.Match[str]) -> str:
+        name = slot[1]
+        return texts[name] if name in texts else (PAGE / name).read_text(encoding="utf-8")
+
+    return re.sub(r"\{\{([a-z.]+)\}\}", fill, (PAGE / "page.html").read_text(encoding="utf-8"))
+
+
 def _payload(full: CloudView, most: int) -> dict[str, Any]:
-    """What the script of the page reads; the arrays are base64 of little-endian bytes, a point after the other."""
+    """Return the data of the page; arrays are base64 of little-endian bytes, point after point."""
     thin = full.thinned(most, np.random.default_rng(0))
     view = thin.grouped(MOST_CLASSES)
     low = view.coord.min(axis=0).astype(np.float64)
     extent = np.maximum(view.coord.max(axis=0) - low, 1e-3)
-    place, digits = _positions(view.coord, low, extent)
+    positions, digits = _positions(view.coord, low, extent)
     radius, light = surface(view.coord)
-    arrays = place | _layers(view) | {"light": np.round(255 * light).astype(np.uint8)}
+    arrays = positions | _layers(view) | {"light": np.round(255 * light).astype(np.uint8)}
     if "errors" in view.layers:
-        arrays["errors"] = thin.errors  # before classes became one
+        arrays["errors"] = thin.errors  # as before the rarest classes became one
     rows = np.arange(len(view)) if view.rows is None else view.rows
-    steps = np.diff(rows, prepend=0)  # of ascending rows, so that most are small
+    steps = np.diff(rows, prepend=0)  # rows ascend, so that most steps are small
     arrays["rows"] = steps.astype(next(t for t in ("<u1", "<u2", "<u4") if steps.max() <= np.iinfo(t).max))
     box = core(full.coord)
-    notes = [*view.notes[:SHOWN], *([f"and {len(view.notes) - SHOWN} more notes"] if len(view.notes) > SHOWN else [])]
+    more = len(view.notes) - MOST_NOTES
     return {
         "name": view.name,
         "about": _about(full, len(view)),
-        "notes": notes,
-        "shown": len(view),
+        "notes": [*view.notes[:MOST_NOTES], *([f"and {more} more notes"] if more > 0 else [])],
+        "points": len(view),
         "origin": [float(v) for v in low + view.origin],
         "extent": [float(e) for e in extent],
         "core": [[float(v) for v in corner - low] for corner in box],
@@ -94,8 +110,10 @@ def _payload(full: CloudView, most: int) -> dict[str, Any]:
 
 
 def _positions(coord: np.ndarray, low: np.ndarray, extent: np.ndarray) -> tuple[dict[str, np.ndarray], int]:
-    """Positions (P, 3) in steps of 1/65535 of ``extent``, in a large cloud the 254ths of steps that are missing, and how many
-    digits behind the point they are good for."""
+    """Return positions (P, 3) in steps of 1/65535 of ``extent``, and how many decimals of a meter they are exact to.
+
+    Where a step is longer than FINE, the array "fine" (P, 3) holds the missing fractions of steps, in 254ths.
+    """
     exact = (coord - low) / extent * 65535
     steps = np.round(exact)
     arrays = {"position": steps.astype("<u2")}
@@ -108,7 +126,7 @@ def _positions(coord: np.ndarray, low: np.ndarray, extent: np.ndarray) -> tuple[
 
 
 def _layers(view: CloudView) -> dict[str, np.ndarray]:
-    """The bytes of each layer: colors, numbers from 0 to 255, classes, and the colors that numbers have."""
+    """Return the bytes of each layer (colors, numbers from 0 to 255, classes) and the color tables of the numbers."""
     arrays = {"ramp": ramp(np.arange(256) / 255), "gray": gray(np.arange(256) / 255)}
     if "color" in view.layers:
         arrays["color"] = view.paint("color")
@@ -121,6 +139,6 @@ def _layers(view: CloudView) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _about(full: CloudView, shown: int) -> str:
-    about = [f"{len(full):,} points" if shown == len(full) else f"{shown:,} of {len(full):,} points shown"]
-    return " · ".join(about + full.facts)
+def _about(full: CloudView, drawn: int) -> str:
+    count = f"{len(full):,} points" if drawn == len(full) else f"{drawn:,} of {len(full):,} points shown"
+    return " · ".join([count, *full.facts])

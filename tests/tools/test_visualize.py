@@ -14,7 +14,7 @@ from pcseg.formats import Cloud, read_cloud, write_cloud
 from pcseg.formats.defects import Defect
 from pcseg.scenes.scene import Scene, write_scene
 from tests.tools._runs import CLASSES, checkpoint, tool, tool_here
-from tests.vis.test_html import page
+from tests.vis.pages import page
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_predicted_and_a_raw_cloud(root: Path) -> None:
     found = page(root / "p.html")
     assert found.payload["layers"] == ["height", "prediction", "confidence"]
     assert [c["name"] for c in found.payload["classes"]] == ["class 0", "class 1", "class 2"]
-    assert found.payload["shown"] == 399
+    assert found.payload["points"] == 399
     assert found.payload["extent"][0] == pytest.approx(3, abs=0.1)
     write_cloud(root / "raw.xyz", coord[:3])
     assert tool_here("visualize", f"input={root}/raw.xyz", f"output={root}/raw.png").returncode == 0

@@ -1,16 +1,10 @@
-"""The page: what goes in comes out again, nothing is fetched, no name can break out, and a browser draws it."""
+"""The page holds all that went in, fetches nothing, and no name from a file can break out of its place."""
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,54 +13,13 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.vis.html import write_html
 from pcseg.vis.view import CloudView
 from tests.vis.clouds import CLASSES, room
-
-
-class Page(HTMLParser):
-    """The tags of a page with their attributes, and the text of its title and scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = [("", {})]
-        self.texts: dict[str, str] = {}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        tag, attributes = self.tags[-1]
-        key = str(attributes.get("id", tag))
-        self.texts[key] = self.texts.get(key, "") + data
-
-    @property
-    def payload(self) -> Any:
-        return json.loads(self.texts["data"])
-
-    def array(self, name: str, kind: str, columns: int = 1) -> np.ndarray:
-        values = np.frombuffer(base64.b64decode(self.payload["data"][name]), kind)
-        return values.reshape(-1, columns) if columns > 1 else values
-
-    @property
-    def rows(self) -> np.ndarray:
-        return np.cumsum(self.array("rows", self.payload["types"]["rows"]).astype(np.int64))
-
-    @property
-    def places(self) -> np.ndarray:
-        """Coordinates (P, 3) in the file's frame, as the script computes them."""
-        steps = self.array("position", "<u2", 3).astype(np.float64)
-        if "fine" in self.payload["data"]:
-            steps += self.array("fine", "i1", 3) / 254
-        return steps / 65535 * np.array(self.payload["extent"]) + np.array(self.payload["origin"])
-
-
-def page(path: Path) -> Page:
-    return Page(path.read_text(encoding="utf-8"))
+from tests.vis.pages import page
 
 
 def test_all_points_come_out_as_they_went_in(tmp_path: Path) -> None:
     view = room(900)
     found = page(write_html(tmp_path / "a.html", view))
-    assert found.payload["shown"] == 900
+    assert found.payload["points"] == 900
     extent = np.array(found.payload["extent"])
     coord = found.array("position", "<u2", 3) / 65535 * extent + view.coord.min(axis=0)
     assert np.abs(coord - view.coord).max() <= extent.max() / 65535 / 2 + 1e-6
@@ -148,7 +101,7 @@ def test_a_stray_changes_nothing_about_the_others(tmp_path: Path, stray: tuple[f
     found = page(write_html(tmp_path / "b.html", CloudView("a", coord, CLASSES)))
     for key in ("extent", "origin", "cut", "spacing"):
         np.testing.assert_allclose(found.payload[key], clean.payload[key], rtol=1e-5)
-    assert found.payload["shown"] == 900
+    assert found.payload["points"] == 900
     assert found.rows.tolist() == [*range(5), *range(6, 901)]
     assert "1 points far from all others" in found.payload["notes"][0]
 
@@ -182,49 +135,3 @@ def test_layers_of_numbers_say_their_range(tmp_path: Path) -> None:
     assert found.payload["scales"]["confidence"] == [0, 1]
     assert (np.diff(found.array("intensity", "u1").astype(int)) >= 0).all()
     assert "color" not in found.payload["data"]
-
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=5000",
-)  # fmt: skip
-
-
-def opened(path: Path, tmp_path: Path, script: str = "", size: str = "1280,800") -> Page:
-    """The page as a browser shows it after ``script``."""
-    text = path.read_text(encoding="utf-8").replace(
-        "</body>", f"<script>setTimeout(() => {{{script}}}, 500)</script></body>"
-    )
-    path.write_text(text, encoding="utf-8")
-    command = [str(BROWSER), *FLAGS, f"--window-size={size}", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, timeout=100)
-    return Page(done.stdout)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-@pytest.mark.parametrize("size", ["1280,800", "390,844"])
-def test_a_browser_draws_it_and_tells_of_the_point_pointed_at(tmp_path: Path, size: str) -> None:
-    view = replace(room(2000), color=None, rows=np.arange(2000) * 7, origin=np.array([4e5, 5e6, 300]))
-    script = """
-draw();
-for (let x = 0.3; x < 0.7 && !$("tip").textContent; x += 0.01)
-  canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x * innerWidth, clientY: 0.5 * innerHeight, pointerType: "mouse" }));
-document.querySelectorAll("#legend .class")[1].click();
-document.body.dataset.hidden = paint.filter((_, i) => i % 4 === 3).filter(v => !v).length;"""
-    found = opened(write_html(tmp_path / "a.html", view), tmp_path, script, size)
-    body = next(a for t, a in found.tags if t == "body")
-    assert body.get("data-drawn") == "2000"
-    assert found.texts["name"] == "Area_1/office_1"
-    assert view.truth is not None
-    assert body.get("data-hidden") == str(int((view.truth == 1).sum()))
-    told = dict(line.split(": ", 1) for line in found.texts["tip"].splitlines())
-    row = int(told["point"])
-    assert row % 7 == 0
-    np.testing.assert_allclose([float(told[c]) for c in "xyz"], view.coord[row // 7] + view.origin, atol=1e-3)
-    assert all(len(told[c].partition(".")[2]) == 3 for c in "xyz")
-    assert told["truth"] == CLASSES.names[view.truth[row // 7]]
-    assert view.prediction is not None
-    assert view.confidence is not None
-    assert told["prediction"] == CLASSES.names[view.prediction[row // 7]]
-    assert float(told["confidence"]) == pytest.approx(view.confidence[row // 7], abs=0.01)
