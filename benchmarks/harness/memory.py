@@ -1,4 +1,4 @@
-"""Peak memory of a piece of work, in a process of its own."""
+"""Peak memory of a task, measured in a new process."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 
 import torch
 
-from _bench import Case, Task
+from benchmarks.harness.timing import Case, Task
 
 Prepare = Callable[[Case, str], Task]
 
 
 def peak_mb(prepare: Prepare, case: Case, impl: str) -> float | None:
-    """Megabytes (10**6 bytes) that running the case takes at its peak, over what is there before and after.
+    """Return the peak memory of running the case in megabytes (10**6 bytes), without what exists before it runs.
 
-    What is there: inputs, weights, and the map where the case leaves it out. On a GPU torch's allocator is asked; on a
-    CPU Linux is, for the resident pages of a new process; None on other systems.
+    Inputs and weights exist before it runs, and the map where the case leaves it out. On a GPU the number is that of
+    torch's allocator; on a CPU it is Linux's count of resident pages; None on other systems.
     """
     if torch.device(case.device).type == "cpu" and not Path("/proc/self/clear_refs").exists():
         return None
@@ -40,7 +40,7 @@ def _peak(prepare: Prepare, case: Case, impl: str) -> float:
         _run(task)
         torch.cuda.synchronize()
         return (torch.cuda.max_memory_allocated() - before) / 1e6
-    ctypes.CDLL(None).malloc_trim(0)  # freed memory goes back, so that using it again is seen
+    ctypes.CDLL(None).malloc_trim(0)  # return freed memory, so that using it again is counted
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
     before = _resident("VmRSS")
     _run(task)
@@ -53,7 +53,7 @@ def _run(task: Task) -> None:
 
 
 def _resident(name: str) -> int:
-    """Bytes that Linux reports for this process under ``name``."""
+    """Return the bytes that Linux reports for this process under ``name``."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         key, _, value = line.partition(":")
         if key == name:

@@ -1,15 +1,15 @@
-"""Other libraries of sparse convolutions behind one face, with pcseg's own weights in their layers.
+"""One interface to other libraries of sparse convolutions, with pcseg's weights in their layers.
 
-An adapter is a file ``_peer_<name>.py`` with a class ``Library(device)``:
+An adapter is a file ``<name>.py`` beside this one with a class ``Library(device)``:
 
-- ``tensor(coords, feats)``: their tensor on new voxels (N, 4) int32, nothing known of them yet, as a :class:`PeerTensor`.
-- ``layer(conv)``: their layer for ours, a module from PeerTensor to PeerTensor whose only parameter is its weight, of
-  shape (K, Cin, Cout) or (Cout, k, k, k, Cin); raises NotImplementedError where they have none.
-- ``remark``: what a reader of its times must know, without the name in front; "" for nothing.
+- ``tensor(coords, feats)`` returns the library's tensor on new voxels (N, 4) int32, with no map yet, as a PeerTensor.
+- ``layer(conv)`` returns the library's layer for a layer of pcseg: a module from PeerTensor to PeerTensor whose only
+  parameter is its weight, of shape (K, Cin, Cout) or (Cout, k, k, k, Cin). Raises NotImplementedError if it has none.
+- ``remark`` is a sentence that readers of its times need, without the name in front, or "".
 
-Where a library has a setting for it, its adapter turns TF32 off, so that all multiply float32 alike.
+An adapter turns TF32 off where its library has a setting for it, so that all multiply float32 alike.
 
-In what order a library numbers the offsets of its kernels is not looked up but measured, by :func:`kernel_order`.
+:func:`kernel_order` measures in which order a library numbers the offsets of its kernels.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Conv = SparseConv3d | SparseConvTranspose3d
 
 CPU_PEERS = ("spconv", "MinkowskiEngine")
 GPU_PEERS = (*CPU_PEERS, "torchsparse", "warpconvnet", "flex_gemm")
-"""Names that the peers are imported under."""
+"""Import names of the peers."""
 
 
 class PeerTensor(Protocol):
-    """What the networks of pcseg ask of a sparse tensor; ``coords`` (N, 4) in voxels of the input, multiples of ``stride``."""
+    """The part of SparseTensor that networks use; ``coords`` (N, 4) in input voxels, multiples of ``stride``."""
 
     stride: int
 
@@ -49,7 +49,7 @@ class PeerTensor(Protocol):
 
 
 class Library(Protocol):
-    """A library of sparse convolutions."""
+    """A library of sparse convolutions; the module's docstring describes its members."""
 
     remark: str
 
@@ -71,13 +71,13 @@ class Own:
 
 
 def peers(device: str) -> list[str]:
-    """The peers for ``device`` that are installed."""
+    """Return the installed peers for ``device``."""
     names = CPU_PEERS if torch.device(device).type == "cpu" else GPU_PEERS
     return [name for name in names if importlib.util.find_spec(name) is not None]
 
 
 def version(name: str) -> str:
-    """The version of an installed peer, as its package says."""
+    """Return the package name and version of an installed peer."""
     owners = importlib.metadata.packages_distributions().get(name, [name])
     try:
         return f"{owners[0]} {importlib.metadata.version(owners[0])}"
@@ -87,15 +87,15 @@ def version(name: str) -> str:
 
 @functools.cache
 def open_library(name: str, device: str) -> Library:
-    """The library of that name; "pcseg" is ours. Whatever goes wrong in importing a peer is raised."""
+    """Return the library ``name``, "pcseg" or a peer; raises any error of importing a peer."""
     if name == "pcseg":
         return Own()
-    library: Library = importlib.import_module(f"_peer_{name.lower()}").Library(device)
+    library: Library = importlib.import_module(f"benchmarks.peers.{name.lower()}").Library(device)
     return library
 
 
 def built(library: Library, conv: Conv) -> nn.Module:
-    """The library's layer with the weight of ``conv``, on the device and of the type of that."""
+    """Return the library's layer with the weight of ``conv``, on its device and of its dtype."""
     weight = conv.weight
     layer = library.layer(conv).to(weight.device, weight.dtype)
     with torch.no_grad():
@@ -104,19 +104,19 @@ def built(library: Library, conv: Conv) -> nn.Module:
 
 
 def in_our_order(library: Library, conv: Conv, gradient: Tensor) -> Tensor:
-    """A gradient for the library's weight as one for the weight of ``conv``, (K, Cin, Cout)."""
+    """Return a gradient of the library's weight as a gradient (K, Cin, Cout) of the weight of ``conv``."""
     return torch.empty_like(conv.weight).index_copy_(0, kernel_order(library, conv), by_offset(gradient.contiguous()))
 
 
 def by_offset(weight: Tensor) -> Tensor:
-    """A view (K, Cin, Cout) of a library's weight."""
+    """Return a view (K, Cin, Cout) of a library's weight."""
     if weight.dim() == 3:
         return weight
     return weight.view(len(weight), -1, weight.shape[-1]).permute(1, 2, 0)
 
 
 def kernel_order(library: Library, conv: Conv) -> Tensor:
-    """(K,) int64: which row of our weight the library's row k stands for."""
+    """Return (K,) int64: the row of pcseg's weight for each row k of the library's."""
     up = isinstance(conv, SparseConvTranspose3d)
     return _kernel_order(library, up, conv.kernel_size, conv.stride, conv.weight.device, conv.weight.dtype)
 
@@ -126,12 +126,13 @@ def kernel_order(library: Library, conv: Conv) -> Tensor:
 def _kernel_order(
     library: Library, up: bool, size: int, stride: int, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    """Measured on a cube of voxels, each carrying its number, with weights that copy offset k to channel k.
+    """Measure the order on a cube of numbered voxels, with weights that copy offset k to channel k.
 
-    The output at its center (or corner) then says which voxel each k took; going up, each voxel says which k it got.
+    The output at the cube's center (or corner) holds the voxel that each k read; of a transposed layer, the largest
+    channel of each voxel is the k that it received.
     """
     k = size**3
-    channels = 16 * -(-k // 16)  # some libraries take multiples of 16 only
+    channels = 16 * -(-k // 16)  # some libraries only take multiples of 16
     at = torch.tensor([0, 64, 64, 64], dtype=torch.int32)
     cube = (at + nn.functional.pad(kernel_offsets(size), (1, 0))).to(device)
     number = torch.zeros(k, 16, device=device, dtype=dtype)

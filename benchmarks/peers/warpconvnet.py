@@ -1,4 +1,4 @@
-"""WarpConvNet 1.8 behind the face of _peers.py; on a GPU only."""
+"""WarpConvNet 1.8 as a Library of peers/library.py; on a GPU only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 
 @dataclass(frozen=True)
 class Voxels:
-    """Their Voxels at ``stride``, and by stride the ones of the same input that layers going up return to."""
+    """WarpConvNet's Voxels at ``stride``; ``levels`` holds those of the same input by stride, for transposed layers."""
 
     inner: Any
     stride: int
@@ -58,7 +58,7 @@ class Layer(nn.Module):
 class Library:
     remark = (
         "finds the coarse voxels of a strided layer on each pass, also where the map is kept, "
-        "and may multiply float32 in TF32 or float16, which no setting of it forbids"
+        "and may multiply float32 in TF32 or float16, which no setting turns off"
     )
 
     def __init__(self, device: str) -> None:

@@ -1,7 +1,8 @@
-"""spconv behind the face of _peers.py, with what its CPU build needs to compute right.
+"""spconv as a Library of peers/library.py, with a fix of its CPU build.
 
-spconv 2.3.8 on a CPU adds rows up from several threads that share a pointer, so that some are wrong (its issue 679),
-and asks for a CUDA stream in the backward pass. Here that addition runs on one thread, the rest on all; there is no stream.
+spconv 2.3.8 on a CPU adds rows from several threads that share a pointer, so that some sums are wrong (its issue 679),
+and asks for a CUDA stream in the backward pass. Here one thread does that
+addition, all threads do the rest, and there is no stream.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True)
 class Voxels:
-    """A SparseConvTensor; all that derive from one input share the dictionary of its maps, whichever layer makes them."""
+    """A SparseConvTensor; all tensors of one input share the dictionary of its maps."""
 
     inner: Any
     stride: int
@@ -47,7 +48,7 @@ class Voxels:
 
 
 class Layer(nn.Module):
-    """One of spconv's layers; layers of the same kernel at the same stride share a map, as ours do."""
+    """A layer of spconv; layers of the same kernel at the same stride share a map, as in pcseg."""
 
     def __init__(self, conv: SparseConv3d | SparseConvTranspose3d) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Layer(nn.Module):
         return Voxels(y, finer * self.down)
 
     def _again(self, x: Any, known: Any) -> Any:
-        """A strided convolution over a known map, which spconv's functions can do but its layer refuses."""
+        """Return a strided convolution over a known map, which spconv's functions can do but its layer refuses."""
         weight, rows = self.inner.weight, len(known.out_indices)
         if isinstance(known, IndiceData):
             pairs, counts = known.indice_pairs, known.indice_pair_num
@@ -94,12 +95,14 @@ class Library:
     def __init__(self, device: str) -> None:
         self.remark = ""
         if torch.device(device).type == "cpu":
-            _mend()
-            self.remark = "is patched: its CPU build adds rows up on several threads and gets some wrong, so that here one does it"
+            _fix_cpu_build()
+            self.remark = (
+                "is patched: several threads of its CPU build add rows with wrong sums, so that one thread does it here"
+            )
         self._coords: Tensor | None = None
 
     def tensor(self, coords: Tensor, feats: Tensor) -> Voxels:
-        if coords is not self._coords:  # users of spconv know the extent of their grid: finding it is not spconv's time
+        if coords is not self._coords:  # users of spconv know their grid's extent: finding it is not timed
             extent = (coords[:, 1:].amax(0) // ALIGNMENT + 1) * ALIGNMENT
             self._coords, self._grid = coords, (extent.tolist(), int(coords[:, 0].max()) + 1)
         return Voxels(sp.SparseConvTensor(feats, coords, *self._grid), 1)
@@ -108,14 +111,14 @@ class Library:
         return Layer(conv)
 
 
-def _mend() -> None:
-    """Make the CPU build right and trainable."""
+def _fix_cpu_build() -> None:
+    """Correct the CPU build's sums and let it run backward."""
     ops.get_current_stream = lambda: 0
     ops.SpconvOps = _OneThread
 
 
 class _OneThread(SpconvOps):
-    """spconv's kernels; they run on the OpenMP threads of torch, whose library was loaded first."""
+    """spconv's kernels; they run on the OpenMP threads of torch, loaded before."""
 
     @staticmethod
     def scatter_add_cpu(*arguments: Any) -> None:

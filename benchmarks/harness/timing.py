@@ -1,4 +1,4 @@
-"""Timing side by side: what is timed, how samples are taken in turns, and whether results agree."""
+"""Interleaved timing: the case, the task of each implementation, medians, and comparison of results."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from _bench_clouds import Cloud
+from benchmarks.harness.clouds import Cloud
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}
-"""Greatest difference of two results of an op, over the greatest value, that rounding explains (that of TF32 too)."""
+"""Largest difference of two results of an op, over the largest value, that rounding (TF32 included) can cause."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One piece of work, whoever does it: ``op`` on ``cloud``, with ``channels`` in and out where it has any.
+    """Work for any implementation: ``op`` on ``cloud``, with ``channels`` in and out where ``op`` has channels.
 
-    ``mode`` is "forward" or "forward_backward"; ``with_map`` says that building the kernel map counts.
+    ``mode`` is "forward" or "forward_backward"; with ``with_map`` the time includes building the kernel map.
     """
 
     op: str
@@ -44,12 +44,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Task:
-    """An implementation's way to do a case.
+    """A case as one implementation does it.
 
-    ``run`` is what is timed, within the context that ``within`` makes. ``result`` does it once and returns what was
-    computed, rows in lexicographic order of their voxels, so that implementations can be compared: they may differ by
-    ``tolerance`` times the greatest value. ``flops`` are the multiplications and additions that the work needs, where a
-    limit follows from them.
+    ``run`` is timed, in the context that ``within`` makes. ``result`` runs the work once and returns its tensors, rows
+    in lexicographic order of their voxels, for comparison: implementations may differ by ``tolerance`` times the
+    largest value. ``flops`` counts the multiplications and additions needed, or is None where the work has no limit.
     """
 
     run: Callable[[], Any]
@@ -60,19 +59,19 @@ class Task:
 
 
 def side(device: str) -> int:
-    """Side of the matrices whose product sets the limit: large enough to keep all of a device busy."""
+    """Return the side of the matrices whose product sets the limit, large enough to keep all of a device busy."""
     return 2048 if torch.device(device).type == "cpu" else 8192
 
 
 def matmul(device: str, dtype: torch.dtype, size: int | None = None) -> Task:
-    """torch.mm of two square matrices of that side, or of ``size``: the rate that the limits are taken from."""
+    """Return torch.mm of two square matrices of side ``size``, by default `side`: its rate sets the limits."""
     a, b = torch.randn(2, *2 * [size or side(device)], device=device, dtype=dtype)
     return Task(lambda: torch.mm(a, b), lambda: (torch.mm(a, b),))
 
 
 @functools.cache
 def limit_dtype(device: str, dtype: torch.dtype) -> torch.dtype:
-    """The type whose product sets the limit: ``dtype``, or float32 on a CPU that multiplies that faster."""
+    """Return the type whose product sets the limit: ``dtype``, or float32 on a CPU that multiplies float32 faster."""
     if torch.device(device).type != "cpu" or dtype == torch.float32:
         return dtype
     seconds = interleaved({str(kind): matmul(device, kind, 512) for kind in (torch.float32, dtype)}, 5, 0.02)
@@ -80,9 +79,10 @@ def limit_dtype(device: str, dtype: torch.dtype) -> torch.dtype:
 
 
 def interleaved(tasks: Mapping[str, Task], repeats: int, seconds: float) -> dict[str, float]:
-    """Median time of each task in seconds, after a warm-up, of ``repeats`` samples of at least about ``seconds`` each.
+    """Return each task's median time in seconds, after a warm-up, over ``repeats`` samples of ``seconds`` or more.
 
-    Each repeat visits every task once, in turn forwards and backwards, so that a busy machine slows all alike.
+    Each repeat runs every task once, alternately in the order given and reversed, so that other load on the machine
+    slows all tasks alike.
     """
     for task in tasks.values():
         _sample(task, 1)
@@ -111,12 +111,13 @@ def synchronize() -> None:
 
 
 def result(task: Task) -> tuple[Tensor, ...]:
+    """Return the tensors of ``task.result`` on the CPU."""
     with task.within():
         return tuple(tensor.detach().cpu() for tensor in task.result())
 
 
 def disagreement(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], tolerance: float) -> str | None:
-    """What is wrong with ``found``, in words; None where it is what was ``expected``."""
+    """Return how ``found`` differs from ``expected``, in words, or None where both agree within ``tolerance``."""
     for number, (a, b) in enumerate(zip(found, expected, strict=True)):
         if a.shape != b.shape:
             return f"result {number} has shape {tuple(a.shape)}, not {tuple(b.shape)}"
@@ -127,5 +128,5 @@ def disagreement(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], tolera
         scale = float(b.abs().max()) if b.numel() else 0.0
         error = float((a.float() - b.float()).abs().max()) if b.numel() else 0.0
         if not error <= tolerance * scale:
-            return f"result {number} is off by {error:.2g} where the greatest value is {scale:.2g}"
+            return f"result {number} is off by {error:.2g} where the largest value is {scale:.2g}"
     return None

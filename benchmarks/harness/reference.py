@@ -1,4 +1,4 @@
-"""The PyTorch reference of the ops beside their compiled kernels, in one process."""
+"""Run the PyTorch reference of the ops and their compiled kernels in one process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ REFERENCE = torch._C.DispatchKey.CompositeExplicitAutograd
 
 @contextmanager
 def reference_ops(device: str) -> Iterator[None]:
-    """Within, all ops run their reference on ``device``, gradients included; needs torch 2.7 or newer."""
+    """Make all ops run their reference on ``device``, gradients included; needs torch 2.7 or newer."""
     key = torch.device(device).type.upper()
     with torch.library._scoped_library("pcseg", "IMPL") as library:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Warning only once", UserWarning)  # of what is wanted here
+            warnings.filterwarnings("ignore", "Warning only once", UserWarning)  # about the override wanted here
             for name in torch._C._dispatch_get_registrations_for_dispatch_key(key):
                 namespace, _, op = name.partition("::")
                 if namespace == "pcseg":

@@ -1,4 +1,4 @@
-"""MinkowskiEngine 0.5 behind the face of _peers.py."""
+"""MinkowskiEngine 0.5 as a Library of peers/library.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 
-collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]  # 0.5.4 imports it from Python 3.9's place
+collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]  # 0.5.4 imports it from there, as Python 3.9 allowed
 import MinkowskiEngine as ME  # noqa: E402
 
 

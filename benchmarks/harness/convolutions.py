@@ -1,4 +1,4 @@
-"""Benchmarks of single sparse convolutions, by pcseg, its reference and other libraries, on the same weights."""
+"""Single sparse convolutions of pcseg, its reference and other libraries, on the same weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from _bench import TOLERANCE, Case, Task
-from _bench_reference import reference_ops
-from _peers import Conv, Library, built, in_our_order, open_library
+from benchmarks.harness.reference import reference_ops
+from benchmarks.harness.timing import TOLERANCE, Case, Task
+from benchmarks.peers.library import Conv, Library, built, in_our_order, open_library
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import MapCache
 
@@ -20,10 +20,10 @@ CONVS = ("subm3", "down2", "up2")
 
 
 def prepare(case: Case, impl: str) -> Task:
-    """The way of ``impl`` ("pcseg", "reference" or a peer) to do one of CONVS.
+    """Return the task of ``impl`` ("pcseg", "reference" or a peer) for a case of CONVS.
 
-    Without the map, it is there before the clock starts; with it, the clock starts at int32 coordinates. A map going
-    up is the transpose of the one going down, so up2 has no case with a map.
+    Without the map, the map exists before the clock starts; with it, the clock starts at int32 coordinates. The map of
+    up2 is the transpose of down2's, so up2 has no case with a map.
     """
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     with within():
@@ -31,7 +31,7 @@ def prepare(case: Case, impl: str) -> Task:
 
 
 class _Work:
-    """Everything a case needs, in the row orders of one library."""
+    """Layer, features and output gradient of a case, in the row order of one library."""
 
     def __init__(self, case: Case, library: Library) -> None:
         self.case, self.library = case, library
@@ -56,12 +56,12 @@ class _Work:
             self.grad = _placed(_random(len(y.coords), channels, case.device, dtype, 1), y.coords)
 
     def once(self) -> Any:
-        """The output voxels, from coordinates where the map counts, else from voxels whose map is known."""
+        """Return the output voxels, from coordinates where the map counts, else from voxels whose map is known."""
         start = self.library.tensor(self.coords, self.feats) if self.start is None else self.start
         return self.layer(start)
 
     def run(self) -> tuple[Tensor, ...]:
-        """The output, and backward also the gradients of features and weight."""
+        """Return the output features and, with backward, the gradients of features and weight."""
         if not self.backward:
             with torch.no_grad():
                 return (self.once().feats,)
@@ -81,19 +81,19 @@ class _Work:
 
 
 def flops_of(conv: Conv, maps: MapCache, stride: int) -> int:
-    """Multiplications and additions of a convolution of voxels at ``stride``."""
+    """Return the multiplications and additions of ``conv`` on voxels at ``stride``."""
     up = isinstance(conv, SparseConvTranspose3d)
     fine, coarse = (stride // conv.stride, stride) if up else (stride, stride * conv.stride)
     return 2 * maps.kernel_map(fine, coarse, conv.kernel_size).pairs.shape[1] * conv.cin * conv.cout
 
 
 def lexicographic(coords: Tensor) -> Tensor:
-    """(N,) int64: the order that sorts voxels (N, 4) by sample, x, y and z."""
+    """Return the order (N,) int64 that sorts voxels (N, 4) by sample, x, y and z."""
     return torch.from_numpy(np.lexsort(coords.cpu().numpy().T[::-1]).copy()).to(coords.device)
 
 
 def _conv(op: str, channels: int) -> Conv:
-    """Our layer for one of CONVS, always with the same weight."""
+    """Return the pcseg layer for one of CONVS, always with the same weight."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         if op == "subm3":
@@ -103,13 +103,13 @@ def _conv(op: str, channels: int) -> Conv:
 
 @functools.lru_cache(maxsize=3)
 def _random(rows: int, channels: int, device: str, dtype: torch.dtype, seed: int) -> Tensor:
-    """The same numbers for all implementations, kept once, since those of a large case are gigabytes."""
+    """Return the same random numbers for every implementation; cached, since a large case has gigabytes of them."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(rows, channels, generator=generator).to(device, dtype)
 
 
 def _placed(values: Tensor, coords: Tensor) -> Tensor:
-    """Row i of ``values`` for the i-th of the voxels in lexicographic order, whatever order ``coords`` has."""
+    """Return ``values`` so that row i belongs to the i-th voxel of ``coords`` in lexicographic order."""
     order = lexicographic(coords)
     if torch.equal(order, torch.arange(len(order), device=order.device)):
         return values.detach()

@@ -1,4 +1,4 @@
-"""Benchmarks of whole networks: the same modules and weights, with the convolutions of pcseg or of another library."""
+"""Whole networks: the same modules and weights on the convolutions of pcseg or of another library."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from _bench import TOLERANCE, Case, Task
-from _bench_conv import flops_of, lexicographic
-from _bench_reference import reference_ops
-from _peers import built, open_library
+from benchmarks.harness.convolutions import flops_of, lexicographic
+from benchmarks.harness.reference import reference_ops
+from benchmarks.harness.timing import TOLERANCE, Case, Task
+from benchmarks.peers.library import built, open_library
 from pcseg.model.checkpoint import NetworkSpec
 from pcseg.nn import BatchNorm, SparseConv3d, SparseConvTranspose3d
 from pcseg.sparse import SparseTensor
@@ -23,11 +23,11 @@ IMPLS = ("pcseg", "pcseg_compiled", "pcseg_checkpointing", "reference")
 
 
 def prepare(case: Case, impl: str) -> Task:
-    """A pass of the network ``case.op`` by one of IMPLS or a peer; every pass starts at int32 coordinates.
+    """Return a pass of the network ``case.op`` by one of IMPLS or a peer; every pass starts at int32 coordinates.
 
-    forward: inference, in eval mode. forward_backward: training mode, the mean square of the scores, and the gradients
-    of all weights. Convolutions are the library's; norms, linear layers and what lies between are torch's, except that
-    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions.
+    forward: inference in eval mode. forward_backward: training mode, the mean square of the logits, and the gradients
+    of all weights. Convolutions are the library's; norms, linear layers and the rest are torch's, except that pcseg,
+    forward on a CPU, fuses norm, residual and ReLU into its convolutions.
     """
     within = functools.partial(reference_ops, case.device) if impl == "reference" else nullcontext
     name = "pcseg" if impl in IMPLS else impl
@@ -36,7 +36,7 @@ def prepare(case: Case, impl: str) -> Task:
 
 
 class _Work:
-    """A network of one library, in the way of ``impl``, and its input."""
+    """The network of one library, run as ``impl`` says, and its input."""
 
     def __init__(self, case: Case, name: str, impl: str) -> None:
         self.backward = case.mode == "forward_backward"
@@ -45,17 +45,17 @@ class _Work:
         self.coords = torch.from_numpy(case.cloud.coords).to(case.device)
         generator = torch.Generator().manual_seed(0)
         self.feats = torch.rand(len(self.coords), FEATURES, generator=generator).to(case.device, case.dtype)
-        # Norms over the few voxels of the coarsest level magnify rounding; a wrong layer is off by the whole.
+        # Norms over the few voxels of the coarsest level magnify rounding; a wrong layer is off by about 1.
         self.tolerance = TOLERANCE[case.dtype] * (20 if self.backward else 1)
-        self.position = self.coords[:, 1:].float()  # only passed through, so in whatever order the library's rows are
+        self.position = self.coords[:, 1:].float()  # only passed through, so its order does not matter
         self.flops = _flops(plain, SparseTensor(self.feats, self.coords), self.backward)
         self.network = plain if name == "pcseg" else _with_layers_of(self.library, plain)
         self.network.train(self.backward)
-        self.network.activation_checkpointing = impl == "pcseg_checkpointing"
+        self.network.activation_checkpointing = impl == "pcseg_checkpointing"  # type: ignore[assignment]
         self.call = torch.compile(self.network, dynamic=True) if impl == "pcseg_compiled" else self.network
 
     def run(self) -> tuple[Any, Tensor, tuple[Tensor, ...]]:
-        """The library's input tensor, the scores of its rows, and the gradients of all weights where they are asked for."""
+        """Return the library's input, the logits (N, K) of its rows and, with backward, all weights' gradients."""
         with torch.set_grad_enabled(self.backward):
             x = self.library.tensor(self.coords, self.feats)
             logits = self.call(x, self.position).logits
@@ -64,7 +64,7 @@ class _Work:
             return x, logits, torch.autograd.grad(logits.square().mean(), list(self.network.parameters()))
 
     def result(self) -> tuple[Tensor, ...]:
-        """The scores and, of the backward pass, the gradient that comes out at its far end, at the first norm."""
+        """Return the logits and, with backward, the gradient of the first norm's weight, the last to be computed."""
         x, logits, gradients = self.run()
         names = [name for name, _ in self.network.named_parameters()]
         far = [gradient for name, gradient in zip(names, gradients, strict=False) if name == "stem.norm.weight"]
@@ -75,14 +75,14 @@ class _Work:
 
 
 def _network(name: str) -> nn.Module:
-    """A network of pcseg.networks, always with the same weights."""
+    """Return a network of pcseg.networks, always with the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return NetworkSpec(name, {"in_channels": FEATURES, "n_classes": CLASSES}).build()
 
 
 def _with_layers_of(library: Any, network: nn.Module) -> nn.Module:
-    """A copy of ``network`` in which each sparse convolution is the library's, with the same weight, each norm torch's."""
+    """Return a copy of ``network`` with the library's sparse convolutions, of the same weights, and torch's norms."""
     found = copy.deepcopy(network)
     for name, layer in network.named_modules():
         if isinstance(layer, BatchNorm):
@@ -96,7 +96,7 @@ def _with_layers_of(library: Any, network: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def _flops(network: nn.Module, x: SparseTensor, backward: bool) -> int:
-    """Multiplications and additions of a pass, in convolutions and linear layers; the input gets no gradient."""
+    """Return the multiplications and additions of a pass in convolutions and linear layers, no input gradient."""
     counts = []
 
     def count(layer: nn.Module, inputs: tuple[Any, ...], _: Any) -> None:

@@ -1,4 +1,4 @@
-"""What bench_ops.py and bench_network.py are told in the same words, and the work that both do with it."""
+"""Options that ops.py and network.py share, their checks, and the run over all cases."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
@@ -10,25 +10,25 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from _bench import DTYPES, Case
-from _bench_clouds import Cloud, room, scene
-from _bench_memory import Prepare
-from _bench_rows import Remark, Report, as_json, measure
-from _bench_table import header, remarked, table
+from benchmarks.harness.clouds import Cloud, room, scene
+from benchmarks.harness.measure import Remark, Report, as_json, measure
+from benchmarks.harness.memory import Prepare
+from benchmarks.harness.table import header, remarked, table
+from benchmarks.harness.timing import DTYPES, Case
+from benchmarks.peers.library import CPU_PEERS, GPU_PEERS, open_library, peers
 from pcseg.command_line import check_output, option
-from _peers import CPU_PEERS, GPU_PEERS, open_library, peers
 from pcseg.device import choose_device
 from pcseg.engine.memory import keep_freed_memory
 from pcseg.errors import InputError
 from pcseg.files import write_json
 
 MODES = ("forward", "forward_backward")
-MEMORY = "also measure peak memory, each in a process of its own; on a GPU what torch's allocator hands out, no more"
+MEMORY = "also measure peak memory, each in a new process; on a GPU only torch's allocator is counted"
 
 
 @dataclass
 class Common:
-    """The options that both benchmarks have."""
+    """The options of both benchmarks."""
 
     voxels: list[int] = option(
         "sizes of the synthetic rooms; [] for none", factory=lambda: [100_000, 300_000, 1_000_000]
@@ -36,21 +36,21 @@ class Common:
     scene: str | None = option("folder of a prepared scene to run on too", None)
     voxel_size: float = option("voxels of that scene, in meters", 0.02)
     modes: list[str] = option("forward (inference), forward_backward (training)", factory=lambda: list(MODES))
-    impls: list[str] = option("who is measured; [] for all that are installed", factory=list)
-    threads: int | None = option("CPU threads; all cores where it is not given", None)
+    impls: list[str] = option("implementations to measure; [] for all that are installed", factory=list)
+    threads: int | None = option("CPU threads; null for all cores", None)
     repeats: int = option("samples of each", 7)
     seconds: float = option("a sample repeats short work for at least about this long", 0.3)
     device: str = option("cpu, cuda or auto", "auto")
     dtype: str = option("float32, float16 or bfloat16", "float32")
     memory: bool = option(MEMORY, False)
     keep_memory: bool = option(
-        "keep freed CPU memory, whoever freed it, as tools/train.py does; not where peak memory is measured", False
+        "keep freed CPU memory, as tools/train.py does; not where peak memory is measured", False
     )
     json: str | None = option("JSON file for the rows, written after each case", None)
 
 
 def check(options: Common) -> None:
-    """Raise InputError for the first value that cannot be; set device, threads, memory and how float32 is multiplied."""
+    """Raise InputError for the first invalid value; set device, threads, memory and float32 precision."""
     for name, values, known in (("modes", options.modes, MODES), ("dtype", [options.dtype], DTYPES)):
         choose(name, values, known)
     for name, least in (("repeats", 1), ("threads", 1), ("seconds", 0)):
@@ -65,7 +65,7 @@ def check(options: Common) -> None:
     options.device = str(choose_device(options.device))
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-        for library in ("OMP", "MKL", "OPENBLAS"):  # peers that bring their own read these when they are imported
+        for library in ("OMP", "MKL", "OPENBLAS"):  # read by peers with threads of their own, on import
             os.environ[f"{library}_NUM_THREADS"] = str(options.threads)
     torch.set_float32_matmul_precision("highest")  # no TF32
     if options.keep_memory:
@@ -73,20 +73,21 @@ def check(options: Common) -> None:
 
 
 def choose(name: str, values: Iterable[str], known: Iterable[str]) -> None:
-    """Raise InputError for a value that is not one of those known."""
+    """Raise InputError for the first of ``values`` that is not in ``known``."""
     for value in values:
         if value not in known:
             raise InputError(f"{name}={value}: must be one of {', '.join(known)}")
 
 
 def at_least_one(name: str, values: Iterable[int]) -> None:
+    """Raise InputError for the first of ``values`` below 1."""
     for value in values:
         if value < 1:
             raise InputError(f"{name}={value}: give 1 or more")
 
 
 def choose_impls(options: Common, others: Sequence[str]) -> list[str]:
-    """Those asked for among ``others`` and the peers, or all; InputError for one unknown or not installed."""
+    """Return ``options.impls``, or all of ``others`` and the peers; raises InputError if one is not installed."""
     there = [*others, *peers(options.device)]
     for name in options.impls:
         choose("impls", [name], [*others, *GPU_PEERS])
@@ -99,6 +100,7 @@ def choose_impls(options: Common, others: Sequence[str]) -> list[str]:
 
 
 def clouds(options: Common) -> list[Cloud]:
+    """Return the synthetic rooms, then the prepared scene where one is given."""
     found = [room(voxels) for voxels in options.voxels]
     return found if options.scene is None else [*found, scene(options.scene, options.voxel_size)]
 
@@ -106,7 +108,7 @@ def clouds(options: Common) -> list[Cloud]:
 def bench(
     options: Common, prepare: Prepare, cases: Sequence[Case], able: Callable[[Case], list[str]], found: list[Cloud]
 ) -> None:
-    """Measure each case by who is ``able`` to do it, print the table and write the rows."""
+    """Measure each case with the implementations that ``able`` returns, print the table and write the rows."""
     cases = [case for case in cases if able(case)]
     if not cases:
         raise InputError("nothing to measure: give no empty list, and impls that do one of the ops")

@@ -1,4 +1,4 @@
-"""The Markdown that benchmarks.md is made of: where it was measured, and a line for each row."""
+"""Markdown for README.md: machine, versions and command, and a table line for each row."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-import _peers
-from _bench import DTYPES, limit_dtype, side
-from _bench_clouds import Cloud
-from _bench_rows import Remark, Report, Row
+from benchmarks.harness.clouds import Cloud
+from benchmarks.harness.measure import Remark, Report, Row
+from benchmarks.harness.timing import DTYPES, limit_dtype, side
+from benchmarks.peers import library
 from pcseg.info import describe
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown. "times pcseg" compares within a case, and ns a voxel stays the same where the time is linear."""
+    """Return the rows as a Markdown table; ``times pcseg`` compares within a case."""
     lines = [
         "| op | voxels | channels | mode | map | impl | ms | times the limit | times pcseg | ns/voxel | peak MB |",
         "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|",
@@ -42,38 +42,40 @@ def _case(row: Row) -> tuple[Any, ...]:
 
 
 def _short(value: float | None) -> str:
-    """Three digits that count."""
+    """Return ``value`` to three significant digits, "" for None."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def remarked(remarks: Sequence[Remark]) -> str:
-    """A line for each thing to be said about an implementation, with the first case it was found in."""
+    """Return a line for each remark about an implementation, with the first case it was found in."""
     where: dict[tuple[str, str], list[str]] = {}
     for remark in remarks:
-        where.setdefault((remark.impl, remark.what), []).append(remark.case)
+        where.setdefault((remark.impl, remark.text), []).append(remark.case)
     lines = []
-    for (impl, what), cases in where.items():
+    for (impl, text), cases in where.items():
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
-        lines.append(f"\n{impl} {what}{f' ({cases[0]}{more})' * bool(cases[0])}")
+        lines.append(f"\n{impl} {text}{f' ({cases[0]}{more})' * bool(cases[0])}")
     return "\n".join(lines)
 
 
 def header(reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]) -> str:
-    """Where and on what the table was measured: a paragraph of Markdown."""
+    """Return a Markdown paragraph: machine, versions, date, torch.mm's rate, clouds and command."""
     kind = torch.device(device).type
     machine = _processor() if kind == "cpu" else torch.cuda.get_device_name(device)
     arithmetic = f"{dtype}{' (no TF32)' * (kind == 'cuda' and dtype == 'float32')}"
-    versions = ", ".join([f"torch {torch.__version__}", *map(_peers.version, peers)])
+    versions = ", ".join([f"torch {torch.__version__}", *map(library.version, peers)])
     limit = str(limit_dtype(device, DTYPES[dtype])).removeprefix("torch.")
     rates, size = [report.rate for report in reports], side(device)
-    command = " ".join([f"tools/{Path(sys.argv[0]).name}", *map(shlex.quote, sys.argv[1:])])
+    command = " ".join([f"-m benchmarks.{Path(sys.argv[0]).stem}", *map(shlex.quote, sys.argv[1:])])
     return "\n".join(
         [
-            f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {describe()['instruction set']}, {arithmetic}, {versions},",
+            f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {describe()['instruction set']}, "
+            f"{arithmetic}, {versions},",
             f"{datetime.datetime.now().date().isoformat()}. Medians of interleaved repeats.",
-            f"torch.mm of two {size} x {size} matrices of {limit} reached {min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile.",
+            f"torch.mm of two {size} x {size} matrices of {limit} reached "
+            f"{min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile.",
             *(
                 f"{c.name}: {len(c):,} voxels, {c.pairs():.1f} pairs each in 3x3x3, {len(c.points):,} points."
                 for c in clouds
@@ -84,7 +86,7 @@ def header(reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, devic
 
 
 def _processor() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Benchmarks of the ops between points and voxels, beside what NumPy, SciPy, torch and Open3D do for the same purpose."""
+"""Ops between points and voxels, beside the same ops in NumPy, SciPy, torch and Open3D."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from _bench import TOLERANCE, Case, Task
-from _bench_reference import reference_ops
+from benchmarks.harness.reference import reference_ops
+from benchmarks.harness.timing import TOLERANCE, Case, Task
 from pcseg import ops
 from pcseg.sparse import kernel_offsets
 
@@ -23,16 +23,16 @@ PEERS = {
     "neighbors": ("scipy", "open3d"),
     "devoxelize": ("numpy", "torch"),
 }
-"""Who else does each op."""
+"""Other implementations of each op."""
 DIFFERENTIABLE = ("segment", "devoxelize")
 K = 8
-"""Neighbors that each voxel is asked for."""
+"""Neighbors of each voxel."""
 BRUTE = 10_000
-"""The reference of `neighbors` compares all with all; beyond this many voxels it is left out."""
+"""The reference of `neighbors` compares all pairs; beyond this many voxels it is left out."""
 
 
 def implementations(case: Case) -> list[str]:
-    """Who can do one of PEERS here, ourselves first."""
+    """Return the implementations that can do an op of PEERS here, pcseg first."""
     found = ["pcseg"] if case.op == "neighbors" and len(case.cloud) > BRUTE else ["pcseg", "reference"]
     plain = case.op not in DIFFERENTIABLE or (case.mode == "forward" and case.dtype == torch.float32)
     plain = plain and torch.device(case.device).type == "cpu"
@@ -41,11 +41,11 @@ def implementations(case: Case) -> list[str]:
 
 
 def prepare(case: Case, impl: str) -> Task:
-    """The way of ``impl`` to do one of PEERS.
+    """Return the task of ``impl`` for an op of PEERS.
 
-    voxelize: the voxels of all points, the first point of each, and the voxel of each point. kernel_map: the 3x3x3
-    neighbors of all voxels. segment: the mean of the features of each voxel's points. neighbors: the K nearest voxels
-    of each, by one of its points. devoxelize: the features of each point's voxel.
+    voxelize: the voxels of all points, the first point of each voxel, and the voxel of each point. kernel_map: the
+    3x3x3 neighbors of all voxels. segment: the mean of the features of each voxel's points. neighbors: the K nearest
+    voxels of each voxel, by one of its points. devoxelize: the features of each point's voxel.
     """
     if impl == "reference":
         within = functools.partial(reference_ops, case.device)
@@ -65,7 +65,11 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
         points = torch.from_numpy(cloud.coords[cloud.voxel]).to(on)
         if impl == "open3d":
             return lambda: _slots_open3d(points), lambda: _in_order(points, _slots_open3d(points)[0])
-        divide = {"pcseg": ops.voxelize, "numpy": _voxelize_numpy, "torch": _voxelize_torch}[impl]
+        divide: Callable[[Tensor], tuple[Tensor, ...]] = {
+            "pcseg": ops.voxelize,
+            "numpy": _voxelize_numpy,
+            "torch": _voxelize_torch,
+        }[impl]
         return lambda: divide(points), lambda: tuple(divide(points))
     if case.op == "neighbors":
         first = np.unique(cloud.voxel, return_index=True)[1]
@@ -76,7 +80,7 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
 
 
 def _reduction(case: Case, impl: str, voxel: Tensor) -> tuple[Callable[[], object], Callable[[], tuple[Tensor, ...]]]:
-    """segment and devoxelize, with the gradient of their values."""
+    """Return segment or devoxelize of one implementation; with backward, the gradient of the values too."""
     voxels, points, backward = len(case.cloud), len(voxel), case.mode == "forward_backward"
     shapes = {"segment": (points, voxels), "devoxelize": (voxels, points)}
     rows, out_rows = shapes[case.op]
@@ -102,7 +106,7 @@ def _reduction(case: Case, impl: str, voxel: Tensor) -> tuple[Callable[[], objec
 
 
 def _keys(coords: np.ndarray) -> np.ndarray:
-    """One integer for each voxel (N, 4), in lexicographic order."""
+    """Return keys (N,) int64 of voxels (N, 4) that sort as the voxels do lexicographically."""
     keys = coords[:, 0].astype(np.int64)
     for axis in (1, 2, 3):
         keys = keys << 20 | coords[:, axis]
@@ -125,7 +129,7 @@ def _voxelize_torch(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _slots_open3d(points: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The slot of a hash table in which each point's voxel is, and how many points are there."""
+    """Return the hash table slot of each point's voxel (P,) and the number of points in each slot."""
     from open3d import core
 
     keys = core.Tensor.from_numpy(points.numpy())
@@ -136,7 +140,7 @@ def _slots_open3d(points: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_order(points: Tensor, slots: np.ndarray) -> tuple[Tensor, ...]:
-    """What `voxelize` gives, from any numbering of the voxels."""
+    """Return the result of `voxelize` from any numbering ``slots`` (P,) of the voxels."""
     _, rows, inverse, counts = np.unique(slots, return_index=True, return_inverse=True, return_counts=True)
     order = np.argsort(_keys(points.numpy()[rows]))
     return tuple(map(torch.from_numpy, (rows[order], np.argsort(order)[inverse], counts[order])))

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from pcseg.command_line import option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 from dataclasses import dataclass
 
 import torch
 
 import pcseg.networks
-from _bench import DTYPES, Case
-from _bench_networks import IMPLS, prepare
-from _bench_options import MEMORY, Common, bench, check, choose, choose_impls, clouds
+from benchmarks.harness.networks import IMPLS, prepare
+from benchmarks.harness.options import MEMORY, Common, bench, check, choose, choose_impls, clouds
+from benchmarks.harness.timing import DTYPES, Case
+from pcseg.command_line import option, run
 
 
 @dataclass
 class Options(Common):
     """Time forward passes (inference) and forward and backward passes (training); print a Markdown table.
 
-    python tools/bench_network.py network=minkunet34c voxels=[100000] json=network.json
+    python -m benchmarks.network network=minkunet34c voxels=[100000] json=network.json
 
-    Every pass starts at int32 coordinates, so that all maps are built anew, as for a new batch. Against pcseg stand
+    Every pass starts at int32 coordinates and builds all maps, as for a new batch. pcseg is compared with
     pcseg_compiled (through torch.compile), pcseg_checkpointing (activations recomputed in the backward pass), reference
     (its PyTorch ops) and the same network, with the same weights, on the convolutions of every other library installed
     (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet, flex_gemm). Norms and the rest are torch's, except that
-    pcseg, forward on a CPU, does norm, residual and ReLU within its convolutions. Scores, and in training the gradient
-    at the first norm, are compared with pcseg's, and an implementation that differs is marked (wrong). Peak memory is
-    that of a pass, over weights and inputs.
+    pcseg, forward on a CPU, fuses norm, residual and ReLU into its convolutions. Logits, and in training the gradient
+    of the first norm, are compared with pcseg's; an implementation that differs is marked (wrong). Peak memory is that
+    of a pass, without weights and inputs.
     """
 
     network: str = option("one of pcseg.networks", "minkunet34c")

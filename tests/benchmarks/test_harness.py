@@ -1,4 +1,4 @@
-"""What tools/bench_ops.py and bench_network.py are made of, where a run of the whole does not show it."""
+"""Parts of the benchmarks whose faults a whole run would not show."""
 
 from __future__ import annotations
 
@@ -9,31 +9,26 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.harness import convolutions, measure, networks, points, timing
+from benchmarks.harness.clouds import room
+from benchmarks.harness.options import Common, check
+from benchmarks.harness.reference import reference_ops
+from benchmarks.harness.timing import Case, Task
+from benchmarks.peers.library import Own
 from pcseg import ops
 from pcseg.networks import minkunet_small
 from pcseg.ops import _native
 from pcseg.sparse import MapCache, SparseTensor
 from tests.ops.clouds import compiled, random_coords
-from tests.tools._runs import ROOT
 
 
-@pytest.fixture(autouse=True)
-def _tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-
-
-def case(op: str, mode: str, channels: int | None = None) -> Any:
-    from _bench import Case
-    from _bench_clouds import room
-
+def case(op: str, mode: str, channels: int | None = None) -> Case:
     return Case(op, room(300), channels, mode, False, "cpu", torch.float32, 1)
 
 
 @compiled
 @pytest.mark.parametrize("train", [False, True])
 def test_the_reference_runs_nothing_compiled(train: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from _bench_reference import reference_ops
-
     coords = random_coords(200, 6, 2, seed=0)
     coords = coords[ops.voxelize(coords).rows]
     network = minkunet_small(3, 4).train(train)
@@ -44,7 +39,8 @@ def test_the_reference_runs_nothing_compiled(train: bool, monkeypatch: pytest.Mo
             scores = network(SparseTensor(feats, coords)).logits
         if not train:
             return scores
-        return torch.autograd.grad(ops.segment_softmax(scores, coords[:, 0].long(), 2).square().sum(), network.stem.conv.weight)[0]  # fmt: skip
+        shares = ops.segment_softmax(scores, coords[:, 0].long(), 2)
+        return torch.autograd.grad(shares.square().sum(), network.stem.conv.weight)[0]
 
     expected = run()
     calls: list[str] = []
@@ -62,42 +58,35 @@ def test_the_reference_runs_nothing_compiled(train: bool, monkeypatch: pytest.Mo
 def test_the_limit_is_of_the_type_that_is_multiplied_faster(
     faster: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import _bench
-
-    monkeypatch.setattr(_bench, "interleaved", lambda tasks, *_: {name: 1 + (name != str(faster)) for name in tasks})
-    choose = _bench.limit_dtype.__wrapped__
+    monkeypatch.setattr(timing, "interleaved", lambda tasks, *_: {name: 1 + (name != str(faster)) for name in tasks})
+    choose = timing.limit_dtype.__wrapped__
     assert choose("cpu", torch.bfloat16) == faster
     assert choose("cpu", torch.float32) == torch.float32
     assert choose("cuda", torch.bfloat16) == torch.bfloat16
 
 
 def test_memory_is_measured_after_the_tasks_are_gone_and_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    import _bench_rows
-    from _bench import Task
-
     held: list[weakref.ref[torch.Tensor]] = []
 
-    def prepare(case: Any, impl: str) -> Task:
+    def prepare(case: Case, impl: str) -> Task:
         data = torch.zeros(1)
         held.append(weakref.ref(data))
         return Task(lambda: data, lambda: (data,))
 
-    def peak_mb(prepare: Any, case: Any, impl: str) -> float:
+    def peak_mb(prepare: Any, case: Case, impl: str) -> float:
         assert [reference() for reference in held] == [None, None]
         if impl == "spconv":
             raise RuntimeError("A process in the pool was terminated abruptly")
         return 5.0
 
-    monkeypatch.setattr(_bench_rows, "peak_mb", peak_mb)
-    report = _bench_rows.measure(prepare, case("voxelize", "forward"), ["pcseg", "spconv"], 1, 0, memory=True)
+    monkeypatch.setattr(measure, "peak_mb", peak_mb)
+    report = measure.measure(prepare, case("voxelize", "forward"), ["pcseg", "spconv"], 1, 0, memory=True)
     assert [(row.impl, row.peak_mb) for row in report.rows] == [("pcseg", 5.0), ("spconv", None)]
     (remark,) = report.remarks
-    assert (remark.impl, "terminated abruptly" in remark.what) == ("spconv", True)
+    assert (remark.impl, "terminated abruptly" in remark.text) == ("spconv", True)
 
 
 def test_threads_bind_libraries_that_bring_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    from _bench_options import Common, check
-
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     for name in names:
         monkeypatch.setenv(name, "7")
@@ -107,28 +96,22 @@ def test_threads_bind_libraries_that_bring_their_own(monkeypatch: pytest.MonkeyP
 
 
 def test_features_and_gradient_of_a_convolution_differ() -> None:
-    from _bench_conv import _Work
-    from _peers import Own
-
-    work = _Work(case("subm3", "forward_backward", 8), Own())
+    work = convolutions._Work(case("subm3", "forward_backward", 8), Own())
     assert work.grad is not None
     assert work.grad.shape == work.feats.shape
     assert not torch.equal(work.grad, work.feats)
 
 
 def test_no_gradient_of_the_input_is_counted() -> None:
-    from _bench_conv import flops_of
-    from _bench_networks import _Work
-
-    forward, both = (_Work(case("minkunet_small", mode), "pcseg", False) for mode in ("forward", "forward_backward"))
-    stem = flops_of(both.network.stem.conv, MapCache(both.coords), 1)
+    forward, both = (
+        networks._Work(case("minkunet_small", mode), "pcseg", "pcseg") for mode in ("forward", "forward_backward")
+    )
+    stem = convolutions.flops_of(both.network.stem.conv, MapCache(both.coords), 1)
     assert both.flops == 3 * forward.flops - stem
     assert both.flops < 3 * forward.flops
 
 
 def test_torch_voxelizes_as_we_do() -> None:
-    from _bench_points import _voxelize_torch
-
     coords = random_coords(500, 3, 2, seed=1).abs()
-    for found, expected in zip(_voxelize_torch(coords), ops.voxelize(coords), strict=True):
+    for found, expected in zip(points._voxelize_torch(coords), ops.voxelize(coords), strict=True):
         assert torch.equal(found, expected)

@@ -1,4 +1,4 @@
-"""What the adapters of libraries that run on a GPU only hand to them, with stand-ins that record it."""
+"""The adapters of libraries for GPUs, with stand-ins that record their arguments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from pcseg.nn import SparseConv3d
-from tests.tools._runs import ROOT
 
 COORDS = torch.tensor([[0, 0, 0, 0], [0, 3, 64, 4], [1, 63, 5, 130]], dtype=torch.int32)
 FEATS = torch.zeros(3, 2)
@@ -21,8 +20,7 @@ FEATS = torch.zeros(3, 2)
 
 @pytest.fixture
 def adapter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Imports the adapter of that name on top of modules given by their dotted names, for one test."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    """Import the adapter ``name`` with stand-ins for the modules given by their dotted names, for one test."""
     loaded = []
 
     def load(name: str, **modules: dict[str, Any]) -> ModuleType:
@@ -73,10 +71,14 @@ def torchsparse(adapter: Any) -> tuple[Any, Any, Config]:
     layers = {"functional": functional, "Conv3d": Conv}
     backends = SimpleNamespace(allow_tf32=True)
     whole = {"SparseTensor": Tensor, "nn": SimpleNamespace(**layers), "backends": backends}
-    return adapter("_peer_torchsparse", **{"torchsparse": whole, "torchsparse.nn": layers}), backends, default
+    return (
+        adapter("benchmarks.peers.torchsparse", **{"torchsparse": whole, "torchsparse.nn": layers}),
+        backends,
+        default,
+    )
 
 
-def test_torchsparse_is_told_the_grid_and_where_layers_return_to(adapter: Any) -> None:
+def test_torchsparse_gets_the_grid_and_the_outputs_of_transposed_layers(adapter: Any) -> None:
     module, backends, _ = torchsparse(adapter)
     library = module.Library("cuda")
     x = library.tensor(COORDS, FEATS)
@@ -100,7 +102,7 @@ def test_warpconvnet_is_given_sizes_found_once_for_the_same_voxels(adapter: Any)
         "warpconvnet.geometry.types.voxels": voxels,
         "warpconvnet.nn.modules.sparse_conv": {"SparseConv3d": None},
     }
-    module = adapter("_peer_warpconvnet", **modules)
+    module = adapter("benchmarks.peers.warpconvnet", **modules)
     library = module.Library("cuda")
     for coords in (COORDS, COORDS, COORDS[:2]):
         library.tensor(coords, FEATS)
@@ -111,5 +113,5 @@ def test_warpconvnet_is_given_sizes_found_once_for_the_same_voxels(adapter: Any)
 def test_flex_gemm_multiplies_as_the_others(adapter: Any) -> None:
     config = SimpleNamespace(allow_tf32=True)
     modules = {"flex_gemm.kernels.triton.spconv": {"config": config}, "flex_gemm.ops": {"spconv": None}}
-    adapter("_peer_flex_gemm", **modules).Library("cuda")
+    adapter("benchmarks.peers.flex_gemm", **modules).Library("cuda")
     assert config.allow_tf32 is False

@@ -1,22 +1,18 @@
-"""Time the ops of pcseg side by side with their reference and with other libraries; see --help."""
+"""Time single ops of pcseg side by side with their reference and other libraries; see --help."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
-
-from pcseg.command_line import option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
 
 from dataclasses import dataclass
 
 import torch
 
-import _bench_conv
-import _bench_points
-from _bench import DTYPES, Case, Task
-from _bench_conv import CONVS
-from _bench_options import Common, at_least_one, bench, check, choose, choose_impls, clouds
-from _bench_points import DIFFERENTIABLE, PEERS
+from benchmarks.harness import convolutions, points
+from benchmarks.harness.convolutions import CONVS
+from benchmarks.harness.options import Common, at_least_one, bench, check, choose, choose_impls, clouds
+from benchmarks.harness.points import DIFFERENTIABLE, PEERS
+from benchmarks.harness.timing import DTYPES, Case, Task
+from pcseg.command_line import option, run
 
 OPS = (*CONVS, *PEERS)
 OTHERS = ("pcseg", "reference", "numpy", "scipy", "torch", "open3d")
@@ -24,26 +20,27 @@ OTHERS = ("pcseg", "reference", "numpy", "scipy", "torch", "open3d")
 
 @dataclass
 class Options(Common):
-    """Time single ops and print a Markdown table for benchmarks.md.
+    """Time single ops and print a Markdown table.
 
-    python tools/bench_ops.py voxels=[100000] channels=[32,64] ops=[subm3,down2] json=ops.json
+    python -m benchmarks.ops voxels=[100000] channels=[32,64] ops=[subm3,down2] json=ops.json
 
     Convolutions: subm3 (3x3x3), down2 (2x2x2, stride 2) and up2 (its transpose), as many channels out as in, against
     torch.mm's rate and every other library installed (spconv, MinkowskiEngine; on a GPU torchsparse, warpconvnet,
     flex_gemm). The others: voxelize, kernel_map, segment (mean over the points of a voxel), neighbors (the 8 nearest)
-    and devoxelize (nearest), against numpy, scipy, torch and open3d. Samples are taken in turns. Everyone's result is
-    compared with pcseg's on the same weights, and one that differs is marked (wrong).
+    and devoxelize (nearest), against numpy, scipy, torch and open3d. Implementations take turns. Each
+    result is compared with pcseg's on the same weights; an implementation that differs is marked (wrong).
     """
 
     channels: list[int] = option("channels in and out", factory=lambda: [32, 64, 128, 256])
-    ops: list[str] = option("what is timed", factory=lambda: list(OPS))
+    ops: list[str] = option("ops to time", factory=lambda: list(OPS))
     maps: list[bool] = option(
-        "convolutions with the map kept (false) or built anew (true)", factory=lambda: [False, True]
+        "convolutions with the map kept (false) or built in each pass (true)", factory=lambda: [False, True]
     )
 
 
 def prepare(case: Case, impl: str) -> Task:
-    return (_bench_conv if case.op in CONVS else _bench_points).prepare(case, impl)
+    """Return the task of ``impl`` for an op of OPS."""
+    return (convolutions if case.op in CONVS else points).prepare(case, impl)
 
 
 def main(options: Options) -> None:
@@ -65,7 +62,7 @@ def main(options: Options) -> None:
     def able(case: Case) -> list[str]:
         if case.op in CONVS:
             return [name for name in impls if name not in OTHERS[2:]]
-        return [name for name in impls if name in _bench_points.implementations(case)]
+        return [name for name in impls if name in points.implementations(case)]
 
     bench(options, prepare, cases, able, found)
 

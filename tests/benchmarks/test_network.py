@@ -1,4 +1,4 @@
-"""tools/bench_network.py from the command line, on a small network and a few hundred voxels."""
+"""benchmarks/network.py from the command line, on a small network and a few hundred voxels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.tools._runs import failed, tool, tool_here
-from tests.tools.test_bench_ops import KEYS, STUBS
+from tests.benchmarks._runs import STUBS, bench, bench_here
+from tests.benchmarks.test_ops import KEYS
+from tests.tools._runs import failed
 
 QUICK = ("network=minkunet_small", "voxels=[400]", "repeats=1", "seconds=0", "threads=1", "memory=false")
 
@@ -25,7 +26,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_row_for_each_mode_and_implementation(tmp_path: Path) -> None:
-    done = tool_here("bench_network", *QUICK, "impls=[pcseg,pcseg_checkpointing,reference]", f"json={tmp_path}/n.json")
+    done = bench_here("network", *QUICK, "impls=[pcseg,pcseg_checkpointing,reference]", f"json={tmp_path}/n.json")
     assert done.returncode == 0, done.stderr
     found = [(row["mode"], row["impl"], row["peak_mb"]) for row in rows_of(tmp_path / "n.json")]
     trained = ("pcseg", "pcseg_checkpointing", "reference")
@@ -36,14 +37,14 @@ def test_a_row_for_each_mode_and_implementation(tmp_path: Path) -> None:
 
 
 def test_a_network_on_the_layers_of_a_peer_gives_the_same_scores(tmp_path: Path) -> None:
-    done = tool("bench_network", *QUICK, "impls=[pcseg,spconv]", f"json={tmp_path}/n.json", PYTHONPATH=STUBS)
+    done = bench("network", *QUICK, "impls=[pcseg,spconv]", f"json={tmp_path}/n.json", PYTHONPATH=STUBS)
     assert done.returncode == 0, done.stderr
     assert [row["impl"] for row in rows_of(tmp_path / "n.json")] == ["pcseg", "spconv"] * 2, done.stdout
 
 
 def test_a_peer_that_is_wrong_is_flagged_and_memory_is_measured(tmp_path: Path) -> None:
-    done = tool(
-        "bench_network", *QUICK[:-1], "modes=[forward]", "impls=[pcseg,spconv]", f"json={tmp_path}/n.json",
+    done = bench(
+        "network", *QUICK[:-1], "modes=[forward]", "impls=[pcseg,spconv]", f"json={tmp_path}/n.json",
         PYTHONPATH=STUBS, SPCONV_STUB_FACTOR="1.003",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -63,4 +64,4 @@ def test_a_peer_that_is_wrong_is_flagged_and_memory_is_measured(tmp_path: Path) 
     ],
 )
 def test_a_mistake_is_one_line(argument: str, words: list[str]) -> None:
-    failed(tool_here("bench_network", *QUICK, argument), *words)
+    failed(bench_here("network", *QUICK, argument), *words)

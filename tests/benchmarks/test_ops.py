@@ -1,4 +1,4 @@
-"""tools/bench_ops.py from the command line, on clouds of a few hundred voxels: whose numbers come out, not how large."""
+"""benchmarks/ops.py from the command line, on clouds of a few hundred voxels: the rows, not the numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.harness.clouds import room
+from benchmarks.harness.timing import Task, interleaved
+from tests.benchmarks._runs import STUBS, bench, bench_here
 from tests.ops.clouds import compiled
-from tests.tools._runs import ROOT, building, failed, tool, tool_here
+from tests.tools._runs import building, failed
 
 KEYS = ["op", "voxels", "channels", "mode", "map", "impl", "ms", "times_limit", "peak_mb"]
 QUICK = ("repeats=1", "seconds=0", "threads=1", "channels=[8]")
-STUBS = str(Path(__file__).parent / "stubs")
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -27,7 +29,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
-    done = tool_here("bench_ops", *QUICK, "voxels=[400]", f"json={tmp_path}/o.json")
+    done = bench_here("ops", *QUICK, "voxels=[400]", f"json={tmp_path}/o.json")
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "o.json")
     found = {(r["op"], r["mode"], r["map"]) for r in rows}
@@ -48,14 +50,14 @@ def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
     assert by_op["kernel_map"] >= {"pcseg", "reference", "numpy"}
     for op in ("voxelize", "segment", "devoxelize"):
         assert by_op[op] >= {"pcseg", "reference", "numpy", "torch"}
-    for word in ("2048 matrices of float32", "400 voxels", "pairs each", "| ns/voxel |", "python tools/bench_ops.py"):
+    for word in ("2048 matrices of float32", "400 voxels", "pairs each", "| ns/voxel |", "`python -m benchmarks.ops"):
         assert word in done.stdout
     assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == len(rows) + 1
 
 
 def test_options_narrow_what_is_measured(tmp_path: Path) -> None:
-    done = tool_here(
-        "bench_ops", "repeats=1", "seconds=0", "threads=1", "voxels=[300,600]", "channels=[4,8]", "ops=[up2,down2]",
+    done = bench_here(
+        "ops", "repeats=1", "seconds=0", "threads=1", "voxels=[300,600]", "channels=[4,8]", "ops=[up2,down2]",
         "modes=[forward]", "maps=[true]", "impls=[pcseg]", f"json={tmp_path}/o.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -67,8 +69,8 @@ def test_options_narrow_what_is_measured(tmp_path: Path) -> None:
 
 def test_a_prepared_scene_is_measured_too(tmp_path: Path) -> None:
     scene = building(tmp_path) / "Area_1" / "a"
-    done = tool_here(
-        "bench_ops", *QUICK, "voxels=[]", f"scene={scene}", "voxel_size=0.2", "ops=[subm3]", "modes=[forward]",
+    done = bench_here(
+        "ops", *QUICK, "voxels=[]", f"scene={scene}", "voxel_size=0.2", "ops=[subm3]", "modes=[forward]",
         "maps=[false]", f"json={tmp_path}/o.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -83,7 +85,7 @@ CONVS = (*QUICK, "voxels=[400]", "ops=[subm3,down2,up2]", "maps=[false]", "impls
 
 @pytest.mark.parametrize(("factor", "name"), [("1", "spconv"), ("1.01", "spconv (wrong)")])
 def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str) -> None:
-    done = tool("bench_ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR=factor)
+    done = bench("ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR=factor)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "o.json")
     assert [row["impl"] for row in rows] == ["pcseg", name] * 6
@@ -93,7 +95,7 @@ def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str)
 
 
 def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
-    done = tool("bench_ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR="none")
+    done = bench("ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR="none")
     assert done.returncode == 0, done.stderr
     assert [row["impl"] for row in rows_of(tmp_path / "o.json")] == ["pcseg"] * 6
     assert "spconv raises ValueError: could not convert string to float" in done.stdout
@@ -102,8 +104,8 @@ def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> N
 
 @compiled
 def test_peak_memory_is_that_of_the_work(tmp_path: Path) -> None:
-    done = tool(
-        "bench_ops", "repeats=1", "seconds=0", "voxels=[20000]", "channels=[64]", "ops=[subm3]", "modes=[forward]",
+    done = bench(
+        "ops", "repeats=1", "seconds=0", "voxels=[20000]", "channels=[64]", "ops=[subm3]", "modes=[forward]",
         "maps=[false]", "impls=[pcseg,reference]", "memory=true", f"json={tmp_path}/o.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -137,24 +139,16 @@ def test_peak_memory_is_that_of_the_work(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(argument: str, words: list[str]) -> None:
-    failed(tool_here("bench_ops", "voxels=[100]", "ops=[subm3]", "repeats=1", "seconds=0", argument), *words)
+    failed(bench_here("ops", "voxels=[100]", "ops=[subm3]", "repeats=1", "seconds=0", argument), *words)
 
 
 def test_voxel_size_must_be_a_length(tmp_path: Path) -> None:
     scene = building(tmp_path) / "Area_1" / "a"
-    failed(tool_here("bench_ops", "voxels=[]", f"scene={scene}", "voxel_size=0"), "voxel_size=0")
+    failed(bench_here("ops", "voxels=[]", f"scene={scene}", "voxel_size=0"), "voxel_size=0")
 
 
-@pytest.fixture
-def tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-
-
-@pytest.mark.usefixtures("tools")
 @pytest.mark.parametrize("voxels", [5_000, 30_000, 100_000])
 def test_the_synthetic_room_is_as_dense_as_a_scanned_one(voxels: int) -> None:
-    from _bench_clouds import room
-
     cloud = room(voxels)
     assert cloud.coords.shape == (voxels, 4)
     assert 9.9 < cloud.pairs() < 12.1
@@ -165,10 +159,7 @@ def test_the_synthetic_room_is_as_dense_as_a_scanned_one(voxels: int) -> None:
     assert (room(voxels).coords == cloud.coords).all()
 
 
-@pytest.mark.usefixtures("tools")
 def test_samples_are_taken_in_turns() -> None:
-    from _bench import Task, interleaved
-
     visits: list[str] = []
     tasks = {name: Task(lambda name=name: visits.append(name), lambda: (torch.zeros(1),)) for name in "abc"}
     assert set(interleaved(tasks, repeats=4, seconds=0)) == {"a", "b", "c"}

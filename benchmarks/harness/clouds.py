@@ -1,4 +1,4 @@
-"""What the benchmarks run on: the surfaces of a synthetic room, of any number of voxels, or a prepared scene."""
+"""Clouds to run on: a synthetic room of any number of voxels, or a prepared scene."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from pcseg.sparse import kernel_offsets
 
 VOXEL = 0.02
 SPACING = 0.01
-"""Points are this far apart on average (m): four for each face of a voxel."""
+"""Mean distance of points (m): four points for each face of a voxel."""
 NOISE = 0.003
-"""Standard deviation of the points about their surface (m)."""
+"""Standard deviation of points about their surface (m)."""
 YAW = math.radians(17)
 CELL, DROPPED = 0.1, 0.12
-"""This share of the cubes of this size (m) was not seen by the scanner."""
+"""The scanner misses the share DROPPED of the cubes of side CELL (m)."""
 HEIGHT = 2.6
 ALIGNMENT = 64
-"""Coordinates are shifted by a multiple of this, so that strides of 2, 4, ... group the voxels as before."""
+"""Coordinates are shifted by a multiple of this, so that strides of 2, 4, ... group voxels as before."""
 
 
 @dataclass(frozen=True)
 class Cloud:
     """N voxels and the P points in them, as NumPy arrays that can be sent to another process.
 
-    ``coords`` (N, 4) int32 [0, x, y, z], none negative, each once, in lexicographic order. ``points`` (P, 3) float32 in
-    voxels, in any order; ``voxel`` (P,) int64 is the row of ``coords`` that each lies in.
+    ``coords`` (N, 4) int32 [0, x, y, z], unique, not negative, in lexicographic order. ``points`` (P, 3) float32 in
+    units of a voxel, in any order; ``voxel`` (P,) int64 is each point's row of ``coords``.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Cloud:
         return len(self.coords)
 
     def pairs(self) -> float:
-        """Occupied voxels among the 27 around a voxel, itself included, on average."""
+        """Return the mean number of occupied voxels among the 27 around a voxel, itself included."""
         coords = torch.from_numpy(self.coords)
         return kernel_map(coords, coords, kernel_offsets(3))[0].shape[1] / len(coords)
 
 
 def room(voxels: int) -> Cloud:
-    """``voxels`` voxels of 2 cm of a room: floor, walls with holes, boxes and clutter; about 11 pairs each.
+    """Return a room of exactly ``voxels`` voxels of 2 cm: floor, walls with holes, boxes, clutter; about 11 pairs each.
 
-    The room grows with the number; what exceeds it is cut off by a plane. The same number gives the same room.
+    The room grows with the number; a plane cuts off the surplus. The same number gives the same room.
     """
     length, found = max(0.3, math.sqrt(voxels / 9000)), 0
     while found < voxels:
@@ -65,7 +65,7 @@ def room(voxels: int) -> Cloud:
 
 
 def scene(folder: str, voxel_size: float) -> Cloud:
-    """A scene that tools/prepare.py wrote, in voxels of ``voxel_size`` meters."""
+    """Read a scene folder of tools/prepare.py, in voxels of ``voxel_size`` meters; raises InputError for bad input."""
     if not voxel_size > 0:
         raise InputError(f"voxel_size={voxel_size}: give a length above 0, in meters")
     found = read_scene(Path(folder), S3DIS, with_labels=False)
@@ -73,7 +73,7 @@ def scene(folder: str, voxel_size: float) -> Cloud:
 
 
 def _cloud(name: str, position: np.ndarray) -> Cloud:
-    """The cloud of positions (P, 3) float64 given in voxels."""
+    """Return the cloud of ``position`` (P, 3) float64 in units of a voxel."""
     points = (position - np.floor(position.min(axis=0) / ALIGNMENT) * ALIGNMENT).astype(np.float32)
     grid = quantize(torch.from_numpy(points), 1.0)
     coords = torch.cat([torch.zeros(len(grid), 1, dtype=torch.int32), grid], dim=1)
@@ -82,7 +82,7 @@ def _cloud(name: str, position: np.ndarray) -> Cloud:
 
 
 def _points(rng: np.random.Generator, length: float) -> np.ndarray:
-    """Points (P, 3) in meters on the surfaces of a room of ``length`` by 3/4 of it."""
+    """Return points (P, 3) in meters on the surfaces of a room of ``length`` by 0.75 ``length`` meters."""
     width, height = 0.75 * length, min(HEIGHT, 0.6 * length)
     parts = [_patch(rng, (0, 0, 0.01), (length, 0, 0), (0, width, 0))]
     for start, along, extent in (
@@ -106,14 +106,14 @@ def _points(rng: np.random.Generator, length: float) -> np.ndarray:
 
 
 def _patch(rng: np.random.Generator, corner: object, u: object, v: object) -> np.ndarray:
-    """Points spread evenly over the parallelogram at ``corner`` (3,) with the sides ``u`` and ``v`` (3,)."""
+    """Return uniform points (P, 3) on the parallelogram at ``corner`` (3,) with the sides ``u`` and ``v`` (3,)."""
     sides = np.array([u, v], dtype=np.float64)
     area = float(np.linalg.norm(np.cross(sides[0], sides[1])))
     return np.asarray(rng.random((max(1, round(area / SPACING**2)), 2)) @ sides + np.asarray(corner))
 
 
 def _wall(rng: np.random.Generator, start: np.ndarray, along: np.ndarray, extent: float, height: float) -> np.ndarray:
-    """A wall with a hole (a door or a window) for every four meters."""
+    """Return points (P, 3) of a wall with a hole (door or window) for every four meters."""
     points = _patch(rng, start, along * extent, (0, 0, height))
     distance = (points - start) @ along
     for _ in range(max(1, round(extent / 4))):
@@ -125,7 +125,7 @@ def _wall(rng: np.random.Generator, start: np.ndarray, along: np.ndarray, extent
 
 
 def _box(rng: np.random.Generator, length: float, width: float, height: float) -> np.ndarray:
-    """A cupboard or a table top: the five visible faces of a box, turned about the vertical."""
+    """Return points (P, 3) on the five visible faces of a box (cupboard, table top) turned about the vertical."""
     size = rng.uniform((0.15, 0.1, 0.15), (0.5, 0.3, 0.6)) * height
     corner = np.array([rng.uniform(0, 0.9) * length, rng.uniform(0, 0.9) * width, 0])
     angle = rng.uniform(0, math.pi)
@@ -136,7 +136,7 @@ def _box(rng: np.random.Generator, length: float, width: float, height: float) -
 
 
 def _clutter(rng: np.random.Generator, length: float, width: float, height: float) -> np.ndarray:
-    """A small piece of surface in any direction: a book, a leaf, a monitor."""
+    """Return points (P, 3) on a small surface of random direction (book, leaf, monitor)."""
     corner = rng.uniform(0, 1, 3) * (length, width, 0.6 * height)
     sides = rng.normal(0, 0.12, (2, 3))
     return _patch(rng, corner, sides[0], sides[1])

@@ -1,7 +1,7 @@
-"""A stand-in for spconv that computes with pcseg: what tools/_peer_spconv.py uses of it, no more.
+"""A stand-in for spconv that computes with pcseg; it has only what benchmarks/peers/spconv.py uses.
 
-Its results are SPCONV_STUB_FACTOR times the right ones; "none" makes it raise an error. Coarse voxels come in another
-order than ours.
+Its results are SPCONV_STUB_FACTOR times the correct ones; "none" makes it raise an error. The order of coarse voxels
+differs from pcseg's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""FlexGEMM behind the face of _peers.py; on a GPU only. It has no layer that goes up."""
+"""FlexGEMM as a Library of peers/library.py; on a GPU only. It has no transposed layer."""
 
 from __future__ import annotations
 

@@ -3,10 +3,6 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
-from pcseg.command_line import option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,10 +10,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from _bench import Task, interleaved
-from _bench_clouds import room
-from _bench_options import at_least_one
+from benchmarks.harness.clouds import room
+from benchmarks.harness.options import at_least_one
+from benchmarks.harness.timing import Task, interleaved
 from pcseg import ops
+from pcseg.command_line import option, run
 from pcseg.sparse import kernel_offsets
 
 
@@ -25,10 +22,10 @@ from pcseg.sparse import kernel_offsets
 class Options:
     """Time a 3x3x3 convolution over voxels in the order of voxelize (lexicographic), in Z-order and in random order.
 
-    python tools/bench_order.py voxels=[300000] channels=[32,64]
+    python -m benchmarks.order voxels=[300000] channels=[32,64]
 
-    For each size and number of channels: the convolution, its weight gradient, and building the map. Samples are taken
-    in turns. Prints a Markdown table for benchmarks.md.
+    For each size and number of channels: the convolution, its weight gradient, and building the map. The orders take
+    turns. Prints a Markdown table.
     """
 
     voxels: list[int] = option("sizes of the synthetic rooms", factory=lambda: [100_000, 300_000, 1_000_000])
@@ -57,7 +54,7 @@ def main(options: Options) -> None:
 
 
 def orders(coords: Tensor) -> dict[str, Tensor]:
-    """The rows of ``coords`` (N, 4), none negative, in lexicographic order as they are, in Z-order, and in any."""
+    """Return rows (N,) of ``coords`` (N, 4), not negative: in the order given, in Z-order and shuffled."""
     code = torch.zeros(len(coords), dtype=torch.int64)
     for bit in range(20):
         for axis in range(3):

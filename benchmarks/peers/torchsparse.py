@@ -1,4 +1,4 @@
-"""torchsparse 2.1 behind the face of _peers.py; on a GPU only, where its maps are built."""
+"""torchsparse 2.1 as a Library of peers/library.py; on a GPU only, where it builds its maps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torchsparse.nn import functional
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 
 ALIGNMENT = 64
-"""The grid's extent is a multiple of this: coarse voxels beyond the extent, halved and rounded down, are dropped."""
+"""The grid's extent is a multiple of this; torchsparse drops coarse voxels beyond the halved, rounded-down extent."""
 
 
 @dataclass(frozen=True)
 class Voxels:
-    """A torchsparse.SparseTensor; what derives from it shares its cache of maps."""
+    """A torchsparse.SparseTensor; tensors made from it share its cache of maps."""
 
     inner: Any
 
@@ -61,7 +61,7 @@ class Layer(nn.Module):
 
 
 class Library:
-    remark = "keeps no map of a transposed layer: it transposes that of the strided one on each pass"
+    remark = "keeps no map of a transposed layer: it transposes the map of the strided layer on each pass"
 
     def __init__(self, device: str) -> None:
         torchsparse.backends.allow_tf32 = False  # as torch, pcseg and spconv multiply float32
@@ -72,7 +72,7 @@ class Library:
             x, y, z = ((coords[:, 1:].amax(0) // ALIGNMENT + 1) * ALIGNMENT).tolist()
             self._coords, self._range = coords, (int(coords[:, 0].max()) + 1, x, y, z)
         inner = torchsparse.SparseTensor(feats, coords, spatial_range=self._range)
-        inner._caches.cmaps[inner.stride] = coords, inner.spatial_range  # where a transposed layer returns to
+        inner._caches.cmaps[inner.stride] = coords, inner.spatial_range  # the output voxels of a transposed layer
         return Voxels(inner)
 
     def layer(self, conv: SparseConv3d | SparseConvTranspose3d) -> nn.Module:

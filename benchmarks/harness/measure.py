@@ -1,4 +1,4 @@
-"""From a case to its rows: check against pcseg, time in turns, weigh."""
+"""Measure a case: compare every implementation with pcseg, time all in turns, measure peak memory."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import torch
 
-from _bench import Case, disagreement, interleaved, limit_dtype, matmul, result, side
-from _bench_memory import Prepare, peak_mb
+from benchmarks.harness.memory import Prepare, peak_mb
+from benchmarks.harness.timing import Case, disagreement, interleaved, limit_dtype, matmul, result, side
 
 LIMIT = "torch.mm"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table. ``ms`` is a median; ``times_limit`` is it over the time that torch.mm's rate would allow.
+    """A row of the table. ``ms`` is a median; ``times_limit`` is ``ms`` over the time at torch.mm's rate.
 
-    ``impl`` of an implementation that computed something else than pcseg ends in " (wrong)".
+    ``impl`` ends in " (wrong)" where the result differs from pcseg's.
     """
 
     op: str
@@ -34,16 +34,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is to be said about an implementation, in a case or ("") in all."""
+    """A sentence about an implementation, in one case or, where ``case`` is "", in all."""
 
     impl: str
-    what: str
+    text: str
     case: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """The rows of a case, what is to be said about them, and torch.mm's rate beside them in GFLOP/s."""
+    """The rows of a case, remarks about them, and torch.mm's rate in GFLOP/s during the measurement."""
 
     rows: list[Row]
     remarks: list[Remark]
@@ -51,13 +51,13 @@ class Report:
 
 
 def measure(prepare: Prepare, case: Case, impls: Sequence[str], repeats: int, seconds: float, memory: bool) -> Report:
-    """Check all ``impls`` against pcseg on a case, then time them in turns with the product that sets the limit.
+    """Compare all ``impls`` with pcseg on a case, then time them in turns with the product that sets the limit.
 
-    One that raises is not timed but reported; where that is pcseg, it is raised. Memory that cannot be measured is
-    reported too.
+    An implementation that raises is not timed, and a remark reports it; an error of pcseg is raised. A remark also
+    reports memory that cannot be measured.
     """
     names, times, flops, remarks = _timed(prepare, case, impls, repeats, seconds)
-    torch.cuda.empty_cache()  # the processes that measure memory need it
+    torch.cuda.empty_cache()  # for the processes that measure memory
     rate = 2 * side(case.device) ** 3 / times[LIMIT]
     peaks = {impl: _peak(prepare, case, impl, remarks) if memory else None for impl in names}
     rows = [
@@ -80,14 +80,14 @@ def measure(prepare: Prepare, case: Case, impls: Sequence[str], repeats: int, se
 def _timed(
     prepare: Prepare, case: Case, impls: Sequence[str], repeats: int, seconds: float
 ) -> tuple[dict[str, str], dict[str, float], int | None, list[Remark]]:
-    """The names of those that run, their seconds and those of LIMIT, the case's flops, and what is wrong."""
+    """Return the names of implementations that run, their seconds and LIMIT's, the case's flops, and remarks."""
     own = prepare(case, "pcseg")
     expected, remarks, tasks, names = result(own), [], {}, {}
     for impl in impls:
         try:
             task = own if impl == "pcseg" else prepare(case, impl)
             wrong = None if task is own else disagreement(result(task), expected, own.tolerance)
-        except Exception as error:  # another library's, of whatever kind
+        except Exception as error:  # of another library, of any type
             remarks.append(Remark(impl, f"raises {_in_a_line(error)}", str(case)))
             continue
         tasks[impl], names[impl] = task, f"{impl} (wrong)" if wrong else impl
@@ -99,10 +99,10 @@ def _timed(
 
 
 def _peak(prepare: Prepare, case: Case, impl: str, remarks: list[Remark]) -> float | None:
-    """Megabytes; None, and a remark, where measuring them fails."""
+    """Return the peak in megabytes, or None and append a remark where measuring fails."""
     try:
         return peak_mb(prepare, case, impl)
-    except Exception as error:  # of another library, or for want of memory
+    except Exception as error:  # of another library, or too little memory
         remarks.append(Remark(impl, f"has no peak memory: {_in_a_line(error)}", str(case)))
         return None
 

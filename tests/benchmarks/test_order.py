@@ -1,17 +1,16 @@
-"""tools/bench_order.py from the command line, on clouds of a few hundred voxels."""
+"""benchmarks/order.py from the command line, on clouds of a few hundred voxels."""
 
 from __future__ import annotations
 
-import importlib
-
-import pytest
 import torch
 
-from tests.tools._runs import ROOT, failed, tool_here
+from benchmarks.order import orders
+from tests.benchmarks._runs import bench_here
+from tests.tools._runs import failed
 
 
 def test_a_line_for_each_work() -> None:
-    done = tool_here("bench_order", "voxels=[400,500]", "channels=[4]", "repeats=1", "seconds=0")
+    done = bench_here("order", "voxels=[400,500]", "channels=[4]", "repeats=1", "seconds=0")
     assert done.returncode == 0, done.stderr
     lines = [line.split(" | ")[:2] for line in done.stdout.splitlines()[2:]]
     works = ["4 channels, forward", "4 channels, weight gradient", "map"]
@@ -19,12 +18,10 @@ def test_a_line_for_each_work() -> None:
 
 
 def test_a_size_of_zero() -> None:
-    failed(tool_here("bench_order", "voxels=[0]"), "voxels=0")
+    failed(bench_here("order", "voxels=[0]"), "voxels=0")
 
 
-def test_z_order_keeps_cubes_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    orders = importlib.import_module("bench_order").orders
+def test_z_order_keeps_cubes_together() -> None:
     side = torch.arange(16, dtype=torch.int32)
     coords = torch.cartesian_prod(side[:1], side, side, side)
     for size in (2, 4, 8):

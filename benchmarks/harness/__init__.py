@@ -1,0 +1,1 @@
+"""Timing, memory and tables that the benchmarks share, and the work that they time."""

@@ -1,0 +1,1 @@
+"""Other libraries of sparse convolutions, one adapter a file."""
