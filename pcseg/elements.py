@@ -1,8 +1,9 @@
-"""What every network returns, 2D or 3D: one row per pixel, voxel or point, flattened over the batch."""
+"""The output of every network, 2D or 3D: one row per pixel, voxel or point, flattened over the batch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -11,8 +12,9 @@ from torch import Tensor
 class Elements:
     """Scores and features of E elements (a pixel, a voxel or a point) of B samples.
 
-    Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, which
-    scene or image a row belongs to; ``position`` (E, 2 or 3), pixels or meters; ``color`` (E, 3) in [0, 1], or None.
+    Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, the scene
+    or image of each row; ``position`` (E, 2 or 3), pixels or meters; ``color`` (E, 3) in [0, 1], or None. ``outputs``:
+    further outputs of the network by name, (E, ...) each, such as auxiliary logits or projections.
     Rows of one sample need not be contiguous.
     """
 
@@ -21,6 +23,7 @@ class Elements:
     sample: Tensor
     position: Tensor
     color: Tensor | None = None
+    outputs: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def n_samples(self) -> int:
