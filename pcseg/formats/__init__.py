@@ -1,4 +1,4 @@
-"""Point files of every common format, read and written."""
+"""Read and write point files of every common format."""
 
 from pcseg.formats.cloud import Cloud
 from pcseg.formats.defects import Defect

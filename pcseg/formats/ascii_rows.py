@@ -1,4 +1,4 @@
-"""Rows of numbers in text whose columns a header has declared, as in the ascii kinds of PLY and PCD."""
+"""Read rows of numbers in text whose columns a header declares: ascii PLY and PCD."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pcseg.errors import InputError, cut
 from pcseg.formats.numerals import read_number
 
 BLOCK = 1 << 24
-"""Bytes of text that are parsed at a time."""
+"""Bytes of text parsed at a time."""
 
 _EXACT = 2.0**53
 """Whole numbers up to this are exact as float64."""
@@ -21,15 +21,17 @@ _EXACT = 2.0**53
 def read_rows(
     text: np.ndarray, rows: int, kinds: Sequence[np.dtype], where: str, line: int, alone: bool = True
 ) -> tuple[list[np.ndarray], int]:
-    """The first ``rows`` rows of ``text`` (bytes, uint8), a column (rows,) for each of ``kinds``, and where they end.
+    """Return the first ``rows`` rows of ``text`` (bytes, uint8) as one column (rows,) per entry of ``kinds``, and where
+    they end.
 
-    Blanks of any number separate numbers (or commas or semicolons, if so in the first row), empty lines are nothing, and a row may take several lines if all do so alike and
-    the text is ``alone``, with nothing after it. A column of whole numbers that holds others becomes float64. ``line`` is
-    the number of the first line. Raises InputError, which gives a line, for other than numbers, too few or too many.
+    Numbers are separated by any number of blanks, or by commas or semicolons if the first row is. Empty lines are
+    skipped. A row may span several lines if all rows do so alike and nothing follows them (``alone``). An integer
+    column that holds other numbers becomes float64. ``line`` is the number of the first line, for messages. Raises
+    InputError that names the line if it holds anything but numbers, or too few or too many of them.
     """
     if not kinds or rows == 0:
         return [np.empty(rows, kind) for kind in kinds], 0
-    if rows * 2 * len(kinds) > len(text) + 1:  # a digit and a blank each; told before anything is allocated
+    if rows * 2 * len(kinds) > len(text) + 1:  # at least a digit and a blank each; checked before anything is allocated
         raise _too_few(where, rows, rows_in(text))
     text = _blanks(text, len(kinds))
     columns = [np.empty(rows, kind) for kind in kinds]
@@ -41,7 +43,7 @@ def read_rows(
         wrong = filled[counts[filled] != len(kinds)]
         if wrong.size:
             if not (alone and done == 0 and _wrapped(text, rows, len(kinds))):
-                raise _unlike(block, begins, int(wrong[0]), line, len(kinds), where)
+                raise _bad_row(block, begins, int(wrong[0]), line, len(kinds), where)
             block, filled, stop = text, np.arange(rows), len(text)
         else:
             stop = _end(block, begins, int(filled[-1])) if filled.size else len(block)
@@ -56,9 +58,10 @@ def read_rows(
 
 
 def start_of_data(head: bytes) -> int:
-    """Where the data begin of a file whose header is ``head``, up to the line end of its last line.
+    """Return the offset of the first byte of data in a file with header ``head``, which includes the end of its last
+    line.
 
-    Where lines end in a carriage return alone, a newline after the last is the first byte of the data.
+    If header lines end in a carriage return alone, a newline after the last one is the first byte of the data.
     """
     style = re.search(rb"\r\n|\n|\r", head)
     alone = style is not None and style[0] == b"\r"
@@ -66,7 +69,7 @@ def start_of_data(head: bytes) -> int:
 
 
 def newlines(text: np.ndarray) -> np.ndarray:
-    """``text`` (bytes, uint8) with the line ends of old Macs, a lone carriage return, as newlines; else as it is."""
+    """Return ``text`` (bytes, uint8) with newlines for the line ends of old Macs, a lone carriage return."""
     start = text[:BLOCK]
     if (start == 13).any() and not (start == 10).any():
         return np.where(text == 13, np.uint8(10), text)
@@ -74,7 +77,7 @@ def newlines(text: np.ndarray) -> np.ndarray:
 
 
 def rows_in(text: np.ndarray) -> int:
-    """How many lines of ``text`` (bytes, uint8) hold more than blanks."""
+    """Return the number of lines of ``text`` (bytes, uint8) that are not blank."""
     found = start = 0
     while start < len(text):
         block = _block(text, start)
@@ -84,7 +87,9 @@ def rows_in(text: np.ndarray) -> int:
 
 
 def skip_rows(text: np.ndarray, rows: int) -> tuple[int, int]:
-    """Where the first ``rows`` lines of ``text`` that hold more than blanks end, and how many lines there are to it."""
+    """Return where the first ``rows`` lines of ``text`` that are not blank end, and the number of all lines up to
+    there.
+    """
     start = lines = 0
     while rows and start < len(text):
         block = _block(text, start)
@@ -98,7 +103,7 @@ def skip_rows(text: np.ndarray, rows: int) -> tuple[int, int]:
 
 
 def _number(word: str) -> float:
-    """The number that ``word`` spells, with a decimal point or comma; ValueError where it is none."""
+    """Return the number that ``word`` spells, with a decimal point or comma; raises ValueError if it spells none."""
     value = read_number(word.replace(",", ".") if word.count(",") == 1 and "." not in word else word)
     if value is None:
         raise ValueError(word)
@@ -106,7 +111,7 @@ def _number(word: str) -> float:
 
 
 def _block(text: np.ndarray, start: int) -> np.ndarray:
-    """Some whole lines of ``text`` from ``start``."""
+    """Return some whole lines of ``text`` from ``start``."""
     block = np.asarray(text[start : start + BLOCK])
     if start + len(block) == len(text):
         return block
@@ -115,7 +120,7 @@ def _block(text: np.ndarray, start: int) -> np.ndarray:
 
 
 def _blanks(text: np.ndarray, width: int) -> np.ndarray:
-    """``text`` with blanks for the commas or semicolons that separate its numbers, if these do."""
+    """Return ``text`` with blanks for the commas or semicolons that separate its numbers, if any do."""
     first = text[: skip_rows(text, 1)[0]].tobytes()
     if len(first.split()) != width:
         for mark in (b";", b","):
@@ -125,7 +130,7 @@ def _blanks(text: np.ndarray, width: int) -> np.ndarray:
 
 
 def _lines(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each line begins and how many words it has."""
+    """Return the start of each line and its number of words."""
     begins = np.concatenate([[0], np.flatnonzero(block[:-1] == 10) + 1])
     words = block > 32
     words[1:] &= block[:-1] <= 32
@@ -137,7 +142,7 @@ def _end(block: np.ndarray, begins: np.ndarray, line: int) -> int:
 
 
 def _wrapped(text: np.ndarray, rows: int, width: int) -> bool:
-    """Is each row broken into lines like all others, or everything on one line?"""
+    """Return whether all rows are broken into lines alike, or all are on one line."""
     counts = _lines(np.asarray(text))[1]
     counts = counts[counts > 0]
     if counts.sum() != rows * width:
@@ -148,11 +153,11 @@ def _wrapped(text: np.ndarray, rows: int, width: int) -> bool:
 
 
 def _numbers(block: np.ndarray, begins: np.ndarray, line: int, width: int, where: str) -> np.ndarray:
-    """All numbers of a block whose lines have ``width`` words each (or none): (rows, width) float64."""
+    """Return all numbers (rows, width) float64 of a block whose lines have ``width`` words each, or none."""
     content = block.tobytes()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of older NumPy, about what is no number
+            warnings.simplefilter("error")  # older NumPy warns of words that are no numbers
             values = np.fromstring(content, dtype=np.float64, sep=" ")
         return values.reshape(-1, width)
     except (ValueError, DeprecationWarning):
@@ -163,12 +168,14 @@ def _numbers(block: np.ndarray, begins: np.ndarray, line: int, width: int, where
         try:
             rows.append([_number(word) for word in words])
         except ValueError:
-            raise _odd_line(row, i, width, where) from None
+            raise _bad_line(row, i, width, where) from None
     return np.array([value for row in rows for value in row], dtype=np.float64).reshape(-1, width)
 
 
 def _fill(columns: list[np.ndarray], values: np.ndarray, at: int, block: np.ndarray) -> None:
-    """Put ``values`` (rows, width) into the columns from row ``at`` on; one that cannot hold them becomes float64."""
+    """Put ``values`` (rows, width) into the columns from row ``at`` on; a column that cannot hold them becomes
+    float64.
+    """
     for j in range(len(columns)):
         found, kind = values[:, j], columns[j].dtype
         if kind.kind in "iu":
@@ -190,11 +197,11 @@ def _too_few(where: str, rows: int, held: int) -> InputError:
     return InputError(f"{where}: declares {rows} points, but holds {held}; it is cut off, copy it again")
 
 
-def _unlike(block: np.ndarray, begins: np.ndarray, which: int, line: int, width: int, where: str) -> InputError:
+def _bad_row(block: np.ndarray, begins: np.ndarray, which: int, line: int, width: int, where: str) -> InputError:
     row = block[begins[which] : _end(block, begins, which)].tobytes()
-    return _odd_line(row, line + which, width, where)
+    return _bad_line(row, line + which, width, where)
 
 
-def _odd_line(row: bytes, line: int, width: int, where: str) -> InputError:
+def _bad_line(row: bytes, line: int, width: int, where: str) -> InputError:
     text = cut(row.decode("utf-8", "replace").strip(), 60)
-    return InputError(f"{where}: line {line} reads {text!r}, but {width} numbers are needed; mend or remove it")
+    return InputError(f"{where}: line {line} reads {text!r}, but {width} numbers are needed; fix or remove it")

@@ -1,4 +1,6 @@
-"""Runs readers of native libraries in a process of their own, so that no file can abort, hang or flood this one."""
+"""Run readers of native libraries in a separate process, so that no file can abort, hang or exhaust the memory of this
+one.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,13 @@ if sys.platform != "win32":
     import fcntl
 
 Piece = tuple[dict[str, Any], list[np.ndarray]]
-"""What a reader yields: a description, and the bytes of its arrays, each uint8."""
+"""A description and the bytes of its arrays, each uint8: one item that a reader yields."""
 
 SECONDS = 120.0
-"""Time for one piece of at most a million points, which takes a second; generous, since machines are busy."""
+"""Time limit for one piece of at most a million points, which takes about a second; generous, for busy machines."""
 
 MEMORY = 1 << 30
-"""Bytes that a reader may take beside those that the sizes checked in its file ask for."""
+"""Bytes that a reader may allocate beyond those that the checked sizes in its file need."""
 
 _CHILD = Path(__file__).with_name("bounded_child.py")
 _START = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[2]); runpy.run_path(sys.argv[1])['serve']()"
@@ -46,14 +48,14 @@ def pieces(
     memory: int = MEMORY,
     seconds: float = SECONDS,
 ) -> Iterator[Piece]:
-    """What ``read(request)`` of the Python file ``reader`` yields, run in another process.
+    """Yield the items of ``read(request)`` of the Python file ``reader``, which runs in another process.
 
-    ``reader`` stands alone: it imports nothing of this package, so that its process starts in an instant. Its function
-    ``read`` yields a description (JSON) and a list of buffers at a time. Nothing is unpickled. It may take ``memory``
-    bytes more than an idle process and ``seconds`` for each piece. The process is kept for the next file; it ends with
-    this one, whatever ends this one. On Windows, which has no such bounds, the reader runs here.
+    ``reader`` imports nothing of this package, so that its process starts fast. Its function ``read`` yields a
+    description (JSON) and a list of buffers at a time. Nothing is unpickled. It may allocate ``memory`` bytes more than
+    an idle process and take ``seconds`` per item. The process is kept for the next file and ends with this one, even if
+    this one is killed. On Windows, which has no such limits, the reader runs in this process.
 
-    Raises InputError naming ``path`` where the reader raises, breaks a bound, or dies.
+    Raises InputError that names ``path`` if the reader raises, exceeds a limit, or dies.
     """
     if sys.platform == "win32" or not sys.executable:
         yield from _here(path, kind, reader, request)
@@ -84,11 +86,11 @@ class _Child:
     """A process that waits for requests on its standard input; see bounded_child.py."""
 
     def __init__(self) -> None:
-        # panics of Rust and the like, which are not for the user's terminal
+        # keeps panics of Rust and the like off the user's terminal
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", _START, str(_CHILD), json.dumps([str(path) for path in sys.path]), str(os.getpid())],
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy would start as many as there are cores
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy would start one thread per core
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.messages, bufsize=0,
         )  # fmt: skip
         if sys.platform == "linux":
@@ -119,7 +121,7 @@ class _Child:
         return data
 
     def died(self, memory: int, seconds: float) -> str:
-        """Why the process ended, in words."""
+        """Return the reason why the process ended."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(1)
         code = self.process.poll()
@@ -131,7 +133,7 @@ class _Child:
         if any("memory allocation of" in line for line in lines):
             return f"it asks for more than {memory >> 20} MB of memory"
         if code == -signal.SIGKILL:
-            return "its reader was killed, by lack of memory perhaps"
+            return "its reader was killed, perhaps for lack of memory"
         end = "ended early" if code is None or code >= 0 else f"died of {signal.Signals(-code).name}"
         return f"its reader {end}{': ' * bool(lines)}{cut(lines[0] if lines else '', 150)}"
 
@@ -146,7 +148,7 @@ class _Child:
 
 
 def _take() -> _Child:
-    """An idle process that lives, or a new one."""
+    """Return an idle process that is alive, or a new one."""
     while True:
         try:
             child = _idle.pop()
@@ -163,7 +165,7 @@ def _here(path: Path, kind: str, reader: Path, request: dict[str, Any]) -> Itera
             yield described, [np.frombuffer(bytes(b), np.uint8) for b in buffers]
     except (GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # panics of Rust are no Exception
+    except BaseException as error:  # panics of Rust are not derived from Exception
         raise InputError(_unreadable(path, kind, str(error) or type(error).__name__)) from error
 
 
@@ -178,7 +180,7 @@ def _end_all() -> None:
 
 
 def _forget() -> None:
-    """After a fork: these processes are the parent's."""
+    """Forget the idle processes after a fork: they belong to the parent."""
     for child in _idle:
         for stream in (child.process.stdin, child.process.stdout):
             assert stream is not None

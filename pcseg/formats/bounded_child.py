@@ -1,6 +1,6 @@
-"""The other end of bounded.py: runs a reader under its bounds of memory and time and passes on what it yields.
+"""Run a reader under limits of memory and time and send its items to bounded.py, in the child process.
 
-It is run by its path and imports nothing of this package, so that it starts in an instant.
+It is run by its path and imports nothing of this package, so that it starts fast.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from typing import Any
 
 
 def serve() -> None:
-    """Answer requests from standard input until that ends, or the parent (its number is the third argument) does."""
+    """Answer requests from standard input until it closes or the parent, whose process id is the third argument,
+    ends.
+    """
     parent = int(sys.argv[3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which then ends this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which then ends this process
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     source, sink = os.fdopen(os.dup(0), "rb"), os.dup(1)
-    with open(os.devnull, "r+b") as nothing:  # a library that prints must not spoil what is sent
+    with open(os.devnull, "r+b") as nothing:  # keeps the prints of a library out of the data that is sent
         os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
     readers: dict[str, Any] = {}
@@ -37,7 +39,7 @@ def serve() -> None:
             name = message["reader"]
             if name not in readers:
                 _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-                resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # what it imports does not count
+                resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))  # its imports do not count
                 readers[name] = runpy.run_path(name)["read"]
             _bound(message["memory"])
             found = iter(readers[name](message["request"]))
@@ -51,10 +53,10 @@ def serve() -> None:
             _send(sink, {"ended": "well"}, [])
         except BrokenPipeError:
             return
-        except BaseException as error:  # panics of Rust are no Exception
+        except BaseException as error:  # panics of Rust are not derived from Exception
             signal.setitimer(signal.ITIMER_REAL, 0)
             text = "it asks for too much memory" if isinstance(error, MemoryError) else str(error)
-            healthy = isinstance(error, Exception)  # what a panic leaves behind is not to be trusted
+            healthy = isinstance(error, Exception)  # a panic may leave a broken state
             ended = "badly" if healthy else "for good"
             _send(sink, {"ended": ended, "error": text or type(error).__name__}, [])
             if not healthy:
@@ -70,7 +72,7 @@ def _send(sink: int, described: dict[str, Any], buffers: list[Any]) -> None:
 
 
 def _bound(memory: int) -> None:
-    """Let this process have ``memory`` bytes more than it has now."""
+    """Limit this process to ``memory`` bytes more than it has now."""
     has = 0
     status = Path("/proc/self/status")
     if status.is_file():

@@ -1,4 +1,4 @@
-"""The points of one file in memory."""
+"""Hold the points of one file in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pcseg.formats.defects import Defect
 class Cloud:
     """P points in the order of the file.
 
-    ``coord`` (P, 3) float64 exactly as in the file: UTM coordinates keep their precision, NaN stays NaN. ``color``
-    (P, 3) uint8 or None; ``normal`` (P, 3) float32 or None; ``fields``: every other number the file holds for each
-    point, by name, each (P,). ``named``: False where the file has no names, so that those of ``fields`` are a guess.
-    ``defects``: what of the file is not here, or was not read to the letter; nothing is left out without an entry.
+    ``coord`` (P, 3) float64 exactly as in the file: UTM coordinates keep their precision, NaN stays NaN. ``color`` (P,
+    3) uint8 or None; ``normal`` (P, 3) float32 or None; ``fields``: every other column of the file by name, each (P,).
+    ``named``: False if the file has no column names, so that those of ``fields`` are a guess. ``defects``: everything
+    that was left out or changed in reading.
     """
 
     coord: np.ndarray

@@ -1,4 +1,4 @@
-"""Colors of any spelling as three bytes: fractions, 8 and 16 bits, declared limits, and three packed into one number."""
+"""Convert colors of any kind to three bytes: fractions, 8 and 16 bits, declared limits, and packed into one number."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pcseg.errors import InputError
 from pcseg.formats.defects import Defect
 
 STRAY = 0.1
-"""Share of the values (zeros apart) that may lie outside a range that is still believed; they are clipped and reported."""
+"""Share of the nonzero values that may lie outside an accepted range; they are clipped and reported."""
 
 _FRACTIONS = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 
 
 def color_to_uint8(values: np.ndarray, where: str) -> np.ndarray:
-    """Colors (P, 3) of any range as uint8, without a word on strays; see ``read_color``."""
+    """Return colors (P, 3) of any range as uint8, without a report of clipped values; see ``read_color``."""
     return read_color(values, where)[0]
 
 
 def read_color(
     values: np.ndarray, where: str, limits: tuple[float, float] | None = None
 ) -> tuple[np.ndarray, tuple[Defect, ...]]:
-    """Colors (P, 3) of any range as uint8, and what was not read to the letter.
+    """Return colors (P, 3) of any range as uint8, and a report of what was changed.
 
-    The range is what the file declares as ``limits``, else what holds nearly all values (see STRAY): 0 to 1 or -1 to 1
-    (floats only), 0 to 255, or 0 to 65535. Single values outside it are clipped, NaN is black, both are reported. Raises
-    InputError where no range holds nearly all values, and where two might.
+    The range is the declared ``limits``, else the one that holds nearly all values (see STRAY): 0 to 1 or -1 to 1
+    (floats only), 0 to 255, or 0 to 65535. Single values outside it are clipped and NaN becomes 0; both are reported.
+    Raises InputError if no range holds nearly all values, or if two might.
     """
     if values.dtype.kind not in "biuf":
         raise InputError(f"{where}: colors of type {values.dtype}; give numbers")
@@ -42,8 +42,8 @@ def read_color(
         unreadable = int((~np.isfinite(values)).any(axis=1).sum())
         defects.append(Defect(where, None, f"{unreadable} points have a color that is no finite number", "read as 0"))
         values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = _declared(values, where, limits, defects) or _told(values, where, defects)
-    slack = 1e-5 * (high - low)  # rounding, not worth a word
+    low, high = _declared(values, where, limits, defects) or _measured(values, where, defects)
+    slack = 1e-5 * (high - low)  # rounding errors are not reported
     outside = ((values < low - slack) | (values > high + slack)).any(axis=1)
     if outside.any():
         first = int(outside.argmax())
@@ -56,11 +56,12 @@ def read_color(
 
 
 def unpack_rgb(values: np.ndarray, where: str) -> tuple[np.ndarray, tuple[Defect, ...]]:
-    """Colors (P,) packed as 0xRRGGBB, the top byte unused or alpha, as uint8 (P, 3), and what was not read to the letter.
+    """Return colors (P,) packed as 0xRRGGBB, the top byte unused or alpha, as uint8 (P, 3), and a report of what was
+    changed.
 
-    All spellings that tools use are weighed: whole numbers of an integer type, whole numbers in a float column (give text
-    as float64, since float32 cannot hold a top byte), and numbers whose bits as float32 are the color. Values that are
-    neither are an InputError; NaN written as text is black and reported.
+    Takes all spellings that tools write: an integer type, whole numbers in a float column (give text as float64, since
+    float32 cannot hold a top byte), and numbers whose bits as float32 are the color. NaN written as text becomes black
+    and is reported. Raises InputError for other values.
     """
     if values.dtype.kind in "iu" and values.dtype.itemsize >= 4:
         return _bytes(_whole(values, where)), ()
@@ -68,15 +69,17 @@ def unpack_rgb(values: np.ndarray, where: str) -> tuple[np.ndarray, tuple[Defect
         raise InputError(f"{where}: rgb as {values.dtype} cannot hold three bytes; write red, green and blue")
     used = values[np.isfinite(values) & (values != 0)]
     whole = (used == np.rint(used)) & (used >= -(2.0**31)) & (used < 2.0**32)
-    ordinary = (np.abs(used) > 1e-30) & (np.abs(used) < 1e30)  # packed bits are smaller, with alpha 255 larger or NaN
+    ordinary = (np.abs(used) > 1e-30) & (
+        np.abs(used) < 1e30
+    )  # packed bits are smaller than these, or with alpha 255 larger or NaN
     if used.size and whole.all():
         unreadable = ~np.isfinite(values)
         found = f"{int(unreadable.sum())} points have an rgb that is no number"
         numbers = np.where(unreadable, 0, values).astype(np.int64)
         return _bytes(_whole(numbers, where)), (Defect(where, None, found, "read as 0"),) * bool(unreadable.any())
     if ordinary.any():
-        odd = used[ordinary & ~whole] if (ordinary & ~whole).any() else used[ordinary]
-        raise InputError(f"{where}: rgb holds {odd[0]:g}, which is no packed color; write red, green and blue")
+        others = used[ordinary & ~whole] if (ordinary & ~whole).any() else used[ordinary]
+        raise InputError(f"{where}: rgb holds {others[0]:g}, which is no packed color; write red, green and blue")
     with np.errstate(over="ignore"):
         return _bytes(values.astype(np.float32).view(np.uint32)), ()
 
@@ -94,8 +97,8 @@ def _declared(
     return low, high
 
 
-def _told(values: np.ndarray, where: str, defects: list[Defect]) -> tuple[float, float]:
-    """The range of ``values`` (P, 3), told from themselves: the smallest that holds nearly all."""
+def _measured(values: np.ndarray, where: str, defects: list[Defect]) -> tuple[float, float]:
+    """Return the range of ``values`` (P, 3): the smallest that holds nearly all of them."""
     used = values[values != 0]
     if not used.size:
         return 0.0, 255.0
@@ -113,21 +116,22 @@ def _told(values: np.ndarray, where: str, defects: list[Defect]) -> tuple[float,
         if outside < 0.5:  # neither this range nor a larger one
             break
     raise InputError(
-        f"{where}: colors run from {least:g} to {most:g}; give all from 0 to 1, 0 to 255 or 0 to 65535, or leave them out"
+        f"{where}: colors run from {least:g} to {most:g}; give all from 0 to 1, 0 to 255 or 0 to 65535, or leave them "
+        "out"
     )
 
 
 def _signed(values: np.ndarray, used: np.ndarray) -> bool:
-    """Do fractions run from -1 to 1? Rather than from 0 to 1 with -1 for no color here and there."""
+    """Return whether fractions run from -1 to 1, rather than from 0 to 1 with a few -1 for no color."""
     negative = float((used < -1 / 255).mean())
     if negative == 0 or float((np.abs(used) > 1 + 1 / 255).mean()) > STRAY:
         return False
-    steps = (values + 1) * 127.5  # whole where bytes were spread over -1 to 1
+    steps = (values + 1) * 127.5  # whole numbers if bytes were scaled to -1 to 1
     return negative > STRAY or float((np.abs(steps - np.round(steps)) < 0.01).mean()) > 1 - STRAY
 
 
 def _whole(values: np.ndarray, where: str) -> np.ndarray:
-    """Whole numbers (P,) as their lowest 32 bits; InputError where they have more."""
+    """Return whole numbers (P,) as their lowest 32 bits; raises InputError if one has more."""
     numbers = values.astype(np.int64)
     if numbers.size and (numbers.min() < -(2**31) or numbers.max() >= 2**32):
         raise InputError(

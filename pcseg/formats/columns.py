@@ -1,4 +1,4 @@
-"""From named columns of a point file to a cloud: which are coordinates, colors and normals, whatever the tool called them."""
+"""Find coordinates, colors and normals among the named columns of a point file, and make a cloud of them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ COORD_ARRAYS = (
 )
 COLOR_ARRAYS = ("color", "colors", "colour", "colours", "rgb", "rgba")
 NORMAL_ARRAYS = ("normal", "normals")
-"""Names of arrays (P, 3); the columns of one are called ``coord:0``, ``coord:1`` and ``coord:2``, as ParaView does."""
+"""Names of arrays (P, 3); the columns of one are called ``coord:0``, ``coord:1`` and ``coord:2``, as in ParaView."""
 
 USUAL_LABELS = (
     "label", "labels", "class", "classification", "segment", "semantic",
     "scalar_label", "scalar_labels", "scalar_class", "scalar_classification",
 )  # fmt: skip
-"""Where labels are looked for if the file does not say; CloudCompare puts ``scalar_`` before names."""
+"""Usual names of label columns, used if the user names none; CloudCompare adds ``scalar_`` before names."""
 
 LABEL_ARRAYS = (*USUAL_LABELS, "instance", "segment20", "segment200", "semantic_gt", "instance_gt")
 
@@ -51,11 +51,12 @@ _NORMAL = (
 
 
 def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None = None) -> Cloud:
-    """Sort columns (names in any case; each (P,), or (P, 3) under one of COORD_ARRAYS, COLOR_ARRAYS, NORMAL_ARRAYS) into a cloud.
+    """Return the cloud of ``columns``, whose names may be in any case: (P,) each, or (P, 3) for COORD_, COLOR_ and
+    NORMAL_ARRAYS.
 
-    Those that are nothing else become its ``fields``; those that are no numbers, or not one a point, are reported among its
-    ``defects``. ``limits`` is the range of the colors where the file declares one. Raises InputError where there are no
-    coordinates or two sets that differ, and where a color, normal or label has a shape that does not fit.
+    Other columns become its ``fields``; columns that are not numbers, or not one per point, are reported in its
+    ``defects``. ``limits`` is the range of the colors if the file declares one. Raises InputError if there are no
+    coordinates or two different sets of them, or if a color, normal or label has a wrong shape.
     """
     defects: list[Defect] = []
     single = _single(columns, where, defects)
@@ -79,22 +80,24 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float
 
 
 def has_coordinates(names: Iterable[str]) -> bool:
-    """Are x, y and z, as some tool calls them, among ``names``?"""
+    """Return whether x, y and z, as some tool calls them, are among ``names``."""
     return bool(_threes(list(names), _COORD, COORD_ARRAYS))
 
 
 def color_names(names: Iterable[str]) -> list[str]:
-    """The three among ``names`` that hold the colors; none where there are none."""
+    """Return the three of ``names`` that hold the colors; empty if there are none."""
     return next(iter(_threes(list(names), _COLOR, COLOR_ARRAYS)), [])
 
 
 def normal_names(names: Iterable[str]) -> list[str]:
-    """The three among ``names`` that hold the normals; none where there are none."""
+    """Return the three of ``names`` that hold the normals; empty if there are none."""
     return next(iter(_threes(list(names), _NORMAL, NORMAL_ARRAYS)), [])
 
 
 def _threes(names: Collection[str], choices: Iterable[tuple[str, ...]], arrays: Iterable[str]) -> list[list[str]]:
-    """Every three of ``names`` that are one of ``choices`` or of one array, in this order; in lower, upper or any case."""
+    """Return all triples of ``names`` that are one of ``choices`` or of one array, in this order; in lower, upper or
+    any case.
+    """
     found = []
     for choice in (*choices, *((f"{array}:0", f"{array}:1", f"{array}:2") for array in arrays)):
         exact = [[style(axis) for axis in choice] for style in (str.lower, str.upper, str.title)]
@@ -106,7 +109,7 @@ def _threes(names: Collection[str], choices: Iterable[tuple[str, ...]], arrays: 
 
 
 def _single(columns: Mapping[str, np.ndarray], where: Path, defects: list[Defect]) -> dict[str, np.ndarray]:
-    """The columns as vectors of numbers; arrays of three, or of four for colors, become as many."""
+    """Return the columns as vectors of numbers; arrays of three, or of four for colors, are split."""
     single: dict[str, np.ndarray] = {}
     for name, values in columns.items():
         key, width = name.lower(), values.shape[1] if values.ndim == 2 else 0
@@ -123,7 +126,7 @@ def _single(columns: Mapping[str, np.ndarray], where: Path, defects: list[Defect
 
 
 def _leave_out(name: str, values: np.ndarray, why: str, where: Path, defects: list[Defect]) -> None:
-    """Report a column that cannot be used; InputError if it is one that a user would miss."""
+    """Report a column that cannot be used; raises InputError if a user would miss it."""
     found = f"{name} has shape {values.shape} and type {values.dtype}{why}"
     if values.ndim and name.lower().partition(":")[0] in (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS, *LABEL_ARRAYS):
         raise InputError(f"{where}: {found}; give numbers for each point, or rename it")
@@ -131,7 +134,7 @@ def _leave_out(name: str, values: np.ndarray, why: str, where: Path, defects: li
 
 
 def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[list[str]]:
-    """The three columns of the coordinates, and others that are the same."""
+    """Return the three columns of the coordinates, and further sets that are equal."""
     sets = _threes(single, _COORD, COORD_ARRAYS)
     if not sets:
         raise InputError(f"{where}: no x, y and z among its columns {', '.join(single) or '(none)'}; name them so")
@@ -144,7 +147,7 @@ def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[list[str
 
 
 def _one_label(single: Mapping[str, np.ndarray], where: Path) -> None:
-    """Raise InputError where two columns of labels are called the same but for case, and differ."""
+    """Raise InputError if two label columns have the same name except for case, and differ."""
     seen: dict[str, str] = {}
     for name in (name for name in single if name.lower() in LABEL_ARRAYS):
         other = seen.setdefault(name.lower(), name)
@@ -155,7 +158,7 @@ def _one_label(single: Mapping[str, np.ndarray], where: Path) -> None:
 def _color(
     single: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None, defects: list[Defect]
 ) -> tuple[np.ndarray | None, list[str]]:
-    """The colors (P, 3) uint8 and the columns that hold them: of several sets the first that is not all one color."""
+    """Return the colors (P, 3) uint8 and their columns; of several sets, the first that is not all one color."""
     sets = _threes(single, _COLOR, COLOR_ARRAYS)
     packed = [name for name in single if name.lower() in ("rgb", "rgba")]
     if sets:
@@ -163,14 +166,14 @@ def _color(
         chosen = (varied or sets)[0]
         for other in (names for names in sets if names != chosen):
             found = f"two sets of colors, {' '.join(chosen)} and {' '.join(other)}"
-            defects.append(Defect(str(where), None, found, "the first is used, the second kept as it is"))
-        color, odd = read_color(np.stack([single[name] for name in chosen], axis=1), str(where), limits)
+            defects.append(Defect(str(where), None, found, "the first is used, the second kept as fields"))
+        color, changes = read_color(np.stack([single[name] for name in chosen], axis=1), str(where), limits)
     elif packed:
         chosen = packed[:1]
-        color, odd = unpack_rgb(single[chosen[0]], str(where))
+        color, changes = unpack_rgb(single[chosen[0]], str(where))
     else:
         alone = [name for name in single if name.lower() in ("red", "green", "blue", *COLOR_ARRAYS)]
-        defects += [Defect(str(where), None, f"{name} alone is no color", "kept as it is") for name in alone]
+        defects += [Defect(str(where), None, f"{name} alone is no color", "kept as a field") for name in alone]
         return None, []
-    defects += odd
+    defects += changes
     return color, chosen

@@ -1,4 +1,4 @@
-"""What is wrong in a raw file, and what was done about it."""
+"""Describe defects of raw files and how they were handled."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Defect:
-    """Something wrong in the raw data that was survived: where it is, what was found and what was done about it."""
+    """A defect of the raw data that did not stop the reading: where it is, what was found and what was done."""
 
     file: str
     line: int | None

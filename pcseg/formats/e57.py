@@ -1,4 +1,4 @@
-"""E57 files: the scans of all stations, brought to their common frame."""
+"""Read E57 files: the scans of all stations in their common frame."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _NORMAL = ("nor:normalX", "nor:normalY", "nor:normalZ")
 
 
 def read_e57(path: Path) -> Cloud:
-    """The valid points of an E57 file, station after station; ``fields`` has ``scan``, the station of each point.
+    """Return the valid points of an E57 file, station after station; ``fields`` has ``scan``, the station of each
+    point.
 
-    Colors are scaled by the limits that each station declares; a station without them is black. Normals are kept where
-    every station has them, and turned with it. Of every other field of any station there is a column, NaN in stations
-    without it. Points that the scanner marked invalid, empty stations and whatever else is not here are reported.
+    Colors are scaled by the limits that each station declares; a station without colors is black. Normals are kept if
+    every station has them, and rotated with it. Every other field of any station is a column, NaN in stations without
+    it. Points marked invalid by the scanner, empty stations and all else that is left out are reported.
     """
     with parsing(path, "E57"):
         defects: list[Defect] = []
@@ -46,9 +47,9 @@ def read_e57(path: Path) -> Cloud:
 
 
 def _scans(path: Path) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
-    """Description and columns of each scan, see e57_child.py."""
+    """Return the description and the columns of each scan; see e57_child.py."""
     found: list[tuple[dict[str, Any], list[list[np.ndarray]]]] = []
-    # Of the XML in the file there may be a tree in memory, many times as large.
+    # The XML of the file may be in memory as a tree, many times as large.
     memory = bounded.MEMORY + 8 * min(path.stat().st_size, 1 << 28)
     for described, buffers in bounded.pieces(path, "E57", _CHILD, {"path": str(path)}, memory=memory):
         if "scan" in described:
@@ -69,7 +70,9 @@ def _scans(path: Path) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
 def _station(
     scan: dict[str, Any], columns: dict[str, np.ndarray], where: str, defects: list[Defect]
 ) -> dict[str, np.ndarray]:
-    """One scan in the common frame: ``coord`` (P, 3), ``color`` (P, 3) uint8 or none, ``normal``, and the other fields."""
+    """Return one scan in the common frame: ``coord`` (P, 3), ``color`` (P, 3) uint8 if any, ``normal``, and the other
+    fields.
+    """
     name = f"station {scan['scan']}"
     if scan["left_out"]:
         defects.append(Defect(where, None, f"{name}: {', '.join(scan['left_out'])} are no numbers", "left out"))
@@ -90,8 +93,8 @@ def _station(
     station = {"coord": coord}
     if all(channel in columns for channel in _COLOR):
         color = np.stack([columns.pop(channel) for channel in _COLOR], axis=1)
-        station["color"], odd = read_color(color, f"{where} ({name})", _limits(scan, color))
-        defects += odd
+        station["color"], changes = read_color(color, f"{where} ({name})", _limits(scan, color))
+        defects += changes
     if all(axis in columns for axis in _NORMAL):
         station["normal"] = np.stack([columns.pop(axis) for axis in _NORMAL], axis=1).astype(np.float32)
     station |= columns
@@ -107,7 +110,7 @@ def _station(
 
 
 def _cartesian(distance: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray) -> np.ndarray:
-    """Spherical coordinates (ASTM E2807, 8.4.4.2), angles in radians, as (P, 3)."""
+    """Return spherical coordinates (ASTM E2807, 8.4.4.2), angles in radians, as Cartesian ones (P, 3)."""
     flat = distance * np.cos(elevation)
     return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation)], axis=1).astype(
         np.float64
@@ -115,7 +118,7 @@ def _cartesian(distance: np.ndarray, azimuth: np.ndarray, elevation: np.ndarray)
 
 
 def _limits(scan: dict[str, Any], color: np.ndarray) -> tuple[float, float] | None:
-    """The limits that a scan declares for its colors, else those of the type of the fields; None where neither holds."""
+    """Return the color limits that a scan declares, else those of the type of the fields; None if neither is valid."""
     declared = scan["limits"].get("colorLimits", {})
     ends = [[declared.get(f"{channel}{end}") for channel in _COLOR] for end in ("Minimum", "Maximum")]  # three each
     if None not in (*ends[0], *ends[1]):
@@ -131,7 +134,7 @@ def _limits(scan: dict[str, Any], color: np.ndarray) -> tuple[float, float] | No
 
 
 def _pose(pose: dict[str, Any], station: dict[str, np.ndarray], where: str, defects: list[Defect]) -> None:
-    """Bring the coordinates and normals of a station to the common frame."""
+    """Transform the coordinates and normals of a station to the common frame."""
     rotation = np.array([float(pose.get("rotation", {}).get(k, k == "w")) for k in "wxyz"])
     translation = np.array([float(pose.get("translation", {}).get(k, 0)) for k in "xyz"])
     length = np.linalg.norm(rotation)
@@ -156,7 +159,7 @@ def _pose(pose: dict[str, Any], station: dict[str, np.ndarray], where: str, defe
 
 
 def _together(stations: list[dict[str, np.ndarray]], where: str, defects: list[Defect]) -> Cloud:
-    """One cloud of all stations."""
+    """Return one cloud of all stations."""
     counts = [len(station["coord"]) for station in stations]
     names = list(dict.fromkeys(name for station in stations for name in station if name != "coord"))
     columns: dict[str, np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""Reads the scans of E57 files; run in a process of its own by bounded.py, since libE57Format can crash."""
+"""Read the scans of E57 files in a separate process (see bounded.py), since libE57Format can crash."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ BYTES = 1 << 23
 
 
 def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """For each scan in the file ``request["path"]`` its description, then its points in pieces, a buffer for each field.
+    """Yield for each scan in the file ``request["path"]`` its description, then its points in pieces, one buffer per
+    field.
 
-    A description has ``scan`` (its place in the file), ``count``, ``fields`` (name and dtype of each), ``left_out`` (fields
-    that are no numbers), ``pose`` ({"rotation": {w, x, y, z}, "translation": {x, y, z}}, either may lack), and ``limits``
-    (by the name of the field: least and largest value that the file declares).
+    A description has ``scan`` (its index in the file), ``count``, ``fields`` (name and dtype of each), ``left_out``
+    (fields that are not numbers), ``pose`` ({"rotation": {w, x, y, z}, "translation": {x, y, z}}, each optional), and
+    ``limits`` (by field: the smallest and largest value that the file declares).
     """
     path = request["path"]
     file = libe57.ImageFile(path, "r")
@@ -58,7 +59,7 @@ def _scan(file: Any, scan: Any, index: int, size: int) -> Iterator[tuple[dict[st
         if scan.isDefined(group):
             described["limits"][group] = _numbers(scan[group])
     if count * max(bits, 1) > 8 * size:
-        raise ValueError(f"scan {index} says {count} points, for which {size} bytes have no room")
+        raise ValueError(f"scan {index} declares {count} points, which do not fit in {size} bytes")
     described["count"] = count
     yield described, []
     if not count or not described["fields"]:
@@ -74,14 +75,16 @@ def _scan(file: Any, scan: Any, index: int, size: int) -> Iterator[tuple[dict[st
     while left > 0:
         got = reader.read()
         if not got:
-            raise ValueError(f"scan {index} holds {count - left} points, but says {count}")
+            raise ValueError(f"scan {index} holds {count - left} points, but declares {count}")
         left -= got
         yield {}, [arrays[name][:got].astype(kind, copy=False) for name, kind in described["fields"]]
     reader.close()
 
 
 def _field(node: Any) -> tuple[str, int, tuple[float, float] | None] | None:
-    """The dtype of a field, its bits in the file, and its limits where it is whole; None where it is no number."""
+    """Return the dtype of a field, its bits in the file, and its limits if it is an integer; None if it is not a
+    number.
+    """
     kind = node.type()
     if kind == libe57.NodeType.E57_FLOAT:
         single = libe57.FloatNode(node).precision() == libe57.FloatPrecision.E57_SINGLE
@@ -101,7 +104,7 @@ def _field(node: Any) -> tuple[str, int, tuple[float, float] | None] | None:
 
 
 def _numbers(structure: Any) -> dict[str, Any]:
-    """A structure as a dict of its numbers and structures."""
+    """Return a structure as a dict of its numbers and structures."""
     found: dict[str, Any] = {}
     for number in range(structure.childCount()):
         child = structure.get(number)

@@ -1,4 +1,4 @@
-"""Named columns of points as the bytes of each format: PLY, LAS, LAZ, PCD, NPY, NPZ and text, some points at a time."""
+"""Encode named columns of points as PLY, LAS, LAZ, PCD, NPY, NPZ and text, some points at a time."""
 
 from __future__ import annotations
 
@@ -13,30 +13,33 @@ import numpy as np
 from pcseg.errors import InputError
 
 Columns = Mapping[str, np.ndarray]
-"""Columns of points by name, each (P,); x, y and z among them if they are all that there is."""
+"""Columns of points by name, each (P,), with at least x, y and z."""
 
 ROWS = 1_000_000
-"""Points copied at a time, so that the columns of a scan of any size never stand in memory together."""
+"""Points copied at a time, so that the columns of a large scan are never all in memory at once."""
 
 Writer = Callable[[IO[bytes], Columns, Path, Sequence[str]], None]
 
 _PLY_TYPES = {
-    "i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint", "f4": "float", "f8": "double",
+    "i1": "char", "u1": "uchar", "i2": "short", "u2": "ushort", "i4": "int", "u4": "uint",
+    "f4": "float", "f8": "double",
 }  # fmt: skip
 _TRIPLES = {"coord": ("x", "y", "z"), "color": ("red", "green", "blue"), "normal": ("nx", "ny", "nz")}
 
 
 def writer_of(path: Path) -> Writer:
-    """The function that writes files of this ending; InputError where there is none (ask before the work is done)."""
+    """Return the function that writes files of this suffix; raises InputError if there is none (call it before the
+    work).
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in WRITERS:
-        found = f"cannot write '{suffix}' files" if suffix else "its name has no ending, which says the format"
+        found = f"cannot write '{suffix}' files" if suffix else "its name has no suffix, which gives the format"
         raise InputError(f"{path}: {found}; choose one of {', '.join(WRITERS)}")
     return WRITERS[suffix]
 
 
 def las_scales(coord: Sequence[np.ndarray]) -> np.ndarray:
-    """Steps (3,) in which LAS holds the axes ``coord``: 0.1 mm, or ten, a hundred... times that where they are too long.
+    """Return the steps (3,) of the axes ``coord`` in LAS: 0.1 mm, times 10, 100, ... for extents that are too long.
 
     32-bit integers reach 214 km in steps of 0.1 mm.
     """
@@ -46,7 +49,9 @@ def las_scales(coord: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def check_places(path: Path, coord: Sequence[np.ndarray]) -> None:
-    """Raise InputError where a file of this ending cannot hold the coordinates x, y and z (P,) each (ask before the work)."""
+    """Raise InputError if a file of this suffix cannot hold coordinates x, y and z, (P,) each (call it before the
+    work).
+    """
     if path.suffix.lower() in (".las", ".laz") and not all(np.isfinite(axis).all() for axis in coord):
         raise InputError(f"{path}: LAS cannot hold NaN coordinates; remove those points or write a .ply")
 
@@ -56,7 +61,7 @@ def _count(columns: Columns) -> int:
 
 
 def _tables(columns: Columns) -> tuple[np.dtype, Iterator[np.ndarray]]:
-    """The little-endian type of a point, and structured arrays of ROWS points each."""
+    """Return the little-endian dtype of a point, and structured arrays of ROWS points each."""
     kind = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in columns.items()])
     count = _count(columns)
 
@@ -71,7 +76,7 @@ def _tables(columns: Columns) -> tuple[np.dtype, Iterator[np.ndarray]]:
 
 
 def _ply(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]) -> None:
-    """``remarks`` are lines of the header, "comment ..." or "obj_info ..."."""
+    """Write binary PLY; ``remarks`` are lines of the header, "comment ..." or "obj_info ..."."""
     kind, tables = _tables(columns)
     lines = ["ply", "format binary_little_endian 1.0", *remarks, f"element vertex {_count(columns)}"]
     lines += [f"property {_PLY_TYPES[kind[name].str[1:]]} {name}" for name in columns]
@@ -94,7 +99,7 @@ def _las(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]
         for table in _tables(columns)[1]:
             points = laspy.ScaleAwarePointRecord.zeros(len(table), header=header)
             for name in columns:
-                if name in ("red", "green", "blue"):  # of 16 bits
+                if name in ("red", "green", "blue"):  # 16 bits
                     points[name] = table[name].astype(np.uint16) * 257
                 else:
                     points[name] = table[name].astype(np.float64) if name in "xyz" else table[name]
@@ -147,7 +152,9 @@ def _member(archive: zipfile.ZipFile, name: str, values: np.ndarray) -> None:
 def _text(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]) -> None:
     separator = "," if path.suffix.lower() == ".csv" else " "
     rgb = [name for name in ("red", "green", "blue") if name in columns]
-    if rgb and max(columns[name].max(initial=0) for name in rgb) == 1:  # which would be read as parts of 1: so they are
+    if (
+        rgb and max(columns[name].max(initial=0) for name in rgb) == 1
+    ):  # would be read as fractions of 1, so written as such
         columns = {**columns, **{name: columns[name] / np.float32(255) for name in rgb}}
     head = separator.join(columns)
     stream.write(f"{head if separator == ',' else '//' + head}\n".encode())
@@ -158,7 +165,7 @@ def _text(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str
 
 
 def _style(name: str, kind: np.dtype) -> str:
-    """How numbers are spelled: micrometers, whole numbers, and other columns to their last bit."""
+    """Return the format of a number: micrometers for coordinates, integers, and other columns to their last bit."""
     if name in ("x", "y", "z", "confidence"):
         return "%.6f"
     return "%d" if kind.kind in "iu" else "%.9g" if kind.itemsize == 4 else "%r"
@@ -168,4 +175,4 @@ WRITERS: dict[str, Writer] = {
     ".ply": _ply, ".las": _las, ".laz": _las, ".pcd": _pcd, ".npy": _npy, ".npz": _npz,
     ".xyz": _text, ".txt": _text, ".asc": _text, ".csv": _text,
 }  # fmt: skip
-"""What each ending is written by."""
+"""Functions that write files, by suffix."""

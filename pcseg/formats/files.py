@@ -1,4 +1,4 @@
-"""One point file of any format: which reader it goes to."""
+"""Read a point file of any format."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TABLES: dict[str, Callable[[Path, Sequence[str]], Cloud]] = {
     ".npy": read_npy, ".npz": read_npz, ".bin": read_kitti,
     ".xyz": read_xyz, ".txt": read_xyz, ".asc": read_xyz, ".csv": read_xyz, ".pts": read_xyz,
 }  # fmt: skip
-"""Readers of formats whose columns may have to be named."""
+"""Readers of formats whose columns may have to be named by the user."""
 
 FORMATS = (*NAMED, *TABLES)
 
 
 def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Cloud:
-    """All points of one file in its order, whatever its format, told from the ending of its name (see FORMATS).
+    """Return all points of one file in its order; the format follows its suffix (see FORMATS).
 
     ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
     with NaN coordinates are kept. Raises InputError for a missing, damaged or empty file.
@@ -43,7 +43,7 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Clo
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     if path.stat().st_size == 0 and suffix in FORMATS:
-        raise InputError(f"{path}: no point in it, it is empty; remove the file or copy it again")
+        raise InputError(f"{path}: is empty; remove the file or copy it again")
     if suffix in NAMED:
         cloud = NAMED[suffix](path)
     elif suffix in TABLES:

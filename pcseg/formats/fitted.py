@@ -1,4 +1,4 @@
-"""Names and types of columns as a format can hold them; what has to change is told, nothing is lost in silence."""
+"""Fit names and types of columns to a file format; every change is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pcseg.formats.defects import Defect
 from pcseg.formats.encode import Columns
 
 _HARMLESS = r"\w./%+\-"
-"""Characters of names that each header can hold, as a set of regular expressions; brackets mean units in text."""
+"""Characters of names that every header can hold, as a regular expression set; in text, brackets mean units."""
 
 _TEXT = (".xyz", ".txt", ".asc", ".csv")
 
@@ -24,9 +24,11 @@ _LAS_NAME = 32
 
 
 def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tuple[dict[str, np.ndarray], list[Defect]]:
-    """``columns`` under names and of types that files of this ending hold, beside columns of the names ``taken``.
+    """Return ``columns`` with names and types that files of this suffix hold, beside columns called ``taken``, and a
+    report.
 
-    Names keep letters, digits and what is harmless in all headers, and differ from each other in more than their case.
+    Names keep letters, digits and characters that are valid in all headers, and differ from each other in more than
+    case.
     """
     used = {name.lower() for name in (*taken, *_ARRAYS, *(_LAS_OWN if suffix in _LAS else ()))}
     result, defects = {}, []
@@ -49,7 +51,7 @@ def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tup
 
 
 def _typed(values: np.ndarray, suffix: str) -> np.ndarray | None:
-    """``values`` (P,) in a type that the format has; None where that would change them."""
+    """Return ``values`` (P,) in a type of the format; None if that would change them."""
     kind = values.dtype
     if kind.kind == "b":
         return values.view(np.uint8)
@@ -81,11 +83,11 @@ def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
 
 
 def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
-    """May a LAS file have a column of this name? One of the standard's only if its type holds the values."""
+    """Return whether a LAS file may have a column of this name; a standard name only if its type holds the values."""
     if suffix not in _LAS or name.lower() not in _STANDARD:
         return True
     if name not in _STANDARD:
-        return False  # which differs from the standard's in case alone
+        return False  # differs from a standard name only in case
     dimension = _STANDARD[name]
     if dimension.kind == laspy.DimensionKind.FloatingPoint:
         return values.dtype.kind == "f"
@@ -96,7 +98,7 @@ def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
 
 _STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
 _ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
-"""Names that mean more than a column."""
+"""Names of arrays of several columns."""
 
 _LAS_OWN = {
     "X",
@@ -108,4 +110,4 @@ _LAS_OWN = {
     *dims.OLD_LASPY_NAMES,
     *(n for parts in dims.COMPOSED_FIELDS.values() for n in parts),
 }
-"""Names of what is written otherwise, or is made of several columns."""
+"""Names of columns that LAS stores in another way, or that hold several columns."""

@@ -1,4 +1,6 @@
-"""KITTI's scans (.bin): rows of float32 without a header, x y z intensity, with their labels in a file beside them."""
+"""Read KITTI scans (.bin): rows of float32 without a header, x y z intensity, and their labels in a file beside
+them.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,11 @@ KITTI = ("x", "y", "z", "intensity")
 
 
 def read_kitti(path: Path, columns: Sequence[str] = ()) -> Cloud:
-    """The points of a KITTI scan; ``fields`` are ``intensity`` and, where its ``.label`` is found, ``label`` and ``instance``.
+    """Return the points of a KITTI scan; ``fields``: ``intensity`` and, if there is a ``.label`` file, ``label``,
+    ``instance``.
 
-    ``columns`` names those of rows of another length, e.g. nuScenes' x y z intensity ring. Raises InputError where the
-    file is not rows of points, since many other things end in .bin too.
+    ``columns`` names the columns of rows of another length, e.g. x y z intensity ring in nuScenes. Raises InputError if
+    the file does not hold such rows, since many other files end in .bin too.
     """
     names = tuple(columns) or KITTI
     with parsing(path, "KITTI"):
@@ -32,12 +35,14 @@ def read_kitti(path: Path, columns: Sequence[str] = ()) -> Cloud:
         values = np.fromfile(path, "<f4")
         five = not columns and size % 20 == 0 and _has_rings(values.reshape(-1, 5))
         if five or (not columns and (size % 16 or not _plausible(values.reshape(-1, 4)))):
-            remedy = "name it otherwise if it is none"
+            remedy = "give it another suffix if it is not a scan"
             if five:
-                remedy = "rows of 5, as nuScenes has, must be named: columns x, y, z, intensity, ring"
-            raise InputError(f"{path}: {size} bytes that are no rows of x y z intensity as KITTI has; {remedy}")
+                remedy = "rows of 5, as in nuScenes, must be named: columns x, y, z, intensity, ring"
+            raise InputError(f"{path}: {size} bytes are not rows of x y z intensity as in KITTI; {remedy}")
         if size % (4 * len(names)):
-            raise InputError(f"{path}: {size} bytes are no rows of {len(names)} numbers of 4 bytes ({' '.join(names)})")
+            raise InputError(
+                f"{path}: {size} bytes are not rows of {len(names)} numbers of 4 bytes ({' '.join(names)})"
+            )
         rows = values.reshape(-1, len(names))
         cloud = to_cloud(dict(zip(names, rows.T, strict=True)), path)
         cloud = replace(cloud, defects=(*unreadable(rows, names, path), *cloud.defects))
@@ -46,14 +51,18 @@ def read_kitti(path: Path, columns: Sequence[str] = ()) -> Cloud:
 
 
 def _plausible(rows: np.ndarray) -> bool:
-    """Are nearly all rows (P, 4 or more) points in meters with an intensity? Other content read as float32 is of any size."""
+    """Return whether nearly all rows (P, 4 or more) are points in meters with an intensity; other data have any
+    magnitude.
+    """
     size = np.abs(rows[:, :4])
     fits = (np.isnan(size) | (size == 0) | ((size > 1e-7) & (size < 1e6))).all(axis=1) & ~(rows[:, 3] < 0)
     return bool(fits.mean() > 0.99 and (size > 0).any())
 
 
 def _has_rings(rows: np.ndarray) -> bool:
-    """Are rows (P, 5) plausible, and the last of each the number of a laser, where most coordinates are no whole numbers?"""
+    """Return whether rows (P, 5) are plausible, the last column holds laser numbers, and most coordinates are
+    fractions.
+    """
     ring, coord = rows[:, 4], rows[:, :3]
     lasers = ((ring >= 0) & (ring < 256) & (ring == np.rint(ring))).all()
     return bool(lasers and float((coord != np.rint(coord)).mean()) > 0.5 and _plausible(rows))

@@ -1,4 +1,4 @@
-"""A scan with its predicted labels: LAS, LAZ and PLY files keep all that they hold and gain two columns."""
+"""Write a scan with its predicted labels; LAS, LAZ and PLY keep all their contents and gain two columns."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def write_labeled(
     names: Mapping[int, str] | None = None,
     classification: bool = False,
 ) -> tuple[Defect, ...]:
-    """Write the scan ``source``, read as ``cloud`` of P points, with a ``label`` (P,) and a ``confidence`` (P,) each.
+    """Write the scan ``source``, read as ``cloud`` of P points, with a ``label`` (P,) and a ``confidence`` (P,) per
+    point.
 
-    From LAS or LAZ to LAS or LAZ, and from PLY to PLY, ``path`` is ``source`` with these two columns added, or
-    replaced if it has them: every other column stays as it is, and in LAS the scales, the coordinate system and all
-    other records too (not the index of COPC; waveforms not in .laz). Of a PLY file faces and lists are left out. Between other formats
-    coordinates, colors, normals and all other columns are kept, under names and of types that the format has. ``paint``
-    (P, 3) uint8 takes the place of the scan's colors.
+    From LAS or LAZ to LAS or LAZ, and from PLY to PLY, all other columns stay as they are; existing columns of these
+    two names are replaced. LAS also keeps scales, coordinate system and all other records, except the index of COPC
+    and, in .laz, waveforms; PLY loses faces and lists. Between other formats, coordinates, colors, normals and all
+    other columns are kept, with names and types that the format supports. ``paint`` (P, 3) uint8 replaces the colors.
 
-    ``names`` gives the name of the class of each number in ``labels``; PLY files keep them as comments "class 2 ground".
-    ``classification`` writes the labels as a column of that name too, which in LAS is the standard's; there 0 stands for
-    -1. Returns what of the scan could not be kept as it is.
+    ``names`` maps the numbers in ``labels`` to class names; PLY keeps them as comments "class 2 ground".
+    ``classification`` also writes the labels as the column of that name, LAS's standard one, with 0 for -1. Returns a
+    report of everything that could not be kept unchanged.
 
-    Atomic, and read again before it takes its name; raises InputError where that differs, the place cannot be written or
-    ``source`` is no longer what was read.
+    The file appears complete or not at all. Raises InputError if it does not read back equal, if it cannot be written,
+    or if ``source`` has changed since it was read.
     """
     path = Path(path)
     suffixes = (source.suffix.lower(), path.suffix.lower())
@@ -70,12 +70,15 @@ def write_labeled(
         fields["classification"] = columns["classification"]
     color = cloud.color if paint is None else paint
     return write_cloud(
-        path, cloud.coord, color=color, normal=cloud.normal, fields=fields, labels=labels, confidence=confidence, names=names
+        path, cloud.coord, color=color, normal=cloud.normal, fields=fields, labels=labels, confidence=confidence,
+        names=names,
     )  # fmt: skip
 
 
 def las_classes(labels: np.ndarray, path: Path, names: Mapping[int, str] | None = None) -> np.ndarray:
-    """``labels`` (P,) as LAS classifies points: uint8, 0 (never classified) for -1; InputError beyond 255."""
+    """Return ``labels`` (P,) as LAS classification: uint8, with 0 (never classified) for -1; raises InputError above
+    255.
+    """
     for label in (labels.min(), labels.max()) if len(labels) else ():
         if not -1 <= label <= 255:
             name = (names or {}).get(int(label), "a class")

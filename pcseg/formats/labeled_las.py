@@ -1,4 +1,4 @@
-"""A copy of a LAS or LAZ scan with columns added or replaced: all else that the file holds stays as it is, byte for byte."""
+"""Copy a LAS or LAZ scan with columns added or replaced; everything else stays the same, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from pcseg.formats.las_points import Extra, describe, point_type, standard_names
 from pcseg.formats.write import ROWS, Columns, check_count
 
 _COLORED = {0: 2, 1: 3, 4: 5, 6: 7, 9: 10}
-"""LAS point formats without colors, each with the one that adds them."""
+"""LAS point formats without colors, and the format that adds colors to each."""
 
 _WAVES = (4, 5, 9, 10)
-"""LAS point formats with waveforms: lazrs 0.8 packs those of 9 and 10 so that they do not come out as they were, and those of
-4 and 5 under a version that LASzip does not read."""
+"""LAS point formats with waveforms. lazrs 0.8 does not restore those of 9 and 10, and writes 4 and 5 in a version that
+LASzip does not read.
+"""
 
 
 def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> None:
-    """Write to ``stream`` the scan ``source`` with ``columns``, as LAS or LAZ by the ending of ``path``.
+    """Write the scan ``source`` with ``columns`` to ``stream``, as LAS or LAZ by the suffix of ``path``.
 
-    Points are unpacked where they were when the scan was read, in a process of its own, some at a time. COPC's index is
-    left out, since it gives places in the other file; bytes that nothing describes are written as such. Raises InputError
-    where ``source`` is damaged or has another number of points, where its point format cannot hold a class, or LAZ its
-    waveforms.
+    Points are decompressed some at a time, in a separate process as when the scan was read. The index of COPC is left
+    out, since its offsets belong to the other file; undescribed bytes are written as such. Raises InputError if
+    ``source`` is damaged or its number of points has changed, if its point format cannot hold a class, or if LAZ cannot
+    hold its waveforms.
     """
     columns = {
         name: v.astype(np.uint16) * 257 if name in ("red", "green", "blue") else v for name, v in columns.items()
@@ -40,7 +41,9 @@ def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> N
     compressed = path.suffix.lower() == ".laz"
     kind = _COLORED.get(file.kind, file.kind) if "red" in columns else file.kind
     if compressed and kind in _WAVES:
-        raise InputError(f"{path}: waveforms of point format {kind} cannot be packed; give an output that ends in .las")
+        raise InputError(
+            f"{path}: LAZ cannot hold the waveforms of point format {kind}; give an output that ends in .las"
+        )
     plain, bits = standard_names(kind)
     for name in columns.keys() & bits.keys():
         _check_room(source, kind, name, columns[name], bits[name][1] >> bits[name][2])
@@ -57,7 +60,7 @@ def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> N
             for piece in points:
                 packer.compress_many(piece.view(np.uint8))
             packer.done()
-        except lazrs.LazrsError as error:  # which does not say why it could not write
+        except lazrs.LazrsError as error:  # lazrs does not say why writing failed
             raise OSError(str(error)) from error
     else:
         for piece in points:
@@ -68,7 +71,8 @@ def copy_las(stream: IO[bytes], source: Path, path: Path, columns: Columns) -> N
 def _check_room(source: Path, kind: int, name: str, values: np.ndarray, most: int) -> None:
     if len(values) and values.max() > most:
         raise InputError(
-            f"{source}: {name} {values.max()}, but points of format {kind} hold 0 to {most}; leave {name} out, or convert "
+            f"{source}: {name} {values.max()}, but points of format {kind} hold 0 to {most}; leave {name} out, or "
+            "convert "
             "the scan to LAS 1.4 with point format 6 or later"
         )
 
@@ -76,7 +80,7 @@ def _check_room(source: Path, kind: int, name: str, values: np.ndarray, most: in
 def _changed(
     file: LasFile, dtype: np.dtype, columns: Columns, bits: dict[str, tuple[str, int, int]]
 ) -> Iterator[np.ndarray]:
-    """The points of ``file``, some at a time, with ``columns``."""
+    """Yield the points of ``file``, some at a time, with ``columns``."""
     at = 0
     for points in pieces(file, [], ROWS):
         rows = slice(at, at + len(points))
@@ -94,7 +98,7 @@ def _changed(
 
 
 def _write_head(stream: IO[bytes], file: LasFile, kind: int, width: int, extras: list[Extra], laszip: bytes) -> int:
-    """Write the header and the records before the points; returns where the points start."""
+    """Write the header and the records before the points; returns the offset of the points."""
     with open(file.path, "rb") as original:
         records = [
             record.head + record.body(original)
@@ -126,7 +130,7 @@ def _record(user: str, number: int, body: bytes) -> bytes:
 
 
 def _write_tail(stream: IO[bytes], file: LasFile, start: int) -> None:
-    """Write the records after the points, and into the header where they are."""
+    """Write the records after the points, and their offsets into the header."""
     stream.seek(0, 2)
     (waves,) = struct.unpack_from("<Q", file.header, 227) if file.minor >= 3 else (0,)
     placed: list[tuple[int, Record]] = []

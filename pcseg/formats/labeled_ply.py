@@ -1,4 +1,4 @@
-"""The columns of a PLY scan with some added or replaced; faces and lists are left out."""
+"""Add or replace columns of a PLY scan; faces and lists are left out."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _CLASS = re.compile(r"class -?\d+ ")
 
 
 def merged_ply(source: Path, path: Path, columns: Columns) -> tuple[dict[str, np.ndarray], list[str], list[Defect]]:
-    """All columns of ``source``, as they are, and ``columns``, remarks of its header, and what had to change or be left out.
+    """Return the columns of ``source`` merged with ``columns``, the remarks of its header, and a report of all changes.
 
-    Those that are binary in ``source`` stay on the disk. Raises InputError where it has another number of points.
+    Binary columns of ``source`` stay on the disk. Raises InputError if its number of points has changed.
     """
     points = open_ply(source)
     check_count(source, len(points), columns)
     replaced = {*columns, *(color_names(points.columns) if "red" in columns else ())}
     kept = {n: v for n, v in points.columns.items() if n not in replaced and n.lower() not in columns}
-    others, odd = fit(kept, columns, str(path), ".ply")
-    added, wrong = fit(columns, (), str(path), ".ply")
+    others, changes = fit(kept, columns, str(path), ".ply")
+    added, more = fit(columns, (), str(path), ".ply")
     remarks = [f"comment {text}" for text in points.comments if not _CLASS.match(text)]
     remarks += [f"obj_info {text}" for text in points.infos]
     left = (
@@ -34,4 +34,4 @@ def merged_ply(source: Path, path: Path, columns: Columns) -> tuple[dict[str, np
         if points.others
         else []
     )
-    return others | added, remarks, [*odd, *wrong, *left]
+    return others | added, remarks, [*changes, *more, *left]

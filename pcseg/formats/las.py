@@ -1,4 +1,4 @@
-"""LAS and LAZ files of every version, with all their columns."""
+"""Read LAS and LAZ files of every version, with all their columns."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pcseg.formats.laz import unpack
 from pcseg.formats.parsing import parsing
 
 ROWS = 1 << 16
-"""Points taken apart at a time, few enough to stay in the caches of a processor."""
+"""Points decoded at a time, few enough for the caches of a processor."""
 
 
 def read_las(path: Path) -> Cloud:
-    """The points of a LAS or LAZ file, with offset and scale applied in float64.
+    """Return the points of a LAS or LAZ file, with offset and scale applied in float64.
 
-    ``fields`` are all other columns under laspy's names, flags and bits each for itself. Of a described column of two or
-    three numbers, ``name[0]``, ``name[1]``... are fields; a described scale is applied in float64. What stands for no value
-    is kept and reported, as are points outside the bounds in the header, bytes that are not described, and whatever else is
-    odd. A column that is all zero takes no memory.
+    ``fields`` are all other columns under laspy's names, with flags and bit fields as columns of their own. A described
+    column of two or three numbers becomes fields ``name[0]``, ``name[1]``, ...; its scale is applied in float64.
+    No-data values are kept and reported, as are points outside the bounds in the header, undescribed bytes and other
+    defects. A column of zeros takes no memory.
     """
     with parsing(path, "LAS"), np.errstate(invalid="ignore", over="ignore"):
         file = read_header(path)
@@ -47,7 +47,7 @@ def read_las(path: Path) -> Cloud:
             coord[rows] += file.offset
             for name, source in sources.items():
                 values = source.take(points)
-                if values.any():  # else its memory is not touched
+                if values.any():  # otherwise its memory is not touched
                     columns[name][rows] = values
             at += len(points)
         defects += _outside(file, ends * file.scale + file.offset, coord)
@@ -60,7 +60,9 @@ def read_las(path: Path) -> Cloud:
 
 
 def pieces(file: LasFile, defects: list[Defect], rows: int = ROWS) -> Iterator[np.ndarray]:
-    """The points of ``file`` in pieces of at most ``rows``, structured arrays of its dtype; see ``laz.unpack``."""
+    """Return the points of ``file`` in pieces of at most ``rows``, structured arrays of its dtype; see
+    ``laz.unpack``.
+    """
     if file.compressed:
         return (whole[at : at + rows] for whole in unpack(file, defects) for at in range(0, len(whole), rows))
     return _uncompressed(file, rows)
@@ -82,7 +84,7 @@ def _uncompressed(file: LasFile, rows: int) -> Iterator[np.ndarray]:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a column comes from: a part ``whole`` of the points, of that some bits, or one of its numbers."""
+    """The source of a column: the field ``whole`` of a point, some of its bits, or one of its numbers."""
 
     whole: str
     kind: np.dtype
@@ -108,7 +110,7 @@ def _sources(file: LasFile) -> dict[str, _Source]:
 
 
 def _apply_descriptions(file: LasFile, columns: dict[str, np.ndarray], defects: list[Defect]) -> None:
-    """Turn what described columns store into their values."""
+    """Convert the stored numbers of described columns to values."""
     where = str(file.path)
     for extra in file.extras:
         missing = 0
@@ -125,14 +127,14 @@ def _apply_descriptions(file: LasFile, columns: dict[str, np.ndarray], defects: 
             elif (scale, offset) != (1.0, 0.0):
                 columns[name] = values * scale + offset
         if missing:
-            found = f"{missing} values of {extra.name} are the one that stands for none"
+            found = f"{missing} values of {extra.name} mean no data"
             defects.append(Defect(where, None, found, "kept as they are"))
 
 
 def _outside(file: LasFile, ends: np.ndarray, coord: np.ndarray) -> list[Defect]:
-    """Points far outside the bounds that the header declares: it is not up to date, or the points are garbled.
+    """Report points far outside the bounds in the header: it is out of date, or the points are damaged.
 
-    ``ends`` (2, 3) are the least and the largest coordinates of ``coord`` (P, 3).
+    ``ends`` (2, 3) are the smallest and largest coordinates of ``coord`` (P, 3).
     """
     low, high = file.bounds
     if not len(coord) or not np.isfinite(file.bounds).all() or (low > high).any() or not file.bounds.any():

@@ -1,4 +1,4 @@
-"""The header and records of a LAS or LAZ file, every count in them checked against the file before it is believed."""
+"""Read the header and records of a LAS or LAZ file; every count is checked against the size of the file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pcseg.errors import InputError
 from pcseg.formats.defects import Defect
 from pcseg.formats.las_points import Extra, described_extras, point_type
 
-_SIZES = (227, 227, 227, 235, 375, 375)  # of the header, by minor version; that of 1.5 is 393, of which 375 are read
+_SIZES = (227, 227, 227, 235, 375, 375)  # of the header, by minor version; 1.5 has 393 bytes, of which 375 are read
 _LEAST, _FARTHEST = 1e-12, 1e15
-"""Smallest step and farthest coordinate that are believed; beyond it a float64 no longer holds centimeters."""
+"""Smallest step and farthest coordinate that are accepted; beyond it float64 cannot hold centimeters."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A variable length record: whose it is, which of theirs, its head as it stands, and where its body does."""
+    """A variable length record: user id, record id, the bytes of its head, and offset and length of its body."""
 
     user: str
     number: int
@@ -30,19 +30,22 @@ class Record:
 
     @property
     def is_description(self) -> bool:
-        """Does it describe the further columns of a point?"""
+        """Whether it describes the extra columns of a point."""
         return (self.user, self.number) == ("LASF_Spec", 4)
 
     def body(self, stream: IO[bytes]) -> bytes:
-        """What follows its head in the file ``stream``."""
+        """Return the body from the file ``stream``."""
         stream.seek(self.start)
         return stream.read(self.length)
 
 
 @dataclass(frozen=True)
 class LasFile:
-    """What a LAS file says of itself, checked. ``header`` holds its first bytes as they are, ``kind`` is the point format,
-    ``extras`` describe what follows the standard columns of a point, ``dtype`` a whole point, ``start`` where the first is."""
+    """The checked header of a LAS file.
+
+    ``header``: its bytes; ``kind``: the point format; ``extras``: the columns after the standard ones; ``dtype``: of a
+    point; ``start``: the offset of the first point.
+    """
 
     path: Path
     size: int
@@ -67,7 +70,9 @@ class LasFile:
 
 
 def read_header(path: Path) -> LasFile:
-    """Read all but the points. Raises InputError where the file is no LAS, or does not hold what its header counts."""
+    """Return all of a LAS file except its points; raises InputError if it is not LAS or does not hold what it
+    declares.
+    """
     size = path.stat().st_size
     with open(path, "rb") as stream:
         head = stream.read(1 << 16)  # no header is longer
@@ -80,7 +85,8 @@ def read_header(path: Path) -> LasFile:
             raise InputError(f"{path}: LAS version {major}.{minor}, but only 1.0 to 1.5 exist; export it again")
         if length < _SIZES[minor] or not length <= start <= size or len(head) < _SIZES[minor]:
             raise InputError(
-                f"{path}: a header of {length} bytes and points from byte {start} do not fit in a LAS 1.{minor} file of "
+                f"{path}: a header of {length} bytes and points from byte {start} do not fit in a LAS 1.{minor} file "
+                "of "
                 f"{size} bytes; it is cut off or damaged, copy it again"
             )
         compressed, kind = bool(kind & 0x80), kind & 0x7F
@@ -94,7 +100,7 @@ def read_header(path: Path) -> LasFile:
     dtype = point_type(kind, ())
     if width < dtype.itemsize:
         raise InputError(
-            f"{path}: points of {width} bytes, but those of format {kind} have {dtype.itemsize}; it is damaged"
+            f"{path}: points of {width} bytes, but format {kind} has {dtype.itemsize}; it is damaged, copy it again"
         )
     extras = described_extras(str(path), kind, b"".join(bodies), width - dtype.itemsize, defects)
     end = min([size, *(at for at in (*(r.start - 60 for r in extended), waves) if at > start)])
@@ -106,7 +112,7 @@ def read_header(path: Path) -> LasFile:
 
 
 def _records(stream: IO[bytes], path: Path, start: int, end: int, count: int, extended: bool) -> tuple[Record, ...]:
-    """``count`` records that lie from ``start`` to ``end``; InputError where they do not fit there."""
+    """Return ``count`` records between ``start`` and ``end``; raises InputError if they do not fit."""
     least, name = (60, "extended records (EVLRs)") if extended else (54, "records (VLRs)")
     at, found = start, []
     if count * least <= end - start:
@@ -123,7 +129,8 @@ def _records(stream: IO[bytes], path: Path, start: int, end: int, count: int, ex
             at += least + length
     if len(found) < count:
         raise InputError(
-            f"{path}: its header says {count} {name}, but only {len(found)} fit in bytes {start} to {end}; it is cut off "
+            f"{path}: its header says {count} {name}, but only {len(found)} fit in bytes {start} to {end}; it is cut "
+            "off "
             "or damaged, copy it again"
         )
     return tuple(found)
@@ -132,7 +139,7 @@ def _records(stream: IO[bytes], path: Path, start: int, end: int, count: int, ex
 def _extended(
     stream: IO[bytes], path: Path, head: bytes, minor: int, size: int, defects: list[Defect]
 ) -> tuple[tuple[Record, ...], int]:
-    """The records after the points, and where waveforms begin (0 for none)."""
+    """Return the records after the points, and the offset of the waveforms (0 for none)."""
     (waves,) = struct.unpack_from("<Q", head, 227) if minor >= 3 else (0,)
     first, count = struct.unpack_from("<QI", head, 235) if minor >= 4 else (waves, int(0 < waves < size))
     if not count:
@@ -152,27 +159,30 @@ def _steps(path: Path, head: bytes) -> tuple[np.ndarray, np.ndarray]:
     for axis in range(3):
         if not good[axis]:
             raise InputError(
-                f"{path}: {'xyz'[axis]} has the scale {scale[axis]:g} and the offset {offset[axis]:g}, which no scan has; "
+                f"{path}: {'xyz'[axis]} has the scale {scale[axis]:g} and the offset {offset[axis]:g}, which no scan "
+                "has; "
                 "it is damaged, or export it again"
             )
     return scale, offset
 
 
 def _count(
-    path: Path, head: bytes, minor: int, kind: int, room: tuple[int, int, int, int] | None, defects: list[Defect]
+    path: Path, head: bytes, minor: int, kind: int, space: tuple[int, int, int, int] | None, defects: list[Defect]
 ) -> int:
-    """The number of points, of a file without compression compared with the ``room`` that there is for them."""
+    """Return the number of points; without compression it is checked against ``space``, (bytes a point, start, end,
+    size).
+    """
     (count,) = struct.unpack_from("<I", head, 107)
     if minor >= 4:
         legacy, (count,) = count, struct.unpack_from("<Q", head, 247)
         if legacy and legacy != count:
-            found = f"its header says {count} points, and {legacy} where older versions look"
-            held = (room[2] - room[1]) // room[0] if room else 0
+            found = f"its header says {count} points, but {legacy} in the field for older versions"
+            held = (space[2] - space[1]) // space[0] if space else 0
             count = legacy if count == 0 or held == legacy else count
             defects.append(Defect(str(path), None, found, f"read as {count}"))
-    if room is None:
+    if space is None:
         return int(count)
-    width, start, end, size = room
+    width, start, end, size = space
     if count > (size - start) // width:
         raise InputError(
             f"{path}: {(size - start) // width} points, but its header says {count}; it is cut off, copy it again"
@@ -182,13 +192,14 @@ def _count(
 
 
 def check_surplus(path: Path, count: int, held: int, defects: list[Defect]) -> None:
-    """Note it where a file holds more points than its header counts; InputError where that counts none at all."""
+    """Report points beyond the number in the header; raises InputError if that is 0."""
     if held > count == 0:
         raise InputError(
-            f"{path}: its header says 0 points, but it holds {held}; the program that wrote it did not finish, export it "
+            f"{path}: its header says 0 points, but it holds {held}; the program that wrote it did not finish, export "
+            "it "
             "again (or repair it with lasinfo -repair)"
         )
     if held > count:
         defects.append(
-            Defect(str(path), None, f"its header says {count} points, but it holds {held}", "the rest left out")
+            Defect(str(path), None, f"its header says {count} points, but it holds {held}", "the others left out")
         )

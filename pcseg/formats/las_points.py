@@ -1,4 +1,4 @@
-"""What a point of a LAS file is made of: the standard columns of its format, and those described in the file."""
+"""Describe the columns of a LAS point: the standard ones of its format and those that the file describes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from laspy.point import dims
 from pcseg.formats.defects import Defect
 
 TYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8")
-"""Types of described columns, those of one number, in the order of their numbers from 1."""
+"""Types of described columns of one number, in the order of their type codes from 1."""
 
 DESCRIPTION = struct.Struct("<2xBB32s4x24s24s24s3d3d32s")
-"""How a column is described: type, options, name, no-data value, least, most, scale, offset, in words."""
+"""Layout of a description: type, options, name, no-data value, minimum, maximum, scale, offset, text."""
 
 _NO_DATA, _EXTREMES, _SCALE, _OFFSET = 1, 2 | 4, 8, 16  # bits of the options
 
 
 @dataclass(frozen=True)
 class Extra:
-    """A column after the standard ones: ``width`` numbers of ``kind`` for each point ("" for bytes that nothing describes).
+    """A column after the standard ones: ``width`` numbers of ``kind`` per point ("" for undescribed bytes).
 
-    ``name`` is unique in the file; ``scale`` and ``offset`` (each (3,)) turn what is stored into the value, ``no_data`` is
-    the stored value that stands for none; each None where not declared. ``description`` (192 bytes) is the file's own.
+    ``name`` is unique in the file; ``scale`` and ``offset``, (3,) each, convert the stored number to the value,
+    ``no_data`` is the stored number that means no data; each None if not declared. ``description`` (192 bytes) is that
+    of the file.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Extra:
 
     @property
     def names(self) -> list[str]:
-        """A name for each of its numbers; none where nothing describes them."""
+        """One name per number; empty for undescribed bytes."""
         if not self.kind:
             return []
         return [self.name] if self.width == 1 else [f"{self.name}[{k}]" for k in range(self.width)]
@@ -51,13 +52,15 @@ class Extra:
 
 
 def point_type(kind: int, extras: Sequence[Extra]) -> np.dtype:
-    """The dtype of a point of format ``kind``: the names of laspy, then those of ``extras``."""
+    """Return the dtype of a point of format ``kind``: the names of laspy, then those of ``extras``."""
     standard = dims.ALL_POINT_FORMATS_DTYPE[kind]
     return np.dtype([*standard.descr, *((extra.name, extra.dtype) for extra in extras)])
 
 
 def standard_names(kind: int) -> tuple[list[str], dict[str, tuple[str, int, int]]]:
-    """Columns of format ``kind`` that are numbers of their own, and those that are bits of one: its name, mask, shift."""
+    """Return the columns of format ``kind`` that are numbers, and those that are bits of one: {name: (number, mask,
+    shift)}.
+    """
     packed = dims.COMPOSED_FIELDS[kind]
     bits = {
         part.name: (whole, int(part.mask), (int(part.mask) & -int(part.mask)).bit_length() - 1)
@@ -68,10 +71,11 @@ def standard_names(kind: int) -> tuple[list[str], dict[str, tuple[str, int, int]
     return [name for name in names if name not in packed], bits
 
 
-def described_extras(where: str, kind: int, body: bytes, room: int, defects: list[Defect]) -> tuple[Extra, ...]:
-    """The columns that ``body`` describes, as far as a point has ``room`` bytes for them, and the bytes that are left.
+def described_extras(where: str, kind: int, body: bytes, space: int, defects: list[Defect]) -> tuple[Extra, ...]:
+    """Return the columns that ``body`` describes, as far as they fit in the ``space`` bytes of a point, and the
+    remaining bytes.
 
-    A name that is taken, be it by a standard column, gets a number; what is odd goes to ``defects``.
+    A name that is taken, even by a standard column, gets a number. Irregularities are added to ``defects``.
     """
     plain, bits = standard_names(kind)
     taken = {*plain, *bits, *(whole for whole, _, _ in bits.values()), "x", "y", "z"}
@@ -82,22 +86,20 @@ def described_extras(where: str, kind: int, body: bytes, room: int, defects: lis
     for at in range(0, whole, DESCRIPTION.size):
         text = body[at : at + DESCRIPTION.size]
         extra = _extra(text)
-        if extra is None or extra.dtype.itemsize > room:
+        if extra is None or extra.dtype.itemsize > space:
             left = ", ".join(_name(body[k : k + DESCRIPTION.size]) for k in range(at, whole, DESCRIPTION.size))
-            why = (
-                f"of the type {text[2]}, which does not exist" if extra is None else "that its points have no room for"
-            )
+            why = f"of the type {text[2]}, which does not exist" if extra is None else "that do not fit in its points"
             defects.append(Defect(where, None, f"describes columns {why}: {left}", "left out"))
             break
-        room -= extra.dtype.itemsize
+        space -= extra.dtype.itemsize
         name = _unique(extra.name, taken)
         if name != extra.name and extra.kind:
             said = f"a further column has the name {extra.name!r} of another" if extra.name else "a column has no name"
             defects.append(Defect(where, None, said, f"called {name}"))
         if extra.width:
             found.append(replace(extra, name=name))
-    if room:
-        found.append(Extra(_unique("undescribed", taken), "", room, b""))
+    if space:
+        found.append(Extra(_unique("undescribed", taken), "", space, b""))
     bare = sum(extra.width for extra in found if not extra.kind)
     if bare:
         defects.append(Defect(where, None, f"{bare} bytes of each point are not described", "not read as columns"))
@@ -105,9 +107,9 @@ def described_extras(where: str, kind: int, body: bytes, room: int, defects: lis
 
 
 def describe(extra: Extra) -> bytes:
-    """``extra`` as a file describes it: as it was described, under its name, without extremes, which hold no more.
+    """Return the description of ``extra``: that of the file under its name, without extremes, which are out of date.
 
-    Bytes that nothing describes come in parts, of sizes whose bits laspy does not take for something else.
+    Undescribed bytes are split into parts of sizes whose bits laspy does not misread.
     """
     if not extra.kind:
         parts, left = [], extra.width
@@ -160,7 +162,7 @@ def _short(name: str, most: int) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """``name``, or with a number where it is taken; it is from then on."""
+    """Return ``name``, with a number if it is taken, and add it to ``taken``."""
     base = name or "extra"
     unique = base if base not in taken else next(n for k in count(2) if (n := f"{_short(base, 27)}_{k}") not in taken)
     taken.add(unique)

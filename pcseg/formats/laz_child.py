@@ -1,4 +1,4 @@
-"""Unpacks the points of LAZ files; run in a process of its own by bounded.py, since lazrs can abort."""
+"""Decompress the points of LAZ files in a separate process (see bounded.py), since lazrs can abort."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import lazrs
 
 AT_ONCE = 1_000_000
-"""Points unpacked together, on all cores."""
+"""Points decompressed together, on all cores."""
 
 SENT = 1 << 18
 """Points sent together."""
 
 LARGE = 8_000_000
-"""Points of a chunk that is not unpacked as a whole."""
+"""Points of a chunk that is not decompressed as a whole."""
 
 
 def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[memoryview]]]:
-    """First {"held": points in the file, or None where that is not known}, then the points, as they would stand in a LAS
-    file, in pieces of at most SENT.
+    """Yield {"held": points in the file, or None if unknown}, then the points as in a LAS file, in pieces of at most
+    SENT.
 
-    ``request``: path; start of the point data; count and width of points; vlr, the LASzip record in hexadecimal; table, the
-    place of the chunk table (0 where the file has none, being one chunk).
+    ``request``: path; start of the point data; count and width of points; vlr, the LASzip record in hexadecimal; table,
+    the offset of the chunk table (0 if the file has none and is one chunk); layered, whether chunks are layered.
     """
     count, width = request["count"], request["width"]
     record = bytes.fromhex(request["vlr"])
@@ -35,7 +35,7 @@ def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[memoryv
         file.seek(request["start"])
         table = lazrs.read_chunk_table(file, vlr)
         _check(table, request["table"] - request["start"] - 8, width)
-        while table and not table[-1][0]:  # some writers end with a chunk without points
+        while table and not table[-1][0]:  # some writers end with an empty chunk
             table.pop()
         yield {"held": _held(file, request, table, vlr)}, []
         if max(min(points, count) for points, _ in table) > LARGE:
@@ -57,15 +57,15 @@ def read(request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], list[memoryv
             raise ValueError(f"{count - left} points, but its header says {count}")
 
 
-def _check(table: list[tuple[int, int]], room: int, width: int) -> None:
-    """Refuse a table whose chunks are not what fills the place before it."""
+def _check(table: list[tuple[int, int]], space: int, width: int) -> None:
+    """Raise ValueError if the chunks of a table do not fill the ``space`` bytes before it."""
     total = sum(size for _, size in table)
-    if total != room or any(size < width for points, size in table if points):
-        raise ValueError(f"its table counts {total} bytes of compressed points, but there are {room}")
+    if total != space or any(size < width for points, size in table if points):
+        raise ValueError(f"its table counts {total} bytes of compressed points, but there are {space}")
 
 
 def _held(file: Any, request: dict[str, Any], table: list[tuple[int, int]], vlr: Any) -> int | None:
-    """Points in all chunks; None where the last, of fixed size, does not say how many it holds."""
+    """Return the number of points in all chunks; None if the last one, of fixed size, does not give its number."""
     if vlr.uses_variable_size_chunks():
         return sum(points for points, _ in table)
     if not request["layered"]:
@@ -74,7 +74,7 @@ def _held(file: Any, request: dict[str, Any], table: list[tuple[int, int]], vlr:
     file.seek(request["table"] - table[-1][1] + request["width"])
     last = int.from_bytes(file.read(4), "little")
     if not 0 < last <= vlr.chunk_size():
-        raise ValueError(f"its last chunk says {last} points, but a chunk has at most {vlr.chunk_size()}")
+        raise ValueError(f"its last chunk declares {last} points, but a chunk has at most {vlr.chunk_size()}")
     return full + last
 
 

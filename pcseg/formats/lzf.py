@@ -1,4 +1,4 @@
-"""LZF, the compression of binary_compressed PCD files (Marc Lehmann's liblzf format)."""
+"""Decompress LZF, as in binary_compressed PCD files (Marc Lehmann's liblzf format)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ MOST = 88
 
 
 def lzf_decompress(packed: bytes, size: int) -> bytes:
-    """Undo LZF: runs of literals, and copies from up to 8192 bytes back. No more than ``size`` bytes are ever made.
+    """Return ``packed`` decompressed from LZF: literals, and copies from up to 8192 bytes back; at most ``size`` bytes.
 
-    Raises ValueError where ``packed`` is damaged or holds other than ``size`` bytes.
+    Raises ValueError if ``packed`` is damaged or does not hold ``size`` bytes.
     """
     out = bytearray()
     at = done = 0
@@ -31,10 +31,10 @@ def lzf_decompress(packed: bytes, size: int) -> bytes:
                 start = done - ((control & 31) << 8) - packed[at] - 1
                 at += 1
                 if start < 0:
-                    raise ValueError("the compressed data refers to what is before its start")
+                    raise ValueError("the compressed data refers to bytes before its start")
                 if start + count <= done:
                     out += out[start : start + count]
-                else:  # a copy that runs into what it writes repeats it
+                else:  # a copy that overlaps its output repeats it
                     part = out[start:]
                     out += (part * (count // len(part) + 1))[:count]
                 done += count

@@ -1,4 +1,4 @@
-"""NumPy files: a table of columns, an array with named columns, or an archive of arrays by name. Never unpickled."""
+"""Read NumPy files without unpickling: a table of columns, an array with named columns, or an archive of arrays."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pcseg.formats.table_columns import UNNAMED_WIDTHS, table_cloud
 
 
 def read_npy(path: Path, columns: Sequence[str] = ()) -> Cloud:
-    """The points of a .npy file: (P, C) with columns as in a text file, or (P,) with named columns.
+    """Return the points of a .npy file: (P, C) with columns as in a text file, or (P,) with named columns.
 
-    Raises InputError where the header asks for more or fewer bytes than there are, and for pickled objects.
+    Raises InputError if the header declares more or fewer bytes than the file has, and for pickled objects.
     """
     with parsing(path, "NumPy"), _quiet(), open(path, "rb") as stream:
         array = archives.read_array(stream, path.stat().st_size)
@@ -32,11 +32,12 @@ def read_npy(path: Path, columns: Sequence[str] = ()) -> Cloud:
 
 
 def read_npz(path: Path, columns: Sequence[str] = ()) -> Cloud:
-    """The points of a .npz archive: arrays ``coord`` (P, 3) and, if there, ``color``, ``normal`` and any (P,) ones.
+    """Return the points of a .npz archive: arrays ``coord`` (P, 3) and optionally ``color``, ``normal`` and any (P,)
+    ones.
 
-    A single array is read like a .npy file. What else is in the archive is among the defects. Raises InputError where it
-    would unpack to more than archives.MOST_UNPACKED bytes and archives.MOST_GROWTH times its size, where two arrays could
-    be the coordinates, and where one for colors, normals or labels has a shape that does not fit.
+    A single array is read like a .npy file. Other members of the archive are reported. Raises InputError if it would
+    unpack to more than archives.MOST_UNPACKED bytes and archives.MOST_GROWTH times its size, if two arrays could be the
+    coordinates, or if a color, normal or label has a wrong shape.
     """
     with parsing(path, "NumPy"), _quiet():
         arrays, others = archives.read_npz(path)
@@ -50,14 +51,14 @@ def read_npz(path: Path, columns: Sequence[str] = ()) -> Cloud:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of Python's parser on what a damaged header holds."""
+    """Suppress the warnings of Python's parser about damaged headers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _flattened(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays by name, those with named columns taken apart."""
+    """Return the arrays by name; those with named columns are split into columns."""
     flat: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         flat |= {column: array[column] for column in array.dtype.names} if array.dtype.names else {name: array}

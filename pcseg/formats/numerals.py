@@ -1,4 +1,4 @@
-"""How tools write numbers, and what they write where there is none."""
+"""Parse numbers and missing values as tools write them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ _NONE = re.compile(
     r"|undef(ined)?|#(value|num|div/0|ref|name|null|spill|calc|wert|zahl|bezug)[!?]|#nv|-+|\?+|\*+|\.|",
     re.IGNORECASE,
 )
-"""Windows' runtime (which also rounds 1.#INF to 1.#J), R, pandas, spreadsheets, databases; Fortran fills what does not fit
-with stars. Or an empty cell."""
+"""Missing values of Windows' runtime (which also rounds 1.#INF to 1.#J), R, pandas, spreadsheets and databases; stars,
+with which Fortran fills a field that is too short; an empty cell.
+"""
 
 _INFINITE = re.compile(r"([+-]?)1\.#inf\d*", re.IGNORECASE)
 
@@ -18,7 +19,9 @@ _FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))d([+-]?\d+)", re.IGNORECASE)
 
 
 def read_number(token: str) -> float | None:
-    """The number that ``token`` stands for, NaN for each usual spelling of none, and None where it is neither."""
+    """Return the number that ``token`` spells, NaN for the usual spellings of a missing value, and None for anything
+    else.
+    """
     if token.isascii() and "_" not in token:  # float() takes 1_000 and the digits of every script
         try:
             return float(token)
@@ -34,6 +37,6 @@ def read_number(token: str) -> float | None:
 
 
 def read_flag(token: str) -> float | None:
-    """1 or 0 for TRUE or FALSE, as R and pandas write them, NaN for each usual spelling of none, None for anything else."""
+    """Return 1 or 0 for TRUE or FALSE, as R and pandas write them, NaN for a missing value, None for anything else."""
     known = {"true": 1.0, "false": 0.0}.get(token.lower())
     return float("nan") if known is None and _NONE.fullmatch(token) else known

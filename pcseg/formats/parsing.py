@@ -1,4 +1,4 @@
-"""One line that names the file for whatever a parser raises on a damaged one."""
+"""Turn the errors of parsers on damaged files into one-line messages that name the file."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pcseg.errors import InputError, cut
 
 @contextmanager
 def parsing(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever a parser raises on a damaged file into one InputError that names the file and says what is odd.
+    """Turn whatever a parser raises on a damaged file into one InputError that names the file and the reason.
 
-    Panics of parsers in Rust are no Exception, and are caught too; an interrupt and a request to end are let through.
+    Catches the panics of parsers in Rust too, which are not derived from Exception; interrupts and exits pass.
     """
     try:
         yield
@@ -22,7 +22,7 @@ def parsing(path: Path, kind: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; check the path") from error
     except PermissionError as error:
-        raise InputError(f"{path}: may not be read; give yourself the permission to") from error
+        raise InputError(f"{path}: permission denied; allow yourself to read it") from error
     except MemoryError as error:
         text = f"{_one_line(error)}: more than there is"
         raise InputError(

@@ -1,4 +1,4 @@
-"""PCD files of the Point Cloud Library: ascii, binary and binary_compressed."""
+"""Read PCD files of the Point Cloud Library: ascii, binary and binary_compressed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from pcseg.formats.pcd_header import Field, Header, read_header
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a PCD file: ``columns`` by name, (P,) or (P, count), mapped from the disk where they are binary."""
+    """The points of a PCD file: ``columns`` by name, (P,) or (P, count), memory-mapped if binary."""
 
     columns: dict[str, np.ndarray]
     defects: tuple[Defect, ...]
 
 
 def read_pcd(path: Path) -> Cloud:
-    """The points of a PCD file; an ``rgb`` or ``rgba`` field becomes the color. Raises InputError where it is damaged."""
+    """Return the points of a PCD file; a field ``rgb`` or ``rgba`` becomes the color. Raises InputError if it is
+    damaged.
+    """
     with parsing(path, "PCD"):
         points = open_pcd(path)
         cloud = to_cloud(points.columns, path)
@@ -34,7 +36,7 @@ def read_pcd(path: Path) -> Cloud:
 
 
 def open_pcd(path: Path) -> Points:
-    """The fields of a PCD file as they are; raises InputError where it holds other than its header declares."""
+    """Return the fields of a PCD file unchanged; raises InputError if its contents differ from its header."""
     if not path.stat().st_size:
         raise InputError(f"{path}: is empty; copy it again")
     content = np.memmap(path, np.uint8, "r")
@@ -50,7 +52,7 @@ def open_pcd(path: Path) -> Points:
 
 
 def _count(header: Header, held: int, path: Path) -> tuple[int, list[Defect]]:
-    """How many points there are: as many as the file holds, if its header says so anywhere; ``held`` may count padding."""
+    """Return the number of points: that in the file, if any line of its header agrees; ``held`` may count padding."""
     wrong = [words for words, number in header.points.items() if number != held]
     if len(wrong) < len(header.points):
         return held, [Defect(str(path), None, words, f"read the {held} points that it holds") for words in wrong]
@@ -64,7 +66,7 @@ def _count(header: Header, held: int, path: Path) -> tuple[int, list[Defect]]:
 def _ascii(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
     count, defects = _count(header, rows_in(body), path)
     width = sum(f.count for f in header.fields)
-    if 2 * width * max(count, 1) > len(body) + 1:  # told before anything is allocated
+    if 2 * width * max(count, 1) > len(body) + 1:  # checked before anything is allocated
         raise InputError(
             f"{path}: declares {width} numbers for each of {count} points, more than it holds; export it again"
         )
@@ -75,7 +77,7 @@ def _ascii(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.n
         values = [next(left) for _ in range(f.count)]
         columns[f.name] = values[0] if f.count == 1 else np.stack(values, axis=1)
         if columns[f.name].dtype.kind == "f" and f.kind.kind in "iu":
-            found_there = f"{f.name} is declared a whole number, but holds others"
+            found_there = f"{f.name} is declared an integer, but holds other numbers"
             defects.append(Defect(str(path), None, found_there, "read as they are"))
     return columns, defects
 
@@ -91,14 +93,17 @@ def _binary(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.
 
 
 def _compressed(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str, np.ndarray], list[Defect]]:
-    """After decompression it is field after field rather than point after point."""
+    """Return the columns of a compressed body, in which field follows field rather than point follows point."""
     packed, size = (int(v) for v in body[:8].view("<u4")) if len(body) >= 8 else (8, 0)
     if packed > len(body) - 8:
         raise InputError(f"{path}: {len(body)} bytes where {packed} and 8 are declared; it is cut off, copy it again")
     count, defects = _count(header, size // header.size, path)
     if size != count * header.size or size > MOST * packed:
-        raise InputError(f"{path}: declares {size} bytes of {packed} compressed ones for {count} points of {header.size} "
-                         "bytes, which cannot be; export it again")  # fmt: skip
+        raise InputError(
+            f"{path}: declares {packed} compressed and {size} decompressed bytes for {count} points of {header.size} "
+            "bytes, "
+            "which is impossible; export it again"
+        )
     content = lzf_decompress(body[8 : 8 + packed].tobytes(), size)
     columns, offset = {}, 0
     for f in header.fields:
@@ -109,5 +114,5 @@ def _compressed(body: np.ndarray, header: Header, path: Path) -> tuple[dict[str,
 
 
 def _wide(f: Field) -> np.dtype:
-    """The type for text: coordinates are kept to the last digit written, and a packed color to its last bit."""
+    """Return the type to read text as: coordinates keep all digits, a packed color all bits."""
     return np.dtype(np.float64) if f.name.lower() in ("x", "y", "z", "rgb", "rgba") and f.kind.kind == "f" else f.kind

@@ -1,4 +1,4 @@
-"""The header of a PCD file: which fields of which types follow it, for how many points, and encoded how."""
+"""Read the header of a PCD file: fields and types, number of points, encoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pcseg.formats.ascii_rows import start_of_data
 from pcseg.formats.defects import Defect
 
 LIMIT = 1 << 20
-"""Bytes in which a header must end."""
+"""Bytes within which a header must end."""
 
 _KINDS = {"F": ("f", (2, 4, 8)), "I": ("i", (1, 2, 4, 8)), "U": ("u", (1, 2, 4, 8))}
 _DATA = re.compile(rb"(?:^|[\r\n])[ \t]*DATA(?:[ \t][^\r\n]*)?(\r\n|\n|\r|$)", re.IGNORECASE)
@@ -22,7 +22,7 @@ _IDENTITY = (0, 0, 0, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Field:
-    """A column of ``count`` numbers a point; ``name`` is empty for padding."""
+    """A column of ``count`` numbers per point; ``name`` is empty for padding."""
 
     name: str
     kind: np.dtype
@@ -31,9 +31,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Header:
-    """``encoding``: "ascii", "binary" or "binary_compressed"; ``points``: each number of them that it declares, in words.
+    """``encoding``: "ascii", "binary" or "binary_compressed"; ``points``: each declared number of points, by its
+    wording.
 
-    ``start``: the first byte after the header of ``lines`` lines.
+    ``start``: the offset of the first byte after the header of ``lines`` lines.
     """
 
     fields: tuple[Field, ...]
@@ -50,7 +51,9 @@ class Header:
 
 
 def read_header(content: np.ndarray, path: Path) -> Header:
-    """The header of a file of bytes ``content`` (uint8); raises InputError that names the line which is not understood."""
+    """Return the header of a file of bytes ``content`` (uint8); raises InputError that names the line it cannot
+    read.
+    """
     end = _DATA.search(content[:LIMIT].data)
     if end is None:
         raise InputError(f"{path}: no PCD header (no line 'DATA'); export the cloud again")
@@ -70,8 +73,8 @@ def read_header(content: np.ndarray, path: Path) -> Header:
     fields = _fields(rows, encoding == "ascii", path, defects)
     points = _points(rows, path)
     if "VIEWPOINT" in rows and tuple(_numbers(rows["VIEWPOINT"][1])) != _IDENTITY:
-        found = f"VIEWPOINT {cut(' '.join(rows['VIEWPOINT'][1]), 60)}, where the sensor was"
-        defects.append(Defect(str(path), rows["VIEWPOINT"][0], found, "the points stay as they are, as in PCL"))
+        found = f"VIEWPOINT {cut(' '.join(rows['VIEWPOINT'][1]), 60)}, the pose of the sensor"
+        defects.append(Defect(str(path), rows["VIEWPOINT"][0], found, "the points are not transformed, as in PCL"))
     lines = len(re.findall(rb"\r\n|\n|\r", head))
     return Header(fields, points, encoding, start_of_data(head), lines, tuple(defects))
 
@@ -80,7 +83,7 @@ def _fields(rows: dict[str, tuple[int, list[str]]], text: bool, path: Path, defe
     line, names = rows.get("FIELDS") or rows.get("COLUMNS") or (0, [])
     if not names:
         raise InputError(f"{path}: no line 'FIELDS' in its header; add one such as 'FIELDS x y z'")
-    if text:  # which can be read without
+    if text:  # text can be read without them
         rows = {"SIZE": (line, ["8"] * len(names)), "TYPE": (line, ["F"] * len(names)), **rows}
     rows = {"COUNT": (line, ["1"] * len(names)), **rows}
     for key in ("SIZE", "TYPE", "COUNT"):
@@ -88,15 +91,17 @@ def _fields(rows: dict[str, tuple[int, list[str]]], text: bool, path: Path, defe
             raise InputError(f"{path}: no line '{key}' in its header; export the cloud again")
         if len(rows[key][1]) != len(names):
             raise InputError(
-                f"{path}: line {rows[key][0]}: {len(rows[key][1])} values of {key} for {len(names)} FIELDS (FIELDS, SIZE, "
-                "TYPE and COUNT differ in length); export it again"
+                f"{path}: line {rows[key][0]}: {len(rows[key][1])} values of {key} for {len(names)} FIELDS; export it "
+                "again"
             )
     fields: list[Field] = []
     for name, size, kind, count in zip(names, rows["SIZE"][1], rows["TYPE"][1], rows["COUNT"][1], strict=True):
         letter, sizes = _KINDS.get(kind.upper(), ("", ()))
         if not size.isdecimal() or int(size[:9]) not in sizes:
-            raise InputError(f"{path}: line {rows['TYPE'][0]}: no number is of TYPE {cut(kind, 20)} and SIZE "
-                             f"{cut(size, 20)}, as {cut(name, 40)} is; export it again")  # fmt: skip
+            raise InputError(
+                f"{path}: line {rows['TYPE'][0]}: no number has TYPE {cut(kind, 20)} and SIZE {cut(size, 20)}, as "
+                f"{cut(name, 40)} has; export it again"
+            )
         if not re.fullmatch(r"[1-9]\d{0,8}", count):
             raise InputError(
                 f"{path}: line {rows['COUNT'][0]}: COUNT {cut(count, 20)} of {cut(name, 40)}; give 1 or more"
@@ -112,7 +117,7 @@ def _fields(rows: dict[str, tuple[int, list[str]]], text: bool, path: Path, defe
 
 
 def _points(rows: dict[str, tuple[int, list[str]]], path: Path) -> dict[str, int]:
-    """How many points the header declares, as it says so: POINTS, and WIDTH times HEIGHT."""
+    """Return each declared number of points by its wording: POINTS, and WIDTH times HEIGHT."""
     numbers = {}
     for key in ("POINTS", "WIDTH", "HEIGHT"):
         if key in rows:
@@ -126,7 +131,7 @@ def _points(rows: dict[str, tuple[int, list[str]]], path: Path) -> dict[str, int
         negative = min(numbers["WIDTH"], height) < 0
         points[f"WIDTH {numbers['WIDTH']} times HEIGHT {height}"] = -1 if negative else numbers["WIDTH"] * height
     if not points:
-        raise InputError(f"{path}: no line 'POINTS' in its header; add one with their number")
+        raise InputError(f"{path}: no line 'POINTS' in its header; add one with the number of points")
     return points
 
 

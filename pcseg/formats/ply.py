@@ -1,4 +1,4 @@
-"""PLY files: ascii or binary, of any tool; CloudCompare's scalar fields arrive as they are named there."""
+"""Read PLY files of any tool, ascii or binary; CloudCompare's scalar fields keep their names."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pcseg.formats.ply_body import Body
 from pcseg.formats.ply_header import Element, Header, read_header
 
 _MESH = ("face", "faces", "edge", "edges", "tristrips", "range_grid")
-"""Elements that say how points belong together, which a cloud does without."""
+"""Elements that connect points, which a cloud does not need."""
 
 _SH0 = 0.28209479177387814
-"""The constant spherical harmonic, by which Gaussian splats scale their colors."""
+"""The constant spherical harmonic, with which Gaussian splats scale their colors."""
 
 
 @dataclass(frozen=True)
 class Points:
-    """The points of a PLY file: ``columns`` (P,) by name, mapped from the disk where they are binary.
+    """The points of a PLY file: ``columns`` (P,) by name, memory-mapped if binary.
 
-    ``triangles`` (T, 3) int64 if they were asked for and are all there is to the faces. ``comments`` and ``infos``
-    (obj_info): the words after these in the header. ``others``: names of the elements and lists besides.
+    ``triangles`` (T, 3) int64 if requested and if all faces are triangles. ``comments`` and ``infos`` (obj_info): the
+    text of these header lines. ``others``: names of the other elements and of lists.
     """
 
     columns: dict[str, np.ndarray]
@@ -44,22 +44,24 @@ class Points:
 
 
 def read_ply(path: Path) -> Cloud:
-    """The points of a PLY file; raises InputError where it is damaged or has none."""
+    """Return the points of a PLY file; raises InputError if it is damaged or has none."""
     with parsing(path, "PLY"):
         return _cloud(open_ply(path), path)
 
 
 def read_ply_mesh(path: Path) -> tuple[Cloud, np.ndarray | None]:
-    """The points of a PLY file and its triangles (T, 3), or None where it has no faces or others than these."""
+    """Return the points of a PLY file and its triangles (T, 3); None if it has no faces, or other faces than
+    triangles.
+    """
     with parsing(path, "PLY"):
         points = open_ply(path, mesh=True)
         return _cloud(points, path), points.triangles
 
 
 def open_ply(path: Path, mesh: bool = False) -> Points:
-    """The points of a PLY file, with its triangles if it is asked for as a ``mesh``; raises InputError.
+    """Return the points of a PLY file, with its triangles if ``mesh``; raises InputError if the points cannot be read.
 
-    What follows the points is no reason to refuse them: faces that are damaged are a defect.
+    Damage after the points, such as of faces, is only reported.
     """
     content = _content(path)
     header = read_header(content, path)
@@ -82,9 +84,12 @@ def open_ply(path: Path, mesh: bool = False) -> Points:
     kinds = {p.name: p for p in chosen.properties}
     defects += [Defect(str(path), kinds[n].line, f"{n} is a list", "left out") for n in lists]
     defects += [
-        Defect(str(path), kinds[n].line, f"{n} is declared {kinds[n].word}, but holds other numbers", "read as they are")
-        for n, v in columns.items() if v.dtype.kind == "f" and kinds[n].kind.kind in "iu"
-    ]  # fmt: skip
+        Defect(
+            str(path), kinds[n].line, f"{n} is declared {kinds[n].word}, but holds other numbers", "read as they are"
+        )
+        for n, v in columns.items()
+        if v.dtype.kind == "f" and kinds[n].kind.kind in "iu"
+    ]
     defects += _after(body, chosen, after)
     if faces in after:
         try:
@@ -94,21 +99,25 @@ def open_ply(path: Path, mesh: bool = False) -> Points:
         except InputError as error:
             defects.append(Defect(str(path), faces.line, f"faces cannot be read ({_reason(error, path)})", "left out"))
     if triangles is not None and not ((triangles >= 0) & (triangles < chosen.count)).all():
-        defects.append(Defect(str(path), None, "faces name points that are not there", "all faces left out"))
+        defects.append(Defect(str(path), None, "faces refer to points that do not exist", "all faces left out"))
         triangles = None
     others = (*(e.name for e in header.elements if e is not chosen and e.count), *lists)
     return Points(columns, triangles, header.comments, header.infos, others, (*header.defects, *defects))
 
 
 def points_of(header: Header, path: Path) -> tuple[Element, list[Defect]]:
-    """The element that holds the points, and what is said of the others; InputError where there is none, or two might."""
+    """Return the element that holds the points, and a report of the others; raises InputError if none or several could
+    be.
+    """
     fit = [e for e in header.elements if has_coordinates(p.name for p in e.properties)]
     fit = [e for e in fit if e.count] or fit[:1]
     best = [e for e in fit if e.name.lower() in ("vertex", "vertices")] or fit
     best = [e for e in best if e.count == max(b.count for b in best)]
     if not best:
         names = ", ".join(f"{e.name} ({', '.join(p.name for p in e.properties)})" for e in header.elements)
-        raise InputError(f"{path}: no element with x, y and z among {names or 'none at all'}; export the points")
+        raise InputError(
+            f"{path}: no element has x, y and z; its elements are {names or 'none at all'}; export the points"
+        )
     if len(best) > 1:
         lines = " and ".join(f"{e.name} (line {e.line})" for e in best)
         raise InputError(f"{path}: {lines} have {best[0].count} rows with x, y and z each; leave only the points")
@@ -122,7 +131,7 @@ def points_of(header: Header, path: Path) -> tuple[Element, list[Defect]]:
 
 
 def _content(path: Path) -> np.ndarray:
-    """All bytes of a file (uint8), mapped; text of two bytes a letter becomes text of one."""
+    """Return all bytes of a file (uint8), memory-mapped; text in UTF-16 becomes UTF-8."""
     if not path.stat().st_size:
         raise InputError(f"{path}: is empty; copy it again")
     content = np.memmap(path, np.uint8, "r")
@@ -131,16 +140,19 @@ def _content(path: Path) -> np.ndarray:
     return content
 
 
-def _long(header: Header, room: int, path: Path) -> Header:
-    """``header`` with its binary longs of as many bytes as ``room`` has for them."""
+def _long(header: Header, size: int, path: Path) -> Header:
+    """Return ``header`` with the size of its binary longs, 4 or 8 bytes, with which the data has ``size`` bytes."""
     words = [p for e in header.elements for p in e.properties if p.word in ("long", "ulong")]
     if not header.order or not words:
         return header
     short = tuple(
-        replace(e, properties=tuple(replace(p, kind=np.dtype(p.kind.kind + "4")) if p in words else p for p in e.properties))
+        replace(
+            e,
+            properties=tuple(replace(p, kind=np.dtype(f"{p.kind.kind}4")) if p in words else p for p in e.properties),
+        )
         for e in header.elements
-    )  # fmt: skip
-    fit = [es for es in (header.elements, short) if sum(e.count * e.least for e in es) == room]
+    )
+    fit = [es for es in (header.elements, short) if sum(e.count * e.least for e in es) == size]
     if len(fit) != 1 or any(e.lists for e in header.elements):
         raise InputError(
             f"{path}: {words[0].name} (line {words[0].line}) is {words[0].word}, of 4 or 8 bytes; declare int or int64"
@@ -149,7 +161,7 @@ def _long(header: Header, room: int, path: Path) -> Header:
 
 
 def _after(body: Body, points: Element, after: tuple[Element, ...]) -> list[Defect]:
-    """What is odd about the rest of the file behind the points; InputError where it holds more of them."""
+    """Report irregularities after the points; raises InputError if the file holds more points than declared."""
     path, rest = body.path, body.rest
     least = sum(e.count * e.least for e in after) if body.order else sum(e.count for e in after)
     if after:
@@ -171,7 +183,7 @@ def _after(body: Body, points: Element, after: tuple[Element, ...]) -> list[Defe
 
 
 def _first_face(body: Body, points: Element, faces: Element) -> list[Defect]:
-    """Do faces follow where they should? Else the header's number of points may be wrong."""
+    """Report if no valid face follows the points: the header's number of points may be wrong."""
     if faces.name.lower() not in _MESH[:2] or not faces.count:
         return []
     found = "the first face cannot be read"
@@ -195,7 +207,8 @@ def _reason(error: InputError, path: Path) -> str:
 
 def _too_many(path: Path, points: Element, more: int) -> InputError:
     return InputError(
-        f"{path}: declares {points.count} points (line {points.line}), but holds {points.count + more}; correct that line"
+        f"{path}: declares {points.count} points (line {points.line}), but holds {points.count + more}; correct that "
+        "line"
     )
 
 

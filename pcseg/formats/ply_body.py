@@ -1,4 +1,4 @@
-"""The rows of a PLY file after its header, element by element: mapped from the disk where they are binary and alike."""
+"""Read the elements after the header of a PLY file; rows that are binary and of equal size are memory-mapped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pcseg.formats.ply_header import Element, Order, Property
 
 @dataclass
 class Body:
-    """A place in ``data`` (bytes, uint8), what follows the header: ``at`` a byte, in ``line`` of the file if it is text.
+    """A position in ``data`` (bytes, uint8), all after the header: ``at`` in bytes, ``line`` of the file if it is text.
 
     ``order`` of bytes is "<", ">" or "" for text. Elements are read or skipped one after another.
     """
@@ -30,7 +30,7 @@ class Body:
         return self.data[self.at :]
 
     def skip(self, element: Element) -> None:
-        """Go behind an element; raises InputError where the file ends before."""
+        """Move behind an element; raises InputError if the file ends before."""
         if self.order:
             self.read(element, alone=False)
             return
@@ -38,9 +38,9 @@ class Body:
         self.at, self.line = self.at + stop, self.line + lines
 
     def read(self, element: Element, alone: bool) -> dict[str, np.ndarray]:
-        """The columns (count,) of an element; lists that are all equally long (count, length), no others.
+        """Return the columns (count,) of an element; lists only if all have the same length, as (count, length).
 
-        ``alone``: nothing comes after it. Raises InputError where the file holds fewer rows or other than numbers.
+        ``alone``: nothing follows it. Raises InputError if the file holds fewer rows, or anything but numbers.
         """
         columns = self.alike(element, alone)
         if columns is not None:
@@ -48,22 +48,24 @@ class Body:
         return self._walk(element) if self.order else self._split(element)
 
     def alike(self, element: Element, alone: bool = False) -> dict[str, np.ndarray] | None:
-        """The same, fast, where all rows have lists as long as those of the first; else None, and the place stays."""
+        """Return the same, faster, if the lists of all rows are as long as those of the first; else None, and do not
+        move.
+        """
         if not element.count or not element.properties:
             return {p.name: np.empty(0, p.kind) for p in element.properties}
         if self.order:
-            room = len(self.data) - self.at
-            if element.count * element.least > room:
-                raise self.too_few(element, room // element.least)
+            space = len(self.data) - self.at
+            if element.count * element.least > space:
+                raise self.too_few(element, space // element.least)
             kind = np.dtype([(str(i), k) for i, k in enumerate(self._kinds(element, self._row(self.at, element)[1]))])
             size = element.count * kind.itemsize
-            if size > room:
+            if size > space:
                 return None
             table = self.data[self.at : self.at + size].view(kind)
             values = [_native(table[name]) for name in kind.names or ()]
         else:
             rows = self.rest[: skip_rows(self.rest, 1)[0]].tobytes().split()
-            first = _apart(rows, element) if element.lists else ([], [])
+            first = _parts(rows, element) if element.lists else ([], [])
             if first is None:
                 return None
             kinds = self._kinds(element, [len(words) for words in first[1]])
@@ -90,7 +92,7 @@ class Body:
         return columns
 
     def _kinds(self, element: Element, lengths: list[int]) -> list[np.dtype]:
-        """Types of what is in a row whose lists have these ``lengths``."""
+        """Return the types of the numbers of a row whose lists have these ``lengths``."""
         kinds, left = [], iter(lengths)
         for p in element.properties:
             kind = p.kind.newbyteorder(self.order or "=") if self.order else _wide(p)
@@ -101,7 +103,7 @@ class Body:
         return kinds
 
     def _row(self, at: int, element: Element) -> tuple[int, list[int], list[int]]:
-        """Of the binary row at byte ``at``: where it ends, the length of each list, where each property begins."""
+        """Return the end of the binary row at byte ``at``, the length of each list, and the start of each property."""
         lengths, begins = [], []
         little = self.order == "<"
         for p in element.properties:
@@ -113,13 +115,15 @@ class Body:
             length = int.from_bytes(word, "little" if little else "big", signed=p.length.kind == "i")
             at += p.length.itemsize + length * p.kind.itemsize
             if length < 0 or at > len(self.data):
-                raise InputError(f"{self.path}: a list '{p.name}' of {length} numbers in element {element.name}, more "
-                                 "than the file holds; it is damaged or cut off, copy it again")  # fmt: skip
+                raise InputError(
+                    f"{self.path}: a list '{p.name}' of {length} numbers in element {element.name}, more "
+                    "than the file holds; it is damaged or cut off, copy it again"
+                )
             lengths.append(length)
         return at, lengths, begins
 
     def _walk(self, element: Element) -> dict[str, np.ndarray]:
-        """Columns of binary rows whose lists differ in length: found row by row."""
+        """Return the columns of binary rows whose lists differ in length, found row by row."""
         begins = np.empty((element.count, len(element.properties)), np.int64)
         at = self.at
         for row in range(element.count):
@@ -136,14 +140,17 @@ class Body:
         return columns
 
     def _split(self, element: Element) -> dict[str, np.ndarray]:
-        """Columns of rows of text whose lists differ in length."""
+        """Return the columns of rows of text whose lists differ in length."""
         stop, lines = skip_rows(self.rest, element.count)
-        rows = [_apart(words, element) for line in self.rest[:stop].tobytes().split(b"\n") if (words := line.split())]
+        rows = [_parts(words, element) for line in self.rest[:stop].tobytes().split(b"\n") if (words := line.split())]
         if len(rows) < element.count:
             raise self.too_few(element, len(rows))
         if None in rows:
-            raise InputError(f"{self.path}: row {rows.index(None) + 1} of element {element.name} does not hold what the "
-                             f"header declares for it, from line {self.line} on; mend or remove it")  # fmt: skip
+            raise InputError(
+                f"{self.path}: row {rows.index(None) + 1} of element {element.name}, from line {self.line} on, does "
+                "not hold "
+                "the properties that the header declares; fix or remove it"
+            )
         text = b"\n".join(b" ".join(row[0]) for row in rows if row is not None)
         plain = [p for p in element.properties if p.length is None]
         columns: list[np.ndarray] = []
@@ -162,7 +169,7 @@ class Body:
 
 
 def _wide(p: Property) -> np.dtype:
-    """The type for text: coordinates are kept to the last digit written, whatever the header calls them."""
+    """Return the type to read text as: coordinates keep all digits, whatever the header declares."""
     return np.dtype(np.float64) if p.name.lower() in ("x", "y", "z") and p.kind.kind == "f" else p.kind
 
 
@@ -170,8 +177,8 @@ def _native(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
-def _apart(words: list[bytes], element: Element) -> tuple[list[bytes], list[list[bytes]]] | None:
-    """The single numbers and the lists of a row of text; None where they do not fit."""
+def _parts(words: list[bytes], element: Element) -> tuple[list[bytes], list[list[bytes]]] | None:
+    """Return the single numbers and the lists of a row of text; None if they do not fit."""
     at = 0
     plain: list[bytes] = []
     lists: list[list[bytes]] = []
@@ -181,7 +188,7 @@ def _apart(words: list[bytes], element: Element) -> tuple[list[bytes], list[list
                 plain.append(words[at])
                 at += 1
                 continue
-            if at == len(words):  # a list that is not there is taken for an empty one
+            if at == len(words):  # a missing list counts as empty
                 lists.append([])
                 continue
             length = int(float(words[at]))

@@ -1,4 +1,4 @@
-"""The header of a PLY file: which elements of which columns follow it, read as leniently as their meaning allows."""
+"""Read the header of a PLY file leniently: elements, their properties, comments."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from pcseg.formats.ascii_rows import start_of_data
 from pcseg.formats.defects import Defect
 
 LIMIT = 1 << 22
-"""Bytes in which a header must end."""
+"""Bytes within which a header must end."""
 
 KINDS = {
     "char": "i1", "int8": "i1", "sbyte": "i1", "uchar": "u1", "uint8": "u1", "ubyte": "u1", "byte": "u1", "bool": "u1",
     "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2",
-    "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "long": "i8", "int64": "i8", "ulong": "u8", "uint64": "u8",
+    "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
+    "long": "i8", "int64": "i8", "ulong": "u8", "uint64": "u8",
     "half": "f2", "float16": "f2", "float": "f4", "float32": "f4", "single": "f4", "double": "f8", "float64": "f8",
 }  # fmt: skip
-"""Names of number types in the files of all kinds of tools."""
+"""Names of number types in the files of many tools."""
 
 Order = Literal["", "<", ">"]
 
@@ -32,7 +33,7 @@ _END = re.compile(rb"(?:^|[\r\n])[ \t]*end_header[ \t]*(\r\n|\n|\r|$)", re.IGNOR
 
 @dataclass(frozen=True)
 class Property:
-    """A column: its ``name``, type, the type of its length if it holds a list, the type's word, and its line."""
+    """A column: its name, type, the type of its length if it holds lists, the word for its type, and its line."""
 
     name: str
     kind: np.dtype
@@ -52,7 +53,7 @@ class Element:
 
     @property
     def least(self) -> int:
-        """Bytes of a row in a binary file if all lists are empty, which is its size if it has none."""
+        """Smallest size in bytes of a binary row, with all lists empty."""
         return sum((p.kind if p.length is None else p.length).itemsize for p in self.properties)
 
     @property
@@ -60,13 +61,15 @@ class Element:
         return any(p.length is not None for p in self.properties)
 
     def named(self, *names: str) -> bool:
-        """Has it a property of each of these names, in any case?"""
+        """Return whether it has a property of each of these names, in any case."""
         return set(names) <= {p.name.lower() for p in self.properties}
 
 
 @dataclass(frozen=True)
 class Header:
-    """``order`` of bytes: "<", ">" or "" for ascii; ``start``: the first byte after the header of ``lines`` lines."""
+    """``order`` of bytes: "<", ">" or "" for ascii; ``start``: offset of the first byte after the header of ``lines``
+    lines.
+    """
 
     order: Order
     elements: tuple[Element, ...]
@@ -78,13 +81,18 @@ class Header:
 
 
 def read_header(content: np.ndarray, path: Path) -> Header:
-    """The header of a file of bytes ``content`` (uint8); raises InputError that names the line which is not understood."""
+    """Return the header of a file of bytes ``content`` (uint8); raises InputError that names the line it cannot
+    read.
+    """
     end = _END.search(content[:LIMIT].data)
     head = content[: end.end() if end else 100].tobytes()
     skip = 3 if head.startswith(b"\xef\xbb\xbf") else 0
     first = re.split(rb"[\r\n]", head[skip:].lstrip(), maxsplit=1)[0]
     if first.strip().lower() != b"ply":
-        raise InputError(f"{path}: begins with {cut(first.decode('latin1'), 40)!r}, not with 'ply'; it is no PLY file")
+        raise InputError(
+            f"{path}: begins with {cut(first.decode('latin1'), 40)!r}, not with 'ply'; it is not a PLY file, check the "
+            "file"
+        )
     if end is None:
         raise InputError(f"{path}: not a readable PLY file (no line 'end_header'); it is cut off, copy it again")
     start = start_of_data(head)
@@ -113,19 +121,21 @@ def _understood(lines: list[str], start: int, count: int, path: Path) -> Header:
         elif key == "format":
             order = _FORMATS.get(words[1].lower()) if len(words) > 1 else None
             if order is None:
-                raise _odd(path, number, line, f"the format must be one of {', '.join(_FORMATS)}")
+                raise _bad_line(path, number, line, f"write one of the formats {', '.join(_FORMATS)}")
         elif key == "element":
             if len(words) != 3 or not re.fullmatch(r"\+?\d{1,18}", words[2]):
-                raise _odd(path, number, line, "'element', a name and a whole number are needed")
+                raise _bad_line(path, number, line, "write 'element', a name and a whole number")
             elements.append(Element(words[1], int(words[2]), number))
         elif key == "property":
             if not elements:
-                raise _odd(path, number, line, "a line 'element vertex' with their number must come first")
+                raise _bad_line(path, number, line, "write a line 'element vertex' with the number of points before it")
             found = _property(words, number, line, path)
             last = elements[-1]
             while last.named(found.name.lower()):
                 if found.name.lower() in ("x", "y", "z"):
-                    raise _odd(path, number, line, f"there is a {found.name} already; give one of them another name")
+                    raise _bad_line(
+                        path, number, line, f"there is a {found.name} already; give one of them another name"
+                    )
                 defects.append(Defect(str(path), number, f"a second {found.name}", f"called {found.name}_2"))
                 found = replace(found, name=f"{found.name}_2")
             elements[-1] = replace(last, properties=(*last.properties, found))
@@ -134,7 +144,9 @@ def _understood(lines: list[str], start: int, count: int, path: Path) -> Header:
                 Defect(str(path), number, f"{cut(line.strip(), 60)!r} in the header", "not understood, ignored")
             )
     if order is None:
-        raise InputError(f"{path}: no line 'format' in its header; add 'format ascii 1.0' or the binary one it is")
+        raise InputError(
+            f"{path}: no line 'format' in its header; add 'format ascii 1.0' or the binary format that it has"
+        )
     return Header(order, tuple(elements), tuple(comments), tuple(infos), start, count, tuple(defects))
 
 
@@ -147,11 +159,13 @@ def _property(words: list[str], number: int, line: str, path: Path) -> Property:
         length = np.dtype(KINDS.get(kinds[1].lower(), "O")) if len(kinds) > 3 else np.dtype("O")
         kinds = kinds[2:]
         if length.kind not in "iu":
-            raise _odd(path, number, line, "'property list', a type of whole numbers, a type and a name are needed")
+            raise _bad_line(path, number, line, "write 'property list', an integer type, a type and a name")
     if len(kinds) < 2 or kinds[0].lower() not in KINDS:
-        raise _odd(path, number, line, f"'property', a type and a name are needed, a type such as {', '.join(KINDS)}")
+        raise _bad_line(
+            path, number, line, f"write 'property', a type and a name, with a type such as {', '.join(KINDS)}"
+        )
     return Property(" ".join(kinds[1:]), np.dtype(KINDS[kinds[0].lower()]), length, kinds[0].lower(), number)
 
 
-def _odd(path: Path, number: int, line: str, wanted: str) -> InputError:
+def _bad_line(path: Path, number: int, line: str, wanted: str) -> InputError:
     return InputError(f"{path}: line {number} of its header reads {cut(line.strip(), 60)!r}; {wanted}")

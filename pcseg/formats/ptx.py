@@ -1,4 +1,4 @@
-"""PTX files (Leica): the stations of a scan one after another, each a grid of points with a matrix to the common frame."""
+"""Read PTX files (Leica): stations one after another, each a grid of points with a matrix to the common frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pcseg.formats.xyz import read_lines
 _NAMES = ("x", "y", "z", "intensity", "red", "green", "blue")
 
 _LAYOUTS = {3: (0, 1, 2), 4: (0, 1, 2, 3), 6: (0, 1, 2, 4, 5, 6), 7: (0, 1, 2, 3, 4, 5, 6)}
-"""Which of these a row of so many numbers has."""
+"""Columns of a row, as indices of these names, by its number of values."""
 
 _ROWS = 100_000
 """Lines read at a time."""
@@ -31,11 +31,12 @@ _Lines = Iterator[tuple[int, str]]
 
 
 def read_ptx(path: Path) -> Cloud:
-    """All points of a PTX file in their order, in the common frame; ``fields`` has ``scan``, the station of each point.
+    """Return all points of a PTX file in order, in the common frame; ``fields`` has ``scan``, the station of each
+    point.
 
-    Points (0, 0, 0) are directions without a return: their coordinates become NaN, so that there are as many as in the
-    file. Where only some stations have intensities or colors, those of the others are NaN and black. Raises InputError
-    with the line where a station is not as its first lines say.
+    Points (0, 0, 0) are directions without a return: their coordinates become NaN, so that the number of points stays
+    that of the file. If only some stations have intensities or colors, those of the others are NaN and black. Raises
+    InputError with the line if a station does not match its first lines.
     """
     tables: list[np.ndarray] = []
     scans: list[np.ndarray] = []
@@ -57,7 +58,7 @@ def read_ptx(path: Path) -> Cloud:
 
 
 def _station(first: tuple[int, str], lines: _Lines, path: Path, defects: list[Defect]) -> np.ndarray:
-    """The points of one station, (P, 3, 4, 6 or 7), in the common frame."""
+    """Return the points of one station, (P, 3, 4, 6 or 7), in the common frame."""
     begin = first[0]
     columns, rows = (int(_head(line, 1, path)[0]) for line in (first, next(lines, None)))
     count = columns * rows
@@ -65,7 +66,7 @@ def _station(first: tuple[int, str], lines: _Lines, path: Path, defects: list[De
         raise InputError(
             f"{path}: line {begin} begins a grid of {columns} x {rows}, more than the file holds; copy it again"
         )
-    for _ in range(4):  # where the scanner stood, which the matrix says too
+    for _ in range(4):  # the pose of the scanner, which the matrix holds too
         _head(next(lines, None), 3, path)
     matrix = np.array([_head(next(lines, None), 4, path) for _ in range(4)])
     if count == 0:
@@ -96,7 +97,7 @@ def _head(line: tuple[int, str] | None, count: int, path: Path) -> list[float]:
 
 
 def _chunks(lines: _Lines, count: int, path: Path) -> Iterator[np.ndarray]:
-    """The rows of one station, some at a time; fewer than ``count`` where the file ends before."""
+    """Yield the rows of one station, some at a time; fewer than ``count`` if the file ends before."""
     width = 0
     while count > 0 and (chunk := list(itertools.islice(lines, min(_ROWS, count)))):
         count -= len(chunk)
@@ -115,16 +116,18 @@ def _chunks(lines: _Lines, count: int, path: Path) -> Iterator[np.ndarray]:
 
 
 def _moved(points: np.ndarray, matrix: np.ndarray, where: str) -> np.ndarray:
-    """``points`` (P, 3) by ``matrix`` (4, 4), which acts on rows (x y z 1): its last row is the station's place."""
+    """Return ``points`` (P, 3) times ``matrix`` (4, 4), which acts on rows (x y z 1): its last row is the station's
+    position.
+    """
     if np.isfinite(matrix).all() and matrix[:3, 3].any() and not matrix[3, :3].any():
         matrix = matrix.T
     if not (np.isfinite(matrix).all() and np.array_equal(matrix[:, 3], [0, 0, 0, 1])):
-        raise InputError(f"{where} has a matrix that moves no points; export it again")
+        raise InputError(f"{where} has a matrix that is not a transform of points; export it again")
     return points @ matrix[:3, :3] + matrix[3, :3]
 
 
 def _merged(tables: list[np.ndarray], path: Path, defects: list[Defect]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The stations in one table, with all columns that one of them has."""
+    """Return the stations as one table, with all columns that any of them has."""
     used = sorted({column for table in tables for column in _LAYOUTS[table.shape[1]]})
     rows = np.empty((sum(map(len, tables)), len(used)))
     at = 0
@@ -134,6 +137,6 @@ def _merged(tables: list[np.ndarray], path: Path, defects: list[Defect]) -> tupl
         part[:, [used.index(column) for column in _LAYOUTS[table.shape[1]]]] = table
         at += len(table)
     if len({table.shape[1] for table in tables}) > 1:
-        found = "some stations have intensities or colors, others have not"
+        found = "some stations have intensities or colors, others do not"
         defects.append(Defect(str(path), None, found, "NaN and black there"))
     return rows, tuple(_NAMES[column] for column in used)

@@ -1,4 +1,4 @@
-"""Labels that lie in a file of their own beside a scan: Semantic3D's ``.labels`` and KITTI's ``.label``."""
+"""Read labels in a file beside a scan: Semantic3D's ``.labels`` and KITTI's ``.label``."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from pcseg.formats.parsing import parsing
 
 
 def semantic3d_labels(scan: Path) -> Path | None:
-    """The file of labels that belongs to a text file ``name.txt``: ``name.labels`` beside it; None where there is none."""
+    """Return the label file of a text file ``name.txt``, ``name.labels`` beside it; None if there is none."""
     path = scan.with_suffix(".labels")
     return path if path.is_file() else None
 
 
 def with_semantic3d_labels(cloud: Cloud, path: Path) -> Cloud:
-    """``cloud`` with a field ``label`` (P,) int64 from ``path``, one whole number a line; in Semantic3D 0 means unlabeled."""
+    """Return ``cloud`` with the field ``label`` (P,) int64 from ``path``, one integer per line; 0 means unlabeled."""
     with parsing(path, "label"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # an empty file: its count is told below
+        warnings.simplefilter("ignore", UserWarning)  # of an empty file: its number of labels is checked below
         values = np.loadtxt(path, comments=None, encoding="utf-8-sig", ndmin=2)
     if values.size and (values.shape[1] != 1 or not (np.abs(values) < 2**31).all() or (values % 1).any()):
-        raise InputError(f"{path}: does not hold one whole number a line; write 0 where unknown")
+        raise InputError(f"{path}: does not hold one whole number per line; write 0 for unlabeled points")
     return _labeled(cloud, path, {"label": values.reshape(-1).astype(np.int64)})
 
 
 def kitti_labels(scan: Path) -> Path | None:
-    """The file of labels that belongs to ``name.bin``: ``name.label`` beside it or in ``../labels``; None where none is."""
+    """Return the label file of ``name.bin``, ``name.label`` beside it or in ``../labels``; None if there is none."""
     choices = (scan.with_suffix(".label"), scan.parent.parent / "labels" / f"{scan.stem}.label")
     return next((path for path in choices if path.is_file()), None)
 
 
 def with_kitti_labels(cloud: Cloud, path: Path) -> Cloud:
-    """``cloud`` with fields ``label`` and ``instance`` (P,) int64: the low and the high 16 bits of a uint32 a point."""
+    """Return ``cloud`` with fields ``label`` and ``instance`` (P,) int64, the low and high 16 bits of a uint32 per
+    point.
+    """
     with parsing(path, "label"):
         size = path.stat().st_size
         if size % 4:
-            raise InputError(f"{path}: {size} bytes are no whole numbers of 4 bytes; it is cut off, copy it again")
+            raise InputError(f"{path}: {size} bytes are not whole numbers of 4 bytes; it is cut off, copy it again")
         values = np.fromfile(path, "<u4").astype(np.int64)
     return _labeled(cloud, path, {"label": values & 0xFFFF, "instance": values >> 16})
 
@@ -51,6 +53,6 @@ def _labeled(cloud: Cloud, path: Path, fields: dict[str, np.ndarray]) -> Cloud:
             raise InputError(f"{path}: {len(values)} labels, but its scan has {len(cloud)} points; copy both again")
         if name in cloud.fields:
             raise InputError(
-                f"{path}: gives the {name} of points that have a column {name} already; remove or rename one"
+                f"{path}: gives the {name} of points that already have a column {name}; remove or rename one"
             )
     return replace(cloud, fields={**cloud.fields, **fields})

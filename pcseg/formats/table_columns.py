@@ -1,4 +1,4 @@
-"""From a table of numbers to a cloud: its columns by their names, or by convention where they have none."""
+"""Make a cloud of a table of numbers, whose columns are named by the file, by the user or by convention."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from pcseg.formats.defects import Defect
 XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
 
 UNNAMED_WIDTHS = (3, 4, 6, 7)
-"""Numbers of columns that have a convention."""
+"""Numbers of columns for which there is a convention."""
 
 _SAMPLE = 50_000
-"""Rows, evenly over the table, that tell what columns without names are."""
+"""Rows, spread evenly over the table, from which columns without names are recognized."""
 
 
 def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False) -> Cloud:
-    """The points of a table (P, C) whose columns have ``names``, or are named by convention where these are none.
+    """Return the points of a table (P, C) with column ``names``, or named by convention if there are none.
 
-    The convention: x y z, then red green blue (or nx ny nz where all have length 1), then one column for the label; with
-    ``with_intensity``, as in PTS files and those of Semantic3D, x y z intensity, then red green blue. What the values do not bear out, and what was told
-    from them, is among the defects. Raises InputError where names are too many, too few or twice the same.
+    The convention: x y z, then red green blue (or nx ny nz if all have length 1), then a label column.
+    ``with_intensity``, as in PTS files and Semantic3D: x y z intensity, then red green blue. Guesses and doubts are
+    reported. Raises InputError if there are too many, too few or repeated names.
     """
     width, defects = rows.shape[1], []
     if not names:
         chosen, doubts = _conventional(rows, path, with_intensity)
         defects += [
             Defect(
-                str(path), None, doubt, "if it is not so, name the columns (x y z ...) in a first line or classes.yaml"
+                str(path),
+                None,
+                doubt,
+                "if this is wrong, name the columns (x y z ...) in a first line or in classes.yaml",
             )
             for doubt in doubts
         ]
@@ -44,14 +47,14 @@ def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensi
     else:
         chosen = tuple(names)
     if len(set(chosen)) < width:
-        twice = next(name for name in chosen if chosen.count(name) > 1)
-        raise InputError(f"{path}: two columns are called {twice}; rename one")
+        repeated = next(name for name in chosen if chosen.count(name) > 1)
+        raise InputError(f"{path}: two columns are called {repeated}; rename one")
     cloud = to_cloud(dict(zip(chosen, rows.T, strict=True)), path)
     return replace(cloud, named=bool(names), defects=(*defects, *unreadable(rows, chosen, path), *cloud.defects))
 
 
 def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[tuple[str, ...], list[str]]:
-    """Names for the columns of ``rows`` (P, C), and what is in doubt about them."""
+    """Return names for the columns of ``rows`` (P, C), and doubts about them."""
     width = rows.shape[1]
     few = rows[:: max(1, len(rows) // _SAMPLE)]
     if width < 3:
@@ -85,7 +88,7 @@ def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[t
 
 
 def _last_of_seven(last: np.ndarray, few: np.ndarray) -> tuple[tuple[str, ...], list[str]]:
-    """Label or alpha, after x y z and colors?"""
+    """Return "label" or "alpha" for the seventh column, after x y z and colors, and doubts about it."""
     opaque = 255 if _are_labels(few[:, 3:6]) else 1
     if (last == opaque).all():
         return ("alpha",), [f"the last of 7 columns is always {opaque}: taken for alpha"]
@@ -100,13 +103,13 @@ def _doubt(last: np.ndarray, width: int) -> list[str]:
 
 
 def _are_labels(values: np.ndarray) -> bool:
-    """Are nearly all whole numbers?"""
+    """Return whether nearly all values are whole numbers."""
     known = values[np.isfinite(values)]
     return known.size == 0 or float((known != np.rint(known)).mean()) <= STRAY
 
 
 def _are_colors(values: np.ndarray) -> bool:
-    """Do three columns have hardly a negative value, and one range?"""
+    """Return whether three columns have nearly no negative value, and a common range."""
     if float((values < 0).mean(axis=0).max()) > STRAY:
         return False
     wide = [float((column[column > 0] > 255).mean()) for column in values.T if (column > 0).any()]
@@ -114,7 +117,9 @@ def _are_colors(values: np.ndarray) -> bool:
 
 
 def _are_returns(values: np.ndarray) -> bool:
-    """Is it an intensity, with the number of a return and that of all, from 1 to 15, in either order?"""
+    """Return whether three columns are an intensity and, in either order, the return number and number of returns, 1 to
+    15.
+    """
     one, other = values[:, 1:].T
     whole = ((values[:, 1:] >= 1) & (values[:, 1:] <= 15) & (values[:, 1:] % 1 == 0)).all()
     return bool(whole and values[:, 0].max() > 15 and ((one <= other).all() or (other <= one).all()))
@@ -126,7 +131,7 @@ def _are_normals(values: np.ndarray) -> bool:
 
 
 def unreadable(rows: np.ndarray, names: Sequence[str], path: Path) -> list[Defect]:
-    """A line for each column with values that are NaN or infinite."""
+    """Report each column with values that are NaN or infinite."""
     if rows.dtype.kind != "f" or np.isfinite(rows.sum()):
         return []
     missing = (~np.isfinite(rows)).sum(axis=0)

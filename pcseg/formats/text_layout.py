@@ -1,4 +1,4 @@
-"""What the lines of a text file of points are: comments, column names, units, a count of points, rows; and how rows are split."""
+"""Find the layout of a text file of points: comments, column names, units, a number of points, rows, and separators."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from pcseg.formats.text_lines import (
 )
 
 _LONGEST = 100_000
-"""Characters of a line that is still taken for one."""
+"""Characters of the longest line that is read."""
 
 _SAMPLE = 50
-"""Rows that are looked at to tell how they are split."""
+"""Rows from which the separator is found."""
 
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
@@ -37,15 +37,18 @@ _BOMS = {
 }  # fmt: skip
 
 _UNITS = re.compile(r"[\[(](mm|cm|dm|km|ft|us-?ft|deg)[\])]|(?<=\s)(mm|cm|dm|km|ft|us-?ft|deg)(?=\s|$)", re.IGNORECASE)
-"""Units that would have to be told by scale: in classes.yaml."""
+"""Units that are not meters; the user converts them with scale: in classes.yaml."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a text file: its encoding, the number of lines before the first row, what separates the columns (None for
-    blanks), how many there are, their names (none where the file has none), how many points the file says it holds, and
-    whether 1,5 stands for 1.5. ``header`` is the line of names as it stands there, ``unit`` one that is no meter, ``flags`` are
-    the columns of TRUE and FALSE."""
+    """The layout of a text file.
+
+    ``skip``: lines before the first row; ``separator`` of columns, None for blanks; ``width``: number of columns;
+    ``names``: their names, empty if the file has none; ``count``: the number of points that the file declares;
+    ``decimal_comma``: whether 1,5 means 1.5; ``header``: the line of names; ``unit``: a unit other than meters;
+    ``flags``: the columns of TRUE and FALSE.
+    """
 
     encoding: str
     skip: int
@@ -60,9 +63,10 @@ class Layout:
 
 
 def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
-    """The layout of the text file at ``path``, told by what its first lines are; ``columns`` are names the user gave.
+    """Return the layout of the text file at ``path``, found from its first lines; ``columns`` are names given by the
+    user.
 
-    Raises InputError where a line before the first row is neither names, units, a count, a comment nor blank, and where
+    Raises InputError if a line before the first row is not names, units, a number of points, a comment or blank, and if
     the file holds no row.
     """
     encoding = _encoding(path)
@@ -86,14 +90,15 @@ def find_layout(path: Path, columns: Sequence[str] = ()) -> Layout:
             rows.append(text)
         elif header:
             raise InputError(
-                f"{path}: line {number} reads {text[:60]!r}, but names came before it; remove one of these lines"
+                f"{path}: line {number} reads {text[:60]!r}, but an earlier line has names; remove one of these lines"
             )
         else:
             header = text
             if not columns and not (has_coordinates(read_names(text)) or are_numbered(read_names(text))):
                 raise InputError(
-                    f"{path}: line {number} reads {text[:60]!r}: no names x, y and z among these, and no numbers; "
-                    "name the columns so, or begin the line with #"
+                    f"{path}: line {number} reads {text[:60]!r}, neither numbers nor names with x, y and z; name the "
+                    "columns so, or "
+                    "begin the line with #"
                 )
         if not rows:
             skip = number
@@ -127,14 +132,14 @@ def _encoding(path: Path) -> str:
     for mark, name in _BOMS.items():
         if head.startswith(mark):
             return name
-    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark: every other byte is zero
+    for first, name in ((1, "utf-16-le"), (0, "utf-16-be")):  # without a mark, every other byte is zero
         if head[first::2].count(0) > 0.45 * len(head) and head[1 - first :: 2].count(0) < 0.05 * len(head):
             return name
     if head and not head.rstrip(b"\0").count(0) and head.endswith(b"\0"):
         end = len(head.rstrip(b"\0"))
-        raise InputError(f"{path}: from byte {end} on it holds zeros; it was not written to its end, copy it again")
+        raise InputError(f"{path}: holds zeros from byte {end} on; it was not written to its end, copy it again")
     if head.count(0) > 0.01 * len(head):
-        raise InputError(f"{path}: its content is binary, not text; give it the ending of its format")
+        raise InputError(f"{path}: its content is binary, not text; give it the suffix of its format")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -155,7 +160,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
 
 
 def _commented(comments: list[str], separator: str | None, width: int) -> tuple[str, ...]:
-    """The names in the last comment that has one for each column; x, y and z must be among them."""
+    """Return the names in the last comment that has one per column, with x, y and z among them."""
     for comment in reversed(comments):
         for text in (comment, comment.rpartition(":")[2].strip()):
             for split in (separator, "?"):
@@ -166,7 +171,9 @@ def _commented(comments: list[str], separator: str | None, width: int) -> tuple[
 
 
 def _fitted(names: tuple[str, ...], table: list[list[str]], numbered: bool) -> tuple[tuple[str, ...], int]:
-    """Names and number of columns, where a separator may end the lines, and R leaves out the name of the row numbers."""
+    """Return names and number of columns; a separator may end the lines, and R does not name the column of row
+    numbers.
+    """
     width = Counter(map(len, table)).most_common(1)[0][0]
     ended = width > 1 and not any(row[-1] for row in table if len(row) == width)
     if len(names) > 1 and not names[-1] and (len(names) > width or ended):
@@ -179,7 +186,7 @@ def _fitted(names: tuple[str, ...], table: list[list[str]], numbered: bool) -> t
 
 
 def _flags(table: list[list[str]], names: tuple[str, ...]) -> frozenset[int]:
-    """The columns of TRUE and FALSE, and of nothing else but what stands for none; no coordinate is one."""
+    """Return the columns that hold only TRUE, FALSE and missing values, except coordinates."""
     found = set()
     for i, column in enumerate(zip(*table, strict=False)):
         coordinate = names[i].lower() in "xyz" if i < len(names) else i < 3
@@ -190,18 +197,18 @@ def _flags(table: list[list[str]], names: tuple[str, ...]) -> frozenset[int]:
 
 
 def _counted(table: list[list[str]]) -> bool:
-    """Does the first column number at least three rows from 1?"""
+    """Return whether the first column numbers the rows, at least three, from 1."""
     return len(table) > 2 and [row[0] for row in table] == [str(i) for i in range(1, len(table) + 1)]
 
 
 def _separator(rows: list[str], header: str) -> tuple[str | None, bool]:
-    """What separates the columns, None for blanks, and whether commas stand for points."""
+    """Return the separator of the columns, None for blanks, and whether commas are decimal points."""
     first = rows[0]
     separator = ";" if ";" in first else None
     if separator is None and "\t" in first and _ragged([*rows, header] if "\t" in header else rows):
         separator = "\t"
     quoted = separator is None and '"' in first and "," in re.sub('"[^"]*"', "", first)
-    if quoted:  # what is within quotes separates nothing
+    if quoted:  # separators in quotes do not count
         separator = ","
     table = [cells(row, separator) for row in rows]
     decimals = [token for row in table for token in row if "," in token]
@@ -214,6 +221,6 @@ def _separator(rows: list[str], header: str) -> tuple[str | None, bool]:
 
 
 def _ragged(lines: list[str]) -> bool:
-    """Do lines split at blanks differ in length where those split at tabs do not? Then cells are empty, or hold blanks."""
+    """Return whether lines have equal lengths only if split at tabs: then cells are empty, or hold blanks."""
     blanks, tabs = ({len(line.split(split)) for line in lines} for split in (None, "\t"))
     return len(blanks) > 1 and len(tabs) == 1

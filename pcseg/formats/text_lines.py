@@ -1,4 +1,4 @@
-"""What one line of a text file of points is: a comment, column names, units, a count of points, or a row of cells."""
+"""Classify a line of a text file of points: a comment, column names, units, a number of points, or a row of cells."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ _UNIT = re.compile(r"[\[(]?(m|mm|cm|dm|km|ft|us-?ft|in|deg|rad|grad|gon|s|ns|dn|
 
 
 def stripped(line: str) -> str:
-    """A line without what surrounds it: blanks, its end, DOS' mark of the end of a file. Tabs may stand for empty cells."""
+    """Return a line without the blanks around it, its end, and the end-of-file mark of DOS. Tabs may mean empty
+    cells.
+    """
     return line.strip(" \r\n\v\f\x1a")
 
 
 def is_comment(text: str) -> bool:
-    """Is this line, without blanks around it, a comment? ``#N/A`` begins a row, in quotes, too."""
+    """Return whether this line, without the blanks around it, is a comment; ``#N/A``, even in quotes, begins a row."""
     return text.startswith(_COMMENT) and read_number(re.split(r"[\s,;]", text)[0].strip("\"'")) is None
 
 
 def is_directive(text: str) -> bool:
-    """Is this Excel's line that says what separates the columns?"""
+    """Return whether this is Excel's line that gives the separator."""
     return re.fullmatch(r'"?sep=.?"?', text, re.IGNORECASE) is not None
 
 
 def without_remark(text: str) -> str:
-    """A row without the comment that follows it."""
+    """Return a row without the comment at its end."""
     starts = (found.start() for found in re.finditer(r"\s(?=#|//)", text) if is_comment(text[found.end() :]))
     return text[: next(starts, len(text))]
 
 
 def cells(row: str, separator: str | None) -> list[str]:
-    """The cells of a row, without quotes and blanks around them."""
-    if separator and '"' in row:  # a quoted cell may hold what separates cells
+    """Return the cells of a row, without quotes and blanks around them."""
+    if separator and '"' in row:  # a quoted cell may hold the separator
         parts = next(csv.reader([row], delimiter=separator, skipinitialspace=True))
     else:
         parts = row.split(separator)
@@ -45,12 +47,14 @@ def cells(row: str, separator: str | None) -> list[str]:
 
 
 def is_count(text: str) -> bool:
-    """Is this line a number of points, as PTS files begin with?"""
+    """Return whether this line is a number of points, as at the beginning of PTS files."""
     return text.isascii() and text.isdigit()
 
 
 def is_names(text: str) -> bool:
-    """Is this line column names? It has x, y and z, or nothing but words; pandas' is empty and then counts its columns."""
+    """Return whether this line is column names: it has x, y and z, or only words; that of pandas may be an empty cell
+    and numbers.
+    """
     found = read_names(text)
     if has_coordinates(found):
         return True
@@ -64,19 +68,21 @@ def is_names(text: str) -> bool:
 
 
 def are_numbered(names: Sequence[str]) -> bool:
-    """Do names only number the columns, as R's V1 V2 V3?"""
+    """Return whether names only number the columns, such as R's V1 V2 V3."""
     numbers = [int(found[0]) for name in names if (found := re.search(r"\d+$", name))]
     alike = len({name.rstrip("0123456789") for name in names}) == 1
     return alike and len(numbers) > 1 and numbers == [numbers[0] + i for i in range(len(names))]
 
 
 def is_units(text: str) -> bool:
-    """Is this line one of units, as may follow the names?"""
+    """Return whether this line holds units, as may follow the names."""
     return all(_UNIT.fullmatch(word) for word in re.split(r"[\s,;]+", text)) and any(c.isalpha() for c in text)
 
 
 def read_names(line: str, separator: str | None = "?") -> tuple[str, ...]:
-    """The names in a line: without quotes and units; split by ``separator``, or where that is not known, by what fits best."""
+    """Return the names in a line, without quotes and units; split by ``separator``, or for "?" by the one that fits
+    best.
+    """
     if separator == "?":
         separator = next((mark for mark in ";,\t" if mark in line), None)
     found = [_name(cell) for cell in _split(line, separator)]

@@ -1,4 +1,4 @@
-"""Is what was written what was meant? A file is opened again, by the readers, before it takes its name."""
+"""Check a written file by reading it back before it takes its name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _TEXT = 0.5e-6
 
 
 def check_written(temporary: Path, suffix: str, columns: Columns) -> None:
-    """Raise ValueError unless the file ``temporary``, in the format of ``suffix``, holds these ``columns`` (P,) in order.
+    """Raise ValueError unless the file ``temporary``, in the format of ``suffix``, holds these ``columns`` (P,) in
+    order.
 
-    Coordinates may differ by half a step of the format, all else must be equal. Large files are compared in pieces.
+    Coordinates may differ by half a step of the format; all else must be equal. Large files are compared in pieces.
     """
-    if suffix in (".las", ".laz"):  # which have 16 bits for what are 8
+    if suffix in (".las", ".laz"):  # which have 16 bits per color
         wide = ("red", "green", "blue")
         columns = {n: v.astype(np.uint16) * 257 if n in wide and v.dtype == np.uint8 else v for n, v in columns.items()}
     steps, tables = _opened(temporary, suffix, columns)
@@ -59,7 +60,7 @@ def _compare(name: str, found: np.ndarray, wanted: np.ndarray, step: float, at: 
 
 
 def _opened(path: Path, suffix: str, columns: Columns) -> tuple[dict[str, float], Iterator[dict[str, np.ndarray]]]:
-    """Half a step of columns that are rounded, and the columns of a file in pieces."""
+    """Return half a step for each rounded column, and the columns of a file in pieces."""
     if suffix in (".las", ".laz"):
         file = read_header(path)
         return dict(zip("xyz", np.abs(file.scale) / 2, strict=True)), _las(file, list(columns))
@@ -71,7 +72,7 @@ def _opened(path: Path, suffix: str, columns: Columns) -> tuple[dict[str, float]
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         return {}, _pieces({name: array[name] for name in array.dtype.names})
     if suffix == ".npz":
-        return {}, _pieces(_apart(read_npz(path)[0]))
+        return {}, _pieces(_split_arrays(read_npz(path)[0]))
     cloud = read_xyz(path)
     found = dict(zip("xyz", cloud.coord.T, strict=True)) | cloud.fields
     for axes, values in ((("red", "green", "blue"), cloud.color), (("nx", "ny", "nz"), cloud.normal)):
@@ -105,7 +106,7 @@ def _unpacked(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return columns | {name: (columns["rgb"] >> shift & 255).astype(np.uint8) for name, shift in shifts.items()}
 
 
-def _apart(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _split_arrays(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     axes = {"coord": ("x", "y", "z"), "color": ("red", "green", "blue"), "normal": ("nx", "ny", "nz")}
     columns: dict[str, np.ndarray] = {}
     for name, values in arrays.items():

@@ -1,4 +1,4 @@
-"""Text files of points: XYZ, TXT, ASC, CSV and PTS, with or without a line of column names."""
+"""Read text files of points: XYZ, TXT, ASC, CSV and PTS, with or without a line of column names."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from pcseg.formats.text_lines import cells, is_comment, stripped, without_remark
 
 
 def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
-    """The points of a text file: a line each, numbers separated by blanks, tabs, commas or semicolons.
+    """Return the points of a text file: one per line, numbers separated by blanks, tabs, commas or semicolons.
 
-    Column names come from ``columns``, else from a line that holds names (CloudCompare's ``//X Y Z R G B``), else by
-    convention (see ``table_columns``). Every other line is a point, except comments and blank lines; what tools write
-    for no number is NaN. A line with anything else in it, or with more or fewer numbers than the others, is an InputError
-    that gives its number; so is a file with fewer points than it says at its beginning. The labels of Semantic3D, in a file
-    beside it, become the field ``label``.
+    Column names come from ``columns``, else from a line of names (CloudCompare's ``//X Y Z R G B``), else by convention
+    (see ``table_columns``). Every other line is a point, except comments and blank lines; the usual spellings of a
+    missing value become NaN. The labels of Semantic3D, in a file beside it, become the field ``label``. Raises
+    InputError that names the line if it holds anything else, or more or fewer numbers than the others, and if the file
+    has fewer points than it declares.
     """
     with parsing(path, "text"):
         layout = find_layout(path, columns)
@@ -40,7 +40,7 @@ def read_xyz(path: Path, columns: Sequence[str] = ()) -> Cloud:
 
 
 def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
-    """The numbers of all rows, (P, C) float64."""
+    """Return the numbers of all rows, (P, C) float64."""
     count, comments = layout.count, 0
     try:
         with warnings.catch_warnings():
@@ -53,11 +53,9 @@ def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
             rows, count, comments = read_lines(enumerate(stream, start=1), layout, path)
     defects = []
     if count is not None and len(rows) < count:
-        raise InputError(
-            f"{path}: says that it holds {count} points, but has {len(rows)}; copy it again, or mend that number"
-        )
+        raise InputError(f"{path}: declares {count} points, but has {len(rows)}; copy it again, or fix that number")
     if count is not None and len(rows) > count:
-        found = f"says that it holds {count} points, but has {len(rows)}"
+        found = f"declares {count} points, but has {len(rows)}"
         defects.append(Defect(str(path), None, found, "all are read"))
     if layout.unit:
         found, action = f"its header names the unit {layout.unit}", "kept as it is; give scale: in classes.yaml"
@@ -68,14 +66,14 @@ def _read_rows(path: Path, layout: Layout) -> tuple[np.ndarray, list[Defect]]:
         defects.append(Defect(str(path), None, f"{comments} comments between its rows", "left out"))
     if not layout.names and rows[0].tolist() == list(range(rows.shape[1])):
         found = f"the first point is {' '.join(f'{v:g}' for v in rows[0])}"
-        defects.append(Defect(str(path), layout.skip + 1, found, "kept; if these number the columns, remove that line"))
+        defects.append(Defect(str(path), layout.skip + 1, found, "kept; if it numbers the columns, remove that line"))
     return rows, defects
 
 
 def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> tuple[np.ndarray, int | None, int]:
-    """Read numbered lines one by one, which is slower, but takes comments, quotes, decimal commas and spellings of NaN.
+    """Read numbered lines one by one, with comments, quotes, decimal commas and spellings of NaN; slower than numpy.
 
-    Returns the numbers (P, C), the points that the file says it holds, all its parts together, and the comments and
+    Returns the numbers (P, C), the number of points that all parts of the file declare, and the number of comments and
     repeated lines of names between the rows.
     """
     values, count, comments, points = array("d"), layout.count, 0, 0
@@ -95,7 +93,7 @@ def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> 
             comments += 1
         if row is None:
             raise InputError(
-                f"{path}: line {number} reads {text[:60]!r}, but {layout.width} numbers are needed; mend or remove it"
+                f"{path}: line {number} reads {text[:60]!r}, but {layout.width} numbers are needed; fix or remove it"
             )
         values.extend(row)
         points += 1
@@ -103,10 +101,10 @@ def read_lines(lines: Iterable[tuple[int, str]], layout: Layout, path: Path) -> 
 
 
 def _numbers(text: str, layout: Layout) -> list[float] | None:
-    """The numbers of a row; None where there are more or fewer than there should be, or something else."""
+    """Return the numbers of a row; None if there are more or fewer than expected, or anything else."""
     parts = cells(text, layout.separator)
     if layout.decimal_comma:
-        parts = [part.replace(".", "?.").replace(",", ".") for part in parts]  # a point has no place in it
+        parts = [part.replace(".", "?.").replace(",", ".") for part in parts]  # with decimal commas, a point is invalid
     if len(parts) == layout.width + 1 and not parts[-1]:
         parts.pop()
     if len(parts) != layout.width:

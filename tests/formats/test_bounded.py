@@ -1,4 +1,4 @@
-"""A reader in its own process: nothing that it does costs this one more than a line."""
+"""A reader in a separate process: whatever it does, this process only raises a one-line error."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def test_whatever_a_reader_does_is_one_line(
         run(reader, do, memory=1 << 28, seconds=0.5 if do in ("sleep", "loop") else 60)
     assert "\n" not in str(caught.value)
     assert time.monotonic() - begun < 30
-    pieces = run(reader, "nothing", 3)  # the next file is read as if nothing had been
+    pieces = run(reader, "nothing", 3)  # the next file is read as usual
     assert [described.get("turn") for described, _ in pieces] == [None, 0, 1, 2]
     assert [len(buffer) for buffer in pieces[3][1]] == [100_000, 0, 10]
     assert set(pieces[3][1][0].tolist()) == {2}
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_a_library_prints_goes_nowhere(reader: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_prints_of_a_library_are_discarded(reader: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert len(run(reader, "print")) == 2
     assert capfd.readouterr() == ("", "")
 

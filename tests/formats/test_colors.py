@@ -57,7 +57,7 @@ def test_declared_limits(limits: tuple[float, float], whole: bool) -> None:
     assert not defects
 
 
-def test_limits_that_nothing_comes_near_are_no_limits() -> None:
+def test_limits_far_from_all_values_are_ignored() -> None:
     values = np.random.default_rng(0).integers(0, 256, (50, 3)).astype(np.uint16)
     found, defects = read_color(values, "here", (0, 65535))
     assert (found == values).all()
@@ -81,7 +81,7 @@ def test_colors_of_two_ranges_are_refused(share: float) -> None:
         read_color(values, "here")
 
 
-def test_dark_sixteen_bits_are_told() -> None:
+def test_dark_sixteen_bits_are_reported() -> None:
     assert "reach only 4000" in str(read_color(np.full((9, 3), 4000, np.uint16), "here")[1][0])
 
 
@@ -104,7 +104,7 @@ def test_packed_numbers_of_every_spelling(colors: np.ndarray, alpha: bool) -> No
         assert not defects
 
 
-def test_what_is_no_packed_color() -> None:
+def test_invalid_packed_colors_are_refused() -> None:
     for values in (
         np.array([0.5, 0.25]),
         np.array([16711680.0, 0.5]),

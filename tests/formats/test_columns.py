@@ -1,4 +1,6 @@
-"""Named columns: every tool's names, weighed where two fit; nothing left out without a word."""
+"""Columns are found by the names of every tool; of two sets the better one is used, and everything left out is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def test_two_sets_of_coordinates_must_agree(other: dict[str, np.ndarray]) -> Non
     [("feat", np.zeros((5, 8))), ("name", np.array(["a"] * 5)), ("time", np.zeros(5, "M8[s]")), ("faces", np.zeros((9, 3), int)), ("k", np.array(3)),
      ("label", np.array(3)), ("spectrum", np.zeros(5, complex)), ("short", np.zeros(4))],
 )  # fmt: skip
-def test_what_is_no_column_is_reported(name: str, values: np.ndarray) -> None:
+def test_unusable_columns_are_reported(name: str, values: np.ndarray) -> None:
     found = to_cloud({**XYZ, name: values}, HERE)
     assert found.fields == {}
     assert [str(d).startswith(f"here: {name} has shape {values.shape}") for d in found.defects] == [True]
@@ -75,15 +77,17 @@ def test_labels_and_colors_that_do_not_fit_are_refused(name: str, values: np.nda
         to_cloud({**XYZ, name: values}, HERE)
 
 
-def test_a_part_of_a_color_is_told() -> None:
+def test_incomplete_colors_are_reported() -> None:
     found = to_cloud({**XYZ, "red": np.ones(5), "green": np.ones(5)}, HERE)
     assert found.color is None
     assert set(found.fields) == {"red", "green"}
-    assert [str(d) for d in found.defects] == [f"here: {n} alone is no color; kept as it is" for n in ("red", "green")]
+    assert [str(d) for d in found.defects] == [
+        f"here: {n} alone is no color; kept as a field" for n in ("red", "green")
+    ]
 
 
 class Panic(BaseException):
-    """As parsers in Rust raise."""
+    """Raised as by parsers in Rust, not derived from Exception."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""E57: every station, field and limit is read as the file declares it; what is left out is said."""
+"""Every station, field and limit of E57 is read as declared; everything left out is reported."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ CRC = [_step(value) for value in range(256)]
 
 @dataclass
 class Station:
-    """``fields``: values of each, with its kind: ("float", "double", "single"), ("integer", low, high), or
-    ("scaled", low, high, scale, offset)."""
+    """A station; ``fields``: values of each, with its kind: ("float", "double", "single"), ("integer", low, high), or
+    ("scaled", low, high, scale, offset).
+    """
 
     fields: dict[str, tuple[np.ndarray, tuple[object, ...]]]
     pose: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -123,7 +124,7 @@ def color_limits(low: float, high: float) -> dict[str, dict[str, float]]:
     coordinates=st.sampled_from(["double", "single", "scaled"]),
     turned=st.booleans(),
 )
-def test_what_is_written_is_read(
+def test_values_read_equal_values_written(
     tmp_path: Path, counts: list[int], high: int, declared: bool, coordinates: str, turned: bool
 ) -> None:
     kind = ("scaled", -(10**9), 10**9, 1e-6, 5.0) if coordinates == "scaled" else ("float", coordinates)
@@ -137,7 +138,7 @@ def test_what_is_written_is_read(
         shift = UTM + k
         pose = {"translation": dict(zip("xyz", map(float, shift), strict=True))}
         if turned:
-            pose["rotation"] = dict(zip("wxyz", map(float, rotation * 2), strict=True))  # no unit quaternion
+            pose["rotation"] = dict(zip("wxyz", map(float, rotation * 2), strict=True))  # not a unit quaternion
         stations.append(Station(fields, pose, color_limits(0, high) if declared else {}))
         local = np.stack([fields[name][0] for name in XYZ], axis=1)
         wanted.append((local[:, [2, 0, 1]] if turned else local) + shift)
@@ -207,7 +208,7 @@ def test_normals_are_turned_and_other_fields_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (0.0, 1.0), (300, 200), (0, 10)])
-def test_limits_that_the_colors_do_not_keep_are_not_believed(tmp_path: Path, low: float, high: float) -> None:
+def test_limits_that_the_colors_exceed_are_ignored(tmp_path: Path, low: float, high: float) -> None:
     values = np.tile([0, 1000, 65535], (3, 1))
     station = Station(points(3) | colors(3, 0, 65535, values), limits=color_limits(low, high))
     cloud = read_e57(write(tmp_path / "a.e57", [station]))
@@ -248,7 +249,9 @@ def test_damaged_files_cost_one_line(tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 def signed(data: bytearray) -> bytearray:
-    """``data`` with the checksum (CRC-32C) of each page made right, so that damage comes further than that."""
+    """Return ``data`` with the checksum (CRC-32C) of each page corrected, so that damage is not found by the
+    checksum.
+    """
     for page in range(0, len(data) - 1023, 1024):
         crc = 0xFFFFFFFF
         for byte in data[page : page + 1020]:

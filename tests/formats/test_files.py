@@ -1,4 +1,4 @@
-"""One point file of any format: read as other tools write it; damage is one clear line."""
+"""Point files of any format are read as other tools write them; damage is reported in one line."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_empty_missing_and_cut_files_are_one_line(tmp_path: Path, suffix: str) -
     with pytest.raises(InputError, match="no such file"):
         read_cloud(path)
     contents = [b"", b"\x00\xff\x00 garbage \n more"]
-    if suffix in WRITERS and WRITERS[suffix] is not WRITERS[".txt"]:  # a shorter text is a whole text
+    if suffix in WRITERS and WRITERS[suffix] is not WRITERS[".txt"]:  # a shorter text is still a whole text
         write_cloud(path, **labeled_cloud())
         whole = path.read_bytes()
         contents += [whole[: int(len(whole) * part)] for part in (0.05, 0.3, 0.6, 0.95)]
@@ -146,7 +146,7 @@ def test_unknown_format(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=20))
 def test_colors_of_every_range_come_to_bytes(rows: list[tuple[int, int, int]]) -> None:
-    wanted = np.array([*rows, (255, 255, 255), (0, 0, 0)], np.uint8)  # the range must show
+    wanted = np.array([*rows, (255, 255, 255), (0, 0, 0)], np.uint8)  # values that show the range
     for values in (wanted, wanted.astype(float), wanted / 255, wanted / 127.5 - 1, wanted.astype(np.uint16) * 257):
         np.testing.assert_array_equal(color_to_uint8(values, "here"), wanted)
 

@@ -1,4 +1,4 @@
-"""KITTI's scans and labels, and other things that end in .bin."""
+"""KITTI scans and labels, and other files that end in .bin."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def test_labels_of_another_scan_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "low", [-50, 1]
-)  # all around the scanner; a part, whose numbers are plausible in rows of 4, too
+)  # all around the scanner, or a part, whose numbers are plausible in rows of 4 too
 def test_nuscenes_is_read_with_names(tmp_path: Path, low: float) -> None:
     rng = np.random.default_rng(0)
     rows = np.c_[rng.uniform(low, 50, (64, 3)), rng.integers(0, 256, 64), np.arange(64) % 32]
     for count in (63, 64):  # 64 rows of 5 are 80 of 4
         path = scan(tmp_path, rows[:count])
-        with pytest.raises(InputError, match="as nuScenes has, must be named: columns x, y, z, intensity, ring"):
+        with pytest.raises(InputError, match="as in nuScenes, must be named: columns x, y, z, intensity, ring"):
             read_cloud(path)
         found = read_cloud(path, ("x", "y", "z", "intensity", "ring"))
         assert found.fields["ring"].tolist() == (np.arange(count) % 32).tolist()
-    with pytest.raises(InputError, match="no rows of 6 numbers"):
+    with pytest.raises(InputError, match="not rows of 6 numbers"):
         read_cloud(path, ("x", "y", "z", "intensity", "ring", "time"))
 
 
@@ -79,6 +79,6 @@ def test_nuscenes_is_read_with_names(tmp_path: Path, low: float) -> None:
 )
 def test_other_content_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.bin").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.bin: .*no rows of x y z intensity") as caught:
+    with pytest.raises(InputError, match=r"a\.bin: .*not rows of x y z intensity") as caught:
         read_cloud(tmp_path / "a.bin")
     assert "\n" not in str(caught.value)

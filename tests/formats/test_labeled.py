@@ -1,4 +1,4 @@
-"""The labeled copy of a scan: what its file held is there afterwards, in LAS, LAZ and PLY, and two columns more."""
+"""The labeled copy of a scan in LAS, LAZ and PLY holds all that the scan holds, and two more columns."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PAINT = np.arange(3 * COUNT, dtype=np.uint8).reshape(COUNT, 3)
 
 @pytest.fixture(autouse=True)
 def several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the clouds of these tests are copied as large ones are."""
+    """Copy the clouds of these tests in pieces, as large ones are."""
     for module in (labeled_las, encode, written):
         monkeypatch.setattr(module, "ROWS", 7)
 
 
 def las(path: Path, point_format: int = 7, version: str = "1.4", count: int = COUNT) -> Path:
-    """A scan in which every column of the format, three more, a WKT and two other records hold something."""
+    """Write a scan with values in every column of the format, three extra columns, a WKT and two other records."""
     rng = np.random.default_rng(0)
     header = laspy.LasHeader(point_format=point_format, version=version)
     header.scales, header.offsets = np.full(3, 0.002), UTM
@@ -76,7 +76,7 @@ def test_las_keeps_every_column_and_record(tmp_path: Path, before: str, after: s
     np.testing.assert_array_equal(found["label"], LABELS)
     np.testing.assert_array_equal(found["confidence"], CONFIDENCE)
     assert found["label"].dtype == np.int16
-    np.testing.assert_array_equal(found["amplitude"], given["amplitude"])  # which is scaled
+    np.testing.assert_array_equal(found["amplitude"], given["amplitude"])  # a scaled column
     for key in ("point_format.id", "version", "scales", "offsets", "mins", "maxs", "number_of_points_by_return"):
         here, there = found.header, given.header
         for part in key.split("."):
@@ -87,11 +87,11 @@ def test_las_keeps_every_column_and_record(tmp_path: Path, before: str, after: s
     assert [v.record_data for v in kept] == [b"kept"]
     assert [v.string for v in found.header.vlrs.get("WktCoordinateSystemVlr")] == ['PROJCS["somewhere"]']
     assert [(v.user_id, v.record_data) for v in found.header.evlrs] == [("big", b"kept too")]
-    assert not [v for v in found.header.vlrs if v.user_id == "copc"]  # an index of places in the other file
+    assert not [v for v in found.header.vlrs if v.user_id == "copc"]  # an index of offsets in the other file
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_las_says_of_its_further_columns_what_it_said(tmp_path: Path) -> None:
+def test_las_keeps_the_descriptions_of_extra_columns(tmp_path: Path) -> None:
     copied(las(tmp_path / "a.las"), tmp_path / "b.las")
     with laspy.open(tmp_path / "b.las") as file:
         (vlr,) = file.header.vlrs.get("ExtraBytesVlr")
@@ -99,7 +99,7 @@ def test_las_says_of_its_further_columns_what_it_said(tmp_path: Path) -> None:
     assert list(structs) == ["amplitude", "beam", "echo", "label", "confidence"]
     assert structs["echo"].no_data.tolist() == [-1]
     assert structs["beam"].description.startswith(b"direction")
-    assert not any(s.min_is_relevant() or s.max_is_relevant() for s in structs.values())  # laspy's would be wrong
+    assert not any(s.min_is_relevant() or s.max_is_relevant() for s in structs.values())  # that of laspy would be wrong
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_las_is_painted_even_where_it_had_no_colors(
 
 
 def ply(path: Path, colors: tuple[str, ...] = ("red", "green", "blue"), **how: object) -> np.ndarray:
-    """Points with normals, colors, columns of every width and a label; a list and a triangle besides."""
+    """Write points with normals, colors, columns of every width and a label, a list and a triangle."""
     rng = np.random.default_rng(0)
     kinds = [(n, "f8") for n in "xyz"] + [(n, "f4") for n in ("nx", "ny", "nz")] + [(n, "u1") for n in colors]
     kinds += [("scalar_Intensity", "u2"), ("time", "f8"), ("ring", "i1"), ("label", "f4")]
@@ -128,7 +128,7 @@ def ply(path: Path, colors: tuple[str, ...] = ("red", "green", "blue"), **how: o
     for name, kind in kinds:
         vertex[name] = rng.uniform(0, 100, COUNT).astype(kind)
     vertex["x"] += UTM[0]
-    if how.get("byte_order") != ">":  # plyfile writes lists in the order of this machine
+    if how.get("byte_order") != ">":  # plyfile writes lists in the byte order of this machine
         plain, vertex = vertex, np.zeros(COUNT, [*kinds, ("seen", "O")])
         for name, _ in kinds:
             vertex[name] = plain[name]
@@ -200,7 +200,7 @@ def test_labels_as_classification_from_and_to_other_formats(tmp_path: Path, suff
         )  # fmt: skip
 
 
-def test_ply_tells_the_classes_of_this_time_only(tmp_path: Path) -> None:
+def test_ply_comments_name_the_current_classes_only(tmp_path: Path) -> None:
     ply(tmp_path / "a.ply")
     for source, path, names in (("a.ply", "b.ply", {1: "tree"}), ("b.ply", "c.ply", {2: "ground", 5: "tree"})):
         cloud = read_cloud(tmp_path / source)
@@ -208,7 +208,7 @@ def test_ply_tells_the_classes_of_this_time_only(tmp_path: Path) -> None:
     assert PlyData.read(str(tmp_path / "c.ply")).comments == ["by hand", "class 2 ground", "class 5 tree"]
 
 
-def test_ply_of_odd_columns_is_copied_and_told(tmp_path: Path) -> None:
+def test_unusual_ply_columns_are_copied_and_reported(tmp_path: Path) -> None:
     names = ["scalar Größe", "x", "y", "z", "id", "far"]
     rows = "".join(f"{i}.5 1 2 {i} {i} {2**60 + i}\n" for i in range(COUNT))
     types = ["float", "double", "double", "float", "int64", "int64"]
@@ -227,9 +227,7 @@ def test_ply_of_odd_columns_is_copied_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.las", "a.ply"])
-def test_a_copy_that_does_not_read_back_takes_no_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_copy_that_does_not_read_back_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (las if name == "a.las" else ply)(tmp_path / name)
     cloud = read_cloud(tmp_path / name)
     shifted = dataclasses.replace(cloud, coord=cloud.coord + 0.01)

@@ -1,4 +1,4 @@
-"""LAS and LAZ: every column of every format comes through; what a header says is checked; damage costs one line."""
+"""Every column of every LAS and LAZ format is read; headers are checked; damage is reported in one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXTRA = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "2u2", "3f4
 
 
 def write(path: Path, kind: int, version: str, count: int, extra: tuple[str, ...] = (), seed: int = 0) -> laspy.LasData:
-    """A scan of which every bit is random."""
+    """Write a scan of random bits."""
     rng = np.random.default_rng(seed)
     header = laspy.LasHeader(point_format=kind, version=version)
     header.scales, header.offsets = np.array([0.001, 0.002, 0.01]), UTM
@@ -49,7 +49,7 @@ def write(path: Path, kind: int, version: str, count: int, extra: tuple[str, ...
 
 
 def scan(path: Path, kind: int = 3, version: str = "1.2", count: int = 300) -> bytearray:
-    """A scan as real ones are, which is easier to compress, and its bytes."""
+    """Write a realistic scan, which is easier to compress, and return its bytes."""
     rng = np.random.default_rng(1)
     header = laspy.LasHeader(point_format=kind, version=version)
     header.scales = np.full(3, 0.001)
@@ -69,7 +69,7 @@ def edited(path: Path, *changes: tuple[int, str, object]) -> Path:
 
 
 def said(path: Path) -> str:
-    """What reading a file is refused with, or nothing."""
+    """Return the message with which a file is refused, or ""."""
     try:
         read_las(path)
     except InputError as error:
@@ -78,7 +78,7 @@ def said(path: Path) -> str:
 
 
 def compare(path: Path, given: laspy.LasData) -> None:
-    """What is read is what laspy reads, every column of it."""
+    """Compare every column with that of laspy."""
     cloud = read_las(path)
     np.testing.assert_array_equal(cloud.coord, np.stack([given.x, given.y, given.z], axis=1))
     seen = {"X", "Y", "Z"}
@@ -116,14 +116,14 @@ def test_every_column_is_read_and_copied(
     path, copy = tmp_path / f"a.{ending}", tmp_path / f"b.{to}"
     given = write(path, *kind, count, tuple(extra), seed)
     if "red" in given.point_format.dimension_names:
-        given.red[:1] = 65535  # the range must show
+        given.red[:1] = 65535  # values that show the range
         given.write(str(path))
         given = laspy.read(str(path))
     compare(path, given)
     labels, confidence = np.arange(count, dtype=np.uint8), np.linspace(0, 1, count, dtype=np.float32)
     with open(copy, "w+b") as stream:
         if kind[0] in (4, 5, 9, 10) and to == "laz":
-            with pytest.raises(InputError, match="cannot be packed; give an output that ends in"):
+            with pytest.raises(InputError, match="cannot hold the waveforms"):
                 copy_las(stream, path, copy, {"label": labels, "confidence": confidence})
             return
         copy_las(stream, path, copy, {"label": labels, "confidence": confidence})
@@ -156,7 +156,7 @@ def test_las_1_0_and_names_in_other_alphabets(tmp_path: Path) -> None:
     np.testing.assert_array_equal(laspy.read(tmp_path / "b.las")["Größe"], given["e0"])
 
 
-def test_described_scales_and_values_that_stand_for_none(tmp_path: Path) -> None:
+def test_described_scales_and_no_data_values(tmp_path: Path) -> None:
     header = laspy.LasHeader(point_format=0, version="1.2")
     header.add_extra_dims([
         laspy.ExtraBytesParams("range", "i2", scales=np.array([0.5]), offsets=np.array([10.0]), no_data=np.array([-1])),
@@ -178,7 +178,9 @@ def describe(name: str, number: int, options: int = 0) -> bytes:
 
 
 def longer(path: Path, kind: int, version: str, described: bytes, spare: bytes) -> int:
-    """A scan whose points have ``spare`` bytes more, with ``described`` as their description; its number of points."""
+    """Write a scan with ``spare`` more bytes per point and ``described`` as their description; returns its number of
+    points.
+    """
     given = scan(path.with_suffix(".las"), kind, version, 50)
     start, width = struct.unpack_from("<I", given, 96)[0], struct.unpack_from("<H", given, 105)[0]
     rows = np.frombuffer(bytes(given[start:]), np.uint8).reshape(50, width)
@@ -214,13 +216,13 @@ TWICE = describe("label_", 1) + describe("label_", 1) + describe("x", 1) + descr
         (b"", bytes(300), {}, "300 bytes"),
         (describe("dev", 3), b"\x01\x02" + bytes(27), {"dev": 513}, "27 bytes"),
         (describe("dev", 3) + describe("raw", 0, 25), b"\x01\x02" + bytes(27), {"dev": 513}, "27 bytes"),
-        (describe("dev", 3) + describe("more", 10), b"\x01\x02", {"dev": 513}, "no room for: more"),
+        (describe("dev", 3) + describe("more", 10), b"\x01\x02", {"dev": 513}, "do not fit in its points: more"),
         (describe("dev", 3) + describe("odd", 77), b"\x01\x02\x03", {"dev": 513}, "type 77"),
         (TWICE, b"abcde", {"label_": 97, "label__2": 98, "x_2": 99, "extra": 100, "intensity_2": 101}, "of another"),
         (describe("dev", 3)[:-1], b"\x01\x02", {}, "cut off"),
     ],
 )  # fmt: skip
-def test_bytes_that_are_ill_described(
+def test_wrong_descriptions_of_extra_bytes_are_reported(
     tmp_path: Path, kind: int, version: str, before: str, after: str,
     described: bytes, spare: bytes, wanted: dict[str, int], said: str,
 ) -> None:  # fmt: skip
@@ -303,7 +305,7 @@ LARGE = 0xFFFFFFF0
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("kind", "version"), [(3, "1.2"), (7, "1.4")])
-def test_headers_that_cannot_be_are_refused_at_once(
+def test_impossible_headers_are_refused_at_once(
     tmp_path: Path, kind: int, version: str, changes: list[tuple[int, str, object]], said: str
 ) -> None:
     scan(tmp_path / "a.las", kind, version)
@@ -335,7 +337,7 @@ def test_declared_and_held_counts(
     cloud = read_las(path)
     assert len(cloud) == count
     if (ending, kind) != ("laz", 3):
-        assert "says 299 points, but it holds 300; the rest left out" in str(cloud.defects[0])
+        assert "says 299 points, but it holds 300; the others left out" in str(cloud.defects[0])
 
 
 def test_counts_of_older_versions_that_differ(tmp_path: Path) -> None:
@@ -343,7 +345,7 @@ def test_counts_of_older_versions_that_differ(tmp_path: Path) -> None:
     for new, legacy, wanted in ((0, 300, 300), (300, 7, 300), (7, 300, 300)):
         cloud = read_las(edited(tmp_path / "a.las", (107, "<I", legacy), (247, "<Q", new)))
         assert len(cloud) == wanted
-        assert f"{new} points, and {legacy} where older versions look" in str(cloud.defects[0])
+        assert f"{new} points, but {legacy} in the field for older versions" in str(cloud.defects[0])
 
 
 def test_damaged_records_after_the_points_do_not_cost_the_points(tmp_path: Path) -> None:
@@ -354,7 +356,7 @@ def test_damaged_records_after_the_points_do_not_cost_the_points(tmp_path: Path)
     assert "4294967280 extended records" in str(cloud.defects[0])
 
 
-def test_points_outside_the_bounds_of_the_header_are_told(tmp_path: Path) -> None:
+def test_points_outside_the_bounds_of_the_header_are_reported(tmp_path: Path) -> None:
     scan(tmp_path / "a.las")
     assert not read_las(tmp_path / "a.las").defects
     (defect,) = read_las(edited(tmp_path / "a.las", (179, "<d", 5.0))).defects
@@ -365,18 +367,18 @@ def test_points_outside_the_bounds_of_the_header_are_told(tmp_path: Path) -> Non
     ("at", "form", "value", "said"),
     [
         (0, "<H", 0, "compressor 0"), (0, "<H", 9, "compressor 9"), (2, "<H", 1, "coder 1"),
-        (32, "<H", 0, "0 parts"), (32, "<H", 500, "500 parts"), (34, "<H", 77, "of type 77"), (36, "<H", 21, "21 bytes"),
+        (32, "<H", 0, "0 items"), (32, "<H", 500, "500 items"), (34, "<H", 77, "of type 77"), (36, "<H", 21, "21 bytes"),
         (38, "<H", 99, "versions 99"), (0, "<H", 3, "compressor 3 for points of format 3"),
     ],
 )  # fmt: skip
 def test_laz_of_unknown_kinds(tmp_path: Path, at: int, form: str, value: int, said: str) -> None:
     record = scan(tmp_path / "a.laz").index(b"laszip encoded") - 2 + 54
-    with pytest.raises(InputError, match=f"{said}.*unpack it with laszip"):
+    with pytest.raises(InputError, match=f"{said}.*decompress it with laszip"):
         read_las(edited(tmp_path / "a.laz", (record + at, form, value)))
 
 
 @pytest.mark.parametrize(("kind", "version"), [(3, "1.2"), (7, "1.4")])
-def test_laz_tables_that_cannot_be(tmp_path: Path, kind: int, version: str) -> None:
+def test_impossible_laz_tables_are_refused(tmp_path: Path, kind: int, version: str) -> None:
     data = scan(tmp_path / "a.laz", kind, version)
     (start,) = struct.unpack_from("<I", data, 96)
     (table,) = struct.unpack_from("<q", data, start)
@@ -395,7 +397,7 @@ def test_laz_tables_that_cannot_be(tmp_path: Path, kind: int, version: str) -> N
 
 
 def test_laz_without_chunks(tmp_path: Path) -> None:
-    """The compression of LASzip 1: all points in one piece, without a table."""
+    """Points in one piece without a table, the compressor 1 of LASzip, are read."""
     scan(tmp_path / "a.las")
     data = scan(tmp_path / "a.laz")
     (start,) = struct.unpack_from("<I", data, 96)
@@ -424,7 +426,7 @@ def test_laz_of_chunks_of_any_size(tmp_path: Path) -> None:
         packer.done()
     np.testing.assert_array_equal(read_las(tmp_path / "a.laz").coord, read_las(tmp_path / "a.las").coord)
     at = (tmp_path / "a.laz").read_bytes().index(b"laszip encoded") + 64
-    edited(tmp_path / "a.laz", (at, "<I", 0))  # as some writers of COPC say it
+    edited(tmp_path / "a.laz", (at, "<I", 0))  # as some writers of COPC do
     np.testing.assert_array_equal(read_las(tmp_path / "a.laz").coord, read_las(tmp_path / "a.las").coord)
     for count, wanted in ((301, "300 points, but its header says 301"), (0, "0 points, but it holds")):
         with pytest.raises(InputError, match=wanted):

@@ -1,4 +1,4 @@
-"""NumPy files: the best match among arrays, what is left out reported, and any damage one line."""
+"""The best match among NumPy arrays is used, others are reported, and damage is reported in one line."""
 
 from __future__ import annotations
 

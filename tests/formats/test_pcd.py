@@ -30,7 +30,7 @@ DATA {}
 
 
 def lzf_literal(data: bytes) -> bytes:
-    """Valid LZF without any compression."""
+    """Return valid LZF without any compression."""
     runs = [data[i : i + 32] for i in range(0, len(data), 32)]
     return b"".join(bytes([len(run) - 1]) + run for run in runs)
 
@@ -67,7 +67,7 @@ def test_pcd(tmp_path: Path, data: str) -> None:
 
 
 def lzf_compress(data: bytes) -> bytes:
-    """A small, greedy LZF encoder: an independent statement of the format."""
+    """Compress with a small, greedy LZF encoder, an independent statement of the format."""
     out, at, literal = bytearray(), 0, bytearray()
     while at < len(data):
         best, back = 0, 0
@@ -101,7 +101,7 @@ TYPES = ("F4", "F8", "I1", "I2", "I4", "I8", "U1", "U2", "U4", "U8")
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, np.ndarray]:
-    """Fields in any order and of any types: x, y, z, two more, padding, and perhaps a packed color."""
+    """Return fields in any order and of any types: x, y, z, two more, padding, and perhaps a packed color."""
     count = draw(st.integers(1, 5))
     columns = {}
     for name in draw(
@@ -169,13 +169,13 @@ def encoded(columns: dict[str, np.ndarray], data: str, end: str, blank: str, pac
     tables(), st.sampled_from(["ascii", "binary", "binary_compressed"]), st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(["", " ", "\t"]), st.sampled_from(["U", "number", "bits"]),
 )  # fmt: skip
-def test_what_is_read_is_what_was_written(
+def test_values_read_equal_values_written(
     tmp_path_factory: pytest.TempPathFactory, columns: dict, data: str, end: str, blank: str, packed_as: str
 ) -> None:
     path = tmp_path_factory.mktemp("a") / "a.pcd"
     packed = next((n for n in columns if n.lower() in ("rgb", "rgba")), None)
     if packed and packed_as != "U" and (packed_as == "bits" or data != "ascii"):
-        columns[packed] &= 0x00FFFFFF  # of other alphas than 0 and 255 the bits may be those of an ordinary float
+        columns[packed] &= 0x00FFFFFF  # with alphas other than 0 and 255 the bits may be those of an ordinary float
         columns[packed] |= np.uint32(0xFF000000 if data != "ascii" and packed == "RGBA" else 0)
     path.write_bytes(encoded(columns, data, end, blank, packed_as))
     found = read_cloud(path)
@@ -219,10 +219,13 @@ def read(folder: Path, content: str | bytes) -> Cloud:
         (HEAD.replace("WIDTH 2", "WIDTH 7") + ROWS, "WIDTH 7 times HEIGHT 1; read the 2 points"),
         (BINARY.replace("POINTS 2", "POINTS 5").encode() + RAW, "POINTS 5; read the 2 points"),
         (BINARY.encode() + RAW + bytes(30), "30 bytes after the last point; left out"),
-        (HEAD.replace("DATA", "VIEWPOINT 1 0 0 1 0 0 0\nDATA") + ROWS, "VIEWPOINT 1 0 0 1 0 0 0, where the sensor was"),
+        (
+            HEAD.replace("DATA", "VIEWPOINT 1 0 0 1 0 0 0\nDATA") + ROWS,
+            "VIEWPOINT 1 0 0 1 0 0 0, the pose of the sensor",
+        ),
     ],
 )
-def test_odd_spellings_of_unmistakable_points(tmp_path: Path, content: str | bytes, told: str) -> None:
+def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, content: str | bytes, told: str) -> None:
     found = read(tmp_path, content)
     assert found.coord.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert len(found.defects) == bool(told)
@@ -239,9 +242,9 @@ def test_odd_spellings_of_unmistakable_points(tmp_path: Path, content: str | byt
         (HEAD.replace("FIELDS x y z\n", "") + ROWS, "no line 'FIELDS'"),
         (BINARY.replace("SIZE 4 4 4\n", ""), "no line 'SIZE'"),
         (HEAD.replace("SIZE 4 4 4", "SIZE 4 4") + ROWS, "line 3: 2 values of SIZE for 3 FIELDS"),
-        (HEAD.replace("SIZE 4 4 4", "SIZE 4 3 4") + ROWS, "no number is of TYPE F and SIZE 3, as y is"),
-        (HEAD.replace("SIZE 4 4 4", "SIZE 4 4 99999999999999") + ROWS, "SIZE 99999999999999, as z is"),
-        (HEAD.replace("TYPE F F F", "TYPE F Q F") + ROWS, "TYPE Q and SIZE 4, as y is"),
+        (HEAD.replace("SIZE 4 4 4", "SIZE 4 3 4") + ROWS, "no number has TYPE F and SIZE 3, as y has"),
+        (HEAD.replace("SIZE 4 4 4", "SIZE 4 4 99999999999999") + ROWS, "SIZE 99999999999999, as z has"),
+        (HEAD.replace("TYPE F F F", "TYPE F Q F") + ROWS, "TYPE Q and SIZE 4, as y has"),
         (HEAD.replace("COUNT 1 1 1", "COUNT 1 0 1") + ROWS, "line 5: COUNT 0 of y"),
         (HEAD.replace("COUNT 1 1 1", "COUNT 1 1 999999999") + ROWS, "declares 1000000001 numbers for each of 2 points"),
         (HEAD.replace("FIELDS x y z", "FIELDS x y x") + ROWS, "two FIELDS are called x"),
@@ -266,7 +269,7 @@ def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, told: str
 @pytest.mark.parametrize(
     ("count", "packed", "size"), [(10**8, 24, 12 * 10**8), (2, 24, 10**9), (2, 24, 25), (2, 10**6, 24)]
 )
-def test_declared_sizes_that_cannot_be_are_refused_at_once(tmp_path: Path, count: int, packed: int, size: int) -> None:
+def test_impossible_sizes_are_refused_at_once(tmp_path: Path, count: int, packed: int, size: int) -> None:
     header = BINARY.replace(" 2\n", f" {count}\n").replace("DATA binary", "DATA binary_compressed")
     tracemalloc.start()
     with pytest.raises(InputError, match=r"a\.pcd"):

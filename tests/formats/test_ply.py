@@ -1,4 +1,4 @@
-"""PLY files of all kinds of tools: what is read is what was written, and what is doubtful is refused with its reason."""
+"""PLY files of many tools are read with equal values; ambiguous ones are refused with the reason."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def words(value: np.generic) -> str:
 
 @st.composite
 def tables(draw: st.DrawFn) -> dict[str, tuple[str, np.ndarray]]:
-    """Columns in any order, of any types, under any names: x, y, z, three more and perhaps colors."""
+    """Return columns in any order, of any types and names: x, y, z, three more and perhaps colors."""
     count = draw(st.integers(1, 5))
     names = draw(
         st.permutations(
@@ -69,7 +69,9 @@ def tables(draw: st.DrawFn) -> dict[str, tuple[str, np.ndarray]]:
 
 
 def encoded(columns: dict[str, tuple[str, np.ndarray]], form: str, end: str, ragged: bool, blank: str) -> bytes:
-    """A PLY file of these columns, with a face before them and, if ``ragged``, lists of different lengths among them."""
+    """Return a PLY file of these columns, with a face before them and, if ``ragged``, lists of different lengths among
+    them.
+    """
     order, count = FORMATS[form], len(next(iter(columns.values()))[1])
     lines = [
         "ply",
@@ -107,11 +109,11 @@ def encoded(columns: dict[str, tuple[str, np.ndarray]], form: str, end: str, rag
     tables(), st.sampled_from(sorted(FORMATS)), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(),
     st.sampled_from(["", " ", "\t"]), st.sampled_from([16, 1 << 24]),
 )  # fmt: skip
-def test_what_is_read_is_what_was_written(
+def test_values_read_equal_values_written(
     tmp_path_factory: pytest.TempPathFactory, columns: dict, form: str, end: str, ragged: bool, blank: str, block: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ascii_rows_module, "BLOCK", block)  # so that rows come in several pieces
+        patch.setattr(ascii_rows_module, "BLOCK", block)  # so that rows are read in several pieces
         found = read(tmp_path_factory.mktemp("a"), encoded(columns, form, end, ragged, blank))
     for i, axis in enumerate("xyz"):
         wanted = columns[axis][1]
@@ -166,7 +168,7 @@ LIKE_THE_VERTICES = {
 
 
 @pytest.mark.parametrize("name", LIKE_THE_VERTICES)
-def test_odd_spellings_of_unmistakable_points(tmp_path: Path, name: str) -> None:
+def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, name: str) -> None:
     found = read(tmp_path, LIKE_THE_VERTICES[name])
     assert found.coord.tolist() == [[1, 2, 3], [4, 5, 6]]
 
@@ -182,7 +184,7 @@ def test_odd_spellings_of_unmistakable_points(tmp_path: Path, name: str) -> None
         ("a list that is missing", "vertex_indices is a list; left out"),
     ],
 )
-def test_what_is_not_read_to_the_letter_is_told(tmp_path: Path, name: str, told: str) -> None:
+def test_changes_in_reading_are_reported(tmp_path: Path, name: str, told: str) -> None:
     (defect,) = read(tmp_path, LIKE_THE_VERTICES[name]).defects
     with pytest.raises(ValueError, match=told):
         raise ValueError(str(defect))
@@ -200,9 +202,9 @@ def test_what_is_not_read_to_the_letter_is_told(tmp_path: Path, name: str, told:
         (head(VERTEX).replace("vertex 2", "vertex") + ROWS, "line 3 of its header reads 'element vertex'"),
         (head(VERTEX).replace("float y", "quaternion y") + ROWS, "line 5 of its header reads 'property quaternion y'"),
         (head(VERTEX).replace("float y", "float x") + ROWS, "there is a x already"),
-        (head("property float x\n"), "a line 'element vertex' with their number must come first"),
+        (head("property float x\n"), "write a line 'element vertex' with the number of points"),
         (head(VERTEX).replace("format ascii 1.0\n", "") + ROWS, "no line 'format'"),
-        (head("element vertex 2\nproperty float x\nproperty float y\n") + "1 2\n3 4\n", "no element with x, y and z"),
+        (head("element vertex 2\nproperty float x\nproperty float y\n") + "1 2\n3 4\n", "no element has x, y and z"),
         (head(VERTEX.replace("vertex", "a") + VERTEX.replace("vertex", "b")) + ROWS * 2, r"a \(line 3\) and b \(line 7\)"),
         (head(VERTEX) + "1 2 3\n", "declares 2 points, but holds 1"),
         (head(VERTEX) + ROWS + ROWS, "declares 2 points .line 3., but holds 4"),

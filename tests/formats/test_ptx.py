@@ -66,7 +66,10 @@ def test_stations_come_to_one_frame(tmp_path_factory: pytest.TempPathFactory, da
         (station(["1 2"]), "line 11 reads '1 2'"),
         ("2\n1\n0 0 0\n1 0 0\n", "ends within the first lines"),
         ("x y z\n1 2 3\n", "line 1 reads 'x y z', but a whole number"),
-        (station(["1 2 3 4"]).replace("0 0 1 0\n0 0 0 1", "0 0 1 5\n3 0 0 1"), "a matrix that moves no points"),
+        (
+            station(["1 2 3 4"]).replace("0 0 1 0\n0 0 0 1", "0 0 1 5\n3 0 0 1"),
+            "a matrix that is not a transform of points",
+        ),
     ],
 )
 def test_damaged_stations(tmp_path: Path, text: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables without names: read by convention where their values bear it out, and told where in doubt."""
+"""Tables without names are read by convention if their values agree with it; doubts are reported."""
 
 from __future__ import annotations
 

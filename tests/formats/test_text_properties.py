@@ -1,4 +1,4 @@
-"""Tables as any tool may write them: what is read equals what was written; what cannot be read is told by its line."""
+"""Tables in the style of any tool are read with equal values; a line that cannot be read is named."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Table:
     encoding: str = "utf-8"
 
     def lines(self) -> list[tuple[int | None, str]]:
-        """Each line with the number of its row; None where it is none."""
+        """Return each line with the number of its row, None if it is not a row."""
         lines: list[tuple[int | None, str]] = [
             (i, self.separator.join(row) + self.separator * self.trailing) for i, row in enumerate(self.cells)
         ]
@@ -70,7 +70,7 @@ def tables(draw: st.DrawFn) -> Table:
         row = [cell(style % draw(coord)) for _ in range(3)]
         row += [str(draw(st.integers(0, 255))) if i else "200" for _ in range(3 * with_color)]
         row += [cell(str(draw(st.integers(-1, 40))))] * with_label
-        row[-1] = row[-1] or ("7" if i == 0 else "")  # a last column that is always empty is none
+        row[-1] = row[-1] or ("7" if i == 0 else "")  # a last column that is always empty does not count
         rows.append(row)
     kind = draw(st.sampled_from(["none", "plain", "quoted", "//", "# ", "units", "index"]))
     if kind == "index" and separator in ",;\t":
@@ -117,7 +117,7 @@ def read(content: bytes, factory: pytest.TempPathFactory, suffix: str = ".txt") 
 
 @settings(deadline=None)
 @given(tables())
-def test_what_is_read_equals_what_was_written(tmp_path_factory: pytest.TempPathFactory, table: Table) -> None:
+def test_values_read_equal_values_written(tmp_path_factory: pytest.TempPathFactory, table: Table) -> None:
     found = read(table.content(), tmp_path_factory)
     check(found, table)
     unreadable = sum(np.isnan(value(c)) for row in table.cells for c in row)
@@ -127,7 +127,7 @@ def test_what_is_read_equals_what_was_written(tmp_path_factory: pytest.TempPathF
 
 @settings(deadline=None)
 @given(tables(), st.data())
-def test_any_other_token_is_told_by_its_line(
+def test_any_other_token_is_refused_with_its_line(
     tmp_path_factory: pytest.TempPathFactory, table: Table, data: st.DataObject
 ) -> None:
     row = data.draw(st.integers(0, len(table.cells) - 1))
@@ -140,7 +140,7 @@ def test_any_other_token_is_told_by_its_line(
 
 @settings(deadline=None)
 @given(tables(), st.booleans(), st.data())
-def test_a_number_too_many_or_too_few_is_told_by_its_line(
+def test_rows_of_wrong_length_are_refused_with_their_line(
     tmp_path_factory: pytest.TempPathFactory, table: Table, more: bool, data: st.DataObject
 ) -> None:
     cells = [[c or "1" for c in row] for row in table.cells] * 3  # most rows are whole
@@ -162,7 +162,7 @@ def test_decimal_commas(
     np.testing.assert_array_equal(found.coord, np.array([[float(f"{n / 100:.2f}") for n in row] for row in rows]))
 
 
-def test_commas_are_told_where_they_may_be_of_thousands(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_possible_thousands_separators_are_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     found = read(b"1,234;2,345;3,456\n1,111;2,222;3,333\n", tmp_path_factory, ".csv")
     assert found.coord.tolist() == [[1.234, 2.345, 3.456], [1.111, 2.222, 3.333]]
     assert "commas in its numbers; read as decimal points" in str(found.defects[0])
@@ -175,6 +175,6 @@ def test_commas_are_told_where_they_may_be_of_thousands(tmp_path_factory: pytest
         "x;y;z\n1,5;2,5;3,5\n1.5;2.5;3.5\n",
     ],
 )
-def test_commas_that_may_mean_two_things(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_ambiguous_commas_are_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     with pytest.raises(InputError, match=r"a\.csv: line \d reads"):
         read(text.encode(), tmp_path_factory, ".csv")

@@ -1,4 +1,4 @@
-"""Writing a labeled cloud: read back in its order from every format, whole or not at all."""
+"""A labeled cloud is read back in order from every format, and is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st
 
 @st.composite
 def fields(draw: st.DrawFn) -> dict[str, np.ndarray]:
-    """A few columns (4,) of any types under names that one format or another cannot take."""
+    """Return a few columns (4,) of any types, with names that one format or another cannot hold."""
     columns = {}
     for name in draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=6)):
         kind = np.dtype(draw(st.sampled_from(KINDS)))
@@ -112,7 +112,7 @@ def fields(draw: st.DrawFn) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("suffix", WRITERS)
 @given(fields(), st.booleans())
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
-def test_further_columns_are_kept_or_told(
+def test_other_columns_are_kept_or_reported(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, columns: dict, colored: bool
 ) -> None:
     path = tmp_path_factory.mktemp("a") / f"a{suffix}"
@@ -137,7 +137,7 @@ def test_further_columns_are_kept_or_told(
 
 
 def damaged(name: str) -> Callable:
-    """A writer that goes wrong in one way."""
+    """Return a writer with one fault."""
 
     def write(stream, columns, path, remarks):
         columns = dict(columns)
@@ -157,7 +157,7 @@ def damaged(name: str) -> Callable:
 
 @pytest.mark.parametrize("suffix", WRITERS)
 @pytest.mark.parametrize("wrong", ["cut", "swapped", "gone", "z", "red", "label", "confidence", "garbage"])
-def test_what_does_not_read_back_takes_no_name(
+def test_a_file_that_does_not_read_back_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, wrong: str
 ) -> None:
     path = tmp_path / f"a{suffix}"
@@ -184,7 +184,7 @@ def test_labels_of_any_size(tmp_path: Path, suffix: str) -> None:
     assert read_cloud(tmp_path / f"a{suffix}").fields["label"].tolist() == labels.tolist()
 
 
-def test_whole_numbers_that_ply_cannot_hold_are_told(tmp_path: Path) -> None:
+def test_integers_that_ply_cannot_hold_are_reported(tmp_path: Path) -> None:
     fields = {"id": np.array([2**60 + 1, 3]), "small": np.array([7, 8])}
     (told,) = write_cloud(tmp_path / "a.ply", np.zeros((2, 3)), fields=fields)
     assert "id holds whole numbers beyond 53 bits" in str(told)
@@ -197,10 +197,10 @@ def test_class_names_are_comments_in_ply(tmp_path: Path) -> None:
     assert PlyData.read(str(tmp_path / "a.ply")).comments == ["class 2 ground", r"class 40 B\xfcro und Haus"]
 
 
-def test_steps_of_wide_las_are_told_for_each_axis(tmp_path: Path) -> None:
+def test_steps_of_wide_las_are_reported_for_each_axis(tmp_path: Path) -> None:
     coord = np.array([[0.0, 0, 0], [0.1234, 6e6, 100.5]])
     told = write_cloud(tmp_path / "a.las", coord)
-    assert [str(d).rpartition("a.las: ")[2] for d in told] == ["y runs over 6000 km; written in steps of 0.01 m"]
+    assert [str(d).rpartition("a.las: ")[2] for d in told] == ["y extends over 6000 km; written in steps of 0.01 m"]
     assert (np.abs(read_cloud(tmp_path / "a.las").coord - coord) <= [0.00005001, 0.005001, 0.00005001]).all()
 
 

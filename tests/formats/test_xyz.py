@@ -1,4 +1,4 @@
-"""Text files of points, by the conventions of the tools that write them; a bad line is told by number."""
+"""Text files of points follow the conventions of the tools that write them; a bad line is reported with its number."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pts_begins_with_its_number_of_points(tmp_path: Path) -> None:
     assert found.fields["intensity"].tolist() == [-5, -6]
 
 
-def test_text_tells_the_line(tmp_path: Path) -> None:
+def test_refused_text_is_named_by_its_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("//X Y Z\n1 2 3\n\n4 5 6\n7 eight 9\n")
     with pytest.raises(InputError, match=r"a\.txt: line 5 reads '7 eight 9', but 3 numbers are needed"):
         read_cloud(tmp_path / "a.txt")
@@ -117,22 +117,22 @@ def test_headers_are_known_by_what_they_are(tmp_path: Path, text: str, fields: s
     [
         ("x,y,z\n", "no point in it"),
         ("7\n", "nothing but the number 7"),
-        ("My office scan\n1 2 3\n", "line 1 reads 'My office scan': no names x, y and z"),
-        (",0,1,2\n0,1,2,3\n", "line 1 reads ',0,1,2': no names"),
-        ("x y z\nfloat float float\n1 2 3\n", "line 2 reads 'float float float', but names came before"),
+        ("My office scan\n1 2 3\n", "line 1 reads 'My office scan', neither numbers nor names with x, y and z"),
+        (",0,1,2\n0,1,2,3\n", "line 1 reads ',0,1,2', neither numbers nor names"),
+        ("x y z\nfloat float float\n1 2 3\n", "line 2 reads 'float float float', but an earlier line has names"),
         ("x y z w\n1 2 3\n", "3 columns, but 4 names"),
         ("X Y Z\n1 1.5 2.5 3.5\n2 1.5 2.5 3.5\n", "4 columns, but 3 names"),
         ("x y z label label\n1 2 3 4 5\n", "two columns are called label"),
         ("x y z label Label\n1 2 3 4 5\n", "label and Label both look like labels"),
         ("x y z X Y Z\n1 2 3 4 5 6\n", "both look like coordinates"),
-        ("5\n1 2 3 7 10 20 30\n4 5 6 7 10 20 30\n", "holds 5 points, but has 2"),
+        ("5\n1 2 3 7 10 20 30\n4 5 6 7 10 20 30\n", "declares 5 points, but has 2"),
         ("x,y,z,label\n1,2,3,chair\n", "line 2 reads '1,2,3,chair'"),
         ("<html>\n<body>\n", "line 1 reads"),
         ("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary, not text"),
         ("1" * 200_000, "line 1 has more than 100000 characters"),
     ],
 )
-def test_what_is_no_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_text_that_is_no_table_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(InputError, match=rf"a\.csv: .*{message}"):
         read_cloud(tmp_path / "a.csv")
@@ -141,14 +141,14 @@ def test_what_is_no_table_is_refused(tmp_path: Path, text: str, message: str) ->
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("1\n1 2 3 7 10 20 30\n4 5 6 7 10 20 30\n", "says that it holds 1 points, but has 2"),
+        ("1\n1 2 3 7 10 20 30\n4 5 6 7 10 20 30\n", "declares 1 points, but has 2"),
         ("x [mm],y [mm],z [mm]\n1,2,3\n", "names the unit mm"),
         ("0,1,2\n1,2,3\n", "a.csv:1: the first point is 0 1 2"),
         ("1 2 3\n# second\n4 5 6\n", "1 comments between its rows"),
         ("1 2 inf\n4 5 6\n", "1 of 2 values of z are no finite number"),
     ],
 )
-def test_what_is_odd_is_reported(tmp_path: Path, text: str, found: str) -> None:
+def test_irregular_text_is_reported(tmp_path: Path, text: str, found: str) -> None:
     (tmp_path / "a.csv").write_text(text)
     assert any(found in str(defect) for defect in read_cloud(tmp_path / "a.csv").defects)
 
@@ -175,7 +175,7 @@ def test_names_that_the_user_gives_take_the_place_of_the_files(tmp_path: Path) -
 @pytest.mark.parametrize(
     "none", ["#NAME?", "#NULL!", "#NV", "#N/A", "(null)", "[NULL]", r"\N", "n.a.", "1.#J", "-1.#IO", "1.#R"]
 )
-def test_a_row_of_what_stands_for_no_number_is_a_point(tmp_path: Path, none: str) -> None:
+def test_a_row_of_missing_values_is_a_point(tmp_path: Path, none: str) -> None:
     for name, text in (
         ("a.xyz", f"{none} {none} {none}\n4 5 6\n7 8 9\n"),
         ("a.csv", f'"x","y","z"\n"{none}","{none}","{none}"\n4,5,6\n7,8,9\n'),
@@ -240,5 +240,5 @@ def test_a_comment_may_begin_with_a_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize("zeros", [1, 40, 5000])
 def test_text_that_a_crash_left_half_written(tmp_path: Path, zeros: int) -> None:
     (tmp_path / "a.xyz").write_bytes(b"1 2 3\n4 5 6\n" + bytes(zeros))
-    with pytest.raises(InputError, match="from byte 12 on it holds zeros"):
+    with pytest.raises(InputError, match="holds zeros from byte 12 on"):
         read_cloud(tmp_path / "a.xyz")
