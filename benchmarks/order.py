@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.clouds import room
 from benchmarks.harness.options import at_least_one
+from benchmarks.harness.table import markdown
 from benchmarks.harness.timing import Task, interleaved
 from pcseg import ops
 from pcseg.command_line import option, run
@@ -37,10 +38,7 @@ class Options:
 def main(options: Options) -> None:
     for name, values in (("voxels", options.voxels), ("channels", options.channels), ("repeats", [options.repeats])):
         at_least_one(name, values)
-    lines = [
-        "| voxels | work | lexicographic, ms | Z-order, times that | random, times that |",
-        "|---:|---|---:|---:|---:|",
-    ]
+    lines = []
     rooms = {voxels: torch.from_numpy(room(voxels).coords) for voxels in options.voxels}
     cases = [(voxels, channels) for voxels in options.voxels for channels in [*options.channels, None]]
     for voxels, channels in tqdm(cases, desc="bench", unit="case"):
@@ -48,9 +46,8 @@ def main(options: Options) -> None:
         for work, make in _map_work(coords) if channels is None else _conv_work(coords, channels):
             tasks = {name: Task(make(coords[order]), tuple) for name, order in orders(coords).items()}
             first, *others = interleaved(tasks, options.repeats, options.seconds).values()
-            ratios = " | ".join(f"{other / first:.2f}" for other in others)
-            lines.append(f"| {voxels:,} | {work} | {1e3 * first:.3g} | {ratios} |")
-    print("\n".join(lines))
+            lines.append([f"{voxels:,}", work, f"{1e3 * first:.3g}", *(f"{other / first:.2f}" for other in others)])
+    print(markdown(("voxels:", "work", "lexicographic, ms:", "Z-order, times that:", "random, times that:"), lines))
 
 
 def orders(coords: Tensor) -> dict[str, Tensor]:

@@ -65,11 +65,8 @@ def _prepare(case: Case, impl: str) -> tuple[Callable[[], object], Callable[[], 
         points = torch.from_numpy(cloud.coords[cloud.voxel]).to(on)
         if impl == "open3d":
             return lambda: _slots_open3d(points), lambda: _in_order(points, _slots_open3d(points)[0])
-        divide: Callable[[Tensor], tuple[Tensor, ...]] = {
-            "pcseg": ops.voxelize,
-            "numpy": _voxelize_numpy,
-            "torch": _voxelize_torch,
-        }[impl]
+        others = {"numpy": _voxelize_numpy, "torch": _voxelize_torch}
+        divide: Callable[[Tensor], tuple[Tensor, ...]] = ops.voxelize if impl == "pcseg" else others[impl]
         return lambda: divide(points), lambda: tuple(divide(points))
     if case.op == "neighbors":
         first = np.unique(cloud.voxel, return_index=True)[1]

@@ -7,7 +7,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +22,34 @@ from pcseg.info import describe
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table; ``times pcseg`` compares within a case."""
-    lines = [
-        "| op | voxels | channels | mode | map | impl | ms | times the limit | times pcseg | ns/voxel | peak MB |",
-        "|---|---:|---:|---|---|---|---:|---:|---:|---:|---:|",
-    ]
+    names = (
+        "op", "voxels:", "channels:", "mode", "map", "impl", "ms:", "times the limit:", "times pcseg:", "ns/voxel:",
+        "peak MB:",
+    )  # fmt: skip
+    lines = []
     own = {_case(row): row.ms for row in rows if row.impl == "pcseg"}
     for row in rows:
         ratio = row.ms / own[_case(row)] if _case(row) in own else None
-        numbers = [_short(v) for v in (row.ms, row.times_limit, ratio, 1e6 * row.ms / row.voxels, row.peak_mb)]
+        numbers = [short(v) for v in (row.ms, row.times_limit, ratio, 1e6 * row.ms / row.voxels, row.peak_mb)]
         mode = row.mode.replace("_", " + ")
         kept = "" if row.times_limit is None else "kept"
         case = [row.op, f"{row.voxels:,}", str(row.channels or ""), mode, "built" if row.map else kept, row.impl]
-        lines.append(f"| {' | '.join(case + numbers)} |")
-    return "\n".join(lines)
+        lines.append(case + numbers)
+    return markdown(names, lines)
+
+
+def markdown(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; columns whose name ends in ":" are aligned to the right."""
+    head = [name.removesuffix(":") for name in names]
+    rule = ["---:" if name.endswith(":") else "---" for name in names]
+    return "\n".join([f"| {' | '.join(head)} |", f"|{'|'.join(rule)}|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def _case(row: Row) -> tuple[Any, ...]:
     return row.op, row.voxels, row.channels, row.mode, row.map
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
     """Return ``value`` to three significant digits, "" for None."""
     if value is None:
         return ""
@@ -62,27 +70,36 @@ def remarked(remarks: Sequence[Remark]) -> str:
 
 def header(reports: Sequence[Report], clouds: Sequence[Cloud], dtype: str, device: str, peers: Sequence[str]) -> str:
     """Return a Markdown paragraph: machine, versions, date, torch.mm's rate, clouds and command."""
-    kind = torch.device(device).type
-    machine = _processor() if kind == "cpu" else torch.cuda.get_device_name(device)
-    arithmetic = f"{dtype}{' (no TF32)' * (kind == 'cuda' and dtype == 'float32')}"
-    versions = ", ".join([f"torch {torch.__version__}", *map(library.version, peers)])
+    arithmetic = f"{dtype}{' (no TF32)' * (device != 'cpu' and dtype == 'float32')}"
     limit = str(limit_dtype(device, DTYPES[dtype])).removeprefix("torch.")
     rates, size = [report.rate for report in reports], side(device)
-    command = " ".join([f"-m benchmarks.{Path(sys.argv[0]).stem}", *map(shlex.quote, sys.argv[1:])])
     return "\n".join(
         [
-            f"{machine}, threads={torch.get_num_threads()} on {os.cpu_count()} cores, {describe()['instruction set']}, "
-            f"{arithmetic}, {versions},",
-            f"{datetime.datetime.now().date().isoformat()}. Medians of interleaved repeats.",
+            f"{machine(device)}, {', '.join([arithmetic, *map(library.version, peers)])}.",
+            "Medians of interleaved repeats.",
             f"torch.mm of two {size} x {size} matrices of {limit} reached "
             f"{min(rates):.0f} to {max(rates):.0f} GFLOP/s meanwhile.",
             *(
                 f"{c.name}: {len(c):,} voxels, {c.pairs():.1f} pairs each in 3x3x3, {len(c.points):,} points."
                 for c in clouds
             ),
-            f"`python {command}`",
+            command(),
         ]
     )
+
+
+def machine(device: str) -> str:
+    """Return date, processor or GPU, threads, instruction set and torch's version."""
+    name = _processor() if device == "cpu" else torch.cuda.get_device_name(device)
+    return (
+        f"{datetime.datetime.now().date().isoformat()}, {name}, threads={torch.get_num_threads()} on {os.cpu_count()} "
+        f"cores, {describe()['instruction set']}, torch {torch.__version__}"
+    )
+
+
+def command() -> str:
+    """Return the command that runs this benchmark, in backticks."""
+    return f"`python -m benchmarks.{' '.join([Path(sys.argv[0]).stem, *map(shlex.quote, sys.argv[1:])])}`"
 
 
 def _processor() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import weakref
 from typing import Any
 
@@ -20,6 +22,7 @@ from pcseg.networks import minkunet_small
 from pcseg.ops import _native
 from pcseg.sparse import MapCache, SparseTensor
 from tests.ops.clouds import compiled, random_coords
+from tests.tools._runs import ROOT
 
 
 def case(op: str, mode: str, channels: int | None = None) -> Case:
@@ -115,3 +118,9 @@ def test_torch_voxelizes_as_we_do() -> None:
     coords = random_coords(500, 3, 2, seed=1).abs()
     for found, expected in zip(points._voxelize_torch(coords), ops.voxelize(coords), strict=True):
         assert torch.equal(found, expected)
+
+
+def test_pcseg_is_imported_before_torch() -> None:
+    """Torch reads the environment that pcseg sets for its threads when it is imported."""
+    program = "import sys, benchmarks; assert 'pcseg' in sys.modules and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

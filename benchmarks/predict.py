@@ -1,0 +1,139 @@
+"""Time Predictor.predict on whole scenes, in points a second; see --help."""
+
+# ruff: noqa: RUF009 (option() is dataclasses.field)
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import pcseg.networks
+from benchmarks.harness.options import at_least_one, choose
+from benchmarks.harness.scenes import FEATURES, synthetic_scene
+from benchmarks.harness.table import command, machine, markdown, short
+from benchmarks.harness.timing import Task, interleaved
+from pcseg.classes import S3DIS
+from pcseg.command_line import check_output, option, run
+from pcseg.device import choose_device, set_threads
+from pcseg.engine.memory import keep_freed_memory
+from pcseg.engine.predict import Predictor
+from pcseg.errors import InputError
+from pcseg.files import write_json
+from pcseg.model.checkpoint import load_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.ops import quantize, voxelize
+from pcseg.scenes.scene import Scene, read_scene
+
+
+@dataclass
+class Options:
+    """Time Predictor.predict on whole scenes and print a Markdown table.
+
+    python -m benchmarks.predict checkpoint=outputs/demo scene=data/simulated/Area_5/office_1 votes=[1,4]
+
+    The clock starts at arrays of points and stops at arrays of labels: tiles, voxels, network and votes are included,
+    files are not. Scenes and votes take turns; times are medians.
+    """
+
+    voxels: list[int] = option(
+        "sizes of synthetic rooms, in voxels of 2 cm; [] for none", factory=lambda: [100_000, 1_000_000]
+    )
+    scene: str | None = option("folder of a prepared scene to label too", None)
+    checkpoint: str | None = option("checkpoint or run folder; null: `network` with random weights", None)
+    network: str = option("one of pcseg.networks, where no checkpoint is given", "minkunet_small")
+    voxel_size: float = option("voxels of `network`, in meters", 0.05)
+    votes: list[int] = option("numbers of views to average", factory=lambda: [1])
+    max_voxels: int = option("largest tile, in voxels", 300_000)
+    repeats: int = option("samples of each", 5)
+    threads: int | None = option("CPU threads; null for all cores", None)
+    device: str = option("cpu, cuda or auto", "auto")
+    keep_memory: bool = option("keep freed CPU memory, as tools/train.py does", False)
+    json: str | None = option("JSON file for the rows", None)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: ``ms`` for all ``points`` of a scene, which lie in ``voxels`` voxels of the network."""
+
+    scene: str
+    points: int
+    voxels: int
+    votes: int
+    ms: float
+    points_per_second: float
+
+
+def main(options: Options) -> None:
+    check(options)
+    predictor = make_predictor(options)
+    scenes = [synthetic_scene(voxels) for voxels in options.voxels]
+    if options.scene is not None:
+        scenes.append(read_scene(Path(options.scene), predictor.model.classes, with_labels=False))
+    rows = measure(predictor, scenes, options.votes, options.repeats)
+    if options.json is not None:
+        write_json(options.json, [asdict(row) for row in rows])
+    print(f"{machine(predictor.device.type)}.\n{predictor.model}\n{command()}\n")
+    cells = [
+        [
+            row.scene,
+            f"{row.points:,}",
+            f"{row.voxels:,}",
+            str(row.votes),
+            short(row.ms),
+            short(row.points_per_second / 1e6),
+        ]
+        for row in rows
+    ]
+    print(markdown(("scene", "points:", "voxels:", "votes:", "ms:", "million points/s:"), cells))
+
+
+def check(options: Options) -> None:
+    """Raise InputError for the first invalid value; set threads and memory."""
+    for name, values in (("voxels", options.voxels), ("votes", options.votes), ("repeats", [options.repeats])):
+        at_least_one(name, values)
+    if not options.votes or (not options.voxels and options.scene is None):
+        raise InputError("voxels=[] or votes=[]: nothing to measure; give numbers, or scene=<folder>")
+    choose("network", [options.network], pcseg.networks.__all__)
+    if options.json is not None:
+        check_output(options.json, folder=False, name="json")
+    if options.threads is not None:
+        set_threads(options.threads)
+    if options.keep_memory:
+        keep_freed_memory()
+
+
+def make_predictor(options: Options) -> Predictor:
+    """Return a predictor of the checkpoint, or of a network with random weights."""
+    if options.checkpoint is not None:
+        model = load_model(options.checkpoint)
+    else:
+        inputs = VoxelInputs(options.voxel_size, FEATURES)
+        spec = NetworkSpec(options.network, {"in_channels": inputs.width, "n_classes": len(S3DIS)})
+        model = Model(Networks.build(spec), S3DIS, inputs)
+    return Predictor(model, choose_device(options.device), max_voxels=options.max_voxels)
+
+
+def measure(predictor: Predictor, scenes: list[Scene], votes: list[int], repeats: int) -> list[Row]:
+    """Return a row for each scene and number of votes, which take turns."""
+    cases = {f"{scene.name} {n}": (scene, n) for scene in scenes for n in votes}
+    tasks = {}
+    for name, (scene, n) in cases.items():
+        label = partial(replace(predictor, votes=n).predict, scene.coord, scene.color, scene.normal, name=scene.name)
+        tasks[name] = Task(label, tuple)
+    inputs = predictor.model.inputs
+    assert isinstance(inputs, VoxelInputs)
+    rows = []
+    for (scene, n), seconds in zip(cases.values(), interleaved(tasks, repeats, 0).values(), strict=True):
+        grid = quantize(torch.from_numpy(np.array(scene.coord)), inputs.voxel_size)
+        voxels = len(voxelize(torch.nn.functional.pad(grid, (1, 0))).rows)
+        rows.append(Row(scene.name, len(scene), voxels, n, 1e3 * seconds, len(scene) / seconds))
+    return rows
+
+
+if __name__ == "__main__":
+    run(main, Options)

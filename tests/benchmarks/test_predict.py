@@ -1,0 +1,59 @@
+"""benchmarks/predict.py from the command line, on a few thousand points."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.harness.clouds import room
+from tests.benchmarks._runs import bench_here
+from tests.tools._runs import building, checkpoint, failed
+
+QUICK = ("voxels=[1500]", "repeats=1", "threads=1", "device=cpu")
+
+
+def test_a_row_for_each_scene_and_number_of_votes(tmp_path: Path) -> None:
+    done = bench_here("predict", *QUICK, "votes=[1,3]", f"json={tmp_path}/p.json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "p.json").read_text())
+    assert [(row["scene"], row["votes"]) for row in rows] == [("synthetic/1500", 1), ("synthetic/1500", 3)]
+    points = len(room(1500).points)
+    for row in rows:
+        assert row["points"] == points
+        assert row["points_per_second"] == pytest.approx(1000 * points / row["ms"])
+    assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == 1 + len(rows)
+
+
+def test_a_checkpoint_on_a_prepared_scene(tmp_path: Path) -> None:
+    scene = building(tmp_path) / "Area_5" / "c"
+    trained = checkpoint(tmp_path / "last.safetensors")
+    done = bench_here(
+        "predict", *QUICK, "voxels=[]", f"scene={scene}", f"checkpoint={trained}", f"json={tmp_path}/p.json"
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "p.json").read_text())
+    coord = np.load(scene / "coord.npy").astype(np.float64)
+    assert (row["scene"], row["points"]) == ("Area_5/c", len(coord))
+    assert row["voxels"] == len(np.unique(np.floor(coord / 0.2), axis=0))
+    assert "voxels of 0.2 m" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("voxels=[]", ["voxels=[]"]),
+        ("votes=[0]", ["votes=0"]),
+        ("votes=[]", ["votes=[]"]),
+        ("repeats=0", ["repeats=0"]),
+        ("network=resnet", ["network=resnet", "minkunet34c"]),
+        ("checkpoint=nowhere", ["nowhere"]),
+        ("scene=nowhere", ["nowhere", "coord.npy"]),
+        ("voxel_size=0", ["voxel_size=0"]),
+        ("max_voxels=0", ["max_voxels=0"]),
+    ],
+)
+def test_a_mistake_is_one_line(argument: str, words: list[str]) -> None:
+    failed(bench_here("predict", *QUICK, argument), *words)
