@@ -43,7 +43,7 @@ def main(options: Options) -> None:
     cases = [(voxels, channels) for voxels in options.voxels for channels in [*options.channels, None]]
     for voxels, channels in tqdm(cases, desc="bench", unit="case"):
         coords = rooms[voxels]
-        for work, make in _map_work(coords) if channels is None else _conv_work(coords, channels):
+        for work, make in _work(coords, channels):
             tasks = {name: Task(make(coords[order]), tuple) for name, order in orders(coords).items()}
             first, *others = interleaved(tasks, options.repeats, options.seconds).values()
             lines.append([f"{voxels:,}", work, f"{1e3 * first:.3g}", *(f"{other / first:.2f}" for other in others)])
@@ -61,13 +61,13 @@ def orders(coords: Tensor) -> dict[str, Tensor]:
 
 
 Make = Callable[[Tensor], Callable[[], object]]
+"""From voxels (N, 4) in some order to the work that is timed on them."""
 
 
-def _map_work(_: Tensor) -> list[tuple[str, Make]]:
-    return [("map", lambda coords: lambda: ops.kernel_map(coords, coords, kernel_offsets(3)))]
-
-
-def _conv_work(coords: Tensor, channels: int) -> list[tuple[str, Make]]:
+def _work(coords: Tensor, channels: int | None) -> list[tuple[str, Make]]:
+    """Return names and makers of the work on ``coords``: convolution and weight gradient, or without channels the map."""
+    if channels is None:
+        return [("map", lambda coords: lambda: ops.kernel_map(coords, coords, kernel_offsets(3)))]
     feats, weight = torch.randn(len(coords), channels), torch.randn(27, channels, channels)
 
     def conv(coords: Tensor) -> Callable[[], object]:

@@ -111,7 +111,7 @@ def bench(
     """Measure each case with the implementations that ``able`` returns, print the table and write the rows."""
     cases = [case for case in cases if able(case)]
     if not cases:
-        raise InputError("nothing to measure: give no empty list, and impls that do one of the ops")
+        raise InputError("nothing to measure: an option is an empty list, or none of impls does these ops; add one")
     reports: list[Report] = []
     for case in tqdm(cases, desc="bench", unit="case"):
         report = measure(prepare, case, able(case), options.repeats, options.seconds, options.memory)

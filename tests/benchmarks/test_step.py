@@ -23,7 +23,7 @@ from tests.tools._runs import building, failed
 QUICK = ("voxels=[1500,2500]", "steps=2", "batch_size=2", "threads=1", "device=cpu")
 
 
-def test_each_method_stands_beside_supervised(tmp_path: Path) -> None:
+def test_each_method_has_a_row_beside_supervised(tmp_path: Path) -> None:
     done = bench_here("step", *QUICK, f"json={tmp_path}/s.json")
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "s.json").read_text())
@@ -50,7 +50,7 @@ def test_prepared_scenes_can_be_named(tmp_path: Path) -> None:
     assert "| IntraSamplePropagation | scenes |" in done.stdout
 
 
-def test_parts_and_cost_are_sums_over_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_means_and_cost_is_their_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     seen: list[tuple[str, float]] = []
     maps: list[Any] = []
@@ -72,7 +72,7 @@ def test_parts_and_cost_are_sums_over_the_steps(tmp_path: Path, monkeypatch: pyt
         def after_step(self, step: int) -> None:
             clock[0] += 0.5 * self.seconds
 
-    class Dear(Cheap):
+    class Costly(Cheap):
         seconds = 3.0
 
     for module in (step, training):
@@ -81,11 +81,11 @@ def test_parts_and_cost_are_sums_over_the_steps(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(step, "Supervised", Cheap)
     dataset = training.make_dataset(list_scenes(building(tmp_path), ["Area_1"]), 0.2)
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
-    cheap, dear = step.measure(fabric, dataset, Dear, step.Options(steps=2, batch_size=1))
+    cheap, costly = step.measure(fabric, dataset, Costly, step.Options(steps=2, batch_size=1))
     assert (cheap.data_ms, cheap.forward_ms, cheap.backward_ms, cheap.optimizer_ms) == (10_000, 1_000, 0, 500)
-    assert (dear.data_ms, dear.forward_ms, dear.backward_ms, dear.optimizer_ms) == (10_000, 3_000, 0, 1_500)
-    assert (cheap.cost, dear.cost, cheap.step_ms, dear.step_ms) == (1, 3, 11_500, 14_500)
-    order = ["Cheap", "Dear", "Dear", "Cheap"]
+    assert (costly.data_ms, costly.forward_ms, costly.backward_ms, costly.optimizer_ms) == (10_000, 3_000, 0, 1_500)
+    assert (cheap.cost, costly.cost, cheap.step_ms, costly.step_ms) == (1, 3, 11_500, 14_500)
+    order = ["Cheap", "Costly", "Costly", "Cheap"]
     assert seen[4:] == list(zip(order, (0.25, 0.25, 0.75, 0.75), strict=True))
     assert len({id(one) for one in maps}) == len(maps), "a method found the kernel maps of another"
 
