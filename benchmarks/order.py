@@ -65,7 +65,7 @@ Make = Callable[[Tensor], Callable[[], object]]
 
 
 def _work(coords: Tensor, channels: int | None) -> list[tuple[str, Make]]:
-    """Return names and makers of the work on ``coords``: convolution and weight gradient, or without channels the map."""
+    """Return names and makers of the work: convolution and weight gradient or, where ``channels`` is None, the map."""
     if channels is None:
         return [("map", lambda coords: lambda: ops.kernel_map(coords, coords, kernel_offsets(3)))]
     feats, weight = torch.randn(len(coords), channels), torch.randn(27, channels, channels)
