@@ -29,3 +29,8 @@ class Elements:
     def n_samples(self) -> int:
         """Number of samples B, taken as the largest ``sample`` plus one."""
         return int(self.sample.max()) + 1 if len(self.sample) else 0
+
+
+def flatten_pixels(maps: Tensor) -> Tensor:
+    """Return the rows (B * H * W, C) of maps (B, C, H, W), image by image and row by row."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)

@@ -44,7 +44,7 @@ def evaluate(
     matrix = ConfusionMatrix(len(predictor.model.classes))
     for folder in tqdm(scenes[rank::world], desc="evaluate", unit="scene", leave=False, disable=rank > 0):
         scene = read_scene(folder, predictor.model.classes, with_labels=True)
-        labels, confidence = predictor.predict(scene.coord, scene.color, scene.normal, name=scene.name)
+        labels, confidence = predictor.predict_scene(scene)
         if scene.segment is not None:
             placed = labels != IGNORE
             if not placed.all():

@@ -23,6 +23,7 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.scenes.bulk import GAP, bulk
 from pcseg.scenes.places import FARTHEST, floor_level, usable
+from pcseg.scenes.scene import Scene
 
 CPU = torch.device("cpu")
 
@@ -133,6 +134,10 @@ class Predictor:
             for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
                 self._label_part(scan[part], labels, confidence, rows[part])
         return labels, confidence
+
+    def predict_scene(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """Return what ``predict`` returns for the points of a scene."""
+        return self.predict(scene.coord, scene.color, scene.normal, name=scene.name)
 
     def _label_part(self, scan: Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
         """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""

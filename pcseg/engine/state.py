@@ -39,7 +39,7 @@ def write_state(
         **progress,
         "optimizers": rest,
         "networks": {name: {"name": specs[name].name, "arguments": specs[name].arguments} for name in model.networks},
-        "classes": {"names": model.classes.names, "colors": model.classes.colors, "codes": model.classes.codes},
+        "classes": model.classes.to_json(),
         "record": model.record,
     }
     write_tensors(path, "state", tensors, header)
@@ -53,8 +53,7 @@ def read_state(path: str | os.PathLike[str], model: Model) -> State:
     tensors, header = read_tensors(path, "state")
     try:
         specs = {name: read_spec(value, len(tensors)) for name, value in header["networks"].items()}
-        names, colors, codes = (tuple(header["classes"][key]) for key in ("names", "colors", "codes"))
-        model.classes = Classes(names, colors, codes)
+        model.classes = Classes.from_json(header["classes"])
         model.networks.restore(specs)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its networks are damaged ({error}); start over with overwrite=true") from error

@@ -30,7 +30,7 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
     _check_values(model.network.state_dict(), path)
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
-        "classes": {"names": model.classes.names, "colors": model.classes.colors, "codes": model.classes.codes},
+        "classes": model.classes.to_json(),
         "inputs": model.inputs.to_json(),
         "record": model.record,
     }
@@ -107,17 +107,9 @@ def _described(
     """Return the network, classes and inputs that a header names; ``shapes``, if any, bound what it may ask for."""
     try:
         spec = read_spec(header["network"], len(shapes))
-        classes = header["classes"]
-        lists = {key: classes.get(key, []) for key in ("names", "colors", "codes")}
-        for key, value in lists.items():
-            if not isinstance(value, list):
-                raise TypeError(f"{key} are {cut(repr(value), 60)}, no list")
+        classes = Classes.from_json(header["classes"])
         # Format 1 has the fields of the inputs beside the others.
-        return (
-            spec,
-            Classes(**{key: tuple(value) for key, value in lists.items()}),
-            read_inputs(header.get("inputs", header)),
-        )
+        return spec, classes, read_inputs(header.get("inputs", header))
     except Exception as error:  # of odd kinds and keys; what a stranger writes there has no end
         told = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: its description is damaged ({told}); train or copy it again") from error
@@ -129,6 +121,8 @@ def read_spec(value: Mapping[str, Any], most_tensors: int = 0) -> NetworkSpec:
     ``most_tensors``, if any, bounds how many layers they may ask for.
     """
     spec = NetworkSpec(**value)
+    if not isinstance(spec.name, str):
+        raise TypeError(f"the network {cut(repr(spec.name), 60)} is not one of the known ones")
     for name, argument in spec.arguments.items():
         _check_argument(name, argument, most_tensors)
     return spec

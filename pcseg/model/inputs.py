@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ class VoxelInputs:
     voxel_size: float
     features: Features
 
-    def __post_init__(self) -> None:
+    def __init__(self, voxel_size: float, features: Features | Sequence[str]) -> None:
+        object.__setattr__(self, "voxel_size", voxel_size)
+        object.__setattr__(self, "features", features if isinstance(features, Features) else Features(features))
         low, high = VOXEL_SIZES
         if not low <= self.voxel_size <= high:
             raise InputError(f"voxel_size={self.voxel_size:g}: must be {low:g} to {high:g}, in meters")
@@ -71,7 +73,7 @@ def read_inputs(value: Mapping[str, Any]) -> Inputs:
     features = value["features"]
     if not isinstance(features, list):
         raise TypeError(f"features are {cut(repr(features), 60)}, no list")
-    return VoxelInputs(_number(value["voxel_size"], "voxel_size"), Features(tuple(map(str, features))))
+    return VoxelInputs(_number(value["voxel_size"], "voxel_size"), tuple(map(str, features)))
 
 
 def _number(value: Any, name: str) -> float:

@@ -36,7 +36,7 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
         )
     if _channels(source.inputs) != _channels(model.inputs):
         theirs = {name: value for name, value in theirs.items() if not name.startswith(STEM)}
-        lines.append(f"  the first convolution is made anew: it read {source.inputs}; now {model.inputs}")
+        lines.append(f"  the first convolution is made anew: it read {_features(source)}; now {_features(model)}")
     sizes = [_voxel_size(inputs) for inputs in (source.inputs, model.inputs)]
     if sizes[0] != sizes[1]:
         lines.append(f"  its voxels were of {sizes[0]:g} m, now {sizes[1]:g} m: all sizes look different to it")
@@ -53,6 +53,10 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
         )
     model.network.load_state_dict({**state, **taken})
     return lines
+
+
+def _features(model: Model) -> str:
+    return ", ".join(model.inputs.features.names) if isinstance(model.inputs, VoxelInputs) else str(model.inputs)
 
 
 def _channels(inputs: Inputs) -> tuple[str, ...]:

@@ -19,7 +19,10 @@ from pcseg.datasets.class_file import read_class_file
 from pcseg.engine.predict import Predictor
 from pcseg.files import read_json
 from pcseg.formats import read_cloud
-from pcseg.model.checkpoint import Model, NetworkSpec, load_model, save_model
+from pcseg.model.checkpoint import load_model, save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.scenes.scene import read_classes, read_scene, scene_classes
 from tests.endurance import seeds
 
@@ -93,7 +96,8 @@ def _checkpoint(path: Path) -> None:
         },
     )
     record = {"config": {"data": {"root": "data", "train": ["train"], "test": ["test"]}}}
-    save_model(path, Model(spec, spec.build(), Classes(("ground", "wall", "tree")), 0.1, ("color",), record))
+    classes, inputs = Classes(("ground", "wall", "tree")), VoxelInputs(0.1, ("color",))
+    save_model(path, Model(Networks(spec.build(), spec), classes, inputs, record))
     assert safetensors.torch.load_file(path)
 
 

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from pcseg.classes import Classes
-from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from tests.endurance import kill, seeds
 from tests.endurance.chain import STEPS, chain
 from tests.endurance.fuzz import fuzz
@@ -60,7 +63,7 @@ def test_every_format_goes_through_the_chain(tmp_path: Path) -> None:
     arguments = {"in_channels": 4, "n_classes": 3, "channels": [4] * 4, "blocks": [1] * 4, "stem_channels": 4}
     spec = NetworkSpec("MinkUNet", arguments)
     classes = Classes(("ground", "wall", "tree"))
-    model = Model(spec, spec.build(), classes, 0.2, ("optional_color", "height"))
+    model = Model(Networks(spec.build(), spec), classes, VoxelInputs(0.2, ("optional_color", "height")))
     save_model(tmp_path / "model.safetensors", model)
     names = ("ascii.ply", "7.laz", "compressed.pcd", "scan.e57", "plain.txt", "stored.npz")
     results = chain([points / name for name in names], str(tmp_path / "model.safetensors"))

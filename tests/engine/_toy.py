@@ -17,13 +17,16 @@ from torch.utils.data import DataLoader
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.train import Stage, train
+from pcseg.engine.train import Optimizer, Stage, train
 from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
-from pcseg.model.checkpoint import Model, NetworkSpec, read_tensors
-from pcseg.schedules import Constant, Cosine
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks
+from pcseg.model.tensor_file import read_tensors
+from pcseg.schedules import Cosine
 
 
 class Killed(Exception):
@@ -36,16 +39,16 @@ class Toy(Method):
     Stops dead before step ``dies``, has a loss that is not finite at ``breaks``, at ``overflows`` a gradient.
     """
 
-    def __init__(self, network: nn.Module, dies: int = -1, breaks: int = -1, overflows: int = -1) -> None:
-        super().__init__(network)
+    def __init__(self, model: Model, dies: int = -1, breaks: int = -1, overflows: int = -1) -> None:
+        super().__init__(model)
         self.extra = nn.Linear(2, 2)
         self.dies, self.breaks, self.overflows = dies, breaks, overflows
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         if int(self.steps) == self.dies:
             raise Killed
-        logits = self.network(nn.functional.dropout(batch.feats, 0.5))
+        logits = self.network(nn.functional.dropout(batch.inputs, 0.5))
         scale = math.nan if int(self.steps) == self.breaks else 1.0
         losses = {"ce": scale * cross_entropy(logits, batch.labels), "extra": 0.1 * self.extra(logits).square().mean()}
         if int(self.steps) == self.overflows:
@@ -61,10 +64,10 @@ def batch(number: int, size: int = 8, labeled: bool = True) -> Batch:
     feats = torch.randn(size, 3, generator=generator)
     labels = (feats[:, 0] > 0).long() if labeled else torch.full((size,), IGNORE)
     zeros = torch.zeros(size, 3)
-    return Batch(torch.zeros(size, 4, dtype=torch.int32), feats, zeros, zeros, labels, ("a",))
+    return Batch(feats, torch.zeros(size, dtype=torch.int64), zeros, zeros, labels, ("a",))
 
 
-def batches(offset: int, per_step: int, labeled: bool, start: int) -> Iterable[Batch]:
+def batches(offset: int, per_step: int, labeled: bool, model: Model, start: int) -> Iterable[Batch]:
     """Through a DataLoader, which draws from the global generator when it is opened."""
     first = offset + start * per_step
     return DataLoader([batch(first + i, labeled=labeled) for i in range(500)], batch_size=None)
@@ -83,19 +86,19 @@ def run(
     """Two stages of ``steps`` steps; the weights and the loss at each step, as the folder holds them."""
     settings = settings or Settings(seed=3, checkpoint_every=4, evaluate_every=5)
     torch.manual_seed(0)
-    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
     adam = partial(torch.optim.AdamW, lr=0.05)
     sgd = partial(torch.optim.SGD, lr=0.05, momentum=0.9)
     source = partial(batches, 0, settings.accumulate, labeled)
     stages = [
-        Stage("one", steps, partial(Toy, **toy), adam, Cosine(), source),
-        Stage("two", steps, Toy, sgd, Constant(), partial(batches, 1000, settings.accumulate, labeled)),
+        Stage("one", steps, partial(Toy, **toy), source, {"main": Optimizer(adam, Cosine())}),
+        Stage("two", steps, Toy, partial(batches, 1000, settings.accumulate, labeled), {"main": Optimizer(sgd)}),
     ]
 
     def evaluate() -> ConfusionMatrix:
         matrix = ConfusionMatrix(2)
         test = batch(7777, 200)
-        matrix.add(model.network(test.feats).argmax(1), test.labels)
+        matrix.add(model.network(test.inputs).argmax(1), test.labels)
         torch.rand(13)  # an evaluation may draw: nothing after it may depend on that
         return matrix
 

@@ -13,12 +13,14 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.device import choose_device
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
+from pcseg.feeding.collate import collate
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
-from pcseg.feeding.collate import collate
 from pcseg.feeding.sample import make_sample
-from pcseg.methods.base import Method
-from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.scenes.places import floor_level, usable
 
 CLASSES = Classes(("floor", "wall", "chair"))
@@ -30,7 +32,7 @@ def model(features: tuple[str, ...] = ("optional_color", "height"), width: int =
     network = spec.build()
     # Fresh running statistics leave an untrained network with nearly one answer for everything.
     torch.nn.init.normal_(network.head.weight, std=3.0)
-    return Model(spec, network, CLASSES, 0.1, features)
+    return Model(Networks(network, spec), CLASSES, VoxelInputs(0.1, features))
 
 
 def scan(length: float = 4.0, seed: int = 0, density: float = 120.0) -> tuple[np.ndarray, np.ndarray]:
@@ -98,15 +100,15 @@ def test_the_network_meets_the_voxels_it_was_trained_on(max_voxels):
     torch.manual_seed(2)
     network = spec.build().eval()
     torch.nn.init.normal_(network.head.weight, std=3.0)
-    trained = Model(spec, network, CLASSES, 0.1, ("color", "height"))
+    trained = Model(Networks(network, spec), CLASSES, VoxelInputs(0.1, ("color", "height")))
     xyz, color = scan(6.0)
     xyz = np.concatenate([xyz, [[1.0, 1.0, -0.25], [1.0, 1.5, -0.23]]])  # strays below the floor
     color = np.concatenate([color, color[:2]])
     xyz[:, :2] -= xyz[:, :2].min(axis=0)
     points = make_points(xyz - [0, 0, floor_level(xyz)], color, floor=0.0)
-    sample = make_sample(points, Features(trained.features), 0.1)
+    sample = make_sample(points, Features(("color", "height")), 0.1)
     with torch.inference_mode():
-        wanted = Method(network).predict(collate([sample])).logits.argmax(dim=1)[sample.inverse]
+        wanted = network(collate([sample]).inputs).logits.argmax(dim=1)[sample.inverse]
     labels, _ = Predictor(trained, max_voxels=max_voxels, halo=30).predict(xyz + np.array([7.0, -3.0, 91.0]), color)
     assert (labels == wanted.numpy()).mean() > 0.995
 

@@ -16,15 +16,21 @@ from torch import Tensor, nn
 from pcseg.classes import Classes
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.train import Stage, derive, train
+from pcseg.engine.train import Optimizer, Stage, derive, train
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy
 from pcseg.methods.base import Method
 from pcseg.metrics import ConfusionMatrix
-from pcseg.model.checkpoint import Model, NetworkSpec, read_tensors
-from pcseg.schedules import Constant
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks
+from pcseg.model.tensor_file import read_tensors
 from tests.engine._toy import Killed, Toy, batch, batches, run, weights
+
+
+def sgd(lr: float) -> dict[str, Optimizer]:
+    return {"main": Optimizer(partial(torch.optim.SGD, lr=lr))}
 
 
 def test_training_learns_and_leaves_its_files(tmp_path):
@@ -67,21 +73,21 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
     network = {}
     for accumulate in (1, 2):
         torch.manual_seed(0)
-        model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+        model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
 
-        def plain(start: int, accumulate: int = accumulate) -> Iterator[Batch]:
+        def plain(model: Model, start: int, accumulate: int = accumulate) -> Iterator[Batch]:
             whole = batch(5)
             cut = [
-                Batch(*(getattr(whole, n)[i::2] for n in ("coords", "feats", "position", "color", "labels")), ("a",))
+                Batch(*(getattr(whole, n)[i::2] for n in ("inputs", "sample", "position", "color", "labels")), ("a",))
                 for i in (0, 1)
             ]
             return iter([whole] if accumulate == 1 else cut)
 
         class Plain(Method):
-            def losses(self, batch: Batch, progress: float) -> dict[str, Tensor]:
-                return {"ce": cross_entropy(self.network(batch.feats), batch.labels)}
+            def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
+                return {"ce": cross_entropy(self.network(batch.inputs), batch.labels)}
 
-        stage = Stage("one", 1, Plain, partial(torch.optim.SGD, lr=1.0), Constant(), plain)
+        stage = Stage("one", 1, Plain, plain, sgd(1.0))
         fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
         folder = RunFolder(tmp_path / str(accumulate))
         train(fabric, model, [stage], folder, Settings(accumulate=accumulate), lambda: ConfusionMatrix(2))
@@ -118,14 +124,16 @@ def test_each_of_the_accumulated_batches_draws_for_itself(tmp_path):
     for accumulate, values in drawn.items():
 
         class Drawing(Method):
-            def losses(self, batch: Batch, progress: float, values: list[float] = values) -> dict[str, Tensor]:
+            def losses(
+                self, batch: Batch, progress: float, player: str = "main", values: list[float] = values
+            ) -> dict[str, Tensor]:
                 with torch.random.fork_rng(devices=[]):  # as a method does that leaves the network's dropout alone
                     values.append(float(torch.rand(())))
-                return {"ce": cross_entropy(self.network(batch.feats), batch.labels)}
+                return {"ce": cross_entropy(self.network(batch.inputs), batch.labels)}
 
-        model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+        model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
         source = partial(batches, 0, accumulate, True)
-        stage = Stage("one", 2, Drawing, partial(torch.optim.SGD, lr=0.1), Constant(), source)
+        stage = Stage("one", 2, Drawing, source, sgd(0.1))
         fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
         folder = RunFolder(tmp_path / str(accumulate))
         train(fabric, model, [stage], folder, Settings(accumulate=accumulate), lambda: ConfusionMatrix(2))
@@ -136,9 +144,9 @@ def test_each_of_the_accumulated_batches_draws_for_itself(tmp_path):
 
 
 def test_without_a_label_to_score_on_no_weights_are_the_best(tmp_path):
-    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
     source = partial(batches, 0, 1, True)
-    stage = Stage("one", 2, Toy, partial(torch.optim.SGD, lr=0.1), Constant(), source)
+    stage = Stage("one", 2, Toy, source, sgd(0.1))
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
     for resume in (False, True):
         outcome = train(fabric, model, [stage], RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2), resume)
@@ -147,18 +155,17 @@ def test_without_a_label_to_score_on_no_weights_are_the_best(tmp_path):
 
 
 def test_a_mistake_in_the_last_stage_is_told_before_the_first_step(tmp_path):
-    def broken(network: nn.Module) -> Method:
+    def broken(model: Model) -> Method:
         raise InputError("stride=3: the network has strides 1, 2")
 
     taken: list[int] = []
 
-    def counted(start: int) -> Iterable[Batch]:
+    def counted(model: Model, start: int) -> Iterable[Batch]:
         taken.append(start)
-        return batches(0, 1, True, start)
+        return batches(0, 1, True, model, start)
 
-    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
-    sgd = partial(torch.optim.SGD, lr=0.1)
-    stages = [Stage("one", 2, Toy, sgd, Constant(), counted), Stage("two", 2, broken, sgd, Constant(), counted)]
+    model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
+    stages = [Stage("one", 2, Toy, counted, sgd(0.1)), Stage("two", 2, broken, counted, sgd(0.1))]
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
     with pytest.raises(InputError, match="stride=3"):
         train(fabric, model, stages, RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2))
@@ -173,7 +180,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 
 def test_a_stage_without_a_step_is_refused():
     with pytest.raises(InputError, match=r"stages.tail: has 0 steps"):
-        Stage("tail", 0, Toy, torch.optim.SGD, Constant(), partial(batches, 0, 1, True))
+        Stage("tail", 0, Toy, partial(batches, 0, 1, True), sgd(0.1))
 
 
 def test_an_error_in_a_worker_process_stays_one_line(tmp_path):
@@ -184,9 +191,9 @@ def test_an_error_in_a_worker_process_stays_one_line(tmp_path):
         def __len__(self) -> int:
             return 4
 
-    model = Model(NetworkSpec("toy", {}), nn.Linear(3, 2), Classes(("low", "high")), 0.1, ("ones",))
+    model = Model(Networks(nn.Linear(3, 2)), Classes(("low", "high")), VoxelInputs(0.1, ("ones",)))
     workers = torch.utils.data.DataLoader(Broken(), batch_size=None, num_workers=1, multiprocessing_context="fork")
-    stage = Stage("one", 2, Toy, partial(torch.optim.SGD, lr=0.1), Constant(), lambda start: workers)
+    stage = Stage("one", 2, Toy, lambda model, start: workers, sgd(0.1))
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
     with pytest.raises(InputError, match=r"^Area_1/a: these labels belong to another cloud; draw them again$"):
         train(fabric, model, [stage], RunFolder(tmp_path), Settings(), lambda: ConfusionMatrix(2))

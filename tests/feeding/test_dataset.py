@@ -15,15 +15,16 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
+from pcseg.feeding.collate import collate
 from pcseg.feeding.dataset import OPEN_SCENES, TrainDataset
 from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader
 from pcseg.feeding.points import make_points
-from pcseg.feeding.collate import collate
 from pcseg.feeding.sample import Sample, make_sample
-from pcseg.feeding.samplers import Item, PairSampler, RandomSampler, StepSampler
+from pcseg.feeding.samplers import Item, PairSampler, Plan, RandomSampler, StepSampler
 from pcseg.feeding.transforms import BoxCrop, Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
 from pcseg.scenes.scene import read_scene, write_scene
+from pcseg.sparse import SparseTensor
 from tests.scenes.rooms import CLASSES, building, room
 
 AUGMENT = Compose([RotateZ(), Flip(), Elastic(0.5, 0.1), Jitter(), Dropout(0.3)])
@@ -39,7 +40,13 @@ def dataset(folders: list[Path], labels: WeakLabels | None, **settings: object) 
 
 def equal(a: Batch | Sample, b: Batch | Sample) -> bool:
     pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)]
-    return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in pairs)
+    return all(_equal(x, y) for x, y in pairs)
+
+
+def _equal(x: object, y: object) -> bool:
+    if isinstance(x, SparseTensor) and isinstance(y, SparseTensor):
+        return torch.equal(x.feats, y.feats) and torch.equal(x.coords, y.coords)
+    return torch.equal(x, y) if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) else x == y
 
 
 def batches(data: TrainDataset, sampler: StepSampler, workers: int = 0) -> list[Batch]:
@@ -58,8 +65,8 @@ def test_hidden_labels_cannot_reach_a_batch(tmp_path: Path, poison: str) -> None
 
     def run() -> list[Batch]:
         data = augmented(folders, labels)
-        random = batches(data, RandomSampler(len(data), 2, 6, mix=0.5))
-        return random + batches(data, PairSampler(data.counts(), 4, 6))
+        random = batches(data, RandomSampler(data, Plan(2, 6), mix=0.5))
+        return random + batches(data, PairSampler(data, Plan(4, 6)))
 
     before = run()
     for folder in folders:
@@ -147,17 +154,17 @@ def test_mixing_joins_two_scenes(tmp_path: Path) -> None:
 def test_workers_change_nothing(tmp_path: Path, workers: int) -> None:
     folders = building(tmp_path)
     data = augmented(folders, budget(folders))
-    alone = batches(data, RandomSampler(4, 2, 5, mix=0.5))
-    shared = batches(data, RandomSampler(4, 2, 5, mix=0.5), workers)
+    alone = batches(data, RandomSampler(data, Plan(2, 5), mix=0.5))
+    shared = batches(data, RandomSampler(data, Plan(2, 5), mix=0.5), workers)
     assert all(equal(a, b) for a, b in zip(alone, shared, strict=True))
-    resumed = batches(data, RandomSampler(4, 2, 5, start=3, mix=0.5), workers)
+    resumed = batches(data, RandomSampler(data, Plan(2, 5, start=3), mix=0.5), workers)
     assert all(equal(a, b) for a, b in zip(alone[3:], resumed, strict=True))
 
 
 def test_pairs_lie_side_by_side_and_share_their_class(tmp_path: Path) -> None:
     folders = building(tmp_path)
     data = augmented(folders, budget(folders))
-    for batch in batches(data, PairSampler(data.counts(), 4, 5)):
+    for batch in batches(data, PairSampler(data, Plan(4, 5))):
         sample = batch.inputs.coords[:, 0]
         for first in (0, 2):
             here, there = (set(batch.labels[sample == b].tolist()) - {IGNORE} for b in (first, first + 1))

@@ -16,7 +16,7 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader, plain, plain_errors
 from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import make_sample
-from pcseg.feeding.samplers import RandomSampler
+from pcseg.feeding.samplers import Plan, RandomSampler
 
 
 def no_memory():
@@ -72,7 +72,7 @@ class Scenes:
 
 
 def load(happens, workers):
-    return [batch.names for batch in plain(loader(Scenes(happens), RandomSampler(4, 2, 20), workers))]
+    return [batch.names for batch in plain(loader(Scenes(happens), RandomSampler(range(4), Plan(2, 20)), workers))]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -119,7 +119,7 @@ def test_a_mistake_in_the_program_keeps_its_trace(workers):
 
 
 def test_the_death_of_a_worker_is_told_in_the_midst_of_a_step():
-    batches = iter(loader(Scenes(lambda: "three"), RandomSampler(4, 2, 20), 1))
+    batches = iter(loader(Scenes(lambda: "three"), RandomSampler(range(4), Plan(2, 20)), 1))
     next(batches)
 
     def step():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.errors import InputError
-from pcseg.feeding.samplers import Item, PairSampler, RandomSampler, StepSampler
+from pcseg.feeding.samplers import Item, MixedSampler, PairSampler, Plan, RandomSampler, StepSampler, ViewSampler
 
 COUNTS = np.array(
     [
@@ -24,15 +24,41 @@ COUNTS = np.array(
 """Labeled points of five scenes: the third has none, the last a class of its own."""
 
 
+class Labels:
+    """Scenes as samplers see them: labeled points (S, K)."""
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self._counts = counts
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def counts(self) -> np.ndarray:
+        return self._counts
+
+
+def unlabeled(count: int) -> Labels:
+    return Labels(np.zeros((count, 4), dtype=int))
+
+
 def random(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> RandomSampler:
-    return RandomSampler(7, 4, steps, seed, start, rank, world, mix=0.5)
+    return RandomSampler(unlabeled(7), Plan(4, steps, seed, start, rank, world), mix=0.5)
 
 
 def pairs(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> PairSampler:
-    return PairSampler(COUNTS, 4, steps, seed, start, rank, world)
+    return PairSampler(Labels(COUNTS), Plan(4, steps, seed, start, rank, world))
 
 
-both = pytest.mark.parametrize("make", [random, pairs])
+def views(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> ViewSampler:
+    return ViewSampler(unlabeled(7), Plan(4, steps, seed, start, rank, world), views=2, strong=1)
+
+
+def mixed(steps: int = 6, seed: int = 3, start: int = 0, rank: int = 0, world: int = 1) -> MixedSampler:
+    plan = Plan(12, steps, seed, start, rank, world)
+    return MixedSampler(Labels(COUNTS), plan, labeled=1 / 3, views=2)
+
+
+both = pytest.mark.parametrize("make", [random, pairs, views, mixed])
 
 
 @both
@@ -56,7 +82,10 @@ def test_steps_and_seeds_differ(make: type[StepSampler]) -> None:
 def test_processes_share_out_the_batch_of_one(make: type[StepSampler]) -> None:
     whole = list(make(8))  # type: ignore[call-arg]
     parts = [list(make(8, rank=rank, world=2)) for rank in (0, 1)]  # type: ignore[call-arg]
-    assert [first + second for first, second in zip(*parts, strict=True)] == whole
+    found = [first + second for first, second in zip(*parts, strict=True)]
+    if make is mixed:  # there each process has labeled scenes first
+        found, whole = ([sorted(batch, key=str) for batch in batches] for batches in (found, whole))
+    assert found == whole
 
 
 @given(scenes=st.integers(1, 9), batch=st.integers(1, 7), rounds=st.integers(1, 4), seed=st.integers(0, 10**6))
@@ -64,23 +93,23 @@ def test_processes_share_out_the_batch_of_one(make: type[StepSampler]) -> None:
 def test_scenes_are_drawn_equally_often(scenes: int, batch: int, rounds: int, seed: int) -> None:
     """After any number of steps no scene is more than one turn ahead of another."""
     drawn: Counter[int] = Counter(dict.fromkeys(range(scenes), 0))
-    for items in RandomSampler(scenes, batch, rounds * scenes, seed):
+    for items in RandomSampler(unlabeled(scenes), Plan(batch, rounds * scenes, seed)):
         drawn.update(item.scene for item in items)
         assert max(drawn.values()) - min(drawn.values()) <= 1
 
 
 def test_rounds_come_in_different_orders() -> None:
-    orders = {tuple(item.scene for item in batch) for batch in RandomSampler(7, 7, 20)}
+    orders = {tuple(item.scene for item in batch) for batch in RandomSampler(unlabeled(7), Plan(7, 20))}
     assert len(orders) > 15
 
 
 def test_mixing_takes_another_scene_as_often_as_asked() -> None:
-    items = [item for batch in RandomSampler(7, 4, 500, mix=0.3) for item in batch]
+    items = [item for batch in RandomSampler(unlabeled(7), Plan(4, 500), mix=0.3) for item in batch]
     mixed = [item for item in items if item.mix is not None]
     assert 0.25 < len(mixed) / len(items) < 0.35
     assert all(item.mix != item.scene for item in mixed)
     assert {item.mix for item in mixed} == set(range(7))
-    plain = [item for batch in RandomSampler(7, 4, 500, mix=0.0) for item in batch]
+    plain = [item for batch in RandomSampler(unlabeled(7), Plan(4, 500), mix=0.0) for item in batch]
     assert [(i.scene, i.seed) for i in plain] == [(i.scene, i.seed) for i in items]
     assert {item.mix for item in plain} == {None}
 
@@ -118,27 +147,65 @@ def test_classes_are_drawn_by_the_root_of_their_rarity() -> None:
 
 
 def test_one_scene_and_no_label_at_all_still_make_batches() -> None:
-    assert all(item.mix == 0 for batch in RandomSampler(1, 2, 3, mix=1.0) for item in batch)
+    assert all(item.mix == 0 for batch in RandomSampler(unlabeled(1), Plan(2, 3), mix=1.0) for item in batch)
     for counts in (np.zeros((1, 4), dtype=int), np.zeros((3, 4), dtype=int)):
-        items = [item for batch in PairSampler(counts, 2, 5) for item in batch]
+        items = [item for batch in PairSampler(Labels(counts), Plan(2, 5)) for item in batch]
         assert len(items) == 10
         assert all(item.anchor is None for item in items)
-    assert [item.anchor for item in next(iter(PairSampler(np.array([[0, 5]]), 2, 1)))] == [1, 1]
+    assert [item.anchor for item in next(iter(PairSampler(Labels(np.array([[0, 5]])), Plan(2, 1))))] == [1, 1]
 
 
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: RandomSampler(7, 5, 1, world=2), "batch_size=5.*multiple of 2"),
-        (lambda: RandomSampler(7, 0, 1), "batch_size=0"),
-        (lambda: RandomSampler(0, 1, 1), "no scene"),
-        (lambda: RandomSampler(7, 1, 1, mix=1.5), "mix=1.5"),
-        (lambda: RandomSampler(7, 1, 1, seed=-1), "seed=-1"),
-        (lambda: RandomSampler(7, 2, 1, rank=2, world=2), "rank=2"),
-        (lambda: PairSampler(COUNTS, 3, 1), "batch_size=3.*multiple of 2"),
-        (lambda: PairSampler(COUNTS, 6, 1, world=2), "batch_size=6.*multiple of 4"),
+        (lambda: RandomSampler(unlabeled(7), Plan(5, 1, world=2)), "batch_size=5.*multiple of 2"),
+        (lambda: RandomSampler(unlabeled(7), Plan(0, 1)), "batch_size=0"),
+        (lambda: RandomSampler(unlabeled(0), Plan(1, 1)), "no scene"),
+        (lambda: RandomSampler(unlabeled(7), Plan(1, 1), mix=1.5), "mix=1.5"),
+        (lambda: RandomSampler(unlabeled(7), Plan(1, 1, seed=-1)), "seed=-1"),
+        (lambda: RandomSampler(unlabeled(7), Plan(2, 1, rank=2, world=2)), "rank=2"),
+        (lambda: PairSampler(Labels(COUNTS), Plan(3, 1)), "batch_size=3.*multiple of 2"),
+        (lambda: PairSampler(Labels(COUNTS), Plan(6, 1, world=2)), "batch_size=6.*multiple of 4"),
     ],
 )
 def test_settings_that_cannot_work_are_named(make: object, named: str) -> None:
     with pytest.raises(InputError, match=named):
         make()  # type: ignore[operator]
+
+
+def test_views_show_one_part_of_a_scene_and_the_last_is_strong() -> None:
+    for batch in views(20):
+        for weak, strong in zip(batch[::2], batch[1::2], strict=True):
+            assert weak.view == strong.view is not None
+            assert weak.scene == strong.scene
+            assert weak.seed != strong.seed
+            assert (weak.strong, strong.strong) == (False, True)
+        assert len({item.view for item in batch}) == 2
+
+
+def test_labeled_and_unlabeled_scenes_come_in_their_shares_in_every_process() -> None:
+    has = COUNTS.sum(axis=1) > 0
+    for world in (1, 2):
+        for rank in range(world):
+            for batch in mixed(20, rank=rank, world=world):
+                assert [item.domain for item in batch] == [0] * (4 // world) + [1] * (8 // world)
+                assert all(has[item.scene] == (item.domain == 0) for item in batch)
+                strong = [item.strong for item in batch if item.domain == 1]
+                assert strong == [False, True] * (len(strong) // 2)
+    labeled = Counter(item.scene for batch in mixed(50) for item in batch if item.domain == 0)
+    assert set(labeled) == {0, 1, 3, 4}
+    assert set(labeled.values()) == {50}
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "named"),
+    [
+        (COUNTS, {"labeled": 0.0}, "labeled=0"),
+        (COUNTS, {"labeled": 0.75, "views": 2}, "views=2"),
+        (np.ones((3, 4), dtype=int), {}, "none of the 3 scenes is unlabeled"),
+        (np.zeros((3, 4), dtype=int), {}, "none of the 3 scenes is labeled"),
+    ],
+)
+def test_mixtures_that_cannot_be_are_named(counts: np.ndarray, options: dict, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        MixedSampler(Labels(counts), Plan(4, 1), **options)

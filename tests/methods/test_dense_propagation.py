@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.losses import squared_probability_distance
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Method, Supervised
-from pcseg.methods.base import sparse
-from tests.methods.tiny_network import TinyNetwork, make_batch
+from pcseg.model.model import Model
+from tests.methods.tiny_network import TinyNetwork, make_batch, model_of
 
 STAGES = [CrossSamplePropagation, IntraSamplePropagation]
 STRIDE = 2
@@ -23,6 +23,10 @@ STRIDE = 2
 def network_of(seed: int = 0, dropout: float = 0.0) -> TinyNetwork:
     torch.manual_seed(seed)
     return TinyNetwork(dropout=dropout)
+
+
+def made(seed: int = 0, dropout: float = 0.0) -> Model:
+    return model_of(network_of(seed, dropout))
 
 
 def train(method: Method, steps: int, lr: float = 0.05) -> list[dict[str, Tensor]]:
@@ -40,11 +44,11 @@ def train(method: Method, steps: int, lr: float = 0.05) -> list[dict[str, Tensor
     return history
 
 
-def idle(kind: type[Method], network: nn.Module, **options: float) -> Method:
+def idle(kind: type[Method], model: Model, **options: float) -> Method:
     """The method with every weight of its own at 0."""
     if kind is IntraSamplePropagation:
         options["label_weight"] = 0.0
-    return kind(network, stride=STRIDE, weight=0.0, **options)
+    return kind(model, stride=STRIDE, weight=0.0, **options)
 
 
 @pytest.mark.parametrize("kind", STAGES)
@@ -52,10 +56,10 @@ def idle(kind: type[Method], network: nn.Module, **options: float) -> Method:
 def test_a_weight_zero_is_the_baseline_bit_for_bit(kind, lovasz):
     """Losses, gradients and, after some steps, weights and batch-norm statistics; dropout draws included."""
     torch.manual_seed(0)
-    plain = Supervised(TinyNetwork(dropout=0.3), lovasz=lovasz)
+    plain = Supervised(model_of(TinyNetwork(dropout=0.3)), lovasz=lovasz)
     after_plain = torch.get_rng_state()
     torch.manual_seed(0)
-    method = idle(kind, TinyNetwork(dropout=0.3), lovasz=lovasz)
+    method = idle(kind, model_of(TinyNetwork(dropout=0.3)), lovasz=lovasz)
     assert torch.equal(after_plain, torch.get_rng_state()), "making the method must not move the global generator"
     expected, found = train(plain, 5), train(method, 5)
     assert [*expected[0]] == [*found[0]]
@@ -71,8 +75,8 @@ def test_a_weight_zero_is_the_baseline_bit_for_bit(kind, lovasz):
 def test_a_the_propagated_pass_leaves_the_clean_one_alone(kind):
     """With the pass running, the clean loss and the statistics are the baseline's: the second decoding moves none."""
     batch = make_batch()
-    plain = Supervised(network_of(dropout=0.3))
-    method = kind(network_of(dropout=0.3), stride=STRIDE, weight=1e-30, warmup=0.0, max_nodes=4)
+    plain = Supervised(made(dropout=0.3))
+    method = kind(made(dropout=0.3), stride=STRIDE, weight=1e-30, warmup=0.0, max_nodes=4)
     results = []
     for m in (plain, method):
         m.train()
@@ -87,7 +91,7 @@ def test_a_the_propagated_pass_leaves_the_clean_one_alone(kind):
 @pytest.mark.parametrize("kind", STAGES)
 def test_a_node_draws_leave_the_global_generator_alone(kind):
     """A loop that does not seed each step would otherwise give the network other dropout masks."""
-    method = kind(network_of(), stride=STRIDE, warmup=0.0, max_nodes=4)
+    method = kind(made(), stride=STRIDE, warmup=0.0, max_nodes=4)
     before = torch.get_rng_state()
     method.losses(make_batch(), 1.0)
     assert torch.equal(before, torch.get_rng_state())
@@ -95,7 +99,7 @@ def test_a_node_draws_leave_the_global_generator_alone(kind):
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_node_draws_change_with_the_global_seed(kind):
-    method = kind(network_of(), stride=STRIDE, warmup=0.0, max_nodes=4).eval()
+    method = kind(made(), stride=STRIDE, warmup=0.0, max_nodes=4).eval()
     values = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -105,8 +109,8 @@ def test_node_draws_change_with_the_global_seed(kind):
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_warmup_is_the_baseline_too(kind, monkeypatch):
-    plain = Supervised(network_of())
-    method = kind(network_of(), stride=STRIDE, warmup=0.5)
+    plain = Supervised(made())
+    method = kind(made(), stride=STRIDE, warmup=0.5)
     assert "consistency" in method.losses(make_batch(), 0.7)
     wanted = plain.losses(make_batch(), 0.4)
     monkeypatch.setattr(method, "reallocate", None)  # nor does it cost anything: nothing is reallocated
@@ -135,7 +139,7 @@ def level_gradient(method: Method, *names: str) -> Tensor:
 
 def test_b_a_label_loss_on_redistributed_features_reaches_every_node():
     """In eval mode, where batch-norm cannot couple rows: alone, a label reaches its own cell and a few around it."""
-    method = IntraSamplePropagation(network_of(), stride=STRIDE).eval()
+    method = IntraSamplePropagation(made(), stride=STRIDE).eval()
     reached = (level_gradient(method, "propagated_cross_entropy").abs().sum(dim=1) > 0).float().mean()
     plainly = (level_gradient(method, "cross_entropy").abs().sum(dim=1) > 0).float().mean()
     assert reached == 1
@@ -143,17 +147,17 @@ def test_b_a_label_loss_on_redistributed_features_reaches_every_node():
 
 
 def test_b_consistency_reaches_every_node_of_the_partner():
-    method = CrossSamplePropagation(network_of(), stride=STRIDE, teacher=0.9).eval()
+    method = CrossSamplePropagation(made(), stride=STRIDE, teacher=0.9).eval()
     assert (level_gradient(method, "consistency").abs().sum(dim=1) > 0).all()
 
 
 @pytest.mark.parametrize("kind", STAGES)
 @pytest.mark.parametrize("steps", [0, 30])
 def test_c_the_affinity_is_neither_uniform_nor_collapsed(kind, steps):
-    method = kind(TinyNetwork(width=32), stride=STRIDE, warmup=0.0)
+    method = kind(model_of(TinyNetwork(width=32)), stride=STRIDE, warmup=0.0)
     train(method, steps)
     batch = make_batch(n=200)
-    level = method.network.encode(sparse(batch), STRIDE)[-1]
+    level = method.network.encode(batch.inputs, STRIDE)[-1]
     rest = (torch.arange(4) ^ 1,) if kind is CrossSamplePropagation else ()
     entropy, usage = method.propagation.profile(level.feats, level.sample, *rest)
     assert (entropy > 0.2).all(), entropy
@@ -163,7 +167,7 @@ def test_c_the_affinity_is_neither_uniform_nor_collapsed(kind, steps):
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_d_the_trained_network_holds_nothing_of_the_method(kind):
-    method = kind(network_of(), stride=STRIDE, warmup=0.0)
+    method = kind(made(), stride=STRIDE, warmup=0.0)
     train(method, 4)
     assert any("propagation" in name for name, _ in method.named_parameters())
     exported = method.network.state_dict()
@@ -171,12 +175,12 @@ def test_d_the_trained_network_holds_nothing_of_the_method(kind):
     assert exported.keys() == fresh.state_dict().keys()
     fresh.load_state_dict(exported)
     batch = make_batch(seed=9)
-    assert torch.equal(fresh.eval()(sparse(batch)).logits, method.eval().predict(batch).logits)
+    assert torch.equal(fresh.eval()(batch.inputs).logits, method.eval().predict(batch).logits)
 
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_e_labels_are_never_changed(kind):
-    method = kind(network_of(), stride=STRIDE, warmup=0.0)
+    method = kind(made(), stride=STRIDE, warmup=0.0)
     batch = make_batch()
     before = hashlib.sha256(batch.labels.numpy().tobytes()).hexdigest()
     for progress in (0.0, 0.5, 1.0):
@@ -187,7 +191,7 @@ def test_e_labels_are_never_changed(kind):
 @pytest.mark.parametrize("kind", STAGES)
 @pytest.mark.parametrize("n_labels", [0, 1])
 def test_losses_are_finite_with_no_label_and_with_one(kind, n_labels):
-    method = kind(network_of(), stride=STRIDE, warmup=0.0)
+    method = kind(made(), stride=STRIDE, warmup=0.0)
     batch = make_batch(n_labels=0)
     if n_labels:
         batch.labels[5] = 2
@@ -200,9 +204,9 @@ def test_losses_are_finite_with_no_label_and_with_one(kind, n_labels):
 
 def test_the_consistency_of_stage_1_is_the_weighted_distance_of_the_two_decodings():
     """Put together by hand from the network, with ramp and weight; labels play no part in it."""
-    method = CrossSamplePropagation(network_of(), stride=STRIDE, weight=3.0, warmup=0.2, ramp=0.4)
+    method = CrossSamplePropagation(made(), stride=STRIDE, weight=3.0, warmup=0.2, ramp=0.4)
     batch = make_batch()
-    levels = method.network.encode(sparse(batch), STRIDE)
+    levels = method.network.encode(batch.inputs, STRIDE)
     moved = method.propagation(levels[-1].feats, levels[-1].sample, torch.tensor([1, 0, 3, 2]))
     clean, other = method.network.decode(levels), method.network.decode((*levels[:-1], levels[-1].replace(moved)))
     wanted = 3.0 * 0.5 * squared_probability_distance(clean.logits, other.logits)
@@ -214,12 +218,12 @@ def test_the_consistency_of_stage_1_is_the_weighted_distance_of_the_two_decoding
 
 def test_an_odd_batch_has_no_pairs():
     with pytest.raises(InputError, match="3 samples"):
-        CrossSamplePropagation(network_of(), stride=STRIDE).losses(make_batch(n_samples=3), 0.0)
+        CrossSamplePropagation(made(), stride=STRIDE).losses(make_batch(n_samples=3), 0.0)
 
 
 def test_a_pair_whose_second_scan_came_out_empty_is_borne():
     batch = make_batch(n_samples=3)
-    method = CrossSamplePropagation(network_of(), stride=STRIDE, warmup=0.0)
+    method = CrossSamplePropagation(made(), stride=STRIDE, warmup=0.0)
     losses = method.losses(replace(batch, names=(*batch.names, "empty")), 1.0)
     assert losses["consistency"].isfinite()
 
@@ -228,13 +232,13 @@ def test_a_pair_whose_second_scan_came_out_empty_is_borne():
 @pytest.mark.parametrize("option", ["weight", "warmup", "ramp", "lovasz"])
 def test_negative_settings_are_one_line(kind, option):
     with pytest.raises(InputError, match=f"{option}=-0.5: give 0 or more"):
-        kind(network_of(), stride=STRIDE, **{option: -0.5})
+        kind(made(), stride=STRIDE, **{option: -0.5})
 
 
 @pytest.mark.parametrize("kind", STAGES)
 def test_under_bfloat16_losses_stay_float32_and_close(kind):
     """Loose on purpose: the network itself rounds to 8 bits; what is checked is that nothing breaks or stays half."""
-    method = kind(network_of(), stride=STRIDE, warmup=0.0).eval()
+    method = kind(made(), stride=STRIDE, warmup=0.0).eval()
     batch = make_batch()
     exact = method.losses(batch, 1.0)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
-from torch import nn
 
 from pcseg.classes import IGNORE
 from pcseg.feeding.batch import Batch
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Method, Supervised
-from tests.methods.tiny_network import TinyNetwork
+from pcseg.model.model import Model
+from pcseg.sparse import SparseTensor
+from tests.methods.tiny_network import TinyNetwork, model_of
 
 N, K, FEATURES, SCANS, SIZE = 200, 4, 6, 4, 24
 
@@ -38,24 +40,25 @@ def make_scans(seed: int) -> tuple[Batch, torch.Tensor]:
         labels.append(label)
     nothing = torch.zeros(SCANS * N, 3)
     names = tuple(f"scan_{b}" for b in range(SCANS))
-    batch = Batch(torch.cat(coords).int(), torch.cat(feats), nothing, nothing, torch.cat(labels), names)
+    voxels = SparseTensor(torch.cat(feats), torch.cat(coords).int())
+    batch = Batch(voxels, voxels.sample, nothing, nothing, torch.cat(labels), names)
     return batch, torch.cat(truth)
 
 
 def shuffled(batch: Batch, step: int) -> Batch:
     """The same scans, numbered anew, so that pairs change from step to step."""
     number = torch.randperm(SCANS, generator=torch.Generator().manual_seed(step)).int()
-    coords = batch.coords.clone()
-    coords[:, 0] = number[batch.coords[:, 0].long()]
-    return Batch(coords, batch.feats, batch.position, batch.color, batch.labels, batch.names)
+    coords = batch.inputs.coords.clone()
+    coords[:, 0] = number[batch.sample]
+    return replace(batch, inputs=SparseTensor(batch.inputs.feats, coords), sample=coords[:, 0].long())
 
 
-def unlabeled_accuracy(seed: int, stages: list[tuple[Callable[[nn.Module], Method], int, float]]) -> float:
+def unlabeled_accuracy(seed: int, stages: list[tuple[Callable[[Model], Method], int, float]]) -> float:
     batch, truth = make_scans(seed)
     torch.manual_seed(seed)
     network = TinyNetwork(FEATURES, K, width=16)
     for make, steps, lr in stages:
-        method = make(network).train()
+        method = make(model_of(network, K)).train()
         optimizer = torch.optim.Adam(method.parameters(), lr=lr)
         for step in range(steps):
             torch.manual_seed(1000 * seed + step)
@@ -63,7 +66,7 @@ def unlabeled_accuracy(seed: int, stages: list[tuple[Callable[[nn.Module], Metho
             sum(method.losses(shuffled(batch, step), step / steps).values()).backward()
             optimizer.step()
     with torch.no_grad():
-        predicted = Supervised(network).eval().predict(batch).logits.argmax(dim=1)
+        predicted = Supervised(model_of(network, K)).eval().predict(batch).logits.argmax(dim=1)
     return float((predicted == truth)[batch.labels == IGNORE].float().mean())
 
 

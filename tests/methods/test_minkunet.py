@@ -7,16 +7,15 @@ import torch
 
 from pcseg.errors import InputError
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Method, Supervised
-from pcseg.methods.base import sparse
 from pcseg.networks import minkunet_small
-from tests.methods.tiny_network import make_batch
+from tests.methods.tiny_network import make_batch, model_of
 
 STAGES = [CrossSamplePropagation, IntraSamplePropagation]
 
 
 def made(kind: type[Method], **options: float) -> Method:
     torch.manual_seed(0)
-    return kind(minkunet_small(4, 3), **options)
+    return kind(model_of(minkunet_small(4, 3)), **options)
 
 
 def step(method: Method, optimizer: torch.optim.Optimizer) -> dict[str, float]:
@@ -39,7 +38,7 @@ def test_they_learn_and_export_the_network_alone(kind):
     fresh = minkunet_small(4, 3)
     fresh.load_state_dict(method.network.state_dict())
     batch = make_batch(n=300, seed=1)
-    assert torch.equal(fresh.eval()(sparse(batch)).logits, method.eval().predict(batch).logits)
+    assert torch.equal(fresh.eval()(batch.inputs).logits, method.eval().predict(batch).logits)
 
 
 @pytest.mark.parametrize("kind", STAGES)

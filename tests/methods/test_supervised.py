@@ -7,25 +7,24 @@ import torch
 
 from pcseg.losses import segmentation_losses
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation, Supervised
-from pcseg.methods.base import sparse
-from tests.methods.tiny_network import TinyNetwork, make_batch
+from tests.methods.tiny_network import TinyNetwork, make_batch, model_of
 
 
 @pytest.mark.parametrize("lovasz", [0.0, 0.7])
 def test_losses_are_those_of_the_plain_prediction(lovasz):
-    method = Supervised(TinyNetwork(), lovasz=lovasz).eval()
+    method = Supervised(model_of(TinyNetwork()), lovasz=lovasz).eval()
     batch = make_batch()
-    wanted = segmentation_losses(method.network(sparse(batch)).logits, batch.labels, lovasz)
+    wanted = segmentation_losses(method.network(batch.inputs).logits, batch.labels, lovasz)
     torch.testing.assert_close(method.losses(batch, 0.3), wanted)
 
 
 @pytest.mark.parametrize("kind", [Supervised, CrossSamplePropagation, IntraSamplePropagation])
 def test_predict_is_one_plain_pass_with_positions_and_colors(kind):
     network = TinyNetwork().eval()
-    method = kind(network) if kind is Supervised else kind(network, stride=4)
+    method = kind(model_of(network)) if kind is Supervised else kind(model_of(network), stride=4)
     batch = make_batch()
     elements = method.predict(batch)
-    assert torch.equal(elements.logits, network(sparse(batch)).logits)
+    assert torch.equal(elements.logits, network(batch.inputs).logits)
     assert torch.equal(elements.position, batch.position)
     assert torch.equal(elements.color, batch.color)
     assert elements.logits.shape == (len(batch.labels), 3)

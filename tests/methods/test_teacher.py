@@ -8,15 +8,14 @@ import torch
 from pcseg.errors import InputError
 from pcseg.losses import squared_probability_distance
 from pcseg.methods import CrossSamplePropagation, IntraSamplePropagation
-from pcseg.methods.base import sparse
-from tests.methods.tiny_network import TinyNetwork, make_batch
+from tests.methods.tiny_network import TinyNetwork, make_batch, model_of
 
 STAGES = [CrossSamplePropagation, IntraSamplePropagation]
 
 
 def method_of(kind, **options):
     torch.manual_seed(0)
-    return kind(TinyNetwork(), stride=2, warmup=0.0, ramp=0.0, **options)
+    return kind(model_of(TinyNetwork()), stride=2, warmup=0.0, ramp=0.0, **options)
 
 
 @pytest.mark.parametrize("kind", STAGES)
@@ -32,7 +31,7 @@ def test_the_teacher_is_the_running_mean_of_the_weights(kind):
         method.after_step(step)
         now = {k: v.clone() for k, v in method.network.state_dict().items() if v.is_floating_point()}
         wanted = now if wanted is None else {k: 0.75 * wanted[k] + 0.25 * now[k] for k in now}
-    found = method.teacher.module.state_dict()
+    found = method.mean.state_dict()
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value)
 
@@ -41,18 +40,18 @@ def test_the_teacher_is_the_running_mean_of_the_weights(kind):
 def test_its_plain_prediction_is_the_target_and_gets_no_gradient(kind):
     method = method_of(kind, teacher=0.9)
     with torch.no_grad():
-        for weight in method.teacher.parameters():
+        for weight in method.mean.parameters():
             weight.mul_(1.5)
     batch = make_batch()
-    before = {name: value.clone() for name, value in method.teacher.state_dict().items()}
+    before = {name: value.clone() for name, value in method.mean.state_dict().items()}
     consistency = method.train().losses(batch, 0.5)["consistency"]
     consistency.backward()
-    assert all(weight.grad is None for weight in method.teacher.parameters())
-    assert all(torch.equal(value, before[name]) for name, value in method.teacher.state_dict().items())
+    assert all(weight.grad is None for weight in method.mean.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in method.mean.state_dict().items())
     assert any(bool(weight.grad.any()) for weight in method.network.parameters() if weight.grad is not None)
     with torch.no_grad():
-        target = method.teacher.module.eval()(sparse(batch)).logits
-        levels = method.network.encode(sparse(batch), 2)
+        target = method.mean.eval()(batch.inputs).logits
+        levels = method.network.encode(batch.inputs, 2)
         moved = method.reallocate(levels[-1], batch.n_samples, torch.Generator())
         other = method.network.decode((*levels[:-1], levels[-1].replace(moved)))
     torch.testing.assert_close(consistency.detach(), squared_probability_distance(target, other.logits))
@@ -80,7 +79,7 @@ def test_without_a_teacher_both_sides_of_the_distance_pull(kind):
 def test_the_teacher_is_not_trained(kind):
     method = method_of(kind, teacher=0.9)
     trained = {name for name, weight in method.named_parameters() if weight.requires_grad}
-    assert not any(name.startswith("teacher") for name in trained)
+    assert not any(name.startswith("mean") for name in trained)
 
 
 def test_a_method_that_is_put_back_teaches_on():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from pcseg.classes import IGNORE
+from pcseg.classes import IGNORE, Classes
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks
 from pcseg.sparse import SparseTensor
 
 
@@ -61,6 +64,12 @@ class TinyNetwork(nn.Module):
         return tuple(levels)
 
 
+def model_of(network: nn.Module, n_classes: int = 3) -> Model:
+    """The network as methods take it."""
+    classes = Classes(tuple("abcdefgh"[:n_classes]))
+    return Model(Networks(network), classes, VoxelInputs(0.1, ("optional_color", "height")))
+
+
 def _cells(coords: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     """Occupied cells of edge ``stride`` (coordinates from 0 to 1023) and the cell of each row."""
     cell = torch.cat([coords[:, :1], coords[:, 1:] // stride * stride], dim=1).long()
@@ -81,9 +90,10 @@ def make_batch(n_samples: int = 4, n: int = 40, n_labels: int = 3, n_classes: in
         label[chosen] = torch.randint(n_classes, (n_labels,), generator=generator)
         labels.append(label)
     total = n_samples * n
+    voxels = SparseTensor(torch.randn(total, 4, generator=generator), torch.cat(coords).int())
     return Batch(
-        coords=torch.cat(coords).int(),
-        feats=torch.randn(total, 4, generator=generator),
+        inputs=voxels,
+        sample=voxels.sample,
         position=torch.rand(total, 3, generator=generator),
         color=torch.rand(total, 3, generator=generator),
         labels=torch.cat(labels),

@@ -21,16 +21,12 @@ import torch
 from pcseg.classes import Classes
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
-from pcseg.model.checkpoint import (
-    Model,
-    NetworkSpec,
-    load_model,
-    optimizer_tensors,
-    read_tensors,
-    restore_optimizer,
-    save_model,
-    write_tensors,
-)
+from pcseg.model.checkpoint import load_model, save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.model.optimizer_state import optimizer_tensors, restore_optimizer
+from pcseg.model.tensor_file import read_tensors, write_tensors
 
 SPEC = NetworkSpec("MinkUNet", {"in_channels": 4, "n_classes": 3, "channels": (4, 4), "blocks": (1, 1)})
 CLASSES = Classes(("floor", "wall", "chair"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
@@ -38,7 +34,8 @@ CLASSES = Classes(("floor", "wall", "chair"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
 
 def model(spec: NetworkSpec = SPEC) -> Model:
     torch.manual_seed(0)
-    return Model(spec, spec.build(), CLASSES, 0.05, ("color", "height"), {"config": {"seed": 3}, "git": None})
+    inputs = VoxelInputs(0.05, ("color", "height"))
+    return Model(Networks(spec.build(), spec), CLASSES, inputs, {"config": {"seed": 3}, "git": None})
 
 
 def edited(path: Path, **changes: object) -> Path:
@@ -47,7 +44,9 @@ def edited(path: Path, **changes: object) -> Path:
         header = json.loads(file.metadata()["pcseg"])
     target = path.with_name("edited.safetensors")
     tensors = safetensors.torch.load_file(path)
-    safetensors.torch.save_file(tensors, target, {"pcseg": json.dumps({**header, **changes})})
+    inputs = {**header["inputs"], **{k: v for k, v in changes.items() if k in ("voxel_size", "features")}}
+    header = {**header, "inputs": inputs, **{k: v for k, v in changes.items() if k not in inputs}}
+    safetensors.torch.save_file(tensors, target, {"pcseg": json.dumps(header)})
     return target
 
 
@@ -60,7 +59,7 @@ def checkpoint(tmp_path):
 def test_a_model_comes_back_whole(checkpoint):
     found, wanted = load_model(checkpoint), model()
     assert found.spec == NetworkSpec("MinkUNet", json.loads(json.dumps(SPEC.arguments)))
-    assert (found.classes, found.voxel_size, found.features) == (CLASSES, 0.05, ("color", "height"))
+    assert (found.classes, found.inputs) == (CLASSES, VoxelInputs(0.05, ("color", "height")))
     assert found.record == wanted.record
     for name, tensor in wanted.network.state_dict().items():
         assert torch.equal(found.network.state_dict()[name], tensor)
@@ -120,11 +119,33 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
 
 
 def test_another_format_or_kind_is_refused(checkpoint, tmp_path):
-    with pytest.raises(InputError, match="checkpoint format 0, this version reads 1"):
+    with pytest.raises(
+        InputError, match=r"checkpoint format 0, this version reads 1 and 2; use the pcseg that wrote it"
+    ):
         load_model(edited(checkpoint, format=0))
     write_tensors(tmp_path / "resume.safetensors", "state", {}, {})
     with pytest.raises(InputError, match="a 'state' file where a 'model' file is needed"):
         load_model(tmp_path / "resume.safetensors")
+
+
+def test_a_checkpoint_of_format_1_is_read(checkpoint):
+    """As pcseg 0.1 wrote them: the fields of the inputs stand beside the others."""
+    with safetensors.safe_open(checkpoint, framework="pt") as file:
+        header = json.loads(file.metadata()["pcseg"])
+    header |= {"format": 1, **header.pop("inputs")}
+    tensors = safetensors.torch.load_file(checkpoint)
+    safetensors.torch.save_file(tensors, checkpoint, {"pcseg": json.dumps(header)})
+    found = load_model(checkpoint)
+    assert found.inputs == VoxelInputs(0.05, ("color", "height"))
+    assert all(torch.equal(value, model().network.state_dict()[name]) for name, value in tensors.items())
+
+
+def test_a_state_of_format_1_names_the_version_that_reads_it(tmp_path):
+    path = tmp_path / "resume.safetensors"
+    text = json.dumps({**STATE, "format": 1, "kind": "state"})
+    safetensors.torch.save_file({"a": torch.zeros(2)}, path, {"pcseg": text})
+    with pytest.raises(InputError, match=r"checkpoint format 1, this version reads 2; .*format 1: 0\.1"):
+        read_tensors(path, "state")
 
 
 @pytest.mark.parametrize("name", ["eval", "BLOCKS", "torch", "os.system", "unet"])
@@ -395,7 +416,7 @@ def test_what_the_disk_does_not_give_back_does_not_replace_a_file(checkpoint, mo
 def test_voxel_sizes_out_of_range_are_told():
     for size in (0, -1, 1e-9, 1e9, float("nan"), float("inf")):
         with pytest.raises(InputError, match=r"voxel_size=.*: must be 0\.0001 to 1000, in meters"):
-            replace(model(), voxel_size=size)
+            VoxelInputs(size, ("color",))
 
 
 @pytest.mark.parametrize(
@@ -492,7 +513,16 @@ def test_damaged_descriptions_are_read_or_refused_in_one_line(checkpoint):
             refused(path)
 
 
-STATE = {"step": 3, "seconds": 1.5, "best": None, "optimizer": {}, "precision": {}, "record": {}}
+STATE = {
+    "step": 3,
+    "seconds": 1.5,
+    "best": None,
+    "optimizers": {},
+    "networks": {},
+    "classes": {},
+    "precision": {},
+    "record": {},
+}
 
 
 @pytest.mark.parametrize("name", list(STATE))

@@ -9,7 +9,10 @@ import torch
 
 from pcseg.classes import Classes
 from pcseg.errors import InputError
-from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.weights import start_from
 
 CLASSES = Classes(("floor", "wall", "chair"))
@@ -19,7 +22,7 @@ def model(seed, classes=CLASSES, features=("color", "height"), width=4, size=0.1
     torch.manual_seed(seed)
     arguments = {"channels": (8, 8), "blocks": (1, 1), **arguments}
     spec = NetworkSpec("MinkUNet", {"in_channels": width, "n_classes": len(classes), **arguments})
-    return Model(spec, spec.build(), classes, size, features)
+    return Model(Networks(spec.build(), spec), classes, VoxelInputs(size, features))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def test_a_classifier_of_other_classes_is_fresh(source):
     made = model(2, Classes(("ground", "tree", "chair")))
     lines, before = taken(made, path)
     assert fresh(made, before, theirs) == {"head.weight", "head.bias"}
-    assert "the classifier is made anew: it told floor, wall, chair; now ground, tree, chair" in lines[1]
+    assert "the classifier is made anew: it knew floor, wall, chair; now ground, tree, chair" in lines[1]
 
 
 def test_classes_in_another_order_are_put_in_order(source):
@@ -99,6 +102,6 @@ def test_other_voxels_and_levels_are_told(source):
 def test_weights_of_which_nothing_fits_are_refused(source, tmp_path):
     path, _ = source
     with pytest.raises(InputError, match=r"weights=.*nothing of its MinkUNet .* fits the MinkUNet here; .*network="):
-        start_from(replace(model(2), network=torch.nn.Linear(3, 2)), path)
+        start_from(replace(model(2), networks=Networks(torch.nn.Linear(3, 2), model(2).spec)), path)
     with pytest.raises(InputError, match="no such checkpoint"):
         start_from(model(2), tmp_path / "nowhere")

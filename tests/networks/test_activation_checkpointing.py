@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 import pcseg.networks
-from pcseg.model.checkpoint import NetworkSpec
+from pcseg.model.networks import NetworkSpec
 from pcseg.networks import MinkUNet, minkunet_small
 from pcseg.nn import frozen_statistics
 from pcseg.sparse import SparseTensor

@@ -17,7 +17,10 @@ import torch
 from pcseg.budgets.draw import draw_uniform
 from pcseg.classes import Classes
 from pcseg.files import write_json
-from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.scenes.scene import Scene, list_scenes, read_scene, write_scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +91,8 @@ def checkpoint(path: Path, seed: int = 0, classes: Classes = CLASSES, **data: ob
     spec = NetworkSpec("MinkUNet", arguments)
     network = spec.build()
     torch.nn.init.normal_(network.head.weight, std=3.0)
-    save_model(path, Model(spec, network, classes, 0.2, ("optional_color", "height"), {"config": {"data": data}}))
+    inputs = VoxelInputs(0.2, ("optional_color", "height"))
+    save_model(path, Model(Networks(network, spec), classes, inputs, {"config": {"data": data}}))
     return path
 
 

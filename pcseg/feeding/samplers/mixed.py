@@ -41,15 +41,18 @@ class MixedSampler(StepSampler):
         n_unlabeled = (self.plan.batch_size // world - self.n_labeled) // self.views
         sources = self._turn(step, self.n_labeled * world, 0)
         targets = self._turn(step, n_unlabeled * world, 1)
-        items = []
+        labeled = [[Item(scene, int(rng.integers(2**62)), domain=0)] for scene in sources]
+        unlabeled = [self._unlabeled(scene, rng) for scene in targets]
+        parts: list[list[Item]] = []
         for rank in range(world):
-            labeled = sources[rank * self.n_labeled : (rank + 1) * self.n_labeled]
-            items += [Item(scene, int(rng.integers(2**62)), domain=0) for scene in labeled]
-            for scene in targets[rank * n_unlabeled : (rank + 1) * n_unlabeled]:
-                view = int(rng.integers(2**62)) if self.views > 1 else None
-                seeds = rng.integers(2**62, size=self.views)
-                items += [Item(scene, int(s), view=view, domain=1, strong=i > 0) for i, s in enumerate(seeds)]
-        return items
+            parts += labeled[rank * self.n_labeled : (rank + 1) * self.n_labeled]
+            parts += unlabeled[rank * n_unlabeled : (rank + 1) * n_unlabeled]
+        return [item for part in parts for item in part]
+
+    def _unlabeled(self, scene: int, rng: np.random.Generator) -> list[Item]:
+        view = int(rng.integers(2**62)) if self.views > 1 else None
+        seeds = rng.integers(2**62, size=self.views)
+        return [Item(scene, int(seed), view=view, domain=1, strong=i > 0) for i, seed in enumerate(seeds)]
 
     def _turn(self, step: int, count: int, kind: int) -> list[int]:
         scenes = self.kinds[kind]
