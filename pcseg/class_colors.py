@@ -1,4 +1,6 @@
-"""Colors of classes: the usual ones of common names (trees green, water blue), for others ones that differ from all."""
+"""Choose colors for classes: usual ones for common names (green trees, blue water), for others the most different
+ones.
+"""
 
 from __future__ import annotations
 
@@ -10,39 +12,34 @@ import numpy as np
 Color = tuple[int, int, int]
 
 RESERVED = ((128, 132, 140), (255, 255, 255), (0, 0, 0))
-"""What no class looks like: the gray of unknown points, the background, and black."""
+"""Colors that no class gets: the gray of unknown points, the background, and black."""
 
 NEAR = 0.07
-"""Distance in Oklab below which two colors are taken to look alike; black and white are 1 apart."""
+"""Distance in Oklab below which two colors look alike; black and white are 1 apart."""
 
 PLURAL = re.compile(r"(?:(?<=[sxz])|(?<=[cs]h))es$|(?<![siu])s$")
-"""The endings that make bushes of bush and trees of tree."""
+"""Plural endings, as of bushes and trees."""
 
 MOST = 1000
-"""Classes up to which colors are chosen to differ to the eye."""
+"""Number of classes up to which the colors differ visibly."""
 
 USUAL: dict[Color, str] = {
-    (
-        30,
-        112,
-        50,
-    ): "tree, high vegetation, high veg, tall vegetation, forest, canopy, foliage, leaf, conifer, deciduous",
-    (
-        66,
-        168,
-        62,
-    ): "vegetation, medium vegetation, med vegetation, medium veg, mid vegetation, plant, bush, shrub, hedge",
+    (30, 112, 50): (
+        "tree, high vegetation, high veg, tall vegetation, forest, canopy, foliage, leaf, conifer, deciduous"
+    ),
+    (66, 168, 62): (
+        "vegetation, medium vegetation, med vegetation, medium veg, mid vegetation, plant, bush, shrub, hedge"
+    ),
     (140, 200, 60): "low vegetation, low veg, crop, natural, natural terrain, garden, flower",
     (176, 232, 130): "grass, lawn, meadow, grassland",
     (86, 58, 38): "trunk, stem, branch, log, stump, dead wood",
     (164, 116, 70): "ground, soil, earth, bare earth, terrain, dirt, sand, gravel, mud, unpaved",
     (50, 110, 225): "water, river, lake, sea, pond, stream, canal",
     (186, 220, 245): "snow, ice, sky",
-    (
-        82,
-        82,
-        98,
-    ): "road, asphalt, street, road surface, man made terrain, car park, parking lot, impervious surface, pavement, parking, paved, driveway, highway",
+    (82, 82, 98): (
+        "road, asphalt, street, road surface, man made terrain, car park, parking lot, impervious surface, "
+        "pavement, parking, paved, driveway, highway"
+    ),
     (192, 150, 176): "sidewalk, footpath, footway, path, walkway, curb, kerb",
     (250, 238, 176): "road marking, lane marking, marking, crosswalk",
     (58, 48, 140): "rail, railway, track",
@@ -77,14 +74,14 @@ USUAL: dict[Color, str] = {
 
 @lru_cache(maxsize=64)
 def class_colors(names: tuple[str, ...]) -> tuple[Color, ...]:
-    """A color (red, green, blue) for each of ``names``, the same ones at every call.
+    """Return a color (red, green, blue) for each of ``names``, always the same for the same names.
 
-    A common name has its color out of USUAL, however it is spelled (``High_Vegetation``, ``vegetation, high``, ``trees``);
-    where another class has that already, the most similar one that can be told from it. Other names get the color that
-    differs most from all those in use. Beyond MOST classes no eye can tell them apart: they differ, and no more.
+    A common name gets its color in USUAL, in any spelling (``High_Vegetation``, ``vegetation, high``, ``trees``); if
+    another class has that color, the most similar one that differs visibly. Other names get the color that differs most
+    from all colors in use. Beyond MOST classes the colors differ, but not visibly.
     """
     if len(names) > MOST:
-        codes = [k * 0x9E3779 % 2**24 for k in range(1, len(names) + 1)]  # an odd factor: no code comes twice
+        codes = [k * 0x9E3779 % 2**24 for k in range(1, len(names) + 1)]  # an odd factor, so that no code is repeated
         return tuple((code >> 16, code >> 8 & 255, code & 255) for code in codes)
     candidates, places = _candidates()
     distance = np.min([_away(places, color) for color in RESERVED], axis=0)
@@ -104,7 +101,9 @@ def class_colors(names: tuple[str, ...]) -> tuple[Color, ...]:
 
 
 def usual_color(name: str) -> Color | None:
-    """The color of a common name: of all its words in either order, else of the longest, last run of them; or None."""
+    """Return the color of a common name: of all its words in either order, else of the longest, last run of them; or
+    None.
+    """
     words, table = _words(name), _table()
     if {"non", "not", "no"} & set(words):
         return None
@@ -115,7 +114,7 @@ def usual_color(name: str) -> Color | None:
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name, singular and in lower case: "HighVegetation", "high_vegetation" and "High vegetations" alike."""
+    """Return the words of a name, singular and in lower case; of "HighVegetation" and "high_vegetations" the same."""
     words = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name[:200]).lower())
     return [word for w in words if (word := PLURAL.sub("", w))]
 
@@ -126,13 +125,13 @@ def _table() -> dict[str, Color]:
 
 
 def _away(places: np.ndarray, color: Color) -> np.ndarray:
-    """Distances (N,) in Oklab of ``places`` (N, 3) from a color."""
+    """Return the distances (N,) in Oklab of ``places`` (N, 3) from a color."""
     return np.asarray(np.linalg.norm(places - _oklab(np.array(color)), axis=1))
 
 
 @lru_cache(maxsize=1)
 def _candidates() -> tuple[np.ndarray, np.ndarray]:
-    """Colors (N, 3) to choose from, neither pale nor dark, and their places in Oklab (N, 3)."""
+    """Return colors (N, 3) to choose from, neither pale nor dark, and their places in Oklab (N, 3)."""
     steps = np.linspace(30, 240, 16).round().astype(np.int64)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     places = _oklab(grid)
@@ -141,12 +140,20 @@ def _candidates() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _oklab(colors: np.ndarray) -> np.ndarray:
-    """Lightness and two hue axes (..., 3) of sRGB colors (..., 3): differences are about those seen.
+    """Return lightness and two hue axes (..., 3) of sRGB colors (..., 3); distances are about those perceived.
 
     Source: Ottosson 2020, "A perceptual color space for image processing".
     """
     value = np.asarray(colors, np.float64) / 255
     linear = np.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
-    to_cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
-    to_lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    to_cones = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
     return np.cbrt(linear @ np.array(to_cones).T) @ np.array(to_lab).T

@@ -1,4 +1,4 @@
-"""The device to compute on, how many CPU threads to use, and how they wait for each other."""
+"""Choose the device, the number of CPU threads and how idle threads wait."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ if TYPE_CHECKING:
 
 COUNT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
-"""Variables by which a user chooses the number of threads and how they wait; what is chosen stays."""
+"""Environment variables of OpenMP for the number of threads and for waiting; values that the user set are kept."""
 SHORT_WAIT = {"GOMP_SPINCOUNT": "2000", "KMP_BLOCKTIME": "0"}
-"""20 to 80 us of GNU's OpenMP (in PyTorch's wheels), none of Intel's (conda). By themselves threads spin for some 5 ms
-and 200 ms at the end of an op: it costs nothing where the others run, and most of the time where one of them waits for
-the core that is spun on. Without a spin at all, GNU's take a quarter longer over small networks on a quiet machine."""
+"""Spin for 20 to 80 us with GNU's OpenMP (in PyTorch's wheels), not at all with Intel's (conda). Their defaults are
+some 5 ms and 200 ms after an op: free if all threads run, but most of the time if one waits for the core that another
+spins on. Without any spin, GNU's threads take a quarter longer for small networks on an idle machine.
+"""
 
 
 def cores(root: str | os.PathLike[str] = "/") -> int:
-    """Cores that this process may use: as many as it is bound to, or less where its cgroups grant less time, rounded up.
+    """Return the number of cores that this process may use: those it is bound to, or fewer if its cgroups grant less
+    time.
 
-    ``root`` is the folder of ``proc`` and ``sys``.
+    Grants are rounded up. ``root`` is the folder of ``proc`` and ``sys``.
     """
     granted = (math.ceil(share) for group in _cgroups(Path(root)) if (share := _share(group)) is not None)
     return max(1, min([_bound_to(), *granted]))
 
 
 def configure_threads() -> None:
-    """Choose what the environment leaves open: threads that wait sleep soon, and are no more than the cores allowed.
+    """Set what the environment leaves unset: idle threads sleep soon, and there are no more threads than cores allowed.
 
-    OpenMP reads its environment once, as torch is imported. Where that came before pcseg, only the number of threads can
-    follow, and beside busy processes each op waits long: import pcseg first, or set OMP_WAIT_POLICY=passive yourself.
+    OpenMP reads its environment once, when torch is imported. If that came before pcseg, only the number of threads can
+    still change, and ops are slow beside other busy processes: import pcseg first, or set OMP_WAIT_POLICY=passive.
     """
     torch = sys.modules.get("torch")
     if torch is None and not any(name in os.environ for name in WAITING):
@@ -45,21 +47,21 @@ def configure_threads() -> None:
         return
     if torch is not None:
         torch.set_num_threads(min(cores(), torch.get_num_threads()))
-    elif cores() < _bound_to():  # of the cores it is bound to OpenMP knows by itself
+    elif cores() < _bound_to():  # OpenMP itself knows the cores that the process is bound to
         os.environ["OMP_NUM_THREADS"] = str(cores())
 
 
 def set_threads(count: int) -> None:
-    """Use ``count`` CPU threads; raises InputError where it is not a positive number."""
+    """Use ``count`` CPU threads; raises InputError if it is not positive."""
     if count < 1:
         raise InputError(f"threads={count}: give 1 or more")
-    import torch  # not above: this module is to come before torch
+    import torch  # not at the top: this module is imported before torch
 
     torch.set_num_threads(count)
 
 
 def choose_device(name: str) -> torch.device:
-    """ "cpu", "cuda", or with "auto" the GPU if there is one; raises InputError where there is none of that kind."""
+    """Return the device "cpu" or "cuda", or for "auto" the GPU if there is one; raises InputError if there is none."""
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
@@ -70,11 +72,11 @@ def choose_device(name: str) -> torch.device:
 
 
 def threads_summary() -> str:
-    """A line for the log: how many threads there are on how many cores, and what decided it."""
+    """Return a line for the log: the numbers of threads and cores, and the settings behind them."""
     import torch
 
     chosen = ", ".join(f"{name}={os.environ[name]}" for name in (*COUNT, *WAITING) if name in os.environ)
-    return f"threads: {torch.get_num_threads()} on {cores()} cores; {chosen or 'OpenMP waits as it does by itself'}"
+    return f"threads: {torch.get_num_threads()} on {cores()} cores; {chosen or 'OpenMP waits by its default'}"
 
 
 def _bound_to() -> int:
@@ -82,13 +84,13 @@ def _bound_to() -> int:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """Folders of the control groups (version 1 or 2) that this process is in, its own and those around it."""
+    """Yield the folders of the control groups (version 1 or 2) of this process, its own and those around it."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:  # not on Linux
         return
     for line in lines:
-        _, controllers, path = line.split(":", 2)  # version 2 names none
+        _, controllers, path = line.split(":", 2)  # version 2 names no controllers
         if not controllers or "cpu" in controllers.split(","):
             mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
             group = mount / path.lstrip("/")
@@ -96,12 +98,12 @@ def _cgroups(root: Path) -> Iterator[Path]:
 
 
 def _share(group: Path) -> float | None:
-    """How many cores' time a control group grants; None where it sets no bound."""
+    """Return the number of cores whose time a control group grants; None if it sets no limit."""
     try:
         if (group / "cpu.max").exists():
             quota, period = (group / "cpu.max").read_text().split()
         else:
             quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
         return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError, ZeroDivisionError):  # no such file; "max"
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
         return None

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: what is written appears under its name only once it is complete."""
+"""Write files atomically, and read JSON and text with limits."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ MOST_JSON = 2**27
 """Bytes of the largest JSON file that is read, 128 MiB."""
 
 DEEPEST_JSON = 100
-"""Lists and tables within each other that a JSON text may have."""
+"""Levels of nested lists and tables that a JSON text may have."""
 
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], check: Callable[[Path], object] | None = None) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success move what was written there to ``path``, else remove it.
+    """Yield a temporary path beside ``path``; on success move what was written there to ``path``, else remove it.
 
-    Serves files and folders. A folder that already stands at ``path`` is replaced by a folder, never by a file; where
-    ``path`` is a link, what it points to is replaced. Whatever happens, a reader sees the old content or the new, never
-    half of it (nothing at all for an instant, while a folder takes another's place). ``check`` is called with the
-    temporary path once that is complete; if it raises, the old content stays. What processes that were killed left in
-    this folder is removed first. Raises InputError where the place cannot be written or ``check`` fails.
+    Works for files and folders. A folder at ``path`` is replaced by a folder, never by a file; if ``path`` is a link,
+    its target is replaced. Readers see the old content or the new, never a part of it (while a folder is replaced,
+    nothing for an instant). ``check`` is called with the temporary path once it is complete; if it raises, the old
+    content stays. Leftovers of killed processes in this folder are removed first. Raises InputError if the place cannot
+    be written or ``check`` fails.
     """
     final = Path(path)
     temporary = final
@@ -76,15 +76,15 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file of at most MOST_JSON bytes; raises InputError naming the file where it is absent or malformed.
+    """Return the value of a JSON file of at most MOST_JSON bytes; raises InputError if it is missing or malformed.
 
-    As ``parse_json`` it takes finite numbers only, whole ones of 64 bits, and each key once.
+    Like ``parse_json``, it accepts only finite numbers, integers of 64 bits, and unique keys.
     """
     return parse_json(read_text(path, MOST_JSON), f"{path}: not a readable JSON file")
 
 
 def parse_json(text: str, wrong: str) -> Any:
-    """The value of a JSON text, no deeper than DEEPEST_JSON; else an InputError that begins with ``wrong``."""
+    """Return the value of a JSON text of at most DEEPEST_JSON levels; raises InputError that begins with ``wrong``."""
     try:
         value = json.loads(
             text, parse_int=_whole, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_each_once
@@ -103,7 +103,7 @@ def parse_json(text: str, wrong: str) -> Any:
 
 
 def read_text(path: str | os.PathLike[str], most_bytes: int) -> str:
-    """The text of a file in UTF-8, or in UTF-16 where its first bytes say so; raises InputError naming the file."""
+    """Return the text of a file in UTF-8, or in UTF-16 if its first bytes are a mark of it; raises InputError."""
     try:
         with open(path, "rb") as stream:
             raw = stream.read(most_bytes + 1)
@@ -112,7 +112,7 @@ def read_text(path: str | os.PathLike[str], most_bytes: int) -> str:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if len(raw) > most_bytes:
-        raise InputError(f"{path}: has more than {most_bytes:,} bytes, the most that is read; is it the right file?")
+        raise InputError(f"{path}: has more than {most_bytes:,} bytes, the limit; is it the right file?")
     wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return raw.decode("utf-16" if wide else "utf-8-sig")
@@ -124,9 +124,9 @@ def read_text(path: str | os.PathLike[str], most_bytes: int) -> str:
 
 
 def sweep(root: str | os.PathLike[str]) -> None:
-    """Remove what killed processes left of ``atomic_path`` in ``root`` and the folders right below it.
+    """Remove what killed processes left of ``atomic_path`` in ``root`` and in the folders directly below it.
 
-    A folder that was being replaced comes back. What a running process writes is left alone.
+    A folder that was being replaced is restored. Files of running processes are kept.
     """
     with suppress(OSError):
         for folder in [Path(root), *(path for path in Path(root).iterdir() if path.is_dir())]:
@@ -134,7 +134,7 @@ def sweep(root: str | os.PathLike[str]) -> None:
 
 
 def _check_place(final: Path) -> None:
-    """Raise InputError where ``final`` is there and not to be replaced."""
+    """Raise InputError if ``final`` exists and must not be replaced."""
     if final.exists() and not final.is_dir():
         if not final.is_file():
             raise InputError(f"{final}: is a device or the like, not a file; choose another name")
@@ -145,9 +145,9 @@ def _check_place(final: Path) -> None:
 def _read_back(final: Path, temporary: Path, check: Callable[[Path], object]) -> None:
     try:
         check(temporary)
-    except Exception as error:  # whatever reading it back raises, it is not to be relied on
+    except Exception as error:  # whatever it raises, the file is not usable
         reason = (str(error) or type(error).__name__).replace(str(temporary), str(final))
-        raise InputError(f"{final}: not written, for it could not be read back ({reason})") from error
+        raise InputError(f"{final}: not written, since it could not be read back ({reason})") from error
 
 
 def _sync(path: Path) -> None:
@@ -159,7 +159,7 @@ def _sync(path: Path) -> None:
 
 def _whole(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**63:
-        raise ValueError(f"a whole number of {len(digits)} digits, more than 64 bits hold")
+        raise ValueError(f"a whole number of {len(digits)} digits, more than 64 bits")
     return int(digits)
 
 

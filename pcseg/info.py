@@ -1,4 +1,4 @@
-"""What pcseg found on this machine: python -m pcseg.info."""
+"""Report the versions, kernels and devices that pcseg uses on this machine: python -m pcseg.info."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pcseg.ops import _native
 
 
 def describe() -> dict[str, str]:
-    """Names and values of what decides which kernels run."""
+    """Return names and values of all that decides which kernels run."""
     library = _native.library()
     try:
         version = metadata.version("pcseg")
@@ -27,7 +27,7 @@ def describe() -> dict[str, str]:
     elif os.environ.get("PCSEG_LIBRARY") == "none":
         ops = "PyTorch reference (PCSEG_LIBRARY=none)"
     else:
-        ops = "PyTorch reference: no compiled library; reinstall pcseg where a C++ compiler is"
+        ops = "PyTorch reference: no compiled library; install a C++ compiler and reinstall pcseg"
     return {
         "pcseg": f"{version}, {here}",
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Worker processes: one that dies costs the task it had and no other, and none outlives its parent."""
+"""Run tasks in worker processes: one that dies costs only its task, and none outlives its parent."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Died:
-    """What comes of a task whose process died, in place of its result; ``reason`` in words."""
+    """The result of a task whose process died, with the ``reason``."""
 
     reason: str
 
 
 def count_workers(workers: int) -> int:
-    """``workers``, or one for each core where it is 0; raises InputError where it is negative."""
+    """Return ``workers``, or the number of cores if it is 0; raises InputError if it is negative."""
     if workers < 0:
-        raise InputError(f"workers={workers}: give 0 (one for each core) or more")
+        raise InputError(f"workers={workers}: give 0 (one per core) or more")
     return workers or cores()
 
 
 def in_processes(
     function: Callable[[T], R], tasks: Iterable[T], workers: int
 ) -> Generator[tuple[T, R | Died], None, None]:
-    """(task, ``function(task)``) of each task as it gets done, by ``workers`` processes, one too where that is 1.
+    """Yield (task, ``function(task)``) for each task as it finishes, computed by ``workers`` processes, even if only
+    one.
 
-    A process that dies, whatever kills it, is replaced. Its task is tried again at the end, alone, since its neighbors
-    may have taken the memory; then its result is Died. What ``function`` raises is raised here. Close the iterator
-    (``contextlib.closing``) to stop early: tasks in hand are killed. Processes are spawned, since a fork copies the locks
-    of whatever threads run here. Raises InputError where no process can be started.
+    A process that dies is replaced. Its task is run again at the end, alone, since other tasks may have used the
+    memory; if it dies again, its result is Died. Exceptions of ``function`` are raised here. Close the iterator
+    (``contextlib.closing``) to stop early, which kills running tasks. Processes are spawned, since a fork copies the
+    locks of running threads. Raises InputError if no process can be started.
     """
     again = []
     for task, result in _share_out(function, tasks, workers):
@@ -57,7 +58,7 @@ def in_processes(
 
 @dataclass
 class _Worker(Generic[T]):
-    """A process and what it has in hand; ``ready`` once it has come up."""
+    """A process and its current task; ``ready`` once it has started."""
 
     process: BaseProcess
     pipe: connection.Connection
@@ -66,11 +67,11 @@ class _Worker(Generic[T]):
 
     def take(self, task: T) -> None:
         self.task.append(task)
-        with suppress(OSError):  # where it has died meanwhile, the end of its pipe will tell
+        with suppress(OSError):  # if it has died meanwhile, the end of its pipe shows that
             self.pipe.send(task)
 
     def end(self) -> int:
-        """Wait for its end, and return its exit code."""
+        """Wait for its end and return its exit code."""
         self.pipe.close()
         self.process.join()
         return self.process.exitcode or 0
@@ -81,22 +82,24 @@ def _share_out(
 ) -> Generator[tuple[T, R | Died], None, None]:
     waiting = deque(tasks)
     team: list[_Worker[T]] = []
-    stillborn = 0  # processes in a row that ended before they came up
+    failures = 0  # consecutive processes that ended while starting
     try:
         while waiting or any(worker.task for worker in team):
             wanted = len(waiting) + sum(bool(worker.task) for worker in team)
             while len(team) < min(workers, wanted):
-                worker = _started(function, team)
-                workers = workers if worker else len(team)  # no process or file handle is left: those that run will do
+                worker = _start(function, team)
+                workers = (
+                    workers if worker else len(team)
+                )  # no process or file handle is left: go on with the running ones
                 team += [worker] if worker else []
-            for worker in _heard_of(team):
+            for worker in _answering(team):
                 try:
                     kind, value = worker.pipe.recv()
                 except (EOFError, OSError):
                     kind, value = "died", _reason(worker.end())
                     team.remove(worker)
-                stillborn = stillborn + 1 if not worker.ready and kind == "died" else 0
-                if stillborn > 2:
+                failures = failures + 1 if not worker.ready and kind == "died" else 0
+                if failures > 2:
                     raise InputError(
                         "worker processes cannot start; in a script of your own, put the call below "
                         "if __name__ == '__main__':, else see what they printed"
@@ -111,19 +114,21 @@ def _share_out(
                     worker.take(waiting.popleft())
     finally:
         for worker in team:
-            worker.process.terminate()  # it has nothing in hand, or nothing that is still wanted
+            worker.process.terminate()  # it has no task, or one whose result is not needed
         for worker in team:
             worker.end()
 
 
-def _heard_of(team: list[_Worker[T]]) -> list[_Worker[T]]:
-    """Those who said something, or died; waits for one."""
+def _answering(team: list[_Worker[T]]) -> list[_Worker[T]]:
+    """Return the workers that sent an answer or died; waits for at least one."""
     pipes = connection.wait([worker.pipe for worker in team])
     return [worker for worker in team if worker.pipe in pipes]
 
 
-def _started(function: Callable[[T], Any], team: list[_Worker[T]]) -> _Worker[T] | None:
-    """One more worker, or None where the system has no room for it beside the ``team``; InputError where that is empty."""
+def _start(function: Callable[[T], Any], team: list[_Worker[T]]) -> _Worker[T] | None:
+    """Return a new worker, or None if the system allows no more beside the ``team``; raises InputError if that is
+    empty.
+    """
     context = multiprocessing.get_context("spawn")
     try:
         ours, theirs = context.Pipe()
@@ -142,12 +147,12 @@ def _started(function: Callable[[T], Any], team: list[_Worker[T]]) -> _Worker[T]
 
 def _reason(code: int) -> str:
     if code == -signal.SIGKILL:
-        return "its process was killed, by lack of memory perhaps"
+        return "its process was killed, perhaps for lack of memory"
     return f"its process died of {signal.Signals(-code).name}" if code < 0 else f"its process ended with code {code}"
 
 
 def _serve(function: Callable[[Any], Any], pipe: connection.Connection) -> None:
-    """The life of a worker: answer one task after the other until the pipe ends."""
+    """Answer one task after the other until the pipe ends."""
     _end_with_parent()
     with suppress(EOFError, BrokenPipeError):
         pipe.send(("ready", None))
@@ -162,7 +167,7 @@ def _serve(function: Callable[[Any], Any], pipe: connection.Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and die with it: kill -9 on the parent must not leave workers behind."""
+    """Ignore Ctrl-C, which the parent handles, and end with the parent, even if that is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -1,4 +1,4 @@
-"""Colors of classes: the usual ones of common names, and no two that look alike."""
+"""Common class names have their usual colors, and no two colors look alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HUES = {"red": (345, 20), "brown": (15, 45), "green": (75, 160), "blue": (195, 2
 
 
 def closest(colors: object) -> float:
-    """Distance in Oklab of the two colors that are most alike."""
+    """Return the distance in Oklab of the two most similar colors."""
     places = _oklab(np.array(colors))
     apart = np.linalg.norm(places[:, None] - places[None], axis=2)
     return float((apart + 9 * np.eye(len(places))).min())
@@ -26,8 +26,10 @@ def closest(colors: object) -> float:
     ("name", "hue"),
     [
         ("tree", "green"), ("Trees", "green"), ("high vegetation", "green"), ("High_Vegetation", "green"),
-        ("vegetation, high", "green"), ("HIGH VEGETATION", "green"), ("HighVegetation", "green"), ("03_bushes", "green"),
-        ("low-vegetation", "green"), ("Grass", "green"), ("ground", "brown"), ("bare_earth", "brown"), ("Soil", "brown"),
+        ("vegetation, high", "green"), ("HIGH VEGETATION", "green"), ("HighVegetation", "green"),
+        ("03_bushes", "green"),
+        ("low-vegetation", "green"), ("Grass", "green"), ("ground", "brown"), ("bare_earth", "brown"),
+        ("Soil", "brown"),
         ("ground points", "brown"), ("roof", "red"), ("Roofs", "red"), ("building roof", "red"), ("water", "blue"),
         ("Lakes", "blue"), ("water surface", "blue"), ("cars", "red"), ("parked-car", "red"),
     ],
@@ -58,7 +60,7 @@ def test_other_names_have_none(name: str) -> None:
     assert usual_color(name) is None
 
 
-def test_the_usual_colors_can_be_told_apart() -> None:
+def test_the_usual_colors_differ_visibly() -> None:
     assert closest(list(USUAL)) >= NEAR
     assert closest([*USUAL, *RESERVED]) >= NEAR
     names = [name.strip() for listed in USUAL.values() for name in listed.split(",")]

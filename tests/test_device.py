@@ -1,4 +1,4 @@
-"""The number of threads follows affinity and cgroups, and the environment is filled in only where it says nothing."""
+"""The number of threads follows affinity and cgroups; the environment is only set where it is unset."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ BOUNDS = st.lists(st.none() | st.tuples(st.integers(1, 10**6), st.integers(1, 10
 
 
 def cgroup(root: Path, version: int, bounds: list[tuple[int, int] | None], hidden: bool = False) -> Path:
-    """A ``proc`` and ``sys`` in which this process is in nested groups of these quotas and periods, the outermost first.
+    """Make folders ``proc`` and ``sys`` of a process in nested groups with these quotas and periods, the outermost
+    first.
 
-    With ``hidden`` only the outermost is to be seen, as in a container without a cgroup namespace.
+    With ``hidden`` only the outermost is visible, as in a container without a cgroup namespace.
     """
     path = "".join(f"/g{i}" for i in range(1, len(bounds)))
     (root / "proc/self").mkdir(parents=True)
@@ -54,7 +55,7 @@ def test_the_least_grant_of_all_groups_counts(version: int, bounds: list[tuple[i
 
 
 @pytest.mark.parametrize("text", ["", "max", "100000", "a b", "100000 0", "-1 100000", "0 100000"])
-def test_what_cannot_be_read_bounds_nothing(text: str, tmp_path: Path) -> None:
+def test_unreadable_cgroups_set_no_limit(text: str, tmp_path: Path) -> None:
     cgroup(tmp_path, 2, [None])
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text(text)
     assert cores(tmp_path) == BOUND
@@ -70,8 +71,8 @@ def python(code: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
-def test_waiting_is_made_short_and_no_more_is_said() -> None:
-    """Where there is no quota, OpenMP counts the cores by itself."""
+def test_threads_wait_shortly_and_openmp_counts_the_cores() -> None:
+    """Without a quota, OpenMP counts the cores by itself."""
     count = None if cores() == BOUND else str(cores())
     assert python(f"import pcseg; {PRINT}") == str([count, None, None, "2000", "0", None])
 
@@ -96,7 +97,7 @@ def test_a_quota_counts_unless_the_user_did(name: str | None, monkeypatch: pytes
     monkeypatch.delitem(sys.modules, "torch")
     configure_threads()
     assert os.environ.get("OMP_NUM_THREADS") == {None: "2", "OMP_NUM_THREADS": "8", "MKL_NUM_THREADS": None}[name]
-    for variable in NAMES:  # what was set here is none of the other tests'
+    for variable in NAMES:  # settings of this test must not reach the others
         os.environ.pop(variable, None)
 
 

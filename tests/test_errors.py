@@ -1,4 +1,4 @@
-"""Messages of one line, of bounded length, without anything that steers a terminal."""
+"""Messages are one line of limited length, without characters that control a terminal."""
 
 from __future__ import annotations
 

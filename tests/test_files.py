@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files are written completely or not at all, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_what_is_written_is_checked_before_it_takes_its_name(tmp_path: Path, err
             temporary.write_text(text)
 
     write("new")
-    with pytest.raises(InputError, match=r"file: not written, for it could not be read back \(.*file: lost") as caught:
+    with pytest.raises(InputError, match=r"not written, since it could not be read back \(.*file: lost") as caught:
         write("bad")
     assert "pcseg-" not in str(caught.value)
     assert seen == ["newold", "badnew"]
@@ -229,7 +229,7 @@ def test_devices_and_protected_files_are_not_replaced(tmp_path: Path, monkeypatc
         write_json(tmp_path / "pipe", 1)
     (tmp_path / "file").write_text("old")
     (tmp_path / "file").chmod(0o444)
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but the superuser
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as for all but the superuser
     with pytest.raises(InputError, match="file: is write-protected"):
         write_json(tmp_path / "file", 1)
     assert (tmp_path / "file").read_text() == "old"

@@ -1,4 +1,4 @@
-"""What processes that were killed leave behind: found by the next one that writes there, and nothing else."""
+"""The next write in a folder removes the temporary files of killed processes, and nothing else."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def content(folder: Path) -> list[str]:
 
 @pytest.fixture
 def writers() -> Iterator[list[Writer[str]]]:
-    """Processes that are ended with the test."""
+    """Return a list of processes that are ended with the test."""
     running: list[Writer[str]] = []
     yield running
     for process in running:
@@ -71,7 +71,7 @@ def end(process: Writer[str]) -> None:
 
 
 def begin(writers: list[Writer[str]], program: str, path: Path) -> Writer[str]:
-    """A process in the midst of writing ``path``."""
+    """Start a process that is writing ``path``."""
     process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True)
     writers.append(process)
     assert process.stdout is not None
@@ -88,7 +88,7 @@ def test_the_next_write_in_the_folder_removes_what_a_killed_one_left(
     write_json(tmp_path / "other.json", 1)
     assert len(content(tmp_path)) == 2, "a running process must keep its temporary"
     process.kill()
-    while "Z" not in Path(f"/proc/{process.pid}/stat").read_text():  # killed, not yet taken note of by its parent
+    while "Z" not in Path(f"/proc/{process.pid}/stat").read_text():  # killed, but not yet waited for by its parent
         time.sleep(0.01)
     write_json(tmp_path / "third.json", 1)
     assert content(tmp_path) == ["other.json", "third.json"]
@@ -99,7 +99,7 @@ def test_a_killed_one_leaves_the_old_file(tmp_path: Path, writers: list[Writer[s
     process = begin(writers, FILE, tmp_path / "file")
     end(process)
     assert (tmp_path / "file").read_text() == "old"
-    for name in (".kept", ".file.12345678.tmp", ".file.pcseg-1.tmp"):  # of others
+    for name in (".kept", ".file.12345678.tmp", ".file.pcseg-1.tmp"):  # of other programs
         (tmp_path / name).write_text("")
     write_json(tmp_path / "file", "new")
     assert content(tmp_path) == [".file.12345678.tmp", ".file.pcseg-1.tmp", ".kept", "file"]
@@ -143,7 +143,7 @@ def test_only_what_nobody_finishes_is_removed(tmp_path: Path) -> None:
         assert (mine, begun) == (os.getpid(), leftovers._begun(mine))
         cases = {
             made_by(place, mine, begun, 9e9, tmp_path): True,
-            made_by(place, mine, begun + "1", 0, tmp_path): False,  # the number was another process's before
+            made_by(place, mine, begun + "1", 0, tmp_path): False,  # the process id belonged to another process before
             made_by(place, 2**22 + 5, begun, 0, tmp_path): False,  # beyond the largest process number of Linux
             made_by(place, 2**70, begun, 0, tmp_path): False,
             made_by("ffffffff", 2**22 + 5, begun, 3600, tmp_path): True,  # of another machine or container

@@ -1,4 +1,4 @@
-"""Worker processes: none outlives its parent, and one that dies costs its task alone."""
+"""No worker process outlives its parent, and one that dies costs only its task."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def square(number: int) -> int:
 
 
 def deadly(task: tuple[int, str]) -> int:
-    """The number doubled; even numbers kill their process, in the way asked for."""
+    """Return the number doubled; an even number kills its process, in the requested way."""
     number, way = task
     if number % 2:
         return 2 * number
@@ -70,7 +70,7 @@ def deadly(task: tuple[int, str]) -> int:
 
 
 def killed_once(file: str) -> str:
-    """Kills its process the first time."""
+    """Kill the process the first time."""
     if not os.path.exists(file):
         Path(file).write_text("")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -87,7 +87,7 @@ def asleep(seconds: float) -> None:
 
 def unlucky(number: int) -> int:
     class Panic(BaseException):
-        """As those of Rust, of which Exception is no parent."""
+        """Raised as by Rust, not derived from Exception."""
 
     if number == 2:
         raise Panic
@@ -102,7 +102,7 @@ def test_every_task_is_done_once(workers: int) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(("way", "reason"), [
-    ("SIGKILL", "was killed, by lack of memory perhaps"), ("SIGABRT", "died of SIGABRT"),
+    ("SIGKILL", "was killed, perhaps for lack of memory"), ("SIGABRT", "died of SIGABRT"),
     ("SIGSEGV", "died of SIGSEGV"), ("exit", "ended with code 3"),
 ])  # fmt: skip
 def test_a_process_that_dies_costs_its_task_alone(workers: int, way: str, reason: str) -> None:
@@ -145,7 +145,7 @@ except InputError as error:
 """
 
 
-def test_a_script_that_lacks_its_guard_is_told(tmp_path: Path) -> None:
+def test_a_script_without_its_guard_is_refused(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(UNGUARDED)
     done = run_script(tmp_path / "script.py")
     assert "put the call below if __name__ == '__main__':" in done.stdout

@@ -119,7 +119,7 @@ class Deadly:
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(("way", "told"), [
     ("panic", "Panic: no such chunk at all"), ("recursion", "RecursionError: too deep"), ("memory", "MemoryError"),
-    ("SIGKILL", "its process was killed, by lack of memory perhaps"), ("SIGABRT", "its process died of SIGABRT"),
+    ("SIGKILL", "its process was killed, perhaps for lack of memory"), ("SIGABRT", "its process died of SIGABRT"),
 ])  # fmt: skip
 def test_a_file_that_kills_its_reader_costs_its_scene_alone(tmp_path: Path, way: str, told: str, workers: int) -> None:
     summary = prepare(Deadly(way), str(tmp_path), workers)

@@ -55,7 +55,8 @@ def read(request):
     elif do == "flood":
         yield {}, [bytearray(64 << 20)] * 20
     elif do == "rubbish":
-        fds = [fd for fd in range(3, 30) if os.path.exists(f"/proc/self/fd/{fd}") and os.readlink(f"/proc/self/fd/{fd}").startswith("pipe")]
+        links = [f"/proc/self/fd/{fd}" for fd in range(3, 30)]
+        fds = [int(link[14:]) for link in links if os.path.exists(link) and os.readlink(link).startswith("pipe")]
         for fd in fds:
             try:
                 os.write(fd, b"\\xff" * 100)
@@ -82,7 +83,8 @@ def run(reader: Path, do: str, count: int = 1, **bounds: float) -> list[bounded.
     ("do", "said"),
     [
         ("sleep", "took more than 0.5 s"), ("loop", "took more than 0.5 s"), ("abort", "died of SIGABRT"),
-        ("segfault", "died of SIGSEGV"), ("exit", "ended early"), ("panic", "called `Option::unwrap... on a None value"),
+        ("segfault", "died of SIGSEGV"), ("exit", "ended early"),
+        ("panic", "called `Option::unwrap... on a None value"),
         ("raise", "odd"), ("flood", "ended early|died of"), ("native", "more than 256 MB of memory"),
         ("allocate", "too much memory"), ("grow", "too much memory"), ("rubbish", "ended early|died of"),
     ],

@@ -20,7 +20,8 @@ RGB = np.random.default_rng(0).integers(0, 256, (5, 3)).astype(np.uint8)
 
 @pytest.mark.parametrize(
     "names",
-    ["red green blue", "R G B", "Red Green Blue", "diffuse_red diffuse_green diffuse_blue", "scalar_R scalar_G scalar_B", "Rf Gf Bf",
+    ["red green blue", "R G B", "Red Green Blue", "diffuse_red diffuse_green diffuse_blue",
+    "scalar_R scalar_G scalar_B", "Rf Gf Bf",
      "colorRed colorGreen colorBlue", "RGB:0 RGB:1 RGB:2"],
 )  # fmt: skip
 def test_colors_by_the_names_of_tools(names: str) -> None:
@@ -58,7 +59,8 @@ def test_two_sets_of_coordinates_must_agree(other: dict[str, np.ndarray]) -> Non
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("feat", np.zeros((5, 8))), ("name", np.array(["a"] * 5)), ("time", np.zeros(5, "M8[s]")), ("faces", np.zeros((9, 3), int)), ("k", np.array(3)),
+    [("feat", np.zeros((5, 8))), ("name", np.array(["a"] * 5)), ("time", np.zeros(5, "M8[s]")),
+    ("faces", np.zeros((9, 3), int)), ("k", np.array(3)),
      ("label", np.array(3)), ("spectrum", np.zeros(5, complex)), ("short", np.zeros(4))],
 )  # fmt: skip
 def test_unusable_columns_are_reported(name: str, values: np.ndarray) -> None:
@@ -69,8 +71,10 @@ def test_unusable_columns_are_reported(name: str, values: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("label", np.zeros((5, 13))), ("Label", np.zeros(4)), ("classification", np.array(["a"] * 5)), ("color", np.zeros((3, 5))),
-     ("colors", np.zeros((4, 3))), ("rgb", np.zeros((5, 2))), ("normals", np.zeros((4, 3))), ("instance", np.zeros((1, 5)))],
+    [("label", np.zeros((5, 13))), ("Label", np.zeros(4)), ("classification", np.array(["a"] * 5)),
+    ("color", np.zeros((3, 5))),
+     ("colors", np.zeros((4, 3))), ("rgb", np.zeros((5, 2))), ("normals", np.zeros((4, 3))),
+     ("instance", np.zeros((1, 5)))],
 )  # fmt: skip
 def test_labels_and_colors_that_do_not_fit_are_refused(name: str, values: np.ndarray) -> None:
     with pytest.raises(InputError, match=f"here: {name}.* has shape"):
@@ -91,7 +95,9 @@ class Panic(BaseException):
 
 
 @pytest.mark.parametrize(
-    "error", [Panic("index out of bounds\nmore"), MemoryError(), RecursionError("too deep"), SyntaxError("x" * 5000), OverflowError(), EOFError(), KeyError(3)]
+    "error",
+    [Panic("index out of bounds\nmore"), MemoryError(), RecursionError("too deep"), SyntaxError("x" * 5000),
+    OverflowError(), EOFError(), KeyError(3)]
 )  # fmt: skip
 def test_whatever_a_parser_raises_is_one_line(error: BaseException) -> None:
     with pytest.raises(InputError, match=r"^a\.xyz: ") as caught, parsing(Path("a.xyz"), "text"):

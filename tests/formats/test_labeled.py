@@ -104,7 +104,8 @@ def test_las_keeps_the_descriptions_of_extra_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("point_format", "version", "wanted"),
-    [(0, "1.1", (2, "1.2")), (1, "1.2", (3, "1.2")), (4, "1.3", (5, "1.3")), (6, "1.4", (7, "1.4")), (2, "1.4", (2, "1.4"))],
+    [(0, "1.1", (2, "1.2")), (1, "1.2", (3, "1.2")), (4, "1.3", (5, "1.3")), (6, "1.4", (7, "1.4")),
+    (2, "1.4", (2, "1.4"))],
 )  # fmt: skip
 def test_las_is_painted_even_where_it_had_no_colors(
     tmp_path: Path, point_format: int, version: str, wanted: tuple[int, str]
@@ -168,7 +169,8 @@ def test_ply_is_painted_under_the_names_it_had_or_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
-@pytest.mark.parametrize(("point_format", "version", "most"), [(0, "1.2", 31), (3, "1.2", 31), (2, "1.2", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
+@pytest.mark.parametrize(("point_format", "version", "most"),
+    [(0, "1.2", 31), (3, "1.2", 31), (2, "1.2", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
 def test_labels_become_the_classification_of_las(
     tmp_path: Path, suffix: str, point_format: int, version: str, most: int
 ) -> None:
@@ -232,7 +234,7 @@ def test_a_copy_that_does_not_read_back_is_not_kept(tmp_path: Path, monkeypatch:
     cloud = read_cloud(tmp_path / name)
     shifted = dataclasses.replace(cloud, coord=cloud.coord + 0.01)
     monkeypatch.setattr(encode, "WRITERS", encode.WRITERS | {".ply": lambda stream, *_: stream.write(b"ply")})
-    with pytest.raises(InputError, match=f"b{name}: not written, for it could not be read back"):
+    with pytest.raises(InputError, match=f"b{name}: not written, since it could not be read back"):
         write_labeled(tmp_path / name, tmp_path / f"b{name}", shifted, LABELS, CONFIDENCE)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 

@@ -367,7 +367,8 @@ def test_points_outside_the_bounds_of_the_header_are_reported(tmp_path: Path) ->
     ("at", "form", "value", "said"),
     [
         (0, "<H", 0, "compressor 0"), (0, "<H", 9, "compressor 9"), (2, "<H", 1, "coder 1"),
-        (32, "<H", 0, "0 items"), (32, "<H", 500, "500 items"), (34, "<H", 77, "of type 77"), (36, "<H", 21, "21 bytes"),
+        (32, "<H", 0, "0 items"), (32, "<H", 500, "500 items"), (34, "<H", 77, "of type 77"),
+        (36, "<H", 21, "21 bytes"),
         (38, "<H", 99, "versions 99"), (0, "<H", 3, "compressor 3 for points of format 3"),
     ],
 )  # fmt: skip
@@ -383,8 +384,10 @@ def test_impossible_laz_tables_are_refused(tmp_path: Path, kind: int, version: s
     (start,) = struct.unpack_from("<I", data, 96)
     (table,) = struct.unpack_from("<q", data, start)
     for at, form, value in (
-        (start, "<q", -1), (start, "<q", len(data) + 9), (start, "<q", start), (table, "<I", 5), (table + 4, "<I", LARGE),
-        (table + 4, "<I", 0), (table + 4, "<I", 9), (table + 8, "<I", 12345), (start, "<q", table - 1), (data.index(b"laszip encoded") + 64, "<I", 0),
+        (start, "<q", -1), (start, "<q", len(data) + 9), (start, "<q", start), (table, "<I", 5),
+        (table + 4, "<I", LARGE),
+        (table + 4, "<I", 0), (table + 4, "<I", 9), (table + 8, "<I", 12345), (start, "<q", table - 1),
+        (data.index(b"laszip encoded") + 64, "<I", 0),
     ):  # fmt: skip
         (tmp_path / "a.laz").write_bytes(data)
         begun = time.monotonic()

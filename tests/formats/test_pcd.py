@@ -250,7 +250,8 @@ def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, content: str |
         (HEAD.replace("FIELDS x y z", "FIELDS x y x") + ROWS, "two FIELDS are called x"),
         (HEAD.replace("POINTS 2", "POINTS two") + ROWS, "line 8: POINTS two; give one whole number"),
         (HEAD.replace("POINTS 2\n", "").replace("WIDTH 2\n", "") + ROWS, "no line 'POINTS'"),
-        (HEAD.replace("POINTS 2", "POINTS -1").replace("WIDTH 2", "WIDTH -2") + ROWS, "but holds 2 points; correct the header"),
+        (HEAD.replace("POINTS 2", "POINTS -1").replace("WIDTH 2", "WIDTH -2") + ROWS,
+        "but holds 2 points; correct the header"),
         (HEAD + ROWS[:6], "declares POINTS 2 and WIDTH 2 times HEIGHT 1, but holds 1 points; it is cut off"),
         (HEAD + ROWS + ROWS, "but holds 4 points; correct the header"),
         (BINARY.encode() + RAW[:-1], "but holds 1 points; it is cut off"),
@@ -299,9 +300,12 @@ def test_damaged_lzf_is_one_kind_of_error(packed: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     ("size", "kind", "count", "rows"),
     [
-        (4, "F", 1, ["16711680", "65280"]), (4, "F", 1, ["1.671168e+07", "65280.0"]), (4, "U", 1, ["16711680", "65280"]),
-        (4, "I", 1, ["-65536", "65280"]), (8, "F", 1, ["16711680", "65280"]), (4, "F", 1, ["2.3418052e-38", "9.1476540e-41"]),
-        (4, "U", 1, ["2.3418052e-38", "9.1476540e-41"]), (1, "U", 3, ["255 0 0", "0 255 0"]), (4, "F", 3, ["1 0 0", "0 1 0"]),
+        (4, "F", 1, ["16711680", "65280"]), (4, "F", 1, ["1.671168e+07", "65280.0"]),
+        (4, "U", 1, ["16711680", "65280"]),
+        (4, "I", 1, ["-65536", "65280"]), (8, "F", 1, ["16711680", "65280"]),
+        (4, "F", 1, ["2.3418052e-38", "9.1476540e-41"]),
+        (4, "U", 1, ["2.3418052e-38", "9.1476540e-41"]), (1, "U", 3, ["255 0 0", "0 255 0"]),
+        (4, "F", 3, ["1 0 0", "0 1 0"]),
     ],
 )  # fmt: skip
 def test_every_spelling_of_a_packed_color(

@@ -141,7 +141,8 @@ LIKE_THE_VERTICES = {
     "UTF-16": ("\ufeff" + head(VERTEX) + ROWS).encode("utf-16-le"),
     "a line that is no comment": head(f"Created by hand\n{VERTEX}") + ROWS,
     "end_header in a comment": head(f"comment end_header follows\n{VERTEX}") + ROWS,
-    "comments between properties": head(VERTEX.replace("property float y", "comment y\nobj_info up\nproperty float y")) + ROWS,
+    "comments between properties": head(VERTEX.replace("property float y",
+    "comment y\nobj_info up\nproperty float y")) + ROWS,
     "unsigned char": head(f"{VERTEX}property unsigned char red\n") + "1 2 3 9\n4 5 6 9\n",
     "long in text": head(f"{VERTEX}property long label\n") + "1 2 3 9\n4 5 6 9\n",
     "long of 4 bytes": head(f"{VERTEX}property long label\n", "binary_little_endian").encode()
@@ -205,7 +206,8 @@ def test_changes_in_reading_are_reported(tmp_path: Path, name: str, told: str) -
         (head("property float x\n"), "write a line 'element vertex' with the number of points"),
         (head(VERTEX).replace("format ascii 1.0\n", "") + ROWS, "no line 'format'"),
         (head("element vertex 2\nproperty float x\nproperty float y\n") + "1 2\n3 4\n", "no element has x, y and z"),
-        (head(VERTEX.replace("vertex", "a") + VERTEX.replace("vertex", "b")) + ROWS * 2, r"a \(line 3\) and b \(line 7\)"),
+        (head(VERTEX.replace("vertex", "a") + VERTEX.replace("vertex", "b")) + ROWS * 2,
+        r"a \(line 3\) and b \(line 7\)"),
         (head(VERTEX) + "1 2 3\n", "declares 2 points, but holds 1"),
         (head(VERTEX) + ROWS + ROWS, "declares 2 points .line 3., but holds 4"),
         (BINARY.encode() + RAW[:12], "declares 2 rows of element vertex .line 3., but holds 1"),
@@ -216,8 +218,10 @@ def test_changes_in_reading_are_reported(tmp_path: Path, name: str, told: str) -
         (head(VERTEX) + "1 2 3\n4 5 6 7\n", "line 9 reads '4 5 6 7', but 3 numbers are needed"),
         (head(VERTEX) + "1 2 3\n\n4 5 six\n", "line 10 reads '4 5 six'"),
         (head(VERTEX) + "1 2\n3 4 5 6\n", "line 8 reads '1 2'"),
-        (head(f"element vertex 1\n{XYZ}property list uchar int seen\n", "binary_little_endian").encode() + RAW[:12] + b"\xff", "a list 'seen' of 255"),
-        (head(f"{VERTEX}property long q\n{FACE}", "binary_little_endian").encode() + RAW + bytes(21), "q .line 7. is long, of 4 or 8"),
+        (head(f"element vertex 1\n{XYZ}property list uchar int seen\n",
+        "binary_little_endian").encode() + RAW[:12] + b"\xff", "a list 'seen' of 255"),
+        (head(f"{VERTEX}property long q\n{FACE}", "binary_little_endian").encode() + RAW + bytes(21),
+        "q .line 7. is long, of 4 or 8"),
     ],
 )  # fmt: skip
 def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, told: str) -> None:

@@ -14,7 +14,8 @@ from pcseg.errors import InputError
 from pcseg.formats import Cloud, read_cloud
 
 NONE = (
-    "nan", "NaN", "-nan", "-nan(ind)", "nan(snan)", "1.#QNAN", "-1.#IND", "1.#QNAN0", "NA", "N/A", "n/a", "#N/A", "None", "null",
+    "nan", "NaN", "-nan", "-nan(ind)", "nan(snan)", "1.#QNAN", "-1.#IND", "1.#QNAN0", "NA", "N/A", "n/a", "#N/A",
+    "None", "null",
     "NULL", "<NA>", "-", "?", "********",
 )  # fmt: skip
 NUMBERS = ("%.3f", "%r", "%.9e", "%+.4f", "%08.2f", "%.0f.")

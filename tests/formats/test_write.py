@@ -91,7 +91,8 @@ for suffix in WRITERS:
 
 
 KINDS = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "f2", "?", ">i4", ">f8")
-NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st", "_", "rgb", "X", "coord", "file", "a,b", "h" * 40, "return_number", "synthetic", "flag_byte", "a:b", "beam[0]", "label", "confidence_2")  # fmt: skip
+NAMES = ("intensity", "Intensity", "gps_time", "scalar_Größe (m)", "a b", "1st", "_", "rgb", "X", "coord", "file",
+    "a,b", "h" * 40, "return_number", "synthetic", "flag_byte", "a:b", "beam[0]", "label", "confidence_2")  # fmt: skip
 
 
 @st.composite
@@ -173,7 +174,7 @@ def test_a_file_that_does_not_read_back_is_not_kept(
     }
     with pytest.raises(InputError, match=told.get(wrong, f"{wrong} of point 40 is")) as caught:
         write_cloud(path, **labeled_cloud())
-    assert f"a{suffix}: not written, for it could not be read back" in str(caught.value)
+    assert f"a{suffix}: not written, since it could not be read back" in str(caught.value)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["as it was"]
 
 
