@@ -32,7 +32,7 @@ class Died:
 def count_workers(workers: int) -> int:
     """Return ``workers``, or the number of cores if it is 0; raises InputError if it is negative."""
     if workers < 0:
-        raise InputError(f"workers={workers}: give 0 (one per core) or more")
+        raise InputError(f"workers={workers}: give 0 (one for each core) or more")
     return workers or cores()
 
 

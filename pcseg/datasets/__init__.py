@@ -1,4 +1,4 @@
-"""Data sets: from a raw layout to scene folders."""
+"""Read raw data sets as scenes."""
 
 from pcseg.datasets.choose import open_dataset
 from pcseg.datasets.class_file import ClassFile, choose_classes, open_classes, read_class_file

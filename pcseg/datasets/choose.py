@@ -1,4 +1,4 @@
-"""Which reader a folder of raw data goes to."""
+"""Choose the reader of a folder of raw data."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pcseg.datasets.scannet import ScannetReader, is_scannet
 from pcseg.errors import InputError
 
 CHOICES = {"s3dis": ("stairs",), "scannet": ("lists", "align"), "folder": ("classes",), "pointcept": ("classes",)}
-"""The kinds of data set, and what can be chosen for each."""
+"""Kinds of data sets, and the options of each."""
 
 
 def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | None = None) -> SceneReader:
-    """The reader of the data set in the folder ``root``.
+    """Return the reader of the data set in the folder ``root``.
 
-    ``kind`` is one of CHOICES, or "auto" to tell it from what is there. ``choices`` are those the kind has; None stands for
-    not chosen, and one that belongs to another kind is an InputError.
+    ``kind`` is one of CHOICES, or "auto" to detect it from the files. ``choices`` are options of the kind; None means
+    the default. Raises InputError for an option of another kind.
     """
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the folder of the raw data")

@@ -1,4 +1,4 @@
-"""The protocol that every reader of a raw data set implements."""
+"""Define the protocol of readers of raw data sets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class SceneReader(Protocol):
         """The classes that ``Scene.segment`` indexes."""
 
     def scenes(self) -> list[str]:
-        """Names ``split/scene`` of every scene that is there, readable or not; InputError where there is none."""
+        """Return the names ``split/scene`` of all scenes, readable or not; raises InputError if there are none."""
 
     def remarks(self) -> list[Defect]:
-        """What is odd about the data set as a whole, such as rooms that are missing."""
+        """Return the defects of the data set as a whole, such as missing rooms."""
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
-        """One scene and what was wrong with it; InputError where it cannot be read."""
+        """Return one scene and its defects; raises InputError if it cannot be read."""

@@ -1,4 +1,4 @@
-"""What is in a folder of raw data, through links too, and a word on all that is not used."""
+"""List the files of a folder of raw data, through links too, and report all files that are not used."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from pcseg.formats.defects import Defect
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
-"""Files that systems leave in folders; none holds data, nor does what begins with ``._`` (macOS on foreign disks)."""
+"""Files that operating systems leave in folders; like names that begin with ``._`` (macOS), they hold no data."""
 
 LISTED = 8
 
 
 def list_files(root: str | os.PathLike[str]) -> tuple[list[Path], list[Defect]]:
-    """All files below ``root``, by name, and what of it could not be followed.
+    """Return all files below ``root``, sorted, and a report of folders and links that were not followed.
 
-    Links are followed, but not back to a folder above, and each folder once below each of the top: what is reached
-    a second time, a link that leads nowhere and a folder that may not be read are told. A hidden folder stands
-    for itself. Litter is left out.
+    Links are followed, but not back to a folder above, and each folder only once below each folder of the top. Repeated
+    folders, links to nowhere and folders without permission are reported. A hidden folder is listed as one entry.
+    LITTER is left out.
     """
     files: list[Path] = []
     defects: list[Defect] = []
@@ -52,33 +52,33 @@ def list_files(root: str | os.PathLike[str]) -> tuple[list[Path], list[Defect]]:
 
 
 def broken_link(path: Path) -> str:
-    """What is wrong with ``path`` if it is a link to nowhere, else ""."""
+    """Return the defect of ``path`` if it is a link to nowhere, else ""."""
     return f"a link to {os.readlink(path)}, which is not there" if path.is_symlink() and not path.exists() else ""
 
 
 def broken_links(folders: Iterable[Path], wanted: Callable[[str], bool] = lambda name: True) -> list[Defect]:
-    """The links to nowhere in ``folders``, as far as their names are ``wanted``."""
+    """Report the links to nowhere in ``folders`` whose names are ``wanted``."""
     paths = sorted(path for folder in folders for path in folder.iterdir() if wanted(path.name))
     return [Defect(str(path), None, fault, "not used") for path in paths if (fault := broken_link(path))]
 
 
 def not_used(root: str | os.PathLike[str], files: Iterable[Path], formats: Iterable[str]) -> list[Defect]:
-    """One line on files below ``root`` that are not read, counted by the endings of their names; none for no file."""
+    """Report files below ``root`` that are not read in one line, counted by suffix; empty if there are none."""
     kinds = Counter(_kind(path, tuple(formats)) for path in files)
     if not kinds:
         return []
-    told = [f"{kind} ({count})" for kind, count in kinds.most_common(LISTED)]
+    listed = [f"{kind} ({count})" for kind, count in kinds.most_common(LISTED)]
     rest = sum(kinds.values()) - sum(count for _, count in kinds.most_common(LISTED))
-    told += [f"others ({rest})"] if rest else []
+    listed += [f"others ({rest})"] if rest else []
     count = sum(kinds.values())
-    return [Defect(str(root), None, f"{count} file{'s' * (count > 1)} of other kinds: {', '.join(told)}", "not used")]
+    return [Defect(str(root), None, f"{count} file{'s' * (count > 1)} of other kinds: {', '.join(listed)}", "not used")]
 
 
 def _second_time(path: Path, top: Path, known: dict[str, Path]) -> str:
     real = os.path.realpath(path)
     inside = [os.path.join(os.path.realpath(folder), "") for folder in (top, path.parent)]
     if any(folder.startswith(os.path.join(real, "")) for folder in inside):
-        return f"a link back to {real}, which it is in"
+        return f"a link back to {real}, which contains it"
     return f"the same folder as {known[real]}" if real in known else ""
 
 

@@ -1,4 +1,4 @@
-"""Folders that Pointcept's scripts prepared: the same arrays as ours, without a word on what the labels mean."""
+"""Read folders prepared by Pointcept's scripts: the same arrays as ours, but without class names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PointceptReader:
         return sorted("/".join(p.parts[-2:]) for p in found)
 
     def remarks(self) -> list[Defect]:
-        """Links that lead nowhere, folders that are no whole scene, scenes at another depth."""
+        """Report links to nowhere, folders that are not complete scenes, and scenes at another depth."""
         files, defects = list_files(self.root)
         parts = [path.relative_to(self.root).parts for path in files]
         for folder in sorted({Path(self.root, *p[:2]) for p in parts if len(p) == 3}):
@@ -49,17 +49,19 @@ class PointceptReader:
             raise InputError(f"{folder}: {len(scene)} point; a scene needs at least 2, remove it")
         used = {"coord", *KINDS, Path(scene.labels_from).stem}
         scene = replace(scene, unused=tuple(sorted({path.stem for path in folder.glob("*.npy")} - used)))
-        apart = strays(scene.coord)
-        return scene, frame_defects(str(folder), scene.coord, np.arange(len(scene)), apart, scene.precision)
+        far = strays(scene.coord)
+        return scene, frame_defects(str(folder), scene.coord, np.arange(len(scene)), far, scene.precision)
 
 
 def is_pointcept(root: str) -> bool:
-    """Does ``root`` hold scene folders?"""
+    """Return whether ``root`` holds scene folders."""
     return bool(_scenes(root))
 
 
 def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader:
-    """A reader with ``classes``, or with those that the folder tells: our dataset.json, S3DIS areas, ScanNet's segment20."""
+    """Return a reader with ``classes``, or with those found in our dataset.json, else of S3DIS areas or ScanNet's
+    segment20.
+    """
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the folder of the splits")
     if classes is None and (Path(root) / "dataset.json").is_file():
@@ -69,7 +71,7 @@ def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader
     if classes is None and any(Path(root).glob("Area_*/*/coord.npy")):
         classes = S3DIS
     if classes is None:
-        raise InputError(f"{root}: nothing tells its classes; write classes=s3dis, scannet20 or a classes.yaml")
+        raise InputError(f"{root}: its classes are unknown; write classes=s3dis, scannet20 or a classes.yaml")
     return PointceptReader(root, classes)
 
 

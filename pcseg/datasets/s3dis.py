@@ -1,8 +1,8 @@
-"""S3DIS as released: rooms of text files, one file for each object, aligned or in the original pose (v1.2).
+"""Read S3DIS as released: rooms of text files, one per object, aligned or in the original pose (v1.2).
 
 Layout: ``Area_<n>/<room>/Annotations/<class>_<i>.txt`` with lines ``x y z r g b``, and for the original pose
 ``Area_<n>/Area_<n>_alignmentAngle.txt`` with lines ``<room> <degrees>`` (Armeni et al., 3D Semantic Parsing of
-Large-Scale Indoor Spaces, CVPR 2016). Both releases hold scrambled bytes in known places; see ``table.py``.
+Large-Scale Indoor Spaces, CVPR 2016). Both releases hold scrambled bytes in known places; see ``s3dis_text.py``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ from pcseg.scenes.places import column_bounds, usable
 from pcseg.scenes.scene import Scene
 
 ROOMS = {"Area_1": 44, "Area_2": 40, "Area_3": 23, "Area_4": 49, "Area_5": 68, "Area_6": 48}
-"""Rooms of each area in the release."""
+"""Number of rooms of each area in the release."""
 
 _STAIRS = ("stairs", "staris")  # both spellings occur
 
 
 @dataclass(frozen=True)
 class S3disReader:
-    """Reads ``root``, the folder of the areas (or its parent). ``stairs``: "clutter" (the field's habit) or "ignore"."""
+    """Reads ``root``, the folder of the areas (or its parent). ``stairs``: "clutter" (usual in the field) or
+    "ignore".
+    """
 
     root: str
     stairs: str = "clutter"
@@ -48,23 +50,23 @@ class S3disReader:
 
     def scenes(self) -> list[str]:
         names = [f"{area.name}/{room.name}" for area in _areas(self.root) for room in _folders(area)]
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            raise InputError(f"{self.root}: two folders hold {twice[0]}; give the folder of one of the releases")
+        repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+        if repeated:
+            raise InputError(f"{self.root}: two folders hold {repeated[0]}; give the folder of one of the releases")
         if not names:
             raise InputError(f"{self.root}: the areas hold no room; each room is a folder with Annotations/ in it")
         return names
 
     def remarks(self) -> list[Defect]:
-        """Rooms that are missing, links that lead nowhere, rooms in folders that are not called Area_<n>."""
+        """Report missing rooms, links to nowhere, and rooms in folders that are not called Area_<n>."""
         areas = _areas(self.root)
         found = broken_links([Path(self.root), *{area.parent for area in areas} - {Path(self.root)}, *areas])
         for folder in {f for area in areas for f in _folders(area.parent)} - set(areas):
             if any(folder.glob("*/Annotations")):
-                found.append(Defect(str(folder), None, "rooms, but it is not called Area_<n>", "not used"))
+                found.append(Defect(str(folder), None, "holds rooms, but is not called Area_<n>", "not used"))
         for area in areas:
             here, released = len(_folders(area)), ROOMS.get(area.name, 0)
-            if 0.9 * released < here < released:  # nearly whole: rooms were lost, where a small part is meant so
+            if 0.9 * released < here < released:  # nearly complete, so rooms were lost; a small part is intended
                 text = f"{here} rooms, but the release has {released}"
                 found.append(
                     Defect(str(area), None, text, "the missing ones are not prepared; unpack the archive again")
@@ -72,10 +74,10 @@ class S3disReader:
         return found
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
-        """One room, built of its object files in the order of their names; the room's own .txt is not used."""
+        """Return one room, made of its object files in the order of their names; the room's own .txt is not used."""
         room = next((p for area in _areas(self.root) for p in _folders(area) if f"{area.name}/{p.name}" == name), None)
         if room is None:
-            raise InputError(f"{self.root}: no room '{name}' here")
+            raise InputError(f"{self.root}: no room '{name}' here; choose one of those that scenes() lists")
         files, defects = _object_files(room)
         tables, classes = [], []
         for file in files:
@@ -99,7 +101,7 @@ class S3disReader:
 
 
 def is_s3dis(root: str) -> bool:
-    """Does ``root``, or a folder in it, hold areas of rooms with Annotations?"""
+    """Return whether ``root``, or a folder in it, holds areas of rooms with Annotations."""
     return any(any(Path(root).glob(f"{above}Area_*/*/Annotations")) for above in ("", "*/"))
 
 
@@ -142,7 +144,7 @@ def _class_of(file: Path) -> str:
 
 
 def _labels(names: list[str], stairs: str, where: str) -> tuple[np.ndarray, list[str]]:
-    """Label of each file (F,) and the class names that S3DIS does not have."""
+    """Return the label of each file (F,) and the class names that S3DIS does not have."""
     merge = dict.fromkeys(_STAIRS, stairs)
     try:
         labels = translation(names, S3DIS, merge)
@@ -157,7 +159,9 @@ def _plausible(rows: np.ndarray) -> np.ndarray:
 
 
 def _aligned(coord: np.ndarray, room: Path) -> tuple[np.ndarray, list[Defect]]:
-    """Turn a room of the original release to the axes, about the center of its bounding box, as the aligned one is."""
+    """Rotate a room of the original release about the center of its bounding box, to be axis-aligned as in the other
+    one.
+    """
     file = room.parent / f"{room.parent.name}_alignmentAngle.txt"
     if not file.is_file():
         return coord, []

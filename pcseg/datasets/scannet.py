@@ -1,7 +1,7 @@
-"""ScanNet v2 as released: a mesh a scene, with NYU40 labels, objects, over-segmentation and axis alignment.
+"""Read ScanNet v2 as released: one mesh per scene, with NYU40 labels, objects, over-segmentation and axis alignment.
 
-The points are the vertices of ``<id>_vh_clean_2.ply``, in file order, which is what the benchmark scores (Dai et al.,
-ScanNet, CVPR 2017). NYU40 ids become the benchmark's 20 classes by name; every other id is unlabeled.
+The points are the vertices of ``<id>_vh_clean_2.ply`` in file order, as scored by the benchmark (Dai et al., ScanNet,
+CVPR 2017). NYU40 ids become the benchmark's 20 classes by name; every other id is unlabeled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ScannetReader:
     """Reads ``root``, the folder of ``scans`` and ``scans_test``.
 
     ``lists``: folder with the official scannetv2_{train,val,test}.txt; without it ``scans`` is train and ``scans_test``
-    is test. ``align`` turns each scene to the axes, as its ``axisAlignment`` says (the benchmark does not).
+    is test. ``align`` rotates each scene by its ``axisAlignment`` (the benchmark does not).
     """
 
     root: str
@@ -51,18 +51,18 @@ class ScannetReader:
         return sorted(f"{self._split(folder)}/{name}" for name, folder in self._folders.items())
 
     def remarks(self) -> list[Defect]:
-        """Links that lead nowhere, folders that are no scene, scenes that the lists lack or that lack in them."""
+        """Report links to nowhere, folders that are not scenes, and scenes that are missing on disk or in the lists."""
         places = self._places
         found = broken_links({Path(self.root), *places}, lambda name: name.startswith(("scan", "scene")))
-        odd = [p for place in places for p in sorted(place.iterdir()) if p.is_dir() and not _SCENE.fullmatch(p.name)]
-        odd = [p for p in odd if any(p.glob("*_vh_clean_2.ply")) and p not in places]
-        if odd:
-            text = f"{len(odd)} folders of meshes, {odd[0].name} first, are not called sceneNNNN_NN"
+        others = [p for place in places for p in sorted(place.iterdir()) if p.is_dir() and not _SCENE.fullmatch(p.name)]
+        others = [p for p in others if any(p.glob("*_vh_clean_2.ply")) and p not in places]
+        if others:
+            text = f"{len(others)} folders of meshes, {others[0].name} first, are not called sceneNNNN_NN"
             found.append(Defect(self.root, None, text, "not used"))
         for split, listed in self._lists.items():
             absent = sorted(listed - set(self._folders))
             if absent:
-                text = f"{split}: {len(absent)} of the {len(listed)} listed scenes are not there, {absent[0]} first"
+                text = f"{split}: {len(absent)} of the {len(listed)} listed scenes are missing, {absent[0]} first"
                 found.append(Defect(self.root, None, text, "prepared without them"))
         unlisted = [n for n, folder in self._folders.items() if self._split(folder) == "unlisted"]
         if unlisted:
@@ -71,7 +71,7 @@ class ScannetReader:
         return found
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
-        """One scene with mesh normals, superpoints and, unless it is of the hidden test set, labels and objects."""
+        """Return one scene with mesh normals, superpoints and, except in the hidden test set, labels and objects."""
         scene = name.rpartition("/")[2]
         folder = self._folders[scene]
         mesh = folder / f"{scene}_vh_clean_2.ply"
@@ -88,7 +88,7 @@ class ScannetReader:
         return replace(result, labels_from=labels_from), defects + dropped
 
     def _labels(self, folder: Path, scene: str, count: int) -> tuple[dict[str, np.ndarray], str, list[Defect]]:
-        """Arrays segment, instance and superpoint, as far as their files are there, and which file segment is from."""
+        """Return the arrays segment, instance and superpoint whose files exist, and the name of the file of segment."""
         labels: dict[str, np.ndarray] = {}
         segments = read_segments(folder / f"{scene}_vh_clean_2.0.010000.segs.json", count)
         nyu40: np.ndarray | None = None
@@ -110,7 +110,7 @@ class ScannetReader:
             if len(values) != count:
                 raise InputError(f"{file}: {len(values)} labels for {count} vertices; download the scene again")
             if not np.array_equal(values, np.round(values)):
-                raise InputError(f"{file}: its labels are no whole numbers; download the scene again")
+                raise InputError(f"{file}: its labels are not whole numbers; download the scene again")
             nyu40 = values.astype(np.int64)
             defects += found.defects
         if nyu40 is not None:
@@ -118,7 +118,7 @@ class ScannetReader:
             defects += wrong
         elif folder.parent.name != "scans_test":
             defects.append(
-                Defect(str(folder), None, "no labels.ply, nor aggregation and segs", "the scene is unlabeled")
+                Defect(str(folder), None, "no labels.ply, and no aggregation and segs", "the scene is unlabeled")
             )
         return labels, labels_from, defects
 
@@ -156,12 +156,14 @@ class ScannetReader:
 
 
 def is_scannet(root: str) -> bool:
-    """Does ``root`` hold meshes of ScanNet scenes?"""
+    """Return whether ``root`` holds meshes of ScanNet scenes."""
     return any(any(Path(root).glob(f"{above}scene*/*_vh_clean_2.ply")) for above in ("scans/", "scans_test/", ""))
 
 
 def scannet20_of_nyu40(nyu40: np.ndarray, where: str) -> tuple[np.ndarray, list[Defect]]:
-    """Labels of the 20 classes for NYU40 ids (P,). Ids beyond 40 occur in a few released scenes: they are reported."""
+    """Return labels of the 20 classes for NYU40 ids (P,), and a report of ids above 40, which a few released scenes
+    have.
+    """
     table = np.full(41, IGNORE, dtype=np.int64)
     table[list(SCANNET20_NYU40)] = np.arange(len(SCANNET20))
     wrong = (nyu40 < 0) | (nyu40 > 40)
@@ -173,13 +175,13 @@ def scannet20_of_nyu40(nyu40: np.ndarray, where: str) -> tuple[np.ndarray, list[
 
 
 def vertex_normals(coord: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals (P, 3) float32 of mesh vertices: the mean over their triangles (T, 3), weighted by area.
+    """Return unit normals (P, 3) float32 of mesh vertices: the mean over their triangles (T, 3), weighted by area.
 
-    A vertex of no triangle gets the zero vector; a triangle of vertices that are not there counts for none.
+    A vertex without triangles gets the zero vector; triangles with vertices that do not exist are ignored.
     """
     faces = faces[((faces >= 0) & (faces < len(coord))).all(axis=1)]
     a, b, c = (coord[faces[:, i]] for i in range(3))
-    cross = np.cross(b - a, c - a)  # twice the area long
+    cross = np.cross(b - a, c - a)  # of twice the area
     total = np.stack(
         [
             sum(np.bincount(faces[:, corner], cross[:, axis], minlength=len(coord)) for corner in range(3))
@@ -203,6 +205,6 @@ def _aligned(cloud: Cloud, file: Path) -> tuple[Cloud, list[Defect]]:
         raise InputError(f"{file}: axisAlignment is not 16 numbers; download the scene again") from error
     turn = matrix[:3, :3]
     if not (np.isfinite(matrix).all() and np.allclose(turn @ turn.T, np.eye(3), atol=1e-3)):
-        raise InputError(f"{file}: axisAlignment is no rotation and shift; download the scene again")
+        raise InputError(f"{file}: axisAlignment is not a rotation and shift; download the scene again")
     normal = None if cloud.normal is None else (cloud.normal @ turn.T).astype(np.float32)
     return replace(cloud, coord=cloud.coord @ turn.T + matrix[:3, 3], normal=normal), []

@@ -1,4 +1,4 @@
-"""ScanNet's objects: which over-segments make one (aggregation), and which NYU40 id its category has (the tsv)."""
+"""Read ScanNet's objects: over-segments, their aggregation to objects, and the NYU40 ids of raw categories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pcseg.formats.defects import Defect
 
 
 def read_segments(file: Path, count: int) -> np.ndarray | None:
-    """Segment of each vertex (P,) int64 from a ``.segs.json``, or None where there is no such file."""
+    """Return the segment of each vertex (P,) int64 from a ``.segs.json``, or None if there is no such file."""
     if not file.is_file():
         return None
     content = read_json(file)
@@ -30,7 +30,9 @@ def read_segments(file: Path, count: int) -> np.ndarray | None:
 
 
 def read_objects(file: Path, segments: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Object of each vertex (P,) int64, -1 for none, and the raw category of each object, from ``.aggregation.json``."""
+    """Return the object of each vertex (P,) int64, -1 for none, and the raw category of each, from
+    ``.aggregation.json``.
+    """
     content = read_json(file)
     try:
         groups = [([int(s) for s in g["segments"]], str(g["label"])) for g in content["segGroups"]]
@@ -44,7 +46,8 @@ def read_objects(file: Path, segments: np.ndarray) -> tuple[np.ndarray, list[str
 
 
 def nyu40_of_categories(root: Path, categories: list[str], where: Path) -> tuple[np.ndarray, list[Defect]]:
-    """NYU40 id of each raw category, by name, from ``scannetv2-labels.combined.tsv`` in ``root``; 0 where it has none.
+    """Return the NYU40 id of each raw category from ``scannetv2-labels.combined.tsv`` in ``root``, 0 if unknown, and a
+    report.
 
     Blanks around names are ignored: a release of the table has some.
     """

@@ -1,4 +1,4 @@
-"""Files that the ScanNet v2 benchmark server takes."""
+"""Write the files that the ScanNet v2 benchmark server takes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pcseg.files import atomic_path
 
 
 def write_scannet(folder: str | os.PathLike[str], scene: str, labels: np.ndarray, classes: Classes) -> Path:
-    """Write ``<folder>/<scene>.txt``: the NYU40 id of each vertex, one a line, in the order of the scan's file.
+    """Write ``<folder>/<scene>.txt``: the NYU40 id of each vertex, one per line, in the order of the scan's file.
 
-    ``labels`` (P,) index ``classes``, which are matched with ScanNet's by name; raises InputError where one of them is
-    not ScanNet's.
+    ``labels`` (P,) index ``classes``, which are matched with ScanNet's by name. Returns the path. Raises InputError if
+    one of the classes is not ScanNet's.
     """
     foreign = [name for name in classes.names if name not in SCANNET20.names]
     if foreign:
@@ -30,7 +30,7 @@ def write_scannet(folder: str | os.PathLike[str], scene: str, labels: np.ndarray
 
 
 def zip_folder(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-    """Put the .txt files of ``folder`` at the root of a zip archive, as the server wants them."""
+    """Put the .txt files of ``folder`` at the root of a zip archive, as the server requires."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(Path(folder).glob("*.txt")):
             archive.write(file, file.name)

@@ -1,4 +1,4 @@
-"""A small YAML file as plain values: numbers are decimal, other words are text, and nothing is there twice."""
+"""Read a small YAML file as plain values: decimal numbers and text, without repeated keys."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pcseg.errors import InputError, cut
 from pcseg.files import read_text
 
 MOST_YAML = 2**17
-"""Bytes of the largest YAML file that is read, 128 KiB: two seconds of work at the most."""
+"""Bytes of the largest YAML file that is read, 128 KiB: at most two seconds of work."""
 
 DEEPEST_YAML = 20
-"""Lists and tables within each other that a YAML file may have."""
+"""Levels of nested lists and tables that a YAML file may have."""
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The value of a YAML file of at most MOST_YAML bytes.
+    """Return the value of a YAML file of at most MOST_YAML bytes.
 
-    Words that YAML 1.1 takes for more than they look like (no, 010, 1:30, 2024-01-15) stay text or decimal numbers, and what
-    it takes for text, as 1e-3, stays text.
-    Raises InputError for files that are damaged, use aliases, repeat a key or nest deeper than DEEPEST_YAML.
+    Words that YAML 1.1 would convert (no, 010, 1:30, 2024-01-15) stay text or decimal numbers, and words that it takes
+    for text, such as 1e-3, stay text. Raises InputError if the file is damaged, uses aliases, repeats a key or nests
+    deeper than DEEPEST_YAML.
     """
     text = read_text(path, MOST_YAML)
     try:
@@ -31,7 +31,7 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.MarkedYAMLError as error:
         place = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise InputError(f"{path}: not a readable YAML file ({place}{error.problem})") from error
-    except Exception as error:  # odd keys and explicit tags fail in several ways
+    except Exception as error:  # unusual keys and explicit tags fail in several ways
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not a readable YAML file ({cut(reason, 200)})") from error
 

@@ -1,4 +1,4 @@
-"""A simulated building: furnished rooms, scanned and photographed, written in the raw S3DIS layout."""
+"""Simulate a building: furnished rooms, scanned and photographed, written in the raw S3DIS layout."""
 
 from pcseg.simulation.difficulty import Difficulty
 from pcseg.simulation.rooms import Room, draw_room, room_names

@@ -1,4 +1,4 @@
-"""Small things that lie about and large things that imitate furniture: all of them clutter."""
+"""Make clutter: small things on surfaces and floors, and large things that imitate furniture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pcseg.simulation.solids import Part, ball, box, cylinder
 
 
 def small(rng: Generator, style: Style) -> Item:
-    """Something for a table, shelf or cabinet: a screen, papers, a box, a cup, a lamp, a plant, a bag."""
+    """Return a thing for a table, shelf or cabinet: a screen, papers, a box, a cup, a lamp, a plant, a bag."""
     kind = rng.choice(["screen", "papers", "box", "cup", "lamp", "plant", "keyboard", "bag"])
     material = style.palette.material("clutter", rng)
     dark = Material(DARKS[rng.integers(2)], clear=0.2)
@@ -43,7 +43,7 @@ def small(rng: Generator, style: Style) -> Item:
 
 
 def plant(rng: Generator, style: Style, height: float) -> Item:
-    """A pot with leaves."""
+    """Return a pot with leaves."""
     pot = style.palette.material("clutter", rng)
     wide = 0.35 * height
     green = Material((0.15 + rng.uniform(0, 0.15), 0.32 + rng.uniform(0, 0.2), 0.12), contrast=0.4, scale=0.08)
@@ -61,7 +61,7 @@ def plant(rng: Generator, style: Style, height: float) -> Item:
 
 
 def floor(rng: Generator, style: Style) -> Item:
-    """Something for the floor: a bin, boxes, a bag, a plant, a stand."""
+    """Return a thing for the floor: a bin, boxes, a bag, a plant, a stand."""
     kind = rng.choice(["bin", "boxes", "bag", "plant", "stand"], p=[0.25, 0.3, 0.2, 0.15, 0.1])
     material = style.palette.material("clutter", rng)
     if kind == "bin":
@@ -90,7 +90,9 @@ def floor(rng: Generator, style: Style) -> Item:
 
 
 def large(rng: Generator, style: Style, look_alikes: float) -> Item:
-    """Something to stand against a wall: a cabinet, counter, wardrobe or copier, which imitates table and bookcase."""
+    """Return a thing that stands against a wall: a cabinet, counter, wardrobe or copier, which imitates table and
+    bookcase.
+    """
     material = style.palette.material("clutter" if rng.random() < 0.5 else "bookcase", rng)
     if rng.random() >= look_alikes:
         size = (rng.uniform(0.4, 0.5), rng.uniform(0.5, 0.65), rng.uniform(0.6, 1.4))
@@ -127,7 +129,7 @@ def large(rng: Generator, style: Style, look_alikes: float) -> Item:
 def scattered(
     rng: Generator, top: tuple[float, float, float, float, float], count: int
 ) -> list[tuple[float, float, float, float]]:
-    """Places (x, y, z, yaw) for ``count`` things on a free surface, a hand from its edges."""
+    """Return places (x, y, z, yaw) for ``count`` things on a free surface, at some distance from its edges."""
     x0, x1, y0, y1, z = top
     return [
         (

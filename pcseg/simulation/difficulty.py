@@ -1,4 +1,4 @@
-"""How hard the simulated building is to segment: every number that is tuned, in one place."""
+"""Set how hard the simulated building is to segment: all tuned numbers in one place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pcseg.errors import InputError
 
 @dataclass(frozen=True)
 class Difficulty:
-    """All shares are probabilities in [0, 1]; the rest are factors, 0 or more.
+    """The difficulty of a building. All shares are probabilities in [0, 1]; the rest are factors, 0 or more.
 
     ``shape_overlap``: share of objects built in the shape of their look-alike (armchair and sofa, pilaster and wall,
-    notice board and window ...). ``color_overlap``: share of objects that take any color of the building instead of
-    one usual for their class. ``look_alikes``: share of clutter that imitates a class (cabinet, counter, duct, screen,
+    notice board and window ...). ``color_overlap``: share of objects that take any color of the building instead of one
+    usual for their class. ``look_alikes``: share of clutter that imitates a class (cabinet, counter, duct, screen,
     poster) among large clutter. ``clutter``: factor on the number of clutter objects. ``light``: spread of light,
     exposure and white balance between rooms and scans. ``style``: how far areas differ in palette and proportions.
     ``range_noise``: standard deviation of the measured distance, in meters, at 3 m. ``color_noise``: the same of a

@@ -1,7 +1,7 @@
-"""What is fixed to walls and ceiling: doors, windows, boards, columns, beams, and clutter that imitates them.
+"""Make the fixtures of walls and ceiling: doors, windows, boards, columns, beams, and clutter that imitates them.
 
-An item on a wall has its origin on the wall's surface at floor level, x along the wall and y into the room; negative
-y lies in the wall's thickness, where doors and windows have an opening.
+An item on a wall has its origin on the wall's surface at floor level, x along the wall and y into the room; negative y
+lies in the wall's thickness, where doors and windows have an opening.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Opening = tuple[float, float, float, float]
 
 
 def door(rng: Generator, style: Style, wall: Material) -> tuple[Item, Opening]:
-    """A closed or open leaf in a frame; a look-alike is flush with the wall or takes its color."""
+    """Return a closed or open door leaf in a frame; a look-alike is flush with the wall or takes its color."""
     width = rng.uniform(1.4, 1.7) if rng.random() < 0.15 else rng.uniform(0.8, 1.0)
     height = rng.uniform(1.98, 2.15)
     leaf, frame = style.palette.material("door", rng), style.palette.material("frame", rng)
@@ -42,7 +42,9 @@ def door(rng: Generator, style: Style, wall: Material) -> tuple[Item, Opening]:
 
 
 def window(rng: Generator, style: Style, ceiling: float) -> tuple[Item, Opening]:
-    """Panes in a frame, deep in the wall; blinds in some. Look-alikes reach the floor like doors or lie flush like boards."""
+    """Return panes in a frame, deep in the wall, some with blinds; look-alikes reach the floor like doors or are flush
+    like boards.
+    """
     width, sill = rng.uniform(0.9, 2.2), rng.uniform(0.7, 1.05)
     height, recess = min(rng.uniform(1.1, 1.6), ceiling - sill - 0.15), rng.uniform(0.06, 0.16)
     if style.alike(rng):
@@ -68,7 +70,9 @@ def window(rng: Generator, style: Style, ceiling: float) -> tuple[Item, Opening]
 
 
 def board(rng: Generator, style: Style) -> tuple[Item, Opening]:
-    """A whiteboard, blackboard or pin board with a thin frame; look-alikes have the size of windows or posters."""
+    """Return a whiteboard, blackboard or pin board with a thin frame; look-alikes have the size of windows or
+    posters.
+    """
     width, height, low = rng.uniform(1.2, 2.6), rng.uniform(0.9, 1.25), rng.uniform(0.8, 1.0)
     if style.alike(rng):
         width, height, low = rng.uniform(0.7, 1.6), rng.uniform(0.9, 1.5), rng.uniform(0.7, 1.1)
@@ -89,7 +93,7 @@ def board(rng: Generator, style: Style) -> tuple[Item, Opening]:
 
 
 def poster(rng: Generator, style: Style) -> tuple[Item, Opening]:
-    """Clutter on a wall: a poster, a screen, a picture, a wall cabinet; imitates boards and windows."""
+    """Return clutter on a wall: a poster, a screen, a picture, a wall cabinet; imitates boards and windows."""
     width, height, thick = rng.uniform(0.3, 0.9), rng.uniform(0.3, 0.8), rng.choice([0.012, 0.03])
     color = style.palette.color("clutter", rng)
     if style.alike(rng):
@@ -103,7 +107,7 @@ def poster(rng: Generator, style: Style) -> tuple[Item, Opening]:
 
 
 def radiator(rng: Generator, style: Style) -> tuple[Item, Opening]:
-    """Clutter low on a wall: a radiator."""
+    """Return a radiator, clutter low on a wall."""
     width, height = rng.uniform(0.6, 1.4), rng.uniform(0.4, 0.6)
     color = style.palette.color("frame", rng)
     ribs = Material(color, contrast=0.1, scale=0.06)
@@ -112,7 +116,7 @@ def radiator(rng: Generator, style: Style) -> tuple[Item, Opening]:
 
 
 def column(rng: Generator, style: Style, ceiling: float, wall: Material) -> Item:
-    """A free or engaged column, square or round; a look-alike is a flat pilaster in the wall's paint."""
+    """Return a free or engaged column, square or round; a look-alike is a flat pilaster in the wall's paint."""
     width = rng.uniform(0.3, 0.55)
     depth = width * rng.uniform(0.8, 1.2)
     paint = style.palette.material("column", rng)
@@ -123,7 +127,7 @@ def column(rng: Generator, style: Style, ceiling: float, wall: Material) -> Item
 
 
 def beam(rng: Generator, style: Style, length: float, ceiling: float, paint: Material) -> Item:
-    """A beam along x under the ceiling; a look-alike is shallow and takes the ceiling's paint."""
+    """Return a beam along x under the ceiling; a look-alike is shallow and takes the ceiling's paint."""
     width, drop = rng.uniform(0.2, 0.4), rng.uniform(0.22, 0.45)
     own = style.palette.material("beam", rng)
     if style.alike(rng):
@@ -132,7 +136,7 @@ def beam(rng: Generator, style: Style, length: float, ceiling: float, paint: Mat
 
 
 def duct(rng: Generator, style: Style, length: float, ceiling: float) -> Item:
-    """Clutter along x under the ceiling: a duct, pipe or cable tray, which imitates a beam."""
+    """Return clutter along x under the ceiling: a duct, pipe or cable tray, which imitates a beam."""
     width, drop = rng.uniform(0.15, 0.45), rng.uniform(0.12, 0.35)
     metal = style.palette.material("metal", rng)
     gap = rng.uniform(0, 0.1)
@@ -144,13 +148,13 @@ def duct(rng: Generator, style: Style, length: float, ceiling: float) -> Item:
 
 
 def _lying(angle: float) -> np.ndarray:
-    """Rotation that lays a cylinder along x."""
+    """Return the rotation that lays a cylinder along x."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
 def lamp(rng: Generator, ceiling: float) -> Item:
-    """Clutter on the ceiling: a panel, a tube or a round light."""
+    """Return clutter on the ceiling: a panel, a tube or a round light."""
     shine = Material((0.98, 0.97, 0.93), contrast=0.02)
     drop = rng.choice([0.02, 0.08, 0.35])
     size = [(0.6, 0.6, 0.04), (1.2, 0.16, 0.07), (0.4, 0.4, 0.08)][rng.integers(3)]
@@ -159,6 +163,6 @@ def lamp(rng: Generator, ceiling: float) -> Item:
 
 
 def wall_paint(rng: Generator, style: Style) -> Material:
-    """The paint of a room's walls: most often a pale one."""
+    """Return the paint of a room's walls, usually a pale one."""
     color = (WHITES + PAINTS)[rng.integers(len(WHITES + PAINTS))]
     return worn(Material(color, contrast=0.04, scale=1.2), rng, 0.06)

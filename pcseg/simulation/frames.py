@@ -1,4 +1,6 @@
-"""Posed RGB-D frames of a room, with a label for each pixel, as files in the layout of exported ScanNet frames."""
+"""Render posed RGB-D frames of a room with a label per pixel, and write them in the layout of exported ScanNet
+frames.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,14 @@ from pcseg.simulation.raycast import Pinhole, cast
 from pcseg.simulation.scanner import expose, stations
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 270.0
-"""Pixels, and the focal length in pixels: 61 degrees across, as ScanNet's sensor."""
+"""Pixels, and the focal length in pixels: 61 degrees across, as of ScanNet's sensor."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """One frame: ``color`` (H, W, 3) uint8, ``depth`` (H, W) uint16 in mm (0: nothing), ``label`` (H, W) uint8.
 
-    A label is 1 + the index of an S3DIS class, 0 where nothing was hit. ``pose`` (4, 4) camera to the room's frame.
+    A label is 1 + the index of an S3DIS class, 0 where nothing was hit. ``pose`` (4, 4) is camera to the room's frame.
     """
 
     color: np.ndarray
@@ -33,12 +35,14 @@ class Frame:
 
 
 def intrinsic() -> np.ndarray:
-    """The camera matrix (3, 3); a pixel's center has integer coordinates."""
+    """Return the camera matrix (3, 3); a pixel's center has integer coordinates."""
     return np.array([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 1]])
 
 
 def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Pose (4, 4), camera to world, of a level camera at ``eye`` that sees ``target`` in its middle; x right, y down."""
+    """Return the pose (4, 4), camera to world, of a level camera at ``eye`` with ``target`` in its center; x right, y
+    down.
+    """
     ahead = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(ahead, [0, 0, 1])
     right /= np.linalg.norm(right)
@@ -49,7 +53,9 @@ def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def draw_poses(lit: Lit, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Cameras at eye height, each turned to another object at 1.2 m or more (or, failing that, the farthest of 20)."""
+    """Return poses of cameras at eye height, each towards another object at least 1.2 m away (else the farthest of
+    20).
+    """
     room = lit.room
     poses = []
     for eye in stations(room, count, rng, (1.3, 1.7)) if count else ():
@@ -62,7 +68,7 @@ def draw_poses(lit: Lit, count: int, rng: np.random.Generator) -> list[np.ndarra
 
 
 def photograph(lit: Lit, pose: np.ndarray, rng: np.random.Generator, difficulty: Difficulty) -> Frame:
-    """What the camera at ``pose`` sees: the same geometry, labels and light as the scanner."""
+    """Return the frame of the camera at ``pose``, with the geometry, labels and light of the scanner."""
     room = lit.room
     view = Pinhole(pose, intrinsic(), (HEIGHT, WIDTH))
     hits = cast(room.solids, view)
@@ -82,7 +88,7 @@ def photograph(lit: Lit, pose: np.ndarray, rng: np.random.Generator, difficulty:
 def write_frames(folder: Path, frames: list[Frame], shift: np.ndarray) -> None:
     """Write ``color/i.jpg``, ``depth/i.png``, ``label/i.png``, ``pose/i.txt`` and the intrinsics below ``folder``.
 
-    ``shift`` (3,) takes the room's frame to that of the scan. ``label/classes.json`` names the label values.
+    ``shift`` (3,) maps the room's frame to that of the scan. ``label/classes.json`` names the label values.
     """
     for kind in ("color", "depth", "label", "pose", "intrinsic"):
         (folder / kind).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Furniture that stands on the floor: tables, chairs, sofas, bookcases."""
+"""Make furniture that stands on the floor: tables, chairs, sofas, bookcases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True)
 class Style:
-    """What an area's or a room's things have in common; ``tall`` and ``wide`` scale the proportions of furniture."""
+    """The common style of an area or a room; ``tall`` and ``wide`` scale the proportions of furniture."""
 
     palette: Palette
     tall: float
@@ -23,7 +23,7 @@ class Style:
     overlap: float
 
     def alike(self, rng: Generator) -> bool:
-        """Whether the next object takes the shape of its look-alike."""
+        """Return whether the next object takes the shape of its look-alike."""
         return bool(rng.random() < self.overlap)
 
 
@@ -44,7 +44,7 @@ Maker = Callable[[Generator, Style], Item]
 
 
 def table(rng: Generator, style: Style, size: tuple[float, float] | None = None, low: bool = False) -> Item:
-    """A table or desk: four legs, panel sides, a pedestal or a closed front; ``low`` is a coffee table."""
+    """Return a table or desk: four legs, panel sides, a pedestal or a closed front; ``low`` is a coffee table."""
     width, depth = size or (rng.uniform(1.0, 1.8) * style.wide, rng.uniform(0.6, 0.9))
     height = rng.uniform(0.36, 0.5) if low else rng.uniform(0.66, 0.82) * style.tall
     top, legs = style.palette.material("table", rng), style.palette.material("metal", rng)
@@ -78,7 +78,9 @@ def table(rng: Generator, style: Style, size: tuple[float, float] | None = None,
 
 
 def chair(rng: Generator, style: Style) -> Item:
-    """An office chair on a star base, a four-legged chair, a stool, or an armchair that looks like a small sofa."""
+    """Return an office chair on a star base, a four-legged chair, a stool, or an armchair that looks like a small
+    sofa.
+    """
     cloth, frame = style.palette.material("chair", rng), style.palette.material("metal", rng)
     if style.alike(rng) and rng.random() < 0.6:
         return _upholstered(rng, style, "chair", rng.uniform(0.62, 0.85), cloth)
@@ -108,14 +110,14 @@ def chair(rng: Generator, style: Style) -> Item:
 
 
 def sofa(rng: Generator, style: Style) -> Item:
-    """A sofa of one to three seats, sometimes without arms or back (a bench)."""
+    """Return a sofa of one to three seats, sometimes without arms or back (a bench)."""
     seats = rng.choice([1, 2, 3], p=[0.25, 0.4, 0.35])
     width = (rng.uniform(0.75, 0.95) if seats == 1 else rng.uniform(0.58, 0.72) * seats + 0.3) * style.wide
     return _upholstered(rng, style, "sofa", width, style.palette.material("sofa", rng))
 
 
 def _upholstered(rng: Generator, style: Style, label: str, width: float, cloth: Material) -> Item:
-    """Seat block, back and arms of padded furniture: shared by the sofa and the chair that imitates it."""
+    """Return padded furniture of seat block, back and arms: a sofa, or a chair that imitates it."""
     depth, seat = rng.uniform(0.68, 0.92), rng.uniform(0.36, 0.46)
     back, arm, foot = rng.uniform(0.65, 0.88) * style.tall, rng.uniform(0.08, 0.2), rng.choice([0.0, 0.08, 0.14])
     other = worn(cloth, rng)
@@ -137,12 +139,12 @@ def _upholstered(rng: Generator, style: Style, label: str, width: float, cloth: 
 
 
 def _corners(width: float, depth: float, inset: float) -> list[tuple[float, float]]:
-    """Where four legs stand."""
+    """Return the places of four legs."""
     return [(x * (width / 2 - inset), y * (depth / 2 - inset)) for x in (-1, 1) for y in (-1, 1)]
 
 
 def bookcase(rng: Generator, style: Style) -> Item:
-    """Shelves between two sides, empty to full of books, sometimes with doors below; low ones look like cabinets."""
+    """Return shelves between two sides, empty to full of books, some with doors below; low ones look like cabinets."""
     wood = style.palette.material("bookcase", rng)
     width, depth = rng.uniform(0.7, 1.3) * style.wide, rng.uniform(0.26, 0.42)
     height = rng.uniform(1.5, 2.3) * style.tall

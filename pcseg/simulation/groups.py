@@ -1,4 +1,4 @@
-"""Things that stand together: a desk with its chair, a table with chairs all round, a sofa and a low table, lamps in rows."""
+"""Place groups of things: a desk with its chair, a table with chairs, a sofa and a low table, lamps in rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pcseg.simulation.solids import box
 
 
 def column(plan: Plan, rng: Generator, style: Style, paint: Material) -> None:
-    """A column against a wall or free; or, as its look-alike, a shaft that belongs to the walls."""
+    """Place a column against a wall or free; or, as its look-alike, a shaft that belongs to the walls."""
     if style.alike(rng) and rng.random() < 0.4:
         width, depth = rng.uniform(0.5, 1.2), rng.uniform(0.2, 0.5)
         shaft = box((0, 0, plan.size[2] / 2), (width, depth, plan.size[2]), paint)
@@ -35,7 +35,7 @@ def stand(plan: Plan, item: Item) -> None:
 
 
 def topped(plan: Plan, rng: Generator, style: Style, item: Item, ahead: float = 0.1) -> Pose | None:
-    """Stand an item against a wall and put small things on it."""
+    """Place an item against a wall and put small things on it."""
     pose = plan.against_wall(item, ahead)
     if pose:
         _lay(plan, rng, style, item, pose, int(rng.integers(0, 3)))
@@ -49,7 +49,7 @@ def _lay(plan: Plan, rng: Generator, style: Style, item: Item, pose: Pose, count
 
 
 def desk(plan: Plan, rng: Generator, style: Style) -> None:
-    """A desk, most often against a wall, with a chair before it and things on it."""
+    """Place a desk, usually against a wall, with a chair before it and things on it."""
     desk, chair = furniture.table(rng, style), furniture.chair(rng, style)
     pose = plan.against_wall(desk, ahead=0.55) if rng.random() < 0.7 else None
     if pose is None:
@@ -64,7 +64,7 @@ def desk(plan: Plan, rng: Generator, style: Style) -> None:
 
 
 def meeting(plan: Plan, rng: Generator, style: Style) -> None:
-    """A large table with chairs all round."""
+    """Place a large table with chairs all round."""
     seats = max(1, int((max(plan.size[:2]) - 2.2) / rng.uniform(0.65, 0.9)))
     seats = min(seats, int(rng.integers(2, 6)))
     size = (seats * rng.uniform(0.65, 0.8), rng.uniform(0.9, 1.3))
@@ -85,7 +85,7 @@ def meeting(plan: Plan, rng: Generator, style: Style) -> None:
 
 
 def sofa(plan: Plan, rng: Generator, style: Style) -> None:
-    """A sofa, sometimes with a low table before it."""
+    """Place a sofa, sometimes with a low table before it."""
     item = furniture.sofa(rng, style)
     beside = rng.random() < 0.5
     ahead = 0.95 if beside else 0.2
@@ -106,7 +106,7 @@ def sofa(plan: Plan, rng: Generator, style: Style) -> None:
 def overhead(
     plan: Plan, rng: Generator, style: Style, ceiling: Material, paint: Material, beams: int, ducts: int
 ) -> None:
-    """Beams, ducts that imitate them, and a lowered strip that belongs to the ceiling."""
+    """Place beams, ducts that imitate them, and a lowered strip that belongs to the ceiling."""
     x, y, z = plan.size
     along = bool(rng.random() < 0.3) if x < 6 else False
     length, span = (x, y) if along else (y, x)
@@ -125,7 +125,7 @@ def overhead(
 
 
 def lamps(plan: Plan, rng: Generator) -> np.ndarray:
-    """Lamps in a regular pattern; where their light comes from (L, 3)."""
+    """Place lamps in a regular pattern, and return the positions (L, 3) of their light."""
     x, y, z = plan.size
     columns, rows = max(1, round(x / rng.uniform(2.2, 3.2))), max(1, round(y / rng.uniform(2.2, 3.2)))
     kind = int(rng.integers(1 << 32))

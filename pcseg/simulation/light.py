@@ -1,4 +1,4 @@
-"""The color a sensor sees: albedo times the light that reaches a point, with shadows."""
+"""Compute the color that a sensor sees: albedo times the light that reaches a point, with shadows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BRIGHT = 1.1
 
 
 class Lit:
-    """A room whose lights have been traced once, to be looked at from anywhere."""
+    """A room with the shadow maps of its lights, which can be viewed from anywhere."""
 
     def __init__(self, room: Room):
         self.room = room
@@ -31,23 +31,24 @@ class Lit:
         self.gain = np.float32(_BRIGHT / np.median(self._light(points, normal).mean(axis=1)))
 
     def look(self, solid: np.ndarray, points: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Colors (P, 3) in [0, 1] and normals (P, 3) towards the viewer of points (P, 3) of the solids ``solid`` (P,).
+        """Return colors (P, 3) in [0, 1] and normals (P, 3) towards the viewer of points (P, 3) of the solids ``solid``
+        (P,).
 
-        ``rays`` (P, 3) come from the viewer.
+        ``rays`` (P, 3) are the directions from the viewer.
         """
         normal, local = self._normal(solid, points, rays)
         meters = local * self.room.solids.half[solid].astype(np.float32)
         return self.gain * albedo(self.room.surfaces, solid, meters) * self._light(points, normal), normal
 
     def _normal(self, solid: np.ndarray, points: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Normals towards the viewer, and the points in the cubes of their solids."""
+        """Return normals towards the viewer, and the points in the cubes of their solids."""
         local = self.room.solids.local(solid, points)
         normal = self.room.solids.normals(solid, local)
         normal *= -np.sign((normal * rays).sum(axis=1, keepdims=True))
         return normal, local
 
     def _light(self, points: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """Light (P, 3) on points with these normals."""
+        """Return the light (P, 3) on points with these normals."""
         room = self.room
         light = np.broadcast_to(room.ambient, points.shape).astype(np.float32)
         for view, reach, glow in zip(self.maps, self.reach, room.glow, strict=True):

@@ -1,4 +1,4 @@
-"""Colors: materials with a texture, the palette of an area, and light falling on them."""
+"""Define colors: materials with a texture, the palette of an area, and the albedo of surface points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ PLAIN, GRAIN, SPECKLE, TILES, STRIPES, SPINES = range(6)
 
 @dataclass(frozen=True)
 class Material:
-    """``color`` in [0, 1]; ``texture`` one of the constants above, of strength ``contrast`` and period ``scale`` meters.
+    """``color`` in [0, 1]; ``texture`` one of the constants above, of strength ``contrast`` and period ``scale``
+    meters.
 
     ``accent`` is the second color of TILES (joints), STRIPES (every other) and SPINES (books); ``clear`` is the share
     of rays that pass without a return, as on glass and black plastic.
@@ -49,7 +50,7 @@ PAINTS: tuple[Color, ...] = (
 )
 GLASS: tuple[Color, ...] = ((0.55, 0.66, 0.74), (0.72, 0.80, 0.86), (0.30, 0.36, 0.42), (0.84, 0.87, 0.88))
 POOL = WOODS + WHITES + GRAYS + DARKS + FABRICS + PAINTS
-"""Every color of the building: what an object takes when its color is not usual for its class."""
+"""All colors of the building, for objects whose color is not usual for their class."""
 
 USUAL: dict[str, tuple[Color, ...]] = {
     "column": WHITES[:2] + GRAYS[:2],
@@ -68,21 +69,25 @@ USUAL: dict[str, tuple[Color, ...]] = {
 
 @dataclass(frozen=True)
 class Palette:
-    """The colors an area or room prefers: a weight for each color of POOL, a tint, and the share of odd colors."""
+    """The preferred colors of an area or room: a weight for each color of POOL, and the share of colors unusual for the
+    class.
+    """
 
     weights: np.ndarray
-    odd: float
+    unusual: float
 
     def color(self, kind: str, rng: np.random.Generator) -> Color:
-        """A color for an object of ``kind`` (a key of USUAL)."""
-        choice = POOL if rng.random() < self.odd else USUAL[kind]
+        """Return a color for an object of ``kind`` (a key of USUAL)."""
+        choice = POOL if rng.random() < self.unusual else USUAL[kind]
         weight = np.array([self.weights[POOL.index(c)] if c in POOL else 1.0 for c in choice])
         picked = np.array(choice[rng.choice(len(choice), p=weight / weight.sum())])
         r, g, b = np.clip(picked * rng.normal(1, 0.10) + rng.normal(0, 0.025, 3), 0.03, 0.98)
         return (float(r), float(g), float(b))
 
     def material(self, kind: str, rng: np.random.Generator) -> Material:
-        """A material for an object of ``kind``, with the grain of wood or the weave of cloth where its color says so."""
+        """Return a material for an object of ``kind``, with the grain of wood or the weave of cloth if its color
+        suggests it.
+        """
         color = self.color(kind, rng)
         warm = color[0] - color[2]
         if kind in ("chair", "sofa") and rng.random() < 0.8:
@@ -92,13 +97,13 @@ class Palette:
         return Material(color, PLAIN, 0.05, 0.6, clear=0.25 if max(color) < 0.15 else 0.0)
 
 
-def draw_palette(rng: np.random.Generator, style: float, odd: float) -> Palette:
-    """The preferences of an area: the farther ``style``, the more its colors are its own."""
-    return Palette(np.exp(rng.normal(0, 1.5 * style, len(POOL))), odd)
+def draw_palette(rng: np.random.Generator, style: float, unusual: float) -> Palette:
+    """Return the palette of an area; the larger ``style``, the more it differs from others."""
+    return Palette(np.exp(rng.normal(0, 1.5 * style, len(POOL))), unusual)
 
 
 def worn(material: Material, rng: np.random.Generator, spread: float = 0.08) -> Material:
-    """The same material, a shade lighter or darker."""
+    """Return the same material, a shade lighter or darker."""
     r, g, b = np.clip(np.array(material.color) * rng.normal(1, spread), 0.02, 0.98)
     return replace(material, color=(float(r), float(g), float(b)))
 
@@ -116,7 +121,7 @@ class Surfaces:
 
 
 def pack_materials(materials: list[Material]) -> Surfaces:
-    """The arrays of a list of materials."""
+    """Return the arrays of a list of materials."""
     return Surfaces(
         np.array([m.color for m in materials], dtype=np.float32),
         np.array([m.accent for m in materials], dtype=np.float32),
@@ -128,7 +133,7 @@ def pack_materials(materials: list[Material]) -> Surfaces:
 
 
 def albedo(surfaces: Surfaces, solid: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Colors (P, 3) of points at ``position`` (P, 3), in meters in the frame of their solids ``solid`` (P,)."""
+    """Return colors (P, 3) of points at ``position`` (P, 3), in meters in the frame of their solids ``solid`` (P,)."""
     color, texture = surfaces.color[solid].copy(), surfaces.texture[solid]
     turns = position * (2 * np.pi / surfaces.scale[solid])[:, None]
     seed = solid.astype(np.float32) * 1.7
@@ -152,7 +157,7 @@ def albedo(surfaces: Surfaces, solid: np.ndarray, position: np.ndarray) -> np.nd
 
 
 def _noise(position: np.ndarray, cell: float) -> np.ndarray:
-    """A number in [0, 1) for each cell of space (P,): the same wherever and whenever it is seen."""
+    """Return a number in [0, 1) for the cell of each position (P, 3): (P,), a fixed function of the cell."""
     key = np.floor(position / cell).astype(np.int64).astype(np.uint64)
     mixed = key[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ key[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= key[:, 2] * np.uint64(0x165667B19E3779F9)

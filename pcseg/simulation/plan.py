@@ -1,4 +1,4 @@
-"""A room while it is furnished: where things stand, what of the floor and the walls is still free."""
+"""Furnish a room: place things on free floor and walls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Thing:
 
 
 class Plan:
-    """A box-shaped room, ``size`` (x, y, z) meters with a corner at the origin, that fills with things."""
+    """A box-shaped room, ``size`` (x, y, z) meters with a corner at the origin, that is filled with things."""
 
     def __init__(self, size: tuple[float, float, float], rng: Generator):
         self.size, self.rng = size, rng
@@ -47,33 +47,36 @@ class Plan:
         )
 
     def wall_pose(self, wall: int, along: float) -> Pose:
-        """The frame on a wall: x along it, y into the room; walls go round against the clock from the one at y = 0."""
+        """Return the frame on a wall: x along it, y into the room; walls are numbered counterclockwise from the one at
+        y = 0.
+        """
         x, y, _ = self.size
         place = ((along, 0.0), (x, along), (x - along, y), (0.0, y - along))[wall]
         return (*place, wall * np.pi / 2)
 
     def length(self, wall: int) -> float:
-        """Length of a wall in meters."""
+        """Return the length of a wall in meters."""
         return self.size[wall % 2]
 
     def covers(self, pose: Pose, size: tuple[float, float], ahead: float = 0.0) -> Rectangle:
-        """The upright rectangle round a footprint ``size``, whose center lies ``ahead`` of the pose."""
+        """Return the axis-aligned rectangle round a footprint ``size``, whose center lies ``ahead`` of the pose."""
         c, s = abs(np.cos(pose[2])), abs(np.sin(pose[2]))
         half = ((c * size[0] + s * size[1]) / 2, (s * size[0] + c * size[1]) / 2)
         x, y = pose[0] - np.sin(pose[2]) * ahead, pose[1] + np.cos(pose[2]) * ahead
         return (x - half[0], y - half[1], x + half[0], y + half[1])
 
     def is_free(self, rectangle: Rectangle, wall_gap: float = 0.0) -> bool:
-        """Whether a rectangle lies in the room and on no other."""
+        """Return whether a rectangle lies in the room and overlaps no other."""
         x0, y0, x1, y1 = rectangle
         if min(x0, y0) < wall_gap - 1e-6 or x1 > self.size[0] - wall_gap + 1e-6 or y1 > self.size[1] - wall_gap + 1e-6:
             return False
         return all(x0 >= b[2] or x1 <= b[0] or y0 >= b[3] or y1 <= b[1] for b in self.floor)
 
     def along_wall(self, size: tuple[float, float, float], low: float = 0.0) -> tuple[int, float] | None:
-        """A free stretch of wall and floor for something ``size`` whose bottom is at ``low``; None if none was found.
+        """Return a free stretch of wall and floor for something ``size`` with its bottom at ``low``; None if none was
+        found.
 
-        Marks both as taken; the floor only for what reaches below 0.6 m.
+        Marks both as taken; the floor only for things that reach below 0.6 m.
         """
         lengths = np.array([self.length(w) for w in range(4)])
         for _ in range(_TRIES):
@@ -97,7 +100,9 @@ class Plan:
         return None
 
     def hang(self, item: Item, on_wall: Opening, opens: bool = False) -> bool:
-        """Fix an item to a wall where there is room; ``opens``: cut ``on_wall`` out of the wall."""
+        """Fix an item to a free stretch of wall and return whether there was one; ``opens``: cut ``on_wall`` out of the
+        wall.
+        """
         found = self.along_wall((item.size[0] + 0.1, item.size[1], on_wall[3] + 0.05), on_wall[2])
         if found is None:
             return False
@@ -107,7 +112,9 @@ class Plan:
         return True
 
     def against_wall(self, item: Item, ahead: float = 0.0) -> Pose | None:
-        """Stand an item with its back to a wall, ``ahead`` meters kept free before it; the pose it got, or None."""
+        """Place an item with its back to a wall and ``ahead`` meters free before it; returns its pose, or None if
+        nothing is free.
+        """
         gap = float(self.rng.uniform(0.0, 0.06))
         found = self.along_wall((item.size[0], item.size[1] + gap + ahead, item.size[2]))
         if found is None:
@@ -119,7 +126,9 @@ class Plan:
         return pose
 
     def free_pose(self, size: tuple[float, float], ahead: float = 0.0, gap: float = 0.05) -> Pose | None:
-        """A free place on the floor for a footprint ``size``, at a right angle or, for small ones, any; marks it taken."""
+        """Return a free place on the floor for a footprint ``size``, at a right angle or, if small, any angle; marks it
+        as taken.
+        """
         for _ in range(_TRIES):
             yaw = float(self.rng.integers(4)) * np.pi / 2 + float(self.rng.normal(0, 0.08))
             if max(size) < 1.0:
@@ -132,7 +141,7 @@ class Plan:
         return None
 
     def shell(self, wall: Material, accent: Material, floor: Material, ceiling: Material) -> None:
-        """Close the room: floor, ceiling and four walls, cut where doors and windows were hung."""
+        """Close the room: floor, ceiling and four walls, with openings for doors and windows."""
         x, y, z = self.size
         outside = 2 * THICKNESS
         base = Thing("floor", (box((x / 2, y / 2, -THICKNESS / 2), (x + outside, y + outside, THICKNESS), floor),))
@@ -150,7 +159,9 @@ class Plan:
 
 
 def _around(openings: list[Opening], start: float, end: float, height: float) -> list[Opening]:
-    """What is left of a wall from ``start`` to ``end`` when ``openings``, apart from one another, are cut out."""
+    """Return the rectangles that remain of a wall from ``start`` to ``end`` without the ``openings``, which do not
+    overlap.
+    """
     pieces, at = [], start
     for u0, u1, z0, z1 in sorted(openings):
         pieces += [(at, u0, 0.0, height), (u0, u1, 0.0, z0), (u0, u1, z1, height)]

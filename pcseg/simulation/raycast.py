@@ -1,4 +1,4 @@
-"""Casting a grid of rays from one point against all solids: who is hit first, and how far away."""
+"""Cast a grid of rays from one point against all solids, and find the first hit and its distance."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _EDGES = np.array([[i, j] for i in range(8) for j in range(i) if np.abs(CORNERS[
 
 
 class Grid(Protocol):
-    """Rays of a (H, W) grid that leave from one point, with a bound on which of them a solid can meet."""
+    """Rays of a (H, W) grid from one point, with a bound on the rays that can hit a solid."""
 
     origin: np.ndarray
     rays: Rays
 
     def windows(self, corners: np.ndarray) -> np.ndarray:
-        """Rows and columns [row0, row1, col0, col1) (S, 4) that may meet the hulls of ``corners`` (S, 8, 3)."""
+        """Return rows and columns [row0, row1, col0, col1) (S, 4) that may hit the hulls of ``corners`` (S, 8, 3)."""
 
 
 class Panorama:
-    """Rays all round, each drawn at random in its cell; the cells share the sphere evenly.
+    """Rays in all directions, each random in its cell; all cells have the same solid angle.
 
-    Rows are equal steps of the sine of the elevation between ``low`` and ``high``, columns equal steps of azimuth:
-    so the density of hits falls with the square of the distance. ``rng=None`` takes the middle of each cell.
+    Rows are equal steps of the sine of the elevation between ``low`` and ``high``, columns equal steps of azimuth, so
+    that the density of hits falls with the square of the distance. ``rng=None`` takes the center of each cell.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Panorama:
         self.rays: Rays = (x.astype(np.float32), y.astype(np.float32), z.astype(np.float32))
 
     def windows(self, corners: np.ndarray) -> np.ndarray:
-        """See Grid. The columns may reach below 0 or beyond W: the panorama closes on itself."""
+        """See Grid. The columns may reach below 0 or beyond W, since the panorama is closed."""
         offset = corners - self.origin
         low, high = offset.min(axis=1), offset.max(axis=1)
         nearest = np.hypot(*np.maximum(np.maximum(low, -high), 0)[:, :2].T)
@@ -62,7 +62,7 @@ class Panorama:
         return np.stack([*rows, left, np.minimum(right, left + self.shape[1])], axis=1).astype(np.int64)
 
     def cell(self, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Row and column of unit directions (P, 3), clipped to the grid."""
+        """Return row and column of unit directions (P, 3), clipped to the grid."""
         row = np.clip((directions[:, 2] - self.low) / self.row, 0, self.shape[0] - 1).astype(np.int64)
         azimuth = np.arctan2(directions[:, 1], directions[:, 0]) % (2 * np.pi)
         return row, np.clip(azimuth / self.column, 0, self.shape[1] - 1).astype(np.int64)
@@ -71,8 +71,8 @@ class Panorama:
 class Pinhole:
     """The pixels of a camera; a ray's length to a hit is the pixel's depth, since the directions have z = 1.
 
-    ``pose`` (4, 4) camera to world, x right, y down, z forward; ``intrinsic`` (3, 3); a pixel's center has
-    integer coordinates.
+    ``pose`` (4, 4) camera to world, x right, y down, z forward; ``intrinsic`` (3, 3); a pixel's center has integer
+    coordinates.
     """
 
     near = 0.02
@@ -86,7 +86,9 @@ class Pinhole:
         self.rays: Rays = tuple(np.ascontiguousarray(world[..., axis]) for axis in range(3))  # type: ignore[assignment]
 
     def windows(self, corners: np.ndarray) -> np.ndarray:
-        """See Grid: the hull in front of the near plane is that of its corners there and of its edges' crossings."""
+        """See Grid: the hull in front of the near plane is that of its corners there and of the crossings of its
+        edges.
+        """
         camera = rotate(self.rotation.T, corners - self.origin)
         start, end = camera[:, _EDGES[:, 0]], camera[:, _EDGES[:, 1]]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -106,14 +108,16 @@ class Pinhole:
 
 @dataclass(frozen=True)
 class Hits:
-    """What each ray of a (H, W) grid meets first: ``distance`` in ray lengths (inf: nothing), ``solid`` (-1: nothing)."""
+    """The first hit of each ray of a (H, W) grid: ``distance`` in ray lengths (inf: nothing), ``solid`` (-1:
+    nothing).
+    """
 
     distance: np.ndarray
     solid: np.ndarray
 
 
 def cast(solids: Solids, grid: Grid) -> Hits:
-    """Intersect every ray with every solid it can meet and keep the nearest entry."""
+    """Intersect every ray with every solid it can hit, and keep the nearest entry."""
     rows, columns = grid.rays[0].shape
     distance = np.full((rows, columns), np.inf, dtype=np.float32)
     solid = np.full((rows, columns), -1, dtype=np.int32)

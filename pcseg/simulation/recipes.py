@@ -1,16 +1,18 @@
-"""What each type of room contains: its size and how many of each thing, as ranges."""
+"""List the contents of each type of room: ranges of its size and of the number of each thing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 Count = tuple[int, int]
-"""Fewest and most, both included."""
+"""Smallest and largest number, both included."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Ranges of width, depth (meters) and of counts; ``desks`` come with a chair, ``meeting`` tables with chairs round them."""
+    """Ranges of width, depth (meters) and of counts; ``desks`` come with a chair, ``meeting`` tables with chairs round
+    them.
+    """
 
     width: tuple[float, float]
     depth: tuple[float, float]
@@ -33,10 +35,12 @@ class Recipe:
 
 RECIPES = {
     "office": Recipe(
-        (3.4, 5.2), (3.2, 4.8), desks=(1, 3), seats=(1, 3), bookcases=(1, 3), sofas=(0, 1), windows=(1, 2), cabinets=(0, 2)
+        (3.4, 5.2), (3.2, 4.8), desks=(1, 3), seats=(1, 3), bookcases=(1, 3), sofas=(0, 1), windows=(1, 2),
+        cabinets=(0, 2)
     ),
     "conferenceRoom": Recipe(
-        (4.6, 7.0), (3.8, 5.2), meeting=(1, 1), boards=(1, 2), windows=(1, 3), beams=(0, 2), seats=(0, 3), cabinets=(0, 2)
+        (4.6, 7.0), (3.8, 5.2), meeting=(1, 1), boards=(1, 2), windows=(1, 3), beams=(0, 2), seats=(0, 3),
+        cabinets=(0, 2)
     ),
     "hallway": Recipe(
         (7.0, 11.0), (1.9, 2.8), doors=(3, 6), windows=(0, 2), boards=(0, 2), columns=(1, 3), beams=(1, 3),
@@ -55,12 +59,14 @@ RECIPES = {
         columns=(1, 3), beams=(1, 2), windows=(2, 4), doors=(1, 2), on_floor=(3, 7), seats=(1, 4),
     ),
     "copyRoom": Recipe(
-        (3.0, 5.0), (2.8, 4.0), cabinets=(2, 4), desks=(0, 2), bookcases=(1, 2), boards=(0, 2), columns=(0, 1), beams=(0, 1), seats=(0, 2)
+        (3.0, 5.0), (2.8, 4.0), cabinets=(2, 4), desks=(0, 2), bookcases=(1, 2), boards=(0, 2), columns=(0, 1),
+        beams=(0, 1), seats=(0, 2)
     ),
     "lobby": Recipe(
-        (5.5, 8.0), (4.5, 6.5), doors=(2, 3), sofas=(1, 3), columns=(1, 3), beams=(1, 2), windows=(1, 3), seats=(1, 4), meeting=(0, 1)
+        (5.5, 8.0), (4.5, 6.5), doors=(2, 3), sofas=(1, 3), columns=(1, 3), beams=(1, 2), windows=(1, 3), seats=(1, 4),
+        meeting=(0, 1)
     ),
 }  # fmt: skip
 
 ORDER = ("office", "conferenceRoom", "hallway", "lounge", "storage", "openspace", "office", "lobby", "copyRoom")
-"""Types of the rooms of an area, in the order in which they are added; after the last it starts again."""
+"""Types of the rooms of an area, in the order in which they are added, cyclically."""

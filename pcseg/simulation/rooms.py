@@ -1,4 +1,4 @@
-"""Drawing a room: its size, paint and light, and what stands, hangs and lies in it."""
+"""Draw a room: its size, paint, light and contents."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Room:
     """A furnished room in its own frame, a corner of its floor at the origin.
 
     ``size`` (x, y, z) meters; ``solids`` and ``surfaces`` of S solids, with ``label`` (S,), an index into the S3DIS
-    classes, and ``instance`` (S,), the object a solid belongs to. ``lights`` (L, 3) positions, ``glow`` (L, 3) their
-    colors, ``ambient`` (3,) light from everywhere.
+    classes, and ``instance`` (S,), the object of each solid. ``lights`` (L, 3) positions, ``glow`` (L, 3) their colors,
+    ``ambient`` (3,) light from everywhere.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Room:
 
 
 def room_names(rooms: int) -> list[str]:
-    """Names of the first ``rooms`` rooms of an area: ``office_1``, ``conferenceRoom_1``, ..."""
+    """Return the names of the first ``rooms`` rooms of an area: ``office_1``, ``conferenceRoom_1``, ..."""
     kinds = [ORDER[k % len(ORDER)] for k in range(rooms)]
     return [f"{kind}_{kinds[: k + 1].count(kind)}" for k, kind in enumerate(kinds)]
 
 
 def draw_style(seed: int, area: int, difficulty: Difficulty) -> tuple[Style, float]:
-    """The style of an area (1, 2, ...) and the height of its ceilings in meters."""
+    """Return the style of an area (1, 2, ...) and the height of its ceilings in meters."""
     rng = np.random.default_rng([seed, area])
     spread = difficulty.style
     palette = draw_palette(rng, spread, difficulty.color_overlap)
@@ -65,7 +65,7 @@ def draw_style(seed: int, area: int, difficulty: Difficulty) -> tuple[Style, flo
 
 
 def draw_room(seed: int, area: int, index: int, difficulty: Difficulty) -> Room:
-    """Room number ``index`` (from 0) of an area: a function of its arguments alone."""
+    """Return room number ``index`` (from 0) of an area, a function of the arguments alone."""
     style, height = draw_style(seed, area, difficulty)
     rng = np.random.default_rng([seed, area, index, 0])
     name = room_names(index + 1)[-1]
@@ -118,7 +118,7 @@ def draw_room(seed: int, area: int, index: int, difficulty: Difficulty) -> Room:
 
 
 def assemble(name: str, plan: Plan, lights: np.ndarray, rng: Generator, spread: float) -> Room:
-    """Turn the things of a plan into arrays and switch on its ``lights`` (L, 3); ``spread`` is Difficulty.light."""
+    """Return the room of a plan as arrays, with ``lights`` (L, 3) on; ``spread`` is Difficulty.light."""
     parts = [(k, thing.label, part) for k, thing in enumerate(plan.things) for part in thing.parts]
     warmth = np.array([0.12, 0.0, -0.16]) * rng.normal(0, spread)
     level = np.exp(rng.normal(0, 0.35 * spread))
@@ -137,7 +137,7 @@ def assemble(name: str, plan: Plan, lights: np.ndarray, rng: Generator, spread: 
 
 
 def _flooring(rng: Generator) -> Material:
-    """Carpet, tiles, linoleum or boards."""
+    """Return carpet, tiles, linoleum or boards."""
     kind = rng.integers(4)
     if kind == 0:
         color = (GRAYS + FABRICS)[rng.integers(len(GRAYS + FABRICS))]

@@ -1,4 +1,4 @@
-"""Convex solids (boxes, cylinders, ellipsoids) and where a ray enters them."""
+"""Define convex solids (boxes, cylinders, ellipsoids) and intersect rays with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)
 class Part:
     """One solid: the box, elliptic cylinder (along its third axis) or ellipsoid inscribed in an oriented box.
 
-    ``center`` (3,) and ``half`` (3,) extents in meters; ``rotation`` (3, 3) takes its own axes to those outside.
+    ``center`` (3,) and ``half`` (3,) extents in meters; ``rotation`` (3, 3) maps its own axes to those outside.
     """
 
     kind: int
@@ -28,37 +28,39 @@ class Part:
     material: Material
 
     def moved(self, rotation: np.ndarray, shift: np.ndarray) -> Part:
-        """The same solid rotated about the origin, then shifted."""
+        """Return the same solid rotated about the origin, then shifted."""
         return Part(
             self.kind, rotate(rotation, self.center) + shift, self.half, rotation @ self.rotation, self.material
         )
 
 
 def turn(yaw: float, pitch: float = 0.0) -> np.ndarray:
-    """Rotation (3, 3) by ``pitch`` about x, then by ``yaw`` about z, both in radians."""
+    """Return the rotation (3, 3) by ``pitch`` about x, then by ``yaw`` about z, both in radians."""
     c, s, p, q = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
     return np.array([[c, -s * p, s * q], [s, c * p, -c * q], [0.0, q, p]])
 
 
 def rotate(rotation: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """``rotation`` (3, 3) applied to vectors (..., 3); elementwise sums, so that the bits never depend on BLAS."""
+    """Return ``rotation`` (3, 3) applied to vectors (..., 3); elementwise sums, so that the bits never depend on
+    BLAS.
+    """
     return np.asarray((rotation * vectors[..., None, :]).sum(axis=-1))
 
 
 def box(center: Sequence[float], size: Sequence[float], material: Material, yaw: float = 0, pitch: float = 0) -> Part:
-    """A box with the given full ``size`` (x, y, z) in meters."""
+    """Return a box with the given full ``size`` (x, y, z) in meters."""
     return _part(BOX, center, size, material, yaw, pitch)
 
 
 def cylinder(
     center: Sequence[float], size: Sequence[float], material: Material, yaw: float = 0, pitch: float = 0
 ) -> Part:
-    """A cylinder with diameters ``size[:2]`` and height ``size[2]``."""
+    """Return a cylinder with diameters ``size[:2]`` and height ``size[2]``."""
     return _part(CYLINDER, center, size, material, yaw, pitch)
 
 
 def ball(center: Sequence[float], size: Sequence[float], material: Material, yaw: float = 0, pitch: float = 0) -> Part:
-    """An ellipsoid with diameters ``size``."""
+    """Return an ellipsoid with diameters ``size``."""
     return _part(ELLIPSOID, center, size, material, yaw, pitch)
 
 
@@ -73,7 +75,7 @@ def _part(
 class Solids:
     """S solids as arrays: ``kind`` (S,), ``center`` and ``half`` (S, 3), ``rotation`` (S, 3, 3).
 
-    ``inward`` (S, 3, 3) float32 takes an offset from the center into the cube [-1, 1]^3 of the solid.
+    ``inward`` (S, 3, 3) float32 maps an offset from the center into the cube [-1, 1]^3 of the solid.
     """
 
     kind: np.ndarray
@@ -83,17 +85,17 @@ class Solids:
     inward: np.ndarray
 
     def corners(self) -> np.ndarray:
-        """Corners (S, 8, 3) of the oriented boxes."""
+        """Return the corners (S, 8, 3) of the oriented boxes."""
         local = CORNERS[None] * self.half[:, None, :]
         return self.center[:, None, :] + (self.rotation[:, None] * local[:, :, None, :]).sum(axis=-1)
 
     def local(self, solid: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Points (P, 3) in the cubes of the solids ``solid`` (P,)."""
+        """Return points (P, 3) in the cubes of the solids ``solid`` (P,)."""
         offset = points - self.center[solid].astype(np.float32)
         return np.asarray((self.inward[solid] * offset[:, None, :]).sum(axis=-1))
 
     def normals(self, solid: np.ndarray, local: np.ndarray) -> np.ndarray:
-        """Outward unit normals (P, 3) at points of the surface given in the cubes, ``local`` (P, 3)."""
+        """Return outward unit normals (P, 3) at points of the surface given in the cubes, ``local`` (P, 3)."""
         kind = self.kind[solid]
         gradient = local.copy()
         face = np.abs(local).argmax(axis=1)
@@ -108,14 +110,14 @@ class Solids:
         return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12))
 
     def contain(self, points: np.ndarray, margin: float) -> np.ndarray:
-        """Whether points (P, 3) lie in the oriented box of any solid grown by ``margin`` meters: (P,) bool."""
+        """Return whether points (P, 3) lie in the oriented box of any solid grown by ``margin`` meters: (P,) bool."""
         offset = points[:, None, :] - self.center[None]
         local = (self.rotation.transpose(0, 2, 1)[None] * offset[:, :, None, :]).sum(axis=-1)
         return np.asarray((np.abs(local) <= self.half + margin).all(axis=-1).any(axis=1))
 
 
 def pack(parts: Sequence[Part]) -> Solids:
-    """The arrays of a list of parts."""
+    """Return the arrays of a list of parts."""
     half = np.stack([p.half for p in parts])
     rotation = np.stack([p.rotation for p in parts])
     inward = (rotation.transpose(0, 2, 1) / half[:, :, None]).astype(np.float32)
@@ -125,11 +127,11 @@ def pack(parts: Sequence[Part]) -> Solids:
 def entry(
     kind: int, inward: np.ndarray, origin: np.ndarray, rays: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> np.ndarray:
-    """Distance, in lengths of the direction, at which rays enter a solid from outside; inf where they do not.
+    """Return the distance, in lengths of the direction, at which rays enter a solid from outside; inf if they do not.
 
     ``origin`` (3,) and ``inward`` are float32 with the origin already in the cube; ``rays`` are the x, y and z of the
-    directions, any shape. A convex solid is an intersection of slabs and a quadric, each of which a ray crosses in
-    one interval: it enters at the latest start if that comes before the earliest end.
+    directions, any shape. A convex solid is an intersection of slabs and a quadric, each of which a ray crosses in one
+    interval: it enters at the latest start if that comes before the earliest end.
     """
     u, v, w = (row[0] * rays[0] + row[1] * rays[1] + row[2] * rays[2] for row in inward)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,7 +154,7 @@ def entry(
 
 
 def _slab(direction: np.ndarray, position: np.float32) -> tuple[np.ndarray, np.ndarray]:
-    """Where a ray is between -1 and 1 along one axis."""
+    """Return the interval in which a ray is between -1 and 1 along one axis."""
     inverse = np.float32(1) / direction
     first, last = (np.float32(-1) - position) * inverse, (np.float32(1) - position) * inverse
     return np.minimum(first, last), np.maximum(first, last)

@@ -1,4 +1,4 @@
-"""Writing simulated rooms in the raw S3DIS layout, in parallel, each room whole or absent."""
+"""Write simulated rooms in the raw S3DIS layout, in parallel, each room complete or absent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPACING = 20.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What a room depends on besides its area and number: ``points`` and ``frames`` a room, the seed, the difficulty."""
+    """Settings of all rooms: ``points`` and ``frames`` per room, the seed, the difficulty."""
 
     points: int = 100_000
     frames: int = 8
@@ -43,10 +43,10 @@ class Settings:
 def simulate_building(
     output: str | os.PathLike[str], areas: int = 6, rooms: int = 8, settings: Settings | None = None, workers: int = 0
 ) -> int:
-    """Write the rooms of a building that are not there yet below ``output``, and return how many those were.
+    """Write the missing rooms of a building below ``output``, and return their number.
 
-    ``workers`` processes, 0 for one a core. The files are the same whatever their number. Raises InputError for
-    counts below 1, ``workers`` below 0, and where ``output`` holds rooms made with other settings.
+    ``workers`` processes, 0 for one per core; the files do not depend on it. Raises InputError for counts below 1,
+    ``workers`` below 0, and if ``output`` holds rooms made with other settings.
     """
     settings = settings or Settings()
     for name, value in (("areas", areas), ("rooms", rooms)):
@@ -68,7 +68,7 @@ def simulate_building(
         with closing(in_processes(partial(_one, output, settings), tasks, workers)) as done:
             for (area, index), result in done:
                 if isinstance(result, Died):
-                    raise InputError(f"{output}: room {index} of area {area}: {result.reason}; run again, it goes on")
+                    raise InputError(f"{output}: room {index} of area {area}: {result.reason}; run again to continue")
                 bar.update()
     return len(tasks)
 
@@ -78,10 +78,10 @@ def _one(output: Path, settings: Settings, room: tuple[int, int]) -> Path:
 
 
 def simulate_room(output: str | os.PathLike[str], area: int, index: int, settings: Settings) -> Path:
-    """Draw, scan, photograph and write one room; its folder, ``<output>/Area_<area>/<type>_<number>``.
+    """Draw, scan, photograph and write one room; returns its folder, ``<output>/Area_<area>/<type>_<number>``.
 
-    Beside ``Annotations/<class>_<i>.txt`` and ``<room>.txt`` lie ``color``, ``depth``, ``pose``, ``intrinsic`` and
-    ``label``, as in an exported ScanNet scene. All are in the frame of the area.
+    Besides ``Annotations/<class>_<i>.txt`` and ``<room>.txt`` it holds ``color``, ``depth``, ``pose``, ``intrinsic``
+    and ``label``, as in an exported ScanNet scene. All are in the frame of the area.
     """
     room = draw_room(settings.seed, area, index, settings.difficulty)
     lit = Lit(room)
@@ -110,9 +110,9 @@ def simulate_room(output: str | os.PathLike[str], area: int, index: int, setting
 
 
 def format_points(coord: np.ndarray, color: np.ndarray) -> bytes:
-    """Lines ``x y z r g b`` of points (P, 3), in meters to the millimeter, and colors (P, 3) uint8.
+    """Return lines ``x y z r g b`` of points (P, 3), in meters to the millimeter, and colors (P, 3) uint8.
 
-    One matrix of characters, blanks and leading zeros masked out: about thirty times as fast as numpy.savetxt.
+    Made as one matrix of characters, blanks and leading zeros masked out: about thirty times as fast as numpy.savetxt.
     """
     milli = np.rint(np.asarray(coord, dtype=np.float64) * 1000).astype(np.int64)
     columns: list[np.ndarray] = []
@@ -130,18 +130,20 @@ def format_points(coord: np.ndarray, color: np.ndarray) -> bytes:
 
 
 def _digits(value: np.ndarray, width: int) -> list[np.ndarray]:
-    """The characters of integers (P,), column by column; 0 where a leading zero is left out."""
+    """Return the characters of integers (P,), column by column; 0 for a leading zero that is left out."""
     return [np.where((value >= 10**k) | (k == 0), ord("0") + value // 10**k % 10, 0) for k in range(width - 1, -1, -1)]
 
 
 def _claim(output: Path, settings: Settings) -> None:
-    """Note the settings in ``output`` or check that they are those it was begun with; clear what a killed run left."""
+    """Write the settings to ``output`` or check that they are those of its rooms; removes leftovers of killed
+    processes.
+    """
     note, made = output / "simulated.json", asdict(settings)
     if note.is_file():
         found = read_json(note)
         if found != made:
-            odd = sorted(k for k in made if not isinstance(found, dict) or found.get(k) != made[k])
-            raise InputError(f"{note}: made with another {', '.join(odd)}; choose another output or remove {output}")
+            names = sorted(k for k in made if not isinstance(found, dict) or found.get(k) != made[k])
+            raise InputError(f"{note}: made with another {', '.join(names)}; choose another output or remove {output}")
     else:
         write_json(note, made)
     sweep(output)

@@ -1,4 +1,4 @@
-"""Small raw data sets for tests, in the layouts and number styles of the releases."""
+"""Write small raw data sets for tests, in the layouts and number styles of the releases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALIGNED, ORIGINAL = "%.3f %.3f %.3f %d %d %d", "%.6f %.6f %.6f %.6f %.6f %.6f"
 
 
 def object_lines(points: int, seed: int, style: str = ALIGNED) -> tuple[np.ndarray, list[str]]:
-    """Rows (P, 6) as S3DIS rounds them, and their lines."""
+    """Return rows (P, 6) rounded as in S3DIS, and their lines."""
     rng = np.random.default_rng(seed)
     rows = np.concatenate([np.round(rng.uniform(-20, 20, (points, 3)), 3), rng.integers(0, 256, (points, 3))], axis=1)
     return rows, [style % tuple(row) for row in rows]
@@ -31,7 +31,9 @@ def s3dis_room(room: Path, objects: dict[str, int], style: str = ALIGNED) -> dic
 
 
 def scannet_scene(folder: Path, labeled: bool = True) -> dict[str, np.ndarray]:
-    """A square of two triangles and a loose vertex, in two segments and one object ("office chair"), 5 vertices."""
+    """Write a square of two triangles and a loose vertex, in two segments and one object ("office chair"), 5
+    vertices.
+    """
     scene = folder.name
     folder.mkdir(parents=True)
     kinds = [(a, "f4") for a in "xyz"] + [(c, "u1") for c in ("red", "green", "blue", "alpha")]
@@ -60,7 +62,7 @@ def scannet_scene(folder: Path, labeled: bool = True) -> dict[str, np.ndarray]:
 
 
 def labeled_cloud(count: int = 60) -> dict[str, np.ndarray]:
-    """What write_cloud takes: a small cloud at UTM coordinates, with colors, labels and confidences."""
+    """Return arguments for write_cloud: a small cloud at UTM coordinates, with colors, labels and confidences."""
     rng = np.random.default_rng(0)
     return {
         "coord": np.round(rng.uniform(0, 30, (count, 3)), 3) + UTM,

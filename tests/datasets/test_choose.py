@@ -1,4 +1,4 @@
-"""Telling which kind of data set a folder holds, and Pointcept's folders."""
+"""The kind of a data set is found from its folder; Pointcept's folders are read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pointcept(folder: Path, segment: str = "segment", points: int = 4) -> None:
     np.save(folder / f"{segment}.npy", np.arange(points)[:, None])
 
 
-def test_each_kind_is_told_from_what_is_there(tmp_path: Path) -> None:
+def test_each_kind_is_found_from_its_files(tmp_path: Path) -> None:
     s3dis_room(tmp_path / "s3dis/Area_1/office_1", {"floor_1": 3})
     scannet_scene(tmp_path / "scannet/scans/scene0000_00")
     pointcept(tmp_path / "pointcept/Area_1/office_1")
@@ -50,7 +50,7 @@ def test_pointcept_classes(tmp_path: Path) -> None:
     pointcept(tmp_path / "c/train/plot")
     assert open_dataset(str(tmp_path / "a")).classes == S3DIS
     assert open_dataset(str(tmp_path / "b")).classes == SCANNET20
-    with pytest.raises(InputError, match="nothing tells its classes"):
+    with pytest.raises(InputError, match="its classes are unknown"):
         open_dataset(str(tmp_path / "c"))
     (tmp_path / "c.yaml").write_text("names: [p, q, r, s]")
     reader = open_dataset(str(tmp_path / "c"), "auto", {"classes": str(tmp_path / "c.yaml")})
@@ -69,7 +69,7 @@ def test_pointcept_scene_of_one_point(tmp_path: Path) -> None:
         open_dataset(str(tmp_path)).read("Area_1/office_1")
 
 
-def test_pointcept_scenes_that_are_not_used_are_told(tmp_path: Path) -> None:
+def test_pointcept_scenes_that_are_not_used_are_reported(tmp_path: Path) -> None:
     for name in ("disk/a", "in/train/b", "in/train/c"):
         pointcept(tmp_path / name)
     (tmp_path / "in/train/a").symlink_to(tmp_path / "disk/a")
@@ -88,7 +88,7 @@ def test_pointcept_scenes_that_are_not_used_are_told(tmp_path: Path) -> None:
     assert (scene.labels_from, scene.unused, defects) == ("segment.npy", ("strength",), [])
 
 
-def test_pointcept_strays_are_told(tmp_path: Path) -> None:
+def test_pointcept_strays_are_reported(tmp_path: Path) -> None:
     pointcept(tmp_path / "Area_1/office_1", points=12)
     np.save(tmp_path / "Area_1/office_1/coord.npy", np.concatenate([np.ones((11, 3)) * 5e6, np.zeros((1, 3))]))
     _, (defect,) = open_dataset(str(tmp_path)).read("Area_1/office_1")

@@ -1,4 +1,4 @@
-"""Listing raw data: every file through links, once, and a word on each thing that is not followed or not used."""
+"""Every file of raw data is listed once, through links; everything not followed or not used is reported."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_links_to_folders_and_files_are_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../a"])
-def test_a_link_back_is_told_and_not_followed(tmp_path: Path, target: str) -> None:
+def test_a_link_back_is_reported_and_not_followed(tmp_path: Path, target: str) -> None:
     files_in(tmp_path, "in/a/b/c.las")
     (tmp_path / "in/a/loop").symlink_to(target)
     found, defects = listed(tmp_path / "in")
@@ -61,20 +61,21 @@ def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
     assert all("same folder as" in text or "link back" in text for text in defects)
 
 
-def test_links_to_nowhere_are_told(tmp_path: Path) -> None:
+def test_links_to_nowhere_are_reported(tmp_path: Path) -> None:
     files_in(tmp_path, "train/a.las")
     (tmp_path / "test").symlink_to("/nowhere/test")
     (tmp_path / "train/b.las").symlink_to("b.las")  # to itself
     found, defects = listed(tmp_path)
     assert found == ["train/a.las"]
     assert defects == [
-        "test: a link to /nowhere/test, which is not there; not used", "train/b.las: a link to b.las, which is not there; not used"
+        "test: a link to /nowhere/test, which is not there; not used",
+        "train/b.las: a link to b.las, which is not there; not used"
     ]  # fmt: skip
     assert len(broken_links([tmp_path, tmp_path / "train"])) == 2
     assert broken_links([tmp_path], lambda name: name.startswith("scene")) == []
 
 
-def test_folders_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_that_may_not_be_read_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files_in(tmp_path, "train/a.las", "test/b.las")
     scandir = os.scandir
 
@@ -87,7 +88,7 @@ def test_folders_that_may_not_be_read_are_told(tmp_path: Path, monkeypatch: pyte
     assert listed(tmp_path) == (["train/a.las"], ["test: cannot be listed (Permission denied); its files are not used"])
 
 
-def test_what_is_not_used_is_counted_by_kind(tmp_path: Path) -> None:
+def test_unused_files_are_counted_by_kind(tmp_path: Path) -> None:
     names = ["a.jpg", "b.JPG", "a.las.bak", "x.xyz.gz", "README", ".hidden", "v1.2.tif"]
     (defect,) = not_used(tmp_path, [tmp_path / name for name in names], (".las", ".xyz"))
     assert str(defect) == (

@@ -1,4 +1,4 @@
-"""Raw S3DIS: labels by name, both releases, the known defects, and no room lost in silence."""
+"""Raw S3DIS: labels by name, both releases, known defects, and missing rooms."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_stairs(tmp_path: Path, spelling: str, stairs: str, label: int) -> None:
     assert defects == []
 
 
-def test_odd_files_in_annotations(tmp_path: Path) -> None:
+def test_other_files_in_annotations(tmp_path: Path) -> None:
     room = tmp_path / "Area_5/office_36"
     s3dis_room(room, {"wall_3": 5, "wall_3 (1)": 5, "door_1 (1)": 3, "lamp_1": 2})
     (room / "Annotations" / ".DS_Store").write_bytes(b"\x00\x01")
@@ -52,7 +52,7 @@ def test_odd_files_in_annotations(tmp_path: Path) -> None:
     (room / "Annotations" / "board_1.txt").write_bytes(b"")
     scene, defects = S3disReader(str(tmp_path)).read("Area_5/office_36")
     assert scene.segment is not None
-    # door_1 (1) has no original, so it is one; lamp is no class of S3DIS
+    # door_1 (1) has no original, so it is kept; lamp is not a class of S3DIS
     assert sorted(scene.segment.tolist()) == [IGNORE] * 2 + [2] * 5 + [6] * 3
     told = "\n".join(map(str, defects))
     for text in ("wall_3 (1).txt: a second copy", "Icon: not a .txt file", "board_1.txt: the file is empty", "'lamp'"):
@@ -65,7 +65,7 @@ def test_a_scrambled_byte_is_reported_and_costs_no_room(tmp_path: Path) -> None:
     rows = s3dis_room(room, {"ceiling_1": 30})["ceiling_1"]
     file = room / "Annotations/ceiling_1.txt"
     lines = file.read_bytes().split(b"\n")
-    at = next(i for i, row in enumerate(rows) if row[3] >= 100 and row[4] >= 100)  # 185 187 can be no single color
+    at = next(i for i, row in enumerate(rows) if row[3] >= 100 and row[4] >= 100)  # 185 187 cannot be a single color
     parts = lines[at].split(b" ")
     lines[at] = b" ".join([*parts[:3], parts[3] + b"\x00" + parts[4], parts[5]])
     file.write_bytes(b"\n".join(lines))
@@ -83,7 +83,7 @@ def test_original_pose_is_turned_about_the_center(tmp_path: Path, angle: float) 
     scene, defects = S3disReader(str(tmp_path)).read("Area_2/WC_1")
     center = (rows[:, :3].max(axis=0) + rows[:, :3].min(axis=0)) / 2
     flat = (rows[:, 0] - center[0]) + 1j * (rows[:, 1] - center[1])
-    turned = flat * np.exp(-1j * np.deg2rad(angle))  # complex numbers: an independent way to turn a plane
+    turned = flat * np.exp(-1j * np.deg2rad(angle))  # complex numbers: an independent way to rotate a plane
     np.testing.assert_allclose(scene.coord[:, 0], turned.real + center[0], rtol=0, atol=1e-5)
     np.testing.assert_allclose(scene.coord[:, 1], turned.imag + center[1], rtol=0, atol=1e-5)
     np.testing.assert_allclose(scene.coord[:, 2], rows[:, 2], rtol=0, atol=1e-5)
@@ -131,7 +131,7 @@ def test_the_folder_may_be_the_parent(tmp_path: Path) -> None:
     assert S3disReader(str(tmp_path)).scenes() == ["Area_1/office_1"]
 
 
-def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
+def test_links_are_followed_and_broken_ones_reported(tmp_path: Path) -> None:
     s3dis_room(tmp_path / "disk/Area_2/office_1", {"floor_1": 4})
     s3dis_room(tmp_path / "disk/rooms/office_2", {"floor_1": 4})
     (tmp_path / "in/Area_1").mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
     told = "\n".join(map(str, reader.remarks()))
     assert "Area_1/office_3: a link to /nowhere, which is not there; not used" in told
     assert "in/Area_3: a link to /nowhere" in told
-    assert "Area-4: rooms, but it is not called Area_<n>; not used" in told
+    assert "Area-4: holds rooms, but is not called Area_<n>; not used" in told
     (tmp_path / "disk/rooms/office_2/Annotations/chair_1.txt").symlink_to("/nowhere")
     _, defects = reader.read("Area_1/office_2")
     assert "chair_1.txt: a link to /nowhere" in str(defects[0])

@@ -1,4 +1,4 @@
-"""Text tables: exact where clean, every known scrambled byte mended or dropped, and told by line."""
+"""Text tables are exact if clean; every known damaged byte is repaired or dropped, and reported with its line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_clean_text_is_read_exactly_and_fast(
         (b"1\x0c2 3 4 5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
         (b"1 2 3 4\x1f5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
         (b"1 2\r3 4 5 6", [1, 2, 3, 4, 5, 6], "read as a blank"),
-        # damage that nothing mends
+        # damage that cannot be repaired
         (b"1 2 3 4 5", None, "dropped"),
         (b"1 2 3 4 5 6 7", None, "dropped"),
         (b"1 2 3 4 5 green", None, "dropped"),
@@ -68,7 +68,7 @@ def test_a_damaged_line(tmp_path: Path, damaged: bytes, mended: list[float] | No
     rows, lines = object_lines(20, 0)
     raw = [line.encode() for line in lines]
     raw.insert(at, damaged)
-    raw.insert(at, b"")  # blank lines are no defect, but count
+    raw.insert(at, b"")  # blank lines are not a defect, but count
     (tmp_path / "a.txt").write_bytes(b"\n".join(raw))
     found, defects = read_table(tmp_path / "a.txt", 6, plausible)
     wanted = rows if mended is None else np.insert(rows, at, mended, axis=0)
@@ -104,7 +104,7 @@ def test_a_control_byte_anywhere_costs_at_most_its_line(
     path.write_bytes(content)
     found, _ = read_table(path, 6, plausible)
     same = {tuple(row) for row in rows.tolist()} & {tuple(row) for row in found.tolist()}
-    assert len(same) >= 8  # a byte for a line's end spoils two lines
+    assert len(same) >= 8  # a byte in place of a line's end spoils two lines
     assert len(found) >= 8
 
 

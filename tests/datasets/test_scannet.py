@@ -1,4 +1,4 @@
-"""Raw ScanNet: labels by name from NYU40 ids, objects, superpoints, alignment, splits, and the defects of the release."""
+"""Raw ScanNet: labels by name from NYU40 ids, objects, superpoints, alignment, splits, and known defects."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_splits_by_folder_and_by_list(root: Path) -> None:
     reader = ScannetReader(str(root), str(lists))
     assert reader.scenes() == ["test/scene0707_00", "unlisted/scene0000_00", "val/scene0001_00"]
     told = "\n".join(map(str, reader.remarks()))
-    assert "train: 2 of the 2 listed scenes are not there, scene0009_00 first" in told
+    assert "train: 2 of the 2 listed scenes are missing, scene0009_00 first" in told
     assert "1 scenes are in none of the lists" in told
 
 
@@ -152,7 +152,7 @@ def test_links_and_folders_that_are_not_used(root: Path) -> None:
 @pytest.mark.parametrize("matrix", ["nan " * 16, "2 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1", "0 " * 16])
 def test_an_alignment_that_is_no_rotation(root: Path, matrix: str) -> None:
     (root / "scans/scene0000_00/scene0000_00.txt").write_text(f"axisAlignment = {matrix}\n")
-    with pytest.raises(InputError, match="axisAlignment is no rotation and shift"):
+    with pytest.raises(InputError, match="axisAlignment is not a rotation and shift"):
         ScannetReader(str(root), align=True).read("train/scene0000_00")
 
 

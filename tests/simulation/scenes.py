@@ -1,4 +1,4 @@
-"""Small scenes for the tests of the simulated building."""
+"""Make small scenes for the tests of the simulated building."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KINDS = ("box", "cylinder", "ellipsoid")
 
 
 def as_oracle(solids: Solids) -> list[Solid]:
-    """The same solids for the oracle."""
+    """Return the same solids for the oracle."""
     return [(KINDS[kind], solids.center[s], solids.half[s], solids.rotation[s]) for s, kind in enumerate(solids.kind)]
 
 
 def random_parts(seed: int, count: int = 12) -> list[Part]:
-    """Solids of all kinds and poses all round the origin, none of which contains it."""
+    """Return solids of all kinds and poses all round the origin, none of which contains it."""
     rng = np.random.default_rng(seed)
     parts: list[Part] = []
     while len(parts) < count:
@@ -33,7 +33,7 @@ def random_parts(seed: int, count: int = 12) -> list[Part]:
 
 
 def plain_room(*things: tuple[str, Part], size: tuple[float, float, float] = (5.0, 4.0, 2.6)) -> Room:
-    """A closed room with nothing but the given things."""
+    """Return a closed room with only the given things."""
     plan = Plan(size, np.random.default_rng(0))
     for label, part in things:
         plan.put(Item(label, (part,), (0, 0, 0)), (0, 0, 0))

@@ -1,4 +1,4 @@
-"""Frames as a reader finds them: back-projected by the files' own matrices they lie on the room, under the right labels."""
+"""Frames, back-projected with the matrices in their files, lie on the surfaces of the room and have their labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def back_project(room: Path, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (P, 3) in the scan's frame, their class names and their colors, from the files alone."""
+    """Return points (P, 3) in the scan's frame, their class names and their colors, from the files alone."""
     depth = np.asarray(Image.open(room / "depth" / f"{i}.png")).astype(np.float64) / 1000
     label = np.asarray(Image.open(room / "label" / f"{i}.png"))
     names = json.loads((room / "label" / "classes.json").read_text())

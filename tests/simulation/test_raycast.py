@@ -1,4 +1,4 @@
-"""Rays meet what a walk along them meets, in spite of culling; normals stand on the surface."""
+"""Rays hit what a walk along them hits, in spite of culling; normals are perpendicular to the surface."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_panorama_sees_what_a_walk_meets(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_camera_sees_what_a_walk_meets(seed: int) -> None:
-    target = random_parts(seed)[seed].center  # something to see, others beside and behind the camera
+    target = random_parts(seed)[seed].center  # something in view, others beside and behind the camera
     intrinsic = np.array([[14.0, 0, 11.5], [0, 15.0, 8.5], [0, 0, 1]])
     check(Pinhole(look_at(np.zeros(3), target), intrinsic, (18, 24)), seed)
 

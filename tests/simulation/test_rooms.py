@@ -1,4 +1,4 @@
-"""Rooms: every class in most of them, nothing of one area copied to another, difficulty that does what it says."""
+"""Most rooms have every class, areas are not copies of each other, and the difficulty has its effect."""
 
 from __future__ import annotations
 

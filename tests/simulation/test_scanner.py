@@ -1,4 +1,4 @@
-"""The scanner sees only what is in view, thinly from afar, and loses what it meets at a grazing angle."""
+"""The scanner sees only visible points, thinner with distance, and loses returns at grazing angles."""
 
 from __future__ import annotations
 

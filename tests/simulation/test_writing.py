@@ -1,4 +1,4 @@
-"""The raw layout: text that reads back, the same bits however it is made, nothing made twice or by halves."""
+"""Rooms in the raw layout read back, have the same bits for any number of workers, and are complete or absent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = Settings(points=2000, frames=1, seed=5)
 
 
 def digests(root: Path) -> dict[str, str]:
-    """Path and SHA-256 of every file below ``root``."""
+    """Return path and SHA-256 of every file below ``root``."""
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -73,7 +73,7 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
     stamp = (begun / "Area_1" / "office_1" / "office_1.txt").stat().st_mtime_ns
     left = begun / "Area_1" / ".conferenceRoom_1.pcseg-00000000-1-1-0123abcd.tmp"
     left.mkdir()
-    os.utime(left, (0, 0))  # forgotten, by a process of another machine
+    os.utime(left, (0, 0))  # abandoned by a process of another machine
     assert simulate_building(begun, 1, 2, SMALL, 1) == 1
     assert (begun / "Area_1" / "office_1" / "office_1.txt").stat().st_mtime_ns == stamp
     assert not left.exists()
