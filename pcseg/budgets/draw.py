@@ -1,29 +1,32 @@
-"""The rules by which a label budget is drawn from full ground truth; each file is drawn once and kept.
+"""Draw a budget of labels or tags from full ground truth; each file is drawn once and kept.
 
-A scene's points are put in one random order, which depends on the seed and the scene's name alone, and each rule takes
-the first ones it may take. So with one seed every smaller budget is a subset of every larger one of the same rule.
+Only the modules that draw and import budgets may read the ground truth of training scenes. A scene's points have one
+random order, a function of the seed and the scene's name; each rule takes the first points it may take. So with the
+same seed every smaller budget is a subset of every larger one of the same rule.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.tags import SceneTags, Tags, tag_row
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene
 
 Pick = Callable[[Scene, np.ndarray], np.ndarray]
-"""Takes a scene and the random order of its points (P,), and gives the indices to label."""
+"""Function of a scene and the random order of its points (P,); returns the indices (n,) of the points to label."""
 
 
 def draw_uniform(scenes: Iterable[Scene], classes: Classes, fraction: float, seed: int = 0) -> WeakLabels:
-    """``max(1, floor(P * fraction))`` points of each scene, uniformly.
+    """Label ``max(1, floor(P * fraction))`` of the P points of each scene, uniformly.
 
     Points without a class are drawn like others: they are spent, and carry no label.
     """
@@ -32,10 +35,10 @@ def draw_uniform(scenes: Iterable[Scene], classes: Classes, fraction: float, see
 
 
 def draw_per_class(scenes: Iterable[Scene], classes: Classes, fraction: float, seed: int = 0) -> WeakLabels:
-    """``max(1, floor(n_c * fraction))`` of the n_c points of each class in each scene (the rule of PSD and ERDA).
+    """Label ``max(1, floor(n_c * fraction))`` of the n_c points of each class in each scene.
 
-    It tells which classes a scene has, so its figures are not to be set beside those of ``draw_uniform``. Points
-    without a class are not drawn.
+    This is the rule of PSD and ERDA. It reveals which classes a scene has, so do not compare scores with those of
+    ``draw_uniform``. Points without a class are not drawn.
     """
     _check_fraction(fraction)
 
@@ -48,14 +51,14 @@ def draw_per_class(scenes: Iterable[Scene], classes: Classes, fraction: float, s
 
 
 def draw_points(scenes: Iterable[Scene], classes: Classes, points: int, seed: int = 0) -> WeakLabels:
-    """``points`` points of each scene, uniformly; points without a class are drawn like others."""
+    """Label ``points`` points of each scene, uniformly; points without a class are drawn like others."""
     if points < 1:
         raise InputError(f"points={points}: must be 1 or more")
     return _draw(scenes, classes, "points", {"points": points}, seed, lambda _, order: order[:points])
 
 
 def draw_clicks(scenes: Iterable[Scene], classes: Classes, seed: int = 0) -> WeakLabels:
-    """One point of each object, i.e. of each ``instance`` that has a point with a class (one thing, one click)."""
+    """Label one point of each object: of each ``instance`` that has a point with a class (one thing, one click)."""
 
     def pick(scene: Scene, order: np.ndarray) -> np.ndarray:
         assert scene.segment is not None
@@ -68,21 +71,68 @@ def draw_clicks(scenes: Iterable[Scene], classes: Classes, seed: int = 0) -> Wea
     return _draw(scenes, classes, "clicks", {}, seed, pick)
 
 
+def draw_scenes(
+    scenes: Iterable[Scene],
+    classes: Classes,
+    names: Sequence[str],
+    count: int | None = None,
+    fraction: float | None = None,
+    seed: int = 0,
+) -> WeakLabels:
+    """Label all points of some scenes and none of the others: the protocol of few labeled and many unlabeled scenes.
+
+    ``names`` are those of all ``scenes``. Give ``count``, the number of labeled scenes (0 labels none, for training
+    from tags), or ``fraction``, of which ``max(1, floor(S * fraction))`` of S scenes follow. The unlabeled scenes are
+    in the file without points.
+    """
+    _check_seed(seed)
+    if (count is None) == (fraction is None):
+        raise InputError(f"scenes={count}, fraction={fraction}: give one of them")
+    parameters: dict[str, Any] = {"scenes": count} if fraction is None else {"fraction": fraction}
+    if fraction is not None:
+        _check_fraction(fraction)
+        count = _part(len(names), fraction)
+    if count is None or not 0 <= count <= len(names):
+        raise InputError(f"scenes={count}: must be from 0 to {len(names)}, the number of scenes")
+
+    def key(name: str) -> bytes:
+        return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
+
+    chosen = set(sorted(names, key=key)[:count])
+    return _draw(scenes, classes, "scenes", parameters, seed, lambda s, order: order if s.name in chosen else order[:0])
+
+
+def draw_tags(
+    scenes: Iterable[Scene], classes: Classes, seed: int = 0, radius: float | None = None, points: int = 20
+) -> Tags:
+    """Return the classes present in each scene or, with ``radius``, in ``points`` sub-clouds of each scene.
+
+    A sub-cloud is the part of a scene within ``radius`` meters of a seed point; seed points are drawn uniformly. Both
+    are the weak labels of Wei et al., Multi-Path Region Mining, CVPR 2020 (scene-level and subcloud-level).
+    """
+    if radius is None:
+        known = (SceneTags(scene.name, _present(true_labels(scene, classes), classes)) for scene in scenes)
+        return Tags(classes.names, "tags", {}, None, tuple(known))
+    if not 0 < radius < math.inf or points < 1:
+        raise InputError(f"radius={radius:g}, points={points}: give a radius above 0, in meters, and 1 point or more")
+    entries = tuple(_sub_clouds(scene, classes, seed, radius, points) for scene in scenes)
+    return Tags(classes.names, "tags", {"radius": radius, "points": points}, seed, entries)
+
+
 def scene_order(seed: int, scene_name: str, count: int) -> np.ndarray:
-    """The random order of a scene's points (P,): a function of the seed and the scene's name alone."""
-    if seed < 0:
-        raise InputError(f"seed={seed}: must be 0 or more")
+    """Return the random order (P,) of a scene's points, a function of the seed and the scene's name."""
+    _check_seed(seed)
     name = int.from_bytes(hashlib.sha256(scene_name.encode(errors="surrogateescape")).digest()[:8], "little")
     return np.random.default_rng([seed, name]).permutation(count)
 
 
 def labeled(scene: Scene, classes: Classes, index: np.ndarray) -> SceneLabels:
-    """The entry of a label file that tells the true classes of the points ``index`` of ``scene``."""
+    """Return the true labels of the points ``index`` (n,) of ``scene``, as an entry of a label file."""
     return SceneLabels(scene.name, len(scene), scene.digest(), index, true_labels(scene, classes)[index])
 
 
 def true_labels(scene: Scene, classes: Classes) -> np.ndarray:
-    """``scene.segment``; raises InputError where the scene was never labeled or is of other classes."""
+    """Return ``scene.segment`` (P,); raises InputError if the scene was never labeled or has other classes."""
     if scene.classes != classes.names:
         raise InputError(f"{scene.name}: was not read with the classes {', '.join(classes.names)}")
     if scene.segment is None:
@@ -100,15 +150,38 @@ def _draw(
     return WeakLabels(classes.names, rule, parameters, seed, tuple(entries))
 
 
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise InputError(f"seed={seed}: must be 0 or more")
+
+
 def _check_fraction(fraction: float) -> None:
     if not 0 < fraction <= 1:
         raise InputError(f"fraction={fraction:g}: must be above 0 and at most 1 (0.01 is 1 %)")
 
 
 def _share(order: np.ndarray, fraction: float) -> np.ndarray:
-    """The first ``max(1, floor(n * fraction))``; the tiny term keeps 100 * 0.29 from becoming 28."""
-    return order[: max(1, math.floor(len(order) * fraction + 1e-9))]
+    """Return the first ``max(1, floor(n * fraction))`` of ``order`` (n,)."""
+    return order[: _part(len(order), fraction)]
+
+
+def _part(total: int, fraction: float) -> int:
+    """Return ``max(1, floor(total * fraction))``; the tiny term keeps 100 * 0.29 from becoming 28."""
+    return max(1, math.floor(total * fraction + 1e-9))
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _present(labels: np.ndarray, classes: Classes) -> np.ndarray:
+    """Return (K,) bool: the classes that have a point among ``labels``."""
+    return tag_row(np.unique(labels[labels != IGNORE]), len(classes))
+
+
+def _sub_clouds(scene: Scene, classes: Classes, seed: int, radius: float, points: int) -> SceneTags:
+    segment = true_labels(scene, classes)
+    seeds = scene.coord[scene_order(seed, scene.name, len(scene))[:points]]
+    balls = (np.linalg.norm(scene.coord - center, axis=1) <= radius for center in seeds)
+    inside = np.array([_present(segment[ball], classes) for ball in balls])
+    return SceneTags(scene.name, tag_row([], len(classes)), seeds + scene.origin, np.full(len(seeds), radius), inside)

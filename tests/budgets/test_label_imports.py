@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from pcseg.budgets import clicks
+from pcseg.budgets import csv_rows
 from pcseg.budgets.clicks import read_clicks
 from pcseg.budgets.label_imports import import_clicks, import_scannet, read_scannet_lists
 from pcseg.classes import IGNORE, Classes
@@ -136,8 +136,8 @@ HEAD, NUMBERED = "scene,x,y,z,class", "scene,index,class"
         (("",), "line 1: columns"),
         ((HEAD, "scene0000_00,1,one,1,wall"), "line 2: y is 'one'; write a number"),
         ((HEAD, "scene0000_00,1,nan,1,wall"), "line 2: y is 'nan'; write a number"),
-        ((HEAD, "scene0000_00,1,1,wall"), "line 2: has another number of columns"),
-        ((HEAD, "scene0000_00,1,1,1,wall,extra"), "line 2: has another number of columns"),
+        ((HEAD, "scene0000_00,1,1,wall"), "line 2: has 4 columns, but the first line has 5"),
+        ((HEAD, "scene0000_00,1,1,1,wall,extra"), "line 2: has 6 columns, but the first line has 5"),
         ((HEAD, "scene0000_00,90,1,1,wall"), r"line 2: the nearest point of train/scene0000_00 is 86.* m away"),
         (
             (NUMBERED, "scene0000_00,3,wall", "scene0000_00,4,Wall"),
@@ -255,10 +255,10 @@ def test_number_and_position_must_agree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "named"),
     [
-        ((NUMBERED, "scene0000_00;3;wall"), "line 2: is parted by semicolons where the first line is by commas"),
+        ((NUMBERED, "scene0000_00;3;wall"), "line 2: has semicolons between its values, but the first line has commas"),
         (
             ("scene;index;class", "scene0000_00,3,wall"),
-            "line 2: is parted by commas where the first line is by semicolons",
+            "line 2: has commas between its values, but the first line has semicolons",
         ),
         (("scene index class", "scene0000_00 3 wall"), "line 1: columns scene index class; write"),
         ((NUMBERED, 'scene0000_00,3,"wall', "scene0000_00,4,wall"), "line 2: unexpected end of data"),
@@ -339,7 +339,7 @@ def test_a_large_table_is_read_soon(tmp_path: Path) -> None:
 
 
 def test_clicks_beyond_the_bound_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clicks, "MOST_CLICKS", 30)
+    monkeypatch.setattr(csv_rows, "MOST_CSV", 30)
     with pytest.raises(InputError, match="has more than 30 bytes"):
         read_clicks(csv(tmp_path, NUMBERED, "scene0000_00,3,wall"))
 

@@ -14,7 +14,8 @@ import pytest
 
 from pcseg import archives
 from pcseg.budgets.draw import draw_points, draw_uniform
-from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
 from tests.scenes.rooms import CLASSES, room
@@ -194,7 +195,7 @@ def test_labels_that_cannot_be_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "named"),
     [
         ({"classes": None}, "TypeError"),
         ({"classes": [1, 2]}, "is no name"),
@@ -209,9 +210,9 @@ def test_labels_that_cannot_be_are_refused() -> None:
         ({"scenes": [7, 7]}, "TypeError"),
         ({"scenes": [{}, {}]}, "KeyError"),
         ({"scenes": [{"name": n, "points": 1e3, "sha256": ""} for n in "ab"]}, "TypeError"),
-        ({"scenes": [{"name": n, "points": -5, "sha256": ""} for n in "ab"]}, "of another kind"),
+        ({"scenes": [{"name": n, "points": -5, "sha256": ""} for n in "ab"]}, "of another type"),
         ({"scenes": [{"name": n, "points": 5, "sha256": ""} for n in "ab"]}, "indices must differ and lie in 0 to 4"),
-        ({"scenes": [{"name": [], "points": 500, "sha256": ""}] * 2}, "of another kind"),
+        ({"scenes": [{"name": [], "points": 500, "sha256": ""}] * 2}, "of another type"),
         ({"scenes": [{"name": "a", "points": 500, "sha256": ""}] * 2}, "a scene is listed twice"),
         ({"format": [[]]}, "is of format [[]]"),
         ({"format": "x" * 10**5}, "is of format xxx"),
@@ -219,13 +220,13 @@ def test_labels_that_cannot_be_are_refused() -> None:
         ({"parameters": {"a": 1}}, "does not match its hash"),
     ],
 )
-def test_a_damaged_description_is_refused(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+def test_a_damaged_description_is_refused(tmp_path: Path, changes: dict[str, object], named: str) -> None:
     path = tmp_path / "labels.npz"
     drawn().save(path)
     with np.load(path) as file:
         meta = json.loads(file["meta"].tobytes())
     edited(path, meta=np.frombuffer(json.dumps({**meta, **changes}).encode(), dtype=np.uint8))
-    assert told in refused(path)
+    assert named in refused(path)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import numpy as np
 import safetensors.torch
 import torch
 
-from pcseg.budgets.label_imports import read_clicks
-from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.budgets.clicks import read_clicks
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.datasets.class_file import read_class_file
 from pcseg.engine.predict import Predictor
