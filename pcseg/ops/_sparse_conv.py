@@ -59,4 +59,4 @@ def implicit_gemm(device: torch.device, dtype: torch.dtype) -> ModuleType | None
     """The Triton kernels, where the GPU's tensor cores take every type they are written for; they know no float64."""
     if dtype == torch.float64 or torch.cuda.get_device_capability(device) < (8, 0):
         return None
-    return importlib.import_module("pcseg.ops._implicit_gemm")  # only here: it needs Triton, a GPU, and a second
+    return importlib.import_module("pcseg.ops.triton.implicit_gemm")  # only here: it needs Triton, a GPU, and a second

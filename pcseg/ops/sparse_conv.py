@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
-from pcseg.ops._row_order import device_map
 from pcseg.ops._sparse_conv import check, cpu_type, groups, implicit_gemm, sum_type, widened
 from pcseg.ops.sparse_conv_weight_grad import sparse_conv_weight_grad
+from pcseg.ops.triton.row_order import device_map
 
 
 def sparse_conv(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from pcseg.ops import _native as native
-from pcseg.ops._row_order import device_map
 from pcseg.ops._sparse_conv import check, cpu_type, groups, implicit_gemm, sum_type, widened
+from pcseg.ops.triton.row_order import device_map
 
 
 def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:

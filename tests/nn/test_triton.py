@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 from pcseg.nn.recompute import recomputed
-from pcseg.ops import _native, _row_order
+from pcseg.ops import _native
+from pcseg.ops.triton import row_order
 from pcseg.sparse import SparseTensor
 from tests.ops.test_sparse_conv import distinct, random_like
-from tests.ops.triton_here import DEVICE, needs_triton, repair_interpreter
+from tests.ops.triton.here import DEVICE, needs_triton, repair_interpreter
 
 pytestmark = [
     needs_triton,
@@ -48,11 +49,11 @@ def results(layers: Layers, coords: Tensor, recompute: bool = False) -> list[Ten
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_gradients_are_right_and_each_map_is_sorted_once(recompute: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pcseg.ops import _implicit_gemm as kernels
+    from pcseg.ops.triton import implicit_gemm as kernels
 
     made: list[str] = []
     for name in ("DeviceMap", "SortedRows"):
-        kind = getattr(_row_order, name)
+        kind = getattr(row_order, name)
 
         def init(self: object, *args: object, name: str = name, first: object = kind.__init__) -> None:
             made.append(name)

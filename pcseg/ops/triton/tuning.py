@@ -1,9 +1,9 @@
-"""Which tile a kernel uses: the fastest of a few, timed when a shape is first met and remembered on disk.
+"""Choice of the tile of a kernel: the fastest of a few, timed at the first use of a shape and stored on disk.
 
-The first meeting compiles and times up to 16 candidates: that takes a while, and memory for what clears the GPU's cache
-between runs (triton.testing.do_bench). The choice changes the order of sums, so it may change last bits. It is kept in
-Triton's cache folder, one JSON file each, and a machine that has once chosen repeats itself. Under
-``torch.use_deterministic_algorithms(True)`` nothing is timed: the first candidate is taken, everywhere and always.
+The first use compiles and times up to 16 candidates. This takes a while, and memory to clear the GPU's cache between runs
+(triton.testing.do_bench). The tile decides the order of sums, so another choice may change last bits. The choice is stored
+in Triton's cache folder, one JSON file each, so later runs on the same machine repeat it. Under
+``torch.use_deterministic_algorithms(True)`` nothing is timed: every machine uses the first candidate.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from triton.testing import do_bench
 
 
 class Tile(NamedTuple):
-    """What one program makes: ``rows`` x ``columns`` of the result, ``depth`` terms of the sums at a time.
+    """The part of the result that one program computes: ``rows`` x ``columns``, ``depth`` terms of the sums at a time.
 
-    ``width``: offsets that share an order of rows (1 where rows are not sorted); ``warps`` and ``stages`` are Triton's.
-    Loads wait for loads of their rows: by Triton's rules 3 stages keep one of each in flight, 5 two.
+    ``width``: number of offsets that share an order of rows (1 where rows are not sorted); ``warps`` and ``stages`` are
+    Triton's. A row is loaded after its number: with 3 stages Triton keeps one of each load in flight, with 5 two.
     """
 
     rows: int
@@ -41,14 +41,17 @@ class Tile(NamedTuple):
     stages: int
 
     def launch(self) -> dict[str, int]:
-        """What a kernel is launched with. A multiplication and its addition are one operation, whatever Triton's default."""
+        """Return the arguments of a launch. Products and sums are fused into one operation, whatever Triton's default."""
         sizes = {"ROWS": self.rows, "COLUMNS": self.columns, "DEPTH": self.depth}
         return {**sizes, "num_warps": self.warps, "num_stages": self.stages, "enable_fp_fusion": True}
 
 
 @functools.cache
 def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
-    """Candidates for a convolution of K offsets; wider groups pass over the output less often, narrower ones waste less."""
+    """Return candidates for a convolution of K offsets.
+
+    Wide groups of offsets write the output less often, narrow groups multiply fewer absent neighbors.
+    """
     depth = _sides(cin, 128 // itemsize)[0]
     widths = [min(k, 32), *([9] if k > 9 else [])]
     return tuple(_tile(*sizes) for sizes in product((64, 128), _sides(cout, 128), (depth,), widths, (3, 5)))
@@ -56,15 +59,16 @@ def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
 
 @functools.cache
 def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
-    """Candidates for a weight gradient: rows are input channels, columns output channels, the sums run over pairs."""
+    """Return candidates for a weight gradient: rows are input channels, columns output channels, sums are over pairs."""
     sides = (_sides(cin, 64), _sides(cout, 128), (128 // itemsize,))
     return tuple(_tile(*sizes) for sizes in product(*sides, (1,), (3, 5)))
 
 
 def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
-    """The fastest of ``candidates`` for ``key`` on the GPU of ``place``; ``run`` computes with one, and may be repeated.
+    """Return the fastest of ``candidates`` for ``key`` on the GPU of ``place``; ``run`` computes with a given tile.
 
-    The first where there is nothing to choose or no clock (Triton's interpreter, on the CPU).
+    Returns the first where it is the only one, algorithms must be deterministic, or ``place`` is on the CPU (Triton's
+    interpreter), where nothing can be timed.
     """
     if len(candidates) == 1 or not place.is_cuda or torch.are_deterministic_algorithms_enabled():
         return candidates[0]
@@ -79,14 +83,14 @@ _chosen: dict[tuple[object, ...], Tile] = {}
 
 
 def _tune(name: str, candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
-    with torch.cuda.device_of(place):  # the clock is that of the current GPU
+    with torch.cuda.device_of(place):  # do_bench times the current GPU
         times = {tile: _time(run, tile) for tile in candidates}
     best = min(times, key=times.__getitem__)
     return _write(name, best) if times[best] < math.inf else best
 
 
 def _time(run: Callable[[Tile], object], tile: Tile) -> float:
-    """Median milliseconds; infinite where the tile does not fit this GPU or cannot be compiled for it."""
+    """Return the median time in milliseconds; infinity where the tile cannot be compiled for this GPU or does not fit."""
     try:
         return do_bench(lambda: run(tile), warmup=5, rep=20, return_mode="median")
     except TritonError:
@@ -107,13 +111,16 @@ def _read(name: str, candidates: Sequence[Tile]) -> Tile | None:
 
 
 def _write(name: str, tile: Tile) -> Tile:
-    with suppress(OSError):  # a folder that cannot be written costs a tuning per process, nothing else
+    with suppress(OSError):  # a read-only folder costs one tuning per process, nothing else
         get_cache_manager(_folder(name)).put(json.dumps(tile), "tile.json", binary=False)
     return tile
 
 
 def _sides(channels: int, most: int) -> list[int]:
-    """Powers of two from 16, the least tl.dot takes, to ``most``: that which pads ``channels`` least, and the next whole."""
+    """Return sides of a tile, powers of two from 16 (the minimum of tl.dot) to ``most``.
+
+    The first pads ``channels`` least, the second (if it differs) covers all of them.
+    """
     least = min(max(channels & -channels, 16), most)
     whole = min(max(triton.next_power_of_2(channels), 16), most)
     return [least] if whole == least else [least, whole]

@@ -1,9 +1,9 @@
-"""The kernels of _implicit_gemm.py: what one program computes. ``feats``, ``grad``, ``out`` and ``pairs`` are contiguous.
+"""The Triton kernels of implicit_gemm.py: the work of one program. ``feats``, ``grad``, ``out`` and ``pairs`` are contiguous.
 
-Any number of rows and channels: what is beyond the end of a tile is loaded as zero and not stored.
+Rows and channels may be any number: elements beyond the end of an array are loaded as zero and not stored.
 """
 
-# Triton reads the annotations of its own types only.
+# Triton accepts annotations of its own types only.
 # mypy: disallow-untyped-defs=False
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 
 
-# Sizes that change from input to input are not specialized on: each special case is another compilation.
+# Sizes that change from input to input are not specialized: each special case would be compiled again.
 @triton.jit(do_not_specialize=["group", "n_tiles", "n_out"])
 def conv_kernel(
     feats, weight, out, rows, firsts, offsets, table, group, n_tiles, n_out,
@@ -28,7 +28,7 @@ def conv_kernel(
     n_blocks = tl.load(firsts + group * n_tiles + tile + 1) - first
     steps = tl.cdiv(cin, DEPTH)
     total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
-    # One loop over blocks and channels, not two, so that loads of the next block overlap with products of this one.
+    # One loop over blocks and channels instead of two, so that the next block is loaded while this one is multiplied.
     for step in range(n_blocks * steps):
         block = (first + step // steps).to(tl.int64)
         k = tl.load(offsets + block + tl.zeros((DEPTH,), dtype=tl.int32)).to(tl.int64)

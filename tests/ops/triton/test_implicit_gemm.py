@@ -16,14 +16,14 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import kernel_map
 from tests.ops.test_sparse_conv import coarse, distinct, gradient, module, random_like
-from tests.ops.triton_here import DEVICE, needs_triton, repair_interpreter
+from tests.ops.triton.here import DEVICE, needs_triton, repair_interpreter
 from tests.oracles import sparse_conv as oracle
 
 pytestmark = needs_triton
 if needs_triton.args[0] is False:
-    from pcseg.ops import _implicit_gemm as kernels
-    from pcseg.ops._row_order import device_map
-    from pcseg.ops._tuning import Tile
+    from pcseg.ops.triton import implicit_gemm as kernels
+    from pcseg.ops.triton.row_order import device_map
+    from pcseg.ops.triton.tuning import Tile
 
     if DEVICE == "cpu":
         repair_interpreter()
@@ -234,7 +234,7 @@ def test_they_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
         pytest.skip("triton.compile took other arguments then")
     env = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.ops.compile_triton"], env=env, capture_output=True, text=True, timeout=600
+        [sys.executable, "-m", "tests.ops.triton.compile_kernels"], env=env, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

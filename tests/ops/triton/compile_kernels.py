@@ -1,4 +1,4 @@
-"""Compiles the Triton kernels for GPUs that need not be here: python -m tests.ops.compile_triton."""
+"""Compiles the Triton kernels for GPUs that need not be here: python -m tests.ops.triton.compile_kernels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from pcseg.ops import _implicit_gemm_kernels as kernels
-from pcseg.ops._tuning import Tile, conv_tiles, weight_grad_tiles
+from pcseg.ops.triton import kernels
+from pcseg.ops.triton.tuning import Tile, conv_tiles, weight_grad_tiles
 
 TYPES = (("fp16", 2, "tf32"), ("bf16", 2, "tf32"), ("fp32", 4, "tf32"), ("fp32", 4, "ieee"))
 """Name, bytes, and how float32 is multiplied."""

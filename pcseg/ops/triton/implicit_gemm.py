@@ -1,8 +1,8 @@
 """Sparse convolution as one fused kernel on tensor cores, in Triton: float32, float16 and bfloat16, summed in float32.
 
-The convolution is output-stationary: a program makes a tile of output rows, gathers the input rows of one offset after
-another as it multiplies, and writes each result once (implicit GEMM of spconv v2; TorchSparse++, arXiv 2311.12862).
-Rows are taken in the order of _row_order.py. No atomics: a given tile gives the same bits every time.
+The convolution is output-stationary: a program computes a tile of output rows, gathers the input rows of one offset after
+another while it multiplies, and writes each result once (implicit GEMM of spconv v2; TorchSparse++, arXiv 2311.12862).
+Output rows are sorted as in row_order.py. There are no atomics: a given tile gives the same bits every time.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import torch
 import triton
 from torch import Tensor
 
-from pcseg.ops._implicit_gemm_kernels import conv_kernel, weight_grad_kernel
-from pcseg.ops._row_order import DeviceMap, device_map
-from pcseg.ops._tuning import Tile, choose, conv_tiles, weight_grad_tiles
+from pcseg.ops.triton.kernels import conv_kernel, weight_grad_kernel
+from pcseg.ops.triton.row_order import DeviceMap, device_map
+from pcseg.ops.triton.tuning import Tile, choose, conv_tiles, weight_grad_tiles
 
 PROGRAMS = 2048
-"""About how many programs a weight gradient is cut into: several for each multiprocessor of a large GPU."""
+"""Approximate number of programs of a weight gradient: several for each multiprocessor of a large GPU."""
 
 
 def sparse_conv(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int) -> Tensor:
-    """The op of this name; ``weight`` may have any strides, so a transposed one costs no copy."""
+    """Compute the op of this name. ``weight`` may have any strides, so a transposed weight costs no copy."""
     known = device_map(pairs, starts, len(feats), n_out)
     (k, cin, cout), feats = weight.shape, feats.contiguous()
     if 0 in (n_out, cout, k):
@@ -32,7 +32,7 @@ def sparse_conv(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_
 
 
 def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    """The op of this name."""
+    """Compute the op of this name."""
     known = device_map(pairs, starts, len(feats), len(grad))
     feats, grad, pairs = feats.contiguous(), grad.contiguous(), pairs.contiguous()
     k, cin, cout = len(starts) - 1, feats.shape[1], grad.shape[1]
@@ -45,7 +45,7 @@ def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: 
 
 
 def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: DeviceMap) -> Tensor:
-    """One launch for each group of ``tile.width`` offsets; the later ones add to what the first has written."""
+    """Return the convolution (n_out, Cout): one launch for each group of ``tile.width`` offsets, added up in ``out``."""
     (k, cin, cout), n_out, ordered = weight.shape, known.n_out, known.sorted_rows(pairs, tile.width, tile.rows)
     out = feats.new_empty(n_out, cout, dtype=feats.dtype if k <= tile.width else torch.float32)
     n_tiles = triton.cdiv(n_out, tile.rows)
@@ -60,7 +60,10 @@ def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: De
 
 
 def run_weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    """The pairs of each offset in equal shares, a program each; then the sum of the shares, always in the same order."""
+    """Return the weight gradient (K, Cin, Cout).
+
+    The pairs of each offset are cut into equal shares, one program each; the shares are then added in a fixed order.
+    """
     k, cin, cout = len(starts) - 1, feats.shape[1], grad.shape[1]
     tiles = triton.cdiv(cin, tile.rows) * triton.cdiv(cout, tile.columns)
     shares = min(max(PROGRAMS // (k * tiles), 1), 128)
@@ -74,8 +77,8 @@ def run_weight_grad(tile: Tile, feats: Tensor, grad: Tensor, pairs: Tensor, star
 
 
 def _precision() -> str:
-    """How float32 is multiplied: as torch is told to do it in its own matrix products."""
+    """Return Triton's precision for float32 products: that of torch's own matrix products."""
     matmul = torch.backends.cuda.matmul
-    setting = getattr(matmul, "fp32_precision", None)  # torch 2.9 on; before, and meaning the same, allow_tf32
+    setting = getattr(matmul, "fp32_precision", None)  # torch 2.9 and later; allow_tf32 before
     tf32 = matmul.allow_tf32 if setting is None else setting == "tf32"
     return "tf32" if tf32 else "ieee"

@@ -16,10 +16,10 @@ if importlib.util.find_spec("triton") is None:
 
 from triton.errors import TritonError
 
-from pcseg.ops import _tuning
-from pcseg.ops._tuning import Tile, choose, conv_tiles, weight_grad_tiles
+from pcseg.ops.triton import tuning
+from pcseg.ops.triton.tuning import Tile, choose, conv_tiles, weight_grad_tiles
 
-TIME = _tuning._time
+TIME = tuning._time
 TILES = [Tile(64, side, 16, 27, 4, 3) for side in (16, 32, 64)]
 
 
@@ -41,8 +41,8 @@ def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Tile]:
         asked.append(tile)
         return {16: math.inf, 32: 1.0, 64: 2.0}[tile.columns]
 
-    monkeypatch.setattr(_tuning, "_time", time)
-    monkeypatch.setattr(_tuning, "_chosen", {})
+    monkeypatch.setattr(tuning, "_time", time)
+    monkeypatch.setattr(tuning, "_chosen", {})
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     return asked
@@ -55,7 +55,7 @@ def test_the_fastest_is_taken_and_remembered(timed: list[Tile], monkeypatch: pyt
     assert timed == TILES
     choose(("conv", 8), TILES, place, print)  # type: ignore[arg-type]
     assert timed == TILES * 2
-    monkeypatch.setattr(_tuning, "_chosen", {})  # another process
+    monkeypatch.setattr(tuning, "_chosen", {})  # another process
     assert choose(("conv", 7), TILES, place, print) == TILES[1]  # type: ignore[arg-type]
     assert timed == TILES * 2
 
@@ -73,8 +73,8 @@ def test_what_cannot_be_compiled_is_not_taken(
         timed_run()
         return 1.0
 
-    monkeypatch.setattr(_tuning, "do_bench", bench)
-    monkeypatch.setattr(_tuning, "_time", TIME)
+    monkeypatch.setattr(tuning, "do_bench", bench)
+    monkeypatch.setattr(tuning, "_time", TIME)
     assert choose(("conv", 7), TILES, OnGpu(), run) == TILES[2]  # type: ignore[arg-type]
     broken.append(TILES[2])
     assert choose(("conv", 8), TILES, OnGpu(), run) in TILES  # whose own error then tells why
@@ -92,8 +92,8 @@ def test_the_clock_is_that_of_the_gpu_of_the_tensors(timed: list[Tile], monkeypa
         current.pop()
 
     monkeypatch.setattr(torch.cuda, "device_of", device_of)
-    time = _tuning._time
-    monkeypatch.setattr(_tuning, "_time", lambda run, tile: time(run, tile) if current == [place] else 1 / 0)
+    time = tuning._time
+    monkeypatch.setattr(tuning, "_time", lambda run, tile: time(run, tile) if current == [place] else 1 / 0)
     place = OnGpu()
     assert choose(("conv", 7), TILES, place, print) == TILES[1]  # type: ignore[arg-type]
     assert not current
@@ -106,7 +106,7 @@ def test_a_file_of_something_else_is_timed_anew(
     choose(("conv", 7), TILES, OnGpu(), print)  # type: ignore[arg-type]
     (file,) = tmp_path.rglob("tile.json")
     file.write_text(text)
-    monkeypatch.setattr(_tuning, "_chosen", {})
+    monkeypatch.setattr(tuning, "_chosen", {})
     assert choose(("conv", 7), TILES, OnGpu(), print) == TILES[1]  # type: ignore[arg-type]
     assert timed == TILES * 2
 

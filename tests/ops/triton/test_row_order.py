@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pcseg.errors import InputError
-from pcseg.ops import _row_order, kernel_map
-from pcseg.ops._row_order import SortedRows, device_map
+from pcseg.ops import kernel_map
+from pcseg.ops.triton import row_order
+from pcseg.ops.triton.row_order import SortedRows, device_map
 from tests.ops.test_sparse_conv import coarse, distinct
 from tests.oracles import sparse_conv as oracle
 
@@ -78,7 +79,7 @@ def test_sorting_leaves_out_most_of_what_is_absent() -> None:
 
 def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
     pairs, starts, n_out = a_map(3)
-    before = len(_row_order._known)
+    before = len(row_order._known)
     known = device_map(pairs, starts, n_out, n_out)
     assert device_map(pairs, starts, n_out, n_out) is known
     assert device_map(pairs, starts.clone(), n_out, n_out) is known
@@ -89,7 +90,7 @@ def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
     gc.disable()
     try:
         del pairs, known
-        assert len(_row_order._known) == before
+        assert len(row_order._known) == before
         assert [one() for one in held] == [None, None]
     finally:
         gc.enable()
@@ -134,7 +135,7 @@ def test_a_map_that_is_none_is_refused() -> None:
     swapped[1, :2] = pairs[1, :2].flip(0)
     negative[0, 5] = -1
     for broken in ((swapped, starts), (negative, starts), (pairs, starts.flip(0)), (pairs[:, 1:], starts)):
-        with pytest.raises(InputError, match="give those kernel_map made"):
+        with pytest.raises(InputError, match="give those that kernel_map returned"):
             device_map(*broken, n_out, n_out)
     with pytest.raises(InputError, match=f"no map to {n_out - 1} rows"):
         device_map(pairs, starts, n_out, n_out - 1)
