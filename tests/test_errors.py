@@ -22,7 +22,7 @@ def test_every_message_is_one_printable_line_of_bounded_length(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ("file: a  b", "file: a  b"),
         ("größe.ply: label 7 – 点", "größe.ply: label 7 – 点"),
@@ -32,8 +32,8 @@ def test_every_message_is_one_printable_line_of_bounded_length(text: str) -> Non
         ("a\u202egnp.exe", "a\\u202egnp.exe"),
     ],
 )
-def test_only_what_does_not_print_is_changed(given: str, told: str) -> None:
-    assert str(InputError(given)) == told
+def test_only_what_does_not_print_is_changed(given: str, reported: str) -> None:
+    assert str(InputError(given)) == reported
 
 
 def test_the_middle_of_a_long_message_is_left_out() -> None:

@@ -80,10 +80,10 @@ def test_pointcept_scenes_that_are_not_used_are_reported(tmp_path: Path) -> None
     (tmp_path / "c.yaml").write_text("names: [p, q, r, s]")
     reader = open_dataset(str(tmp_path / "in"), "pointcept", {"classes": str(tmp_path / "c.yaml")})
     assert reader.scenes() == ["train/a", "train/b"]
-    told = "\n".join(map(str, reader.remarks()))
-    assert "train/d: a link to /nowhere, which is not there; not used" in told
-    assert "train/c: arrays of a scene, but no coord.npy; not used" in told
-    assert "1 folders with coord.npy, more/train/e first, are not at <split>/<scene>; not used" in told
+    reported = "\n".join(map(str, reader.remarks()))
+    assert "train/d: a link to /nowhere, which is not there; not used" in reported
+    assert "train/c: arrays of a scene, but no coord.npy; not used" in reported
+    assert "1 folders with coord.npy, more/train/e first, are not at <split>/<scene>; not used" in reported
     scene, defects = reader.read("train/b")
     assert (scene.labels_from, scene.unused, defects) == ("segment.npy", ("strength",), [])
 

@@ -54,9 +54,9 @@ def test_other_files_in_annotations(tmp_path: Path) -> None:
     assert scene.segment is not None
     # door_1 (1) has no original, so it is kept; lamp is not a class of S3DIS
     assert sorted(scene.segment.tolist()) == [IGNORE] * 2 + [2] * 5 + [6] * 3
-    told = "\n".join(map(str, defects))
+    reported = "\n".join(map(str, defects))
     for text in ("wall_3 (1).txt: a second copy", "Icon: not a .txt file", "board_1.txt: the file is empty", "'lamp'"):
-        assert text in told
+        assert text in reported
     assert len(defects) == 4
 
 
@@ -143,10 +143,10 @@ def test_links_are_followed_and_broken_ones_reported(tmp_path: Path) -> None:
     reader = S3disReader(str(tmp_path / "in"))
     assert reader.scenes() == ["Area_1/office_2", "Area_2/office_1"]
     assert [len(reader.read(name)[0]) for name in reader.scenes()] == [4, 4]
-    told = "\n".join(map(str, reader.remarks()))
-    assert "Area_1/office_3: a link to /nowhere, which is not there; not used" in told
-    assert "in/Area_3: a link to /nowhere" in told
-    assert "Area-4: holds rooms, but is not called Area_<n>; not used" in told
+    reported = "\n".join(map(str, reader.remarks()))
+    assert "Area_1/office_3: a link to /nowhere, which is not there; not used" in reported
+    assert "in/Area_3: a link to /nowhere" in reported
+    assert "Area-4: holds rooms, but is not called Area_<n>; not used" in reported
     (tmp_path / "disk/rooms/office_2/Annotations/chair_1.txt").symlink_to("/nowhere")
     _, defects = reader.read("Area_1/office_2")
     assert "chair_1.txt: a link to /nowhere" in str(defects[0])

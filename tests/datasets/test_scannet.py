@@ -97,9 +97,9 @@ def test_splits_by_folder_and_by_list(root: Path) -> None:
     (lists / "scannetv2_test.txt").write_text("scene0707_00\n")
     reader = ScannetReader(str(root), str(lists))
     assert reader.scenes() == ["test/scene0707_00", "unlisted/scene0000_00", "val/scene0001_00"]
-    told = "\n".join(map(str, reader.remarks()))
-    assert "train: 2 of the 2 listed scenes are missing, scene0009_00 first" in told
-    assert "1 scenes are in none of the lists" in told
+    reported = "\n".join(map(str, reader.remarks()))
+    assert "train: 2 of the 2 listed scenes are missing, scene0009_00 first" in reported
+    assert "1 scenes are in none of the lists" in reported
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_links_and_folders_that_are_not_used(root: Path) -> None:
     reader = ScannetReader(str(root))
     assert [name for name in reader.scenes() if "train" in name] == [f"train/scene000{i}_00" for i in (0, 1, 5)]
     assert reader.read("train/scene0005_00")[0].labels_from == "labels.ply"
-    told = "\n".join(map(str, reader.remarks()))
-    assert "scene0006_00: a link to /nowhere, which is not there; not used" in told
-    assert "1 folders of meshes, scene0007_00_copy first, are not called sceneNNNN_NN; not used" in told
+    reported = "\n".join(map(str, reader.remarks()))
+    assert "scene0006_00: a link to /nowhere, which is not there; not used" in reported
+    assert "1 folders of meshes, scene0007_00_copy first, are not called sceneNNNN_NN; not used" in reported
     scannet_scene(root / "scene0001_00")
     with pytest.raises(InputError, match=r"scene0001_00: .*scans/scene0001_00 is the same scene; remove one"):
         ScannetReader(str(root)).scenes()

@@ -220,12 +220,12 @@ def test_unusual_ply_columns_are_copied_and_reported(tmp_path: Path) -> None:
     )
     (tmp_path / "a.ply").write_text(f"{text}end_header\n{rows}3 0 1 2\n", encoding="utf-8")
     cloud = read_cloud(tmp_path / "a.ply")
-    told = write_labeled(tmp_path / "a.ply", tmp_path / "b.ply", cloud, LABELS, CONFIDENCE)
+    reported = write_labeled(tmp_path / "a.ply", tmp_path / "b.ply", cloud, LABELS, CONFIDENCE)
     vertex = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
     assert [p.name for p in vertex.properties] == ["scalar_Gr_e", "x", "y", "z", "id", "label", "confidence"]
     assert vertex["id"].tolist() == list(range(COUNT))
-    assert [d.action for d in told] == ["called scalar_Gr_e", "left out", "left out"]
-    assert "besides its points: face" in told[2].found
+    assert [d.action for d in reported] == ["called scalar_Gr_e", "left out", "left out"]
+    assert "besides its points: face" in reported[2].found
 
 
 @pytest.mark.parametrize("name", ["a.las", "a.ply"])

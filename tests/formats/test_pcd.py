@@ -204,7 +204,7 @@ def read(folder: Path, content: str | bytes) -> Cloud:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (HEAD.replace("COUNT 1 1 1\n", "") + ROWS, ""),
         (HEAD.replace("SIZE 4 4 4\n", "").replace("TYPE F F F\n", "") + ROWS, ""),
@@ -225,15 +225,15 @@ def read(folder: Path, content: str | bytes) -> Cloud:
         ),
     ],
 )
-def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, content: str | bytes, told: str) -> None:
+def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, content: str | bytes, reported: str) -> None:
     found = read(tmp_path, content)
     assert found.coord.tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert len(found.defects) == bool(told)
-    assert told in "".join(map(str, found.defects))
+    assert len(found.defects) == bool(reported)
+    assert reported in "".join(map(str, found.defects))
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("", "is empty"),
         ("ply\n", "no line 'DATA'"),
@@ -260,8 +260,8 @@ def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, content: str |
         (BINARY.replace("FIELDS x y z", "FIELDS x rgb z").encode() + RAW, "no x, y and z"),
     ],
 )  # fmt: skip
-def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, reported: str) -> None:
+    with pytest.raises(InputError, match=reported) as caught:
         read(tmp_path, content)
     assert str(tmp_path / "a.pcd") in str(caught.value)
     assert "\n" not in str(caught.value)

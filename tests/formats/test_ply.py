@@ -175,7 +175,7 @@ def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         ("a line that is no comment", r":3: 'Created by hand' in the header"),
         ("odd bytes after the points", "4 bytes after the last point; left out"),
@@ -185,14 +185,14 @@ def test_unusual_but_unambiguous_headers_are_read(tmp_path: Path, name: str) -> 
         ("a list that is missing", "vertex_indices is a list; left out"),
     ],
 )
-def test_changes_in_reading_are_reported(tmp_path: Path, name: str, told: str) -> None:
+def test_changes_in_reading_are_reported(tmp_path: Path, name: str, reported: str) -> None:
     (defect,) = read(tmp_path, LIKE_THE_VERTICES[name]).defects
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=reported):
         raise ValueError(str(defect))
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("", "is empty"),
         ("solid cube\n", "begins with 'solid cube', not with 'ply'"),
@@ -224,8 +224,8 @@ def test_changes_in_reading_are_reported(tmp_path: Path, name: str, told: str) -
         "q .line 7. is long, of 4 or 8"),
     ],
 )  # fmt: skip
-def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_the_reason_of_a_refusal(tmp_path: Path, content: str | bytes, reported: str) -> None:
+    with pytest.raises(InputError, match=reported) as caught:
         read(tmp_path, content)
     assert str(tmp_path / "a.ply") in str(caught.value)
     assert "\n" not in str(caught.value)

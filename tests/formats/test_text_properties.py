@@ -122,8 +122,8 @@ def test_values_read_equal_values_written(tmp_path_factory: pytest.TempPathFacto
     found = read(table.content(), tmp_path_factory)
     check(found, table)
     unreadable = sum(np.isnan(value(c)) for row in table.cells for c in row)
-    told = sum(int(d.found.split(" of ")[0]) for d in found.defects if "no finite number" in d.found)
-    assert told == unreadable
+    reported = sum(int(d.found.split(" of ")[0]) for d in found.defects if "no finite number" in d.found)
+    assert reported == unreadable
 
 
 @settings(deadline=None)

@@ -120,13 +120,13 @@ def test_other_columns_are_kept_or_reported(
     cloud = labeled_cloud(4)
     color = cloud["color"] if colored else None
     normal = np.tile(np.float32([0, 0.6, 0.8]), (4, 1))
-    told = write_cloud(path, cloud["coord"], color=color, normal=normal, fields=columns, labels=cloud["labels"])
+    reported = write_cloud(path, cloud["coord"], color=color, normal=normal, fields=columns, labels=cloud["labels"])
     found = read_cloud(path)
     assert found.normal is not None
     np.testing.assert_array_equal(found.normal, normal)
     np.testing.assert_array_equal(found.fields["label"], cloud["labels"])
-    called = {d.found.rsplit(" further column ", 1)[-1]: d.action.removeprefix("called ") for d in told}
-    assert len(called) == len(told)
+    called = {d.found.rsplit(" further column ", 1)[-1]: d.action.removeprefix("called ") for d in reported}
+    assert len(called) == len(reported)
     for name, values in columns.items():
         read = found.fields[called.get(repr(name), name)]
         np.testing.assert_array_equal(read.astype(values.dtype.newbyteorder("=")), values, err_msg=name)
@@ -166,13 +166,13 @@ def test_a_file_that_does_not_read_back_is_not_kept(
     writer = damaged(wrong) if wrong != "garbage" else lambda stream, *_: stream.write(b"\x00\xff garbage")
     monkeypatch.setattr(write, "writer_of", lambda path: writer)
     monkeypatch.setattr(written, "ROWS", 25)
-    told = {
+    reported = {
         "cut": "59 points instead of 60",
         "gone": "confidence is not among",
         "swapped": "of point 0",
         "garbage": ".",
     }
-    with pytest.raises(InputError, match=told.get(wrong, f"{wrong} of point 40 is")) as caught:
+    with pytest.raises(InputError, match=reported.get(wrong, f"{wrong} of point 40 is")) as caught:
         write_cloud(path, **labeled_cloud())
     assert f"a{suffix}: not written, since it could not be read back" in str(caught.value)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["as it was"]
@@ -187,8 +187,8 @@ def test_labels_of_any_size(tmp_path: Path, suffix: str) -> None:
 
 def test_integers_that_ply_cannot_hold_are_reported(tmp_path: Path) -> None:
     fields = {"id": np.array([2**60 + 1, 3]), "small": np.array([7, 8])}
-    (told,) = write_cloud(tmp_path / "a.ply", np.zeros((2, 3)), fields=fields)
-    assert "id holds whole numbers beyond 53 bits" in str(told)
+    (reported,) = write_cloud(tmp_path / "a.ply", np.zeros((2, 3)), fields=fields)
+    assert "id holds whole numbers beyond 53 bits" in str(reported)
     assert read_cloud(tmp_path / "a.ply").fields.keys() == {"small"}
 
 
@@ -200,8 +200,8 @@ def test_class_names_are_comments_in_ply(tmp_path: Path) -> None:
 
 def test_steps_of_wide_las_are_reported_for_each_axis(tmp_path: Path) -> None:
     coord = np.array([[0.0, 0, 0], [0.1234, 6e6, 100.5]])
-    told = write_cloud(tmp_path / "a.las", coord)
-    assert [str(d).rpartition("a.las: ")[2] for d in told] == ["y extends over 6000 km; written in steps of 0.01 m"]
+    reported = write_cloud(tmp_path / "a.las", coord)
+    assert [str(d).rpartition("a.las: ")[2] for d in reported] == ["y extends over 6000 km; written in steps of 0.01 m"]
     assert (np.abs(read_cloud(tmp_path / "a.las").coord - coord) <= [0.00005001, 0.005001, 0.00005001]).all()
 
 
