@@ -34,11 +34,10 @@ def write_state(
     for player, optimizer in optimizers.items():
         moments, rest[player] = optimizer_tensors(optimizer.optimizer)
         tensors |= {f"optimizers.{player}.{name}": value for name, value in moments.items()}
-    specs = model.networks.specs
     header = {
         **progress,
         "optimizers": rest,
-        "networks": {name: {"name": specs[name].name, "arguments": specs[name].arguments} for name in model.networks},
+        "networks": {name: _description(model, name) for name in model.networks},
         "classes": model.classes.to_json(),
         "record": model.record,
     }
@@ -52,9 +51,12 @@ def read_state(path: str | os.PathLike[str], model: Model) -> State:
     """
     tensors, header = read_tensors(path, "state")
     try:
+        frozen = {name for name, value in header["networks"].items() if value.pop("frozen")}
         specs = {name: read_spec(value, len(tensors)) for name, value in header["networks"].items()}
         model.classes = Classes.from_json(header["classes"])
         model.networks.restore(specs)
+        for name, network in model.networks.items():
+            network.requires_grad_(name not in frozen)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its networks are damaged ({error}); start over with overwrite=true") from error
     return tensors, header
@@ -79,6 +81,13 @@ def restore_state(
             value.copy_(saved[name])
     for player, optimizer in optimizers.items():
         restore_optimizer(optimizer.optimizer, _below(f"optimizers.{player}.", tensors), header["optimizers"][player])
+
+
+def _description(model: Model, name: str) -> dict[str, Any]:
+    """Return what a network is rebuilt from."""
+    spec = model.networks.specs[name]
+    frozen = not any(parameter.requires_grad for parameter in model.networks[name].parameters())
+    return {"name": spec.name, "arguments": spec.arguments, "frozen": frozen}
 
 
 def own_tensors(method: nn.Module, model: Model) -> dict[str, Tensor]:

@@ -13,20 +13,20 @@ from pcseg.errors import InputError
 class MeanTeacher(nn.Module):
     """Keeps ``teacher`` at the running mean of the weights and buffers of ``student``, with a decay from 0 to below 1.
 
-    The first update copies the student; each later one moves the teacher by ``1 - decay`` of the way (equation 1 there
+    The first update copies the student, unless the mean was ``begun`` by an earlier stage; each later one moves the teacher by ``1 - decay`` of the way (equation 1 there
     with alpha = decay). Integer buffers are copied. Both networks belong to the caller: the teacher may be deployed, and
     kept from stage to stage. Raises InputError for a decay out of range.
     """
 
     updates: torch.Tensor
 
-    def __init__(self, teacher: nn.Module, student: nn.Module, decay: float) -> None:
+    def __init__(self, teacher: nn.Module, student: nn.Module, decay: float, begun: bool = False) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise InputError(f"teacher={decay}: give a decay from 0 to below 1")
         self._networks = (teacher, student)  # in a tuple: not registered, since they are not the teacher's own state
         self.decay = decay
-        self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("updates", torch.tensor(int(begun)))
 
     @torch.no_grad()
     def forward(self, *inputs: Any, **options: Any) -> Any:
