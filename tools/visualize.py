@@ -25,27 +25,27 @@ from pcseg.vis.png import write_png
 from pcseg.vis.view import CloudView
 
 WRITERS: dict[str, Callable[[Path, CloudView], object]] = {".png": write_png, ".html": write_html, ".ply": write_ply}
-SHOWN = 5
-"""Notes on a cloud that are printed before the rest is counted."""
+MOST_NOTES = 5
+"""Notes on a cloud that are printed; of more, the rest is counted."""
 
 
 @dataclass
 class Options:
-    """Look at a cloud: its colors, the truth, the prediction, the errors, and which points were labeled.
+    """Draw a cloud: its colors, the truth, the prediction, the errors, and the points labeled for training.
 
     python tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions output=pictures
     python tools/visualize.py input=labeled.laz classes=outputs/custom output=labeled.html
     python tools/visualize.py input=scan.ply classes=s3dis output=scan.png
 
-    The ending of output says what is written; a folder gets a .png, a .html and a .ply of each cloud.
+    The ending of output chooses the format; into a folder all three are written for each cloud.
     """
 
     input: str = option(f"a scene folder, a folder of them, or a point file ({' '.join(FORMATS)})")
     output: str = option("file to write (.png, .html, .ply), or a folder for all three", "")
     prediction: str = option("a .npy of labels or a labeled point file, or the folder with <split>/<scene>.npy", "")
-    labels: str = option("label file (.npz) whose points are shown; scene folders only", "")
+    labels: str = option("label file (.npz) whose points are marked; scene folders only", "")
     classes: str = option(
-        "auto (as the scenes say), s3dis, scannet20, a classes.yaml, names, or a checkpoint's", "auto"
+        "auto (those of the scenes), s3dis, scannet20, a classes.yaml, names, or a checkpoint", "auto"
     )
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,red,green,blue,label", "")
     show: bool = option("open an Open3D window (pip install 'pcseg[viz]')", False)
@@ -64,7 +64,7 @@ def main(options: Options) -> None:
     if options.output:
         check_output(options.output, folder=folder)
     weak = WeakLabels.load(options.labels) if options.labels else None
-    classes = None if options.classes == "auto" else named(options.classes)
+    classes = None if options.classes == "auto" else open_choice(options.classes)
     failed = 0
     for source in tqdm(sources, unit="cloud", disable=len(sources) == 1):
         view = draw(source, options, classes, weak)
@@ -81,11 +81,11 @@ def main(options: Options) -> None:
 
 
 def draw(source: Path, options: Options, classes: ClassFile | None, weak: WeakLabels | None) -> CloudView | InputError:
-    """Write what is asked for of one source, and return its view, or what is wrong with it."""
+    """Write the files of one source and return its view, or the error that prevented it."""
     try:
         files = targets(Path(options.output), source, options) if options.output else []
         view = load(source, options, classes, weak)
-        for line in told(view.notes):
+        for line in note_lines(view.notes):
             tqdm.write(line)
         for path in files:
             WRITERS[path.suffix.lower()](path, view)
@@ -96,16 +96,16 @@ def draw(source: Path, options: Options, classes: ClassFile | None, weak: WeakLa
 
 
 def is_folder(output: str) -> bool:
-    """Whether ``output=`` means a folder: it is there as one, ends in a slash, or its name has no ending."""
+    """Return whether ``output=`` is a folder: it exists as one, ends in a slash, or its name has no ending."""
     suffix = Path(output).suffix.lower()
     return not suffix or output.endswith("/") or (suffix not in WRITERS and Path(output).is_dir())
 
 
 def find(source: Path) -> list[Path]:
-    """The scene folders or the point file that ``input=`` means."""
+    """Return the scene folders or the one point file that ``input=`` names."""
     if source.is_file():
         return [source]
-    source = Path(os.path.abspath(source))  # "." has a name, too, and a link keeps the one it has
+    source = Path(os.path.abspath(source))  # so that "." has a name, while a link keeps its own
     if (source / "coord.npy").is_file():
         return [source]
     folders = sorted(path for path in source.glob("*") if not path.name.startswith("."))
@@ -114,17 +114,18 @@ def find(source: Path) -> list[Path]:
         inside = [path.name for path in folders if any(path.glob("*/coord.npy"))]
         hint = f"; give one split, {source / inside[0]}" if inside else ""
         raise InputError(
-            f"input={source}: neither a point file nor a scene folder (with coord.npy), nor a folder of scene folders{hint}"
+            f"input={source}: neither a point file nor a scene folder (with coord.npy), "
+            f"nor a folder of scene folders{hint}"
         )
     return scenes
 
 
 def load(source: Path, options: Options, classes: ClassFile | None, weak: WeakLabels | None) -> CloudView:
-    """One source with all that the options say of it."""
+    """Return the view of one source with the prediction and the labels that the options name."""
     prediction = Path(options.prediction) if options.prediction else None
     if source.is_file():
         if weak is not None:
-            raise InputError(f"labels={options.labels}: belong to scene folders; give input=<scene folder>")
+            raise InputError(f"labels={options.labels}: is for scene folders; give input=<scene folder>")
         if prediction is not None and prediction.is_dir():
             prediction = prediction / f"{source.stem}.npy"
         columns = tuple(name.strip() for name in options.columns.split(",") if name.strip())
@@ -136,14 +137,14 @@ def load(source: Path, options: Options, classes: ClassFile | None, weak: WeakLa
     return view_scene(source, classes, weak, prediction)
 
 
-def told(notes: Sequence[str]) -> list[str]:
-    """The first few of ``notes``, and how many more there are."""
-    more = [f"note: and {len(notes) - SHOWN} more"] if len(notes) > SHOWN else []
-    return [f"note: {printable(note)}" for note in notes[:SHOWN]] + more
+def note_lines(notes: Sequence[str]) -> list[str]:
+    """Return the lines to print: the first MOST_NOTES of ``notes``, and the number of the others."""
+    more = [f"note: and {len(notes) - MOST_NOTES} more"] if len(notes) > MOST_NOTES else []
+    return [f"note: {printable(note)}" for note in notes[:MOST_NOTES]] + more
 
 
-def named(choice: str) -> ClassFile:
-    """The classes of a checkpoint or run folder, or what else ``classes=`` names."""
+def open_choice(choice: str) -> ClassFile:
+    """Return the classes that ``classes=`` names: of a checkpoint or run folder, of a file, or a list of names."""
     if Path(choice).is_dir() or choice.endswith((".safetensors", ".pth", ".pt")):
         classes = load_model(choice).classes
         ids = {code: name for name, codes in zip(classes.names, classes.codes, strict=False) for code in codes}
@@ -152,12 +153,12 @@ def named(choice: str) -> ClassFile:
 
 
 def targets(output: Path, source: Path, options: Options) -> list[Path]:
-    """The files to write for one source, none of which may be one that is read."""
+    """Return the files to write for one source; raises InputError if one of them is also an input."""
     stem = source.name if source.is_dir() else source.stem
     files = [output / f"{stem}{suffix}" for suffix in WRITERS] if is_folder(options.output) else [output]
     for file in files:
         if any(file.resolve() == Path(read).resolve() for read in (source, options.prediction, options.classes)):
-            raise InputError(f"output={options.output}: would replace {file}, which is read; choose another place")
+            raise InputError(f"output={options.output}: would overwrite {file}, an input; choose another path")
     return files
 
 

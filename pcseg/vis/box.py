@@ -1,4 +1,4 @@
-"""Where a view looks: the part of a cloud that holds nearly all of it, since a stray must not decide the camera."""
+"""Find the box that holds nearly all of a cloud, so that single distant points do not decide where a camera stands."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from pcseg.scenes.bulk import bulk
 from pcseg.scenes.origin import strays
 
 SAMPLE = 500_000
-"""Points from which percentiles are taken; more say no more."""
+"""Points from which percentiles are computed; more points change them little."""
 
 
 def far_away(coord: np.ndarray) -> np.ndarray:
-    """Mask (P,) of the points of ``coord`` (P, 3), finite, that no picture can show together with all the others.
+    """Return the mask (P,) of the points of ``coord`` (P, 3), finite, too far away to share a picture with the bulk.
 
-    An empty space parts them from the bulk: of twice its size where they are at most one point in twenty, else of twenty
-    times its size and one that preparing a scan would tell of (see :func:`pcseg.scenes.origin.strays`). Fewer than twenty
-    points have no bulk.
+    If they are at most 5 % of the points, an empty space of twice the size of the bulk separates them from it. If they
+    are more, the space is 20 times that size and they are strays (:func:`pcseg.scenes.origin.strays`) too. Of fewer
+    than 20 points none is far away.
     """
     if len(coord) < 20:
         return np.zeros(len(coord), dtype=bool)
-    apart = strays(coord)
-    low, high = _percentiles(coord[~apart], 5, 95)
+    stray = strays(coord)
+    low, high = _percentiles(coord[~stray], 5, 95)
     size = max(float((high - low).max()), 1e-3)
     away = ~bulk(coord, 2 * size)
-    return away if 20 * away.sum() <= len(coord) else apart & ~bulk(coord, 20 * size)
+    return away if 20 * away.sum() <= len(coord) else stray & ~bulk(coord, 20 * size)
 
 
 def core(coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest corner (3,) of the box to look at: all of ``coord`` (P, 3) but its most outlying points.
+    """Return the lowest and the highest corner (3,) of the box to look at: ``coord`` (P, 3) without its outliers.
 
-    A corner lies a twentieth of the extent beyond the 0.1st percentile, but no further from the 5th than half of the size
-    of the cloud, and never beyond the points.
+    Along each axis the box reaches from the 0.1st to the 99.9th percentile plus 5 % of that length at either end, but
+    at most half of the cloud's size beyond the 5th and 95th percentiles, and never beyond the points.
     """
     inner, outer = _percentiles(coord, 5, 95), _percentiles(coord, 0.1, 99.9)
     margin, reach = 0.05 * (outer[1] - outer[0]), 0.5 * float((inner[1] - inner[0]).max())

@@ -1,18 +1,18 @@
-"""What to take off a room so that one looks into it: the ceiling, and the walls between camera and furniture."""
+"""Cut a room open for a view into it: remove the ceiling and the walls between camera and furniture."""
 
 from __future__ import annotations
 
 import numpy as np
 
 MOST_STRIPS = 10_000
-"""Parts that the near edge of the ground plan is looked for in; of 0.1 m each, where that is not too many."""
+"""Strips across the view in which the near edge of the ground plan is searched; 0.1 m wide or, if too many, wider."""
 
 
 def ceiling_height(coord: np.ndarray) -> float:
-    """Height (m, in the cloud's frame) above which the ceiling is cut; the top of the cloud where it has no ceiling.
+    """Return the height (meters, in the frame of ``coord`` (P, 3)) above which the ceiling is cut away.
 
-    A ceiling is taken to be there when the topmost tenth of the height holds points over at least half of the ground
-    that the cloud covers.
+    The cloud has a ceiling if the points in the top tenth of its height cover at least half of its ground. Without a
+    ceiling the height is just above the highest point.
     """
     low, high = np.percentile(coord[:, 2], (0.5, 99.5))
     top = coord[coord[:, 2] > high - 0.1 * (high - low)]
@@ -22,11 +22,11 @@ def ceiling_height(coord: np.ndarray) -> float:
 
 
 def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float = 0.3) -> np.ndarray:
-    """Mask (P,) of the points left: below the ceiling, and no high point on the side nearest to the camera.
+    """Return the mask (P,) of the points to draw: those below the ceiling and not high up in a near wall.
 
-    ``azimuth`` (degrees) is where the camera stands. Of what lies within ``depth`` meters of the near edge of the
-    ground plan only the lowest ``keep`` of the height stays, so that a near wall becomes a kerb. A cloud without a
-    ceiling is left whole.
+    ``azimuth`` (degrees): direction from the cloud to the camera. Within ``depth`` meters of the edge of the ground
+    plan that faces the camera, only the lowest fraction ``keep`` of the height is kept, so that a near wall becomes a
+    low edge. Of a cloud without a ceiling all points are kept.
     """
     cut = ceiling_height(coord)
     if cut > coord[:, 2].max():
@@ -37,7 +37,9 @@ def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float =
     width = max(0.1, float(np.ptp(across)) / MOST_STRIPS)
     strip = np.floor((across - across.min()) / width).astype(np.int64)
     order = np.lexsort((toward, strip))
-    last = np.cumsum(np.bincount(strip)) - 1  # a few points outside a window must not count as the edge
+    last = (
+        np.cumsum(np.bincount(strip)) - 1
+    )  # up to 2 % of a strip, such as points outside a window, lie beyond the edge
     first = np.append(0, last[:-1] + 1)
     edge = toward[order][np.maximum(last - (last - first + 1) // 50, first).clip(0, len(coord) - 1)]
     floor = np.percentile(coord[:, 2], 0.5)
@@ -46,7 +48,7 @@ def inside(coord: np.ndarray, azimuth: float, keep: float = 0.12, depth: float =
 
 
 def _ground(coord: np.ndarray) -> int:
-    """Number of 0.25 m squares of the ground that points stand over."""
+    """Return the number of 0.25 m squares of the ground that have points above them."""
     if len(coord) == 0:
         return 0
     x, y = np.floor((coord[:, :2] - coord[:, :2].min(axis=0)) / 0.25).astype(np.int64).T

@@ -53,7 +53,7 @@ def write_html(path: str | os.PathLike[str], view: CloudView, most: int = MOST_P
 
 
 def _page(title: str, payload: dict[str, Any]) -> str:
-    """Return page.html with its slots filled: {{title}}, {{data}} (JSON), and the file of the folder for any other name.
+    """Return page.html with each slot filled: {{title}}, {{data}} (JSON), or the file of that name in the folder.
 
     Names from the user's files cannot leave the place they are put in: the title is escaped, the JSON holds no "<",
     and inserted text is not searched for slots.

@@ -1,4 +1,4 @@
-"""An interactive window by Open3D, which is an extra: imported here alone, and only when a window is asked for."""
+"""Open an interactive window with Open3D, an optional package that is imported only when a window is opened."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ from pcseg.vis.view import TITLES, CloudView
 NO_WINDOW = "show=true: no window can be opened here; write output=room.html and open it in a browser"
 
 MOST_POINTS = 1_000_000
-"""Points that the window shows, a random choice of more."""
+"""Points in the window; of larger clouds a random choice."""
 
 SIZE = (1280, 800)
-"""Of the window, pixels."""
+"""Width and height of the window in pixels."""
 
 FIELD = 60.0
-"""Angle that Open3D's camera sees from bottom to top, degrees."""
+"""Vertical field of view of Open3D's camera in degrees."""
 
 AZIMUTH, ELEVATION = -60.0, 45.0
-"""Where the camera stands at first, degrees; as in the pictures, from where a room is opened."""
+"""First direction from the cloud to the camera in degrees, as in the PNG; a room is cut open on this side."""
 
 
 def show(view: CloudView) -> None:
-    """Open a window on ``view`` and return when it is closed. Keys: 1 to 8 choose the layer, C the ceiling, +/- the size.
+    """Open a window with ``view`` and return when it is closed.
 
-    It looks down into the opened room, lit. Raises InputError where Open3D is not installed or there is no display.
+    The camera looks down into the room, ceiling and near walls cut away. Keys: 1 to 8 choose the layer, C shows or
+    hides the parts cut away, +/- change the size of points. Raises InputError if Open3D is not installed or there is no
+    display.
     """
     open3d = _open3d()
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise InputError(NO_WINDOW)  # Open3D would draw off screen and wait for ever
+        raise InputError(NO_WINDOW)  # without a display Open3D would wait for ever
     cloud = open3d.geometry.PointCloud()
     window = open3d.visualization.VisualizerWithKeyCallback()
     if not window.create_window(window_name=view.name, width=SIZE[0], height=SIZE[1]):
@@ -79,16 +81,16 @@ def show(view: CloudView) -> None:
     window.destroy_window()
 
 
-def _look(control: Any, shown: np.ndarray) -> float:
-    """Turn the camera to look down at ``shown`` (P, 3) at an angle, and return how far away it then is, in meters."""
-    low, high = core(shown)
+def _look(control: Any, coord: np.ndarray) -> float:
+    """Turn the camera to look down at the points ``coord`` (P, 3), and return its distance from them in meters."""
+    low, high = core(coord)
     a, e = np.radians(AZIMUTH), np.radians(ELEVATION)
     control.set_front([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
     control.set_up([0.0, 0.0, 1.0])
     control.set_lookat(low + (0.5, 0.5, 0.3) * (high - low))
-    # Half the height of what Open3D shows is its zoom times the largest side of all that it was given.
+    # Open3D's zoom: half the height of the picture, relative to the longest side of the box of all points.
     half = max(0.55 * float(np.linalg.norm(high - low)), 1e-3)
-    zoom = float(np.clip(half / max(float(np.ptp(shown, axis=0).max()), 1e-6), 0.02, 2.0))
+    zoom = float(np.clip(half / max(float(np.ptp(coord, axis=0).max()), 1e-6), 0.02, 2.0))
     control.set_zoom(zoom)
     return half / float(np.tan(np.radians(FIELD) / 2))
 

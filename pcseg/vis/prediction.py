@@ -1,4 +1,4 @@
-"""What a file predicts for the points of a cloud, and how its numbers come to be classes."""
+"""Read the prediction of a cloud from a file, and turn its numbers into the classes of a view."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from pcseg.archives import read_array
 from pcseg.errors import InputError, reason
 from pcseg.formats import Cloud, read_cloud
 from pcseg.formats.columns import USUAL_LABELS
-from pcseg.vis.numbers import read_numbers, table_of, understood
+from pcseg.vis.numbers import all_in, read_numbers, table_of
 from pcseg.vis.view import CloudView
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The numbers (P,) that the file ``path`` gives P points, perhaps a confidence (P,) each, and what to tell of it.
+    """The prediction in the file ``path``: ``numbers`` (P,), and ``confidence`` (P,) or None.
 
-    ``positions``: whether the numbers are likely to be positions in the list of classes, as in a .npy file of
-    tools/evaluate.py, and not those that stand for the classes in a scan, as tools/predict.py writes them.
+    ``positions``: True if the numbers are probably positions in the list of classes, as in the .npy files of
+    tools/evaluate.py; False if they are probably the numbers of the classes in the user's scans, as in the files of
+    tools/predict.py. ``notes``: remarks on the file for the user, one line each.
     """
 
     path: Path
@@ -31,8 +32,11 @@ class Prediction:
 
 
 def read_prediction(path: Path) -> Prediction:
-    """A .npy of one label a point (tools/evaluate.py predictions=true), or a point file with a column of labels and perhaps
-    one of confidences (tools/predict.py), in the order of the points."""
+    """Return the prediction in a .npy file (tools/evaluate.py) or in a point file (tools/predict.py).
+
+    A .npy file holds one label per point, a point file a column of labels and perhaps one of confidences, both in the
+    order of the points. Raises InputError if the file cannot be read or has no column of labels.
+    """
     if path.suffix.lower() == ".npy":
         array = _array(path)
         if array.ndim == 1 and array.dtype.kind in "biuf":
@@ -40,36 +44,39 @@ def read_prediction(path: Path) -> Prediction:
     cloud = read_cloud(path)
     numbers = column(cloud, USUAL_LABELS)
     if numbers is None:
-        raise InputError(f"{path}: has no column of labels (found {', '.join(cloud.fields) or 'none'}); name it label")
-    notes = tuple(told_of(cloud, path))
+        raise InputError(f"{path}: no column of labels (found {', '.join(cloud.fields) or 'none'}); name it label")
+    notes = tuple(defect_notes(cloud, path))
     return Prediction(path, numbers, column(cloud, ("confidence",)), positions=False, notes=notes)
 
 
-def predicted(view: CloudView, told: Prediction) -> CloudView:
-    """``view`` with the prediction ``told`` of its points; InputError where that is of another number of points."""
-    if len(told.numbers) != len(view):
+def with_prediction(view: CloudView, prediction: Prediction) -> CloudView:
+    """Return ``view`` with ``prediction``; raises InputError if that is for another number of points."""
+    numbers, path = prediction.numbers, prediction.path
+    if len(numbers) != len(view):
         raise InputError(
-            f"{told.path}: {len(told.numbers)} labels for the {len(view)} points of {view.name}; predict that cloud again"
+            f"{path}: {len(numbers)} labels for the {len(view)} points of {view.name}; predict that cloud again"
         )
     codes, positions = table_of(view.classes), {k: k for k in range(len(view.classes))}
-    tables = [positions, codes] if told.positions else [codes, positions]
-    table = next((table for table in tables if understood(told.numbers, table)), tables[0])
-    labels, notes = read_numbers(told.numbers, table, told.path.name)
+    tables = [positions, codes] if prediction.positions else [codes, positions]
+    table = next((table for table in tables if all_in(numbers, table)), tables[0])
+    labels, notes = read_numbers(numbers, table, path.name)
     if table != tables[0]:
-        other = "the numbers of the scans" if told.positions else "positions in the list of classes"
-        notes.append(f"{told.path.name}: its labels are taken for {other}")
-    confidence = None if told.confidence is None else np.nan_to_num(told.confidence.astype(np.float32))
-    return replace(view, prediction=labels, confidence=confidence, notes=(*view.notes, *told.notes, *notes))
+        other = "the numbers of the scans" if prediction.positions else "positions in the list of classes"
+        notes.append(f"{path.name}: its labels are taken as {other}")
+    confidence = prediction.confidence
+    if confidence is not None:
+        confidence = np.nan_to_num(confidence.astype(np.float32))
+    return replace(view, prediction=labels, confidence=confidence, notes=(*view.notes, *prediction.notes, *notes))
 
 
 def column(cloud: Cloud, names: tuple[str, ...]) -> np.ndarray | None:
-    """The first of the columns ``names`` of numbers that the cloud has, (P,); upper and lower case are the same."""
+    """Return the first numeric column (P,) of the cloud with one of ``names``, in any case; None if there is none."""
     by_name = {name.lower(): values for name, values in cloud.fields.items() if values.dtype.kind in "biuf"}
     return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
 
 
-def told_of(cloud: Cloud, path: Path) -> list[str]:
-    """What to tell of a cloud read from ``path``, without the folders that it lies in."""
+def defect_notes(cloud: Cloud, path: Path) -> list[str]:
+    """Return a note for each defect of a cloud read from ``path``; the notes name the file without its folders."""
     return [str(defect).replace(str(path), path.name) for defect in cloud.defects]
 
 

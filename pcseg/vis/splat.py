@@ -1,4 +1,4 @@
-"""Points drawn without OpenGL: a perspective camera, discs through a z-buffer, eye-dome lighting; numpy only."""
+"""Draw points without OpenGL: a perspective camera, discs with a z-buffer, and eye-dome lighting, in numpy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from scipy.spatial import cKDTree
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera: ``eye`` (3,) meters, ``axes`` (3, 3) its right, down and forward directions as rows,
-    ``focal`` in pixels, and the size of the picture in pixels."""
+    """A pinhole camera.
+
+    ``eye`` (3,): position in meters. ``axes`` (3, 3): its right, down and forward directions as rows. ``focal``: focal
+    length in pixels. ``width`` and ``height``: size of the picture in pixels.
+    """
 
     eye: np.ndarray
     axes: np.ndarray
@@ -20,9 +23,9 @@ class Camera:
     height: int
 
     def project(self, coord: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where points (P, 3) fall: pixel positions (P, 2), x to the right and y down, and depths (P,) in meters.
+        """Return pixel positions (P, 2), x to the right and y down, and depths (P,) in meters of points (P, 3).
 
-        Points behind the camera come out with a depth of 0 or less and a meaningless pixel.
+        Points behind the camera have a depth of 0 or less and a meaningless pixel position.
         """
         seen = (coord - self.eye) @ self.axes.T
         depth = seen[:, 2]
@@ -33,10 +36,10 @@ class Camera:
 def fit_camera(
     coord: np.ndarray, width: int, height: int, azimuth: float = 30.0, elevation: float = 50.0, view: float = 30.0
 ) -> Camera:
-    """The nearest camera that has all points in its picture, centered, with a margin of 3 %.
+    """Return the nearest camera with all points ``coord`` (P, 3) in its picture, centered, with a margin of 3 %.
 
-    ``azimuth`` and ``elevation`` (degrees) are where the camera stands as seen from the cloud; ``view`` (degrees) is
-    the angle its wider side sees.
+    ``azimuth`` and ``elevation`` (degrees): direction from the cloud to the camera. ``view`` (degrees): field of view
+    along the longer side of the picture, which is ``width`` by ``height`` pixels.
     """
     a, e = np.radians(azimuth), np.radians(elevation)
     forward = -np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
@@ -44,8 +47,8 @@ def fit_camera(
     axes = np.stack([right, np.cross(forward, right), forward])
     focal = 0.5 * max(width, height) / np.tan(np.radians(view) / 2)
     seen = np.asarray(coord, np.float64) @ axes.T
-    # A point at (x, z) is inside while |x - eye_x| <= slope * (z - eye_z): two half planes a point, so the tightest
-    # eye follows from four extremes per axis.
+    # A point at (x, z) is in the picture if |x - eye_x| <= slope * (z - eye_z): two half planes per point, so the
+    # nearest eye follows from two extremes per axis.
     slopes = 0.97 * np.array([width, height]) / 2 / focal
     low = (seen[:, :2] + slopes * seen[:, 2:]).min(axis=0)
     high = (seen[:, :2] - slopes * seen[:, 2:]).max(axis=0)
@@ -56,11 +59,11 @@ def fit_camera(
 
 
 def surface(coord: np.ndarray, neighbors: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """What the neighbors tell of each point: a disc radius (P,) in meters, and a light (P,) in (0, 1].
+    """Return for each point of ``coord`` (P, 3) a disc radius (P,) in meters and a brightness (P,) in (0, 1].
 
-    The radius closes the surface: it is the distance to the fifth neighbor, with which evenly strewn points leave a
-    hole at exp(-5) of the places; at most 3 times the median, so that lone points stay small. The light is that of a
-    lamp from above and aside on the plane through the neighbors, from either side of it.
+    The radius is the distance to the fifth neighbor: discs of uniformly distributed points then leave exp(-5) of a
+    surface uncovered. It is at most 3 times the median, so that isolated points stay small. The brightness is that of
+    the plane fitted to the ``neighbors`` nearest points, lit by one lamp from above and the side, on both of its faces.
     """
     if len(coord) < 4:
         return np.full(len(coord), 0.02), np.ones(len(coord))
@@ -75,11 +78,11 @@ def surface(coord: np.ndarray, neighbors: int = 10) -> tuple[np.ndarray, np.ndar
 
 
 def splat(camera: Camera, coord: np.ndarray, radius: np.ndarray, largest: int = 9) -> tuple[np.ndarray, np.ndarray]:
-    """Draw each point as a disc that faces the camera; the nearer point wins.
+    """Draw each point of ``coord`` (P, 3) as a disc that faces the camera, nearer points in front.
 
-    ``radius`` (P,) in meters, on the picture at most ``largest`` pixels; a point is never less than one pixel.
-    Returns ``winner`` (height, width) int64, the index of the point seen at each pixel or -1, and ``depth``
-    (height, width), infinite where nothing is seen.
+    ``radius`` (P,) in meters; at most ``largest`` pixels in the picture, and a disc covers at least one pixel.
+    Returns ``winner`` (height, width) int64, the index of the point at each pixel or -1, and ``depth`` (height, width)
+    in meters, infinite where there is no point.
     """
     pixel, depth = camera.project(coord)
     size = np.minimum(camera.focal * radius / np.where(depth > 0, depth, 1.0), largest)
@@ -106,17 +109,17 @@ def splat(camera: Camera, coord: np.ndarray, radius: np.ndarray, largest: int = 
 
 
 def eye_dome(depth: np.ndarray, reach: tuple[int, ...] = (1, 2, 5), strength: float = 9.0) -> np.ndarray:
-    """Light (height, width) in (0, 1]: a pixel is darker the deeper it lies behind its neighbors.
+    """Return the brightness (height, width) in (0, 1] of a picture of depths: darker the deeper behind its neighbors.
 
     Source: Boucheny 2009, eye-dome lighting, exp(-strength * mean over neighbors of max(0, log2 z - log2 z')); here
-    the mean runs over 8 directions at each distance of ``reach`` (pixels). It gives shape to points without normals.
+    the mean runs over 8 directions at each distance of ``reach`` (pixels). It shows shape without normals.
     """
     log = np.where(np.isfinite(depth), np.log2(np.where(np.isfinite(depth), depth, 1.0)), np.inf)
     light = np.zeros_like(log)
-    for far in reach:
-        padded = np.pad(log, far, constant_values=np.inf)
-        for dy in (0, far, 2 * far):
-            for dx in (0, far, 2 * far):
+    for away in reach:
+        padded = np.pad(log, away, constant_values=np.inf)
+        for dy in (0, away, 2 * away):
+            for dx in (0, away, 2 * away):
                 neighbor = padded[dy : dy + log.shape[0], dx : dx + log.shape[1]]
                 with np.errstate(invalid="ignore"):
                     light += np.nan_to_num(np.clip(log - neighbor, 0, 0.3), nan=0.0)

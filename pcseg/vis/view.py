@@ -1,4 +1,4 @@
-"""What there is to show of one cloud: a small dataclass, and the colors of each of its layers."""
+"""A cloud and all that can be drawn of it: a dataclass, and the colors of each of its layers."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ TITLES = {
     "labeled": "Training labels",
     "confidence": "Confidence",
 }
-"""The layers, in the order shown, and what they are called."""
+"""The layers in the order of their buttons and panels, and their titles."""
 NUMBERS = ("intensity", "height", "confidence")
-"""The layers that are numbers in a range."""
+"""The layers of numbers, drawn by a color scale."""
 
 
 @dataclass(frozen=True)
 class CloudView:
-    """P points of one scene and what is known of them; all but ``coord`` and ``classes`` may be None.
+    """P points of one scene; all arrays but ``coord`` and ``origin`` may be None.
 
-    ``coord`` (P, 3) meters, z up; ``color`` (P, 3) uint8; ``intensity`` (P,) of any range; ``truth``, ``prediction`` and
-    ``labels`` (P,) integers, an index into ``classes`` or IGNORE, where ``labels`` are the few labels that training was
-    given (IGNORE elsewhere); ``confidence`` (P,) in [0, 1]. ``origin`` (3,) float64 is what to add to ``coord`` to be in
-    the file's frame, and ``rows`` (P,) the number of each point in the file (None: all of it, in order). ``notes`` are
-    what a viewer must be told, a line each. Raises InputError where lengths or values do not fit, or there is no point.
+    ``coord`` (P, 3): meters, z up. ``color`` (P, 3): uint8. ``intensity`` (P,): any range. ``confidence`` (P,): in
+    [0, 1]. ``truth``, ``prediction`` and ``labels`` (P,): integers, an index into ``classes`` or IGNORE; ``labels`` are
+    the few used in training. ``origin`` (3,) float64: ``coord + origin`` are the coordinates in the file. ``rows``
+    (P,): the index of each point in the file; None if the view holds all points in order. ``notes``: remarks for the
+    user, one line each. Raises InputError if lengths or values do not fit, or if there is no point.
     """
 
     name: str
@@ -68,33 +68,35 @@ class CloudView:
         for name in ("confidence", "intensity", "rows"):
             value = getattr(self, name)
             if value is not None and value.shape != (count,):
-                raise InputError(f"{self.name}: {name} of {len(value)} points for {count} points")
+                raise InputError(f"{self.name}: {name} of {len(value)} points for {count} points; give one per point")
 
     def _check_labels(self, what: str, value: np.ndarray | None) -> None:
         if value is None:
             return
         if value.shape != (len(self),) or not np.issubdtype(value.dtype, np.integer):
             raise InputError(
-                f"{self.name}: {what} is {value.dtype} {value.shape} for {len(self)} points; give one class index a point"
+                f"{self.name}: {what} is {value.dtype} {value.shape} for {len(self)} points; "
+                "give one class index per point"
             )
         wrong = (value < IGNORE) | (value >= len(self.classes))
         if wrong.any():
             raise InputError(
-                f"{self.name}: {what} holds {value[wrong][0]}, but there are {len(self.classes)} classes; fix the class list"
+                f"{self.name}: {what} holds {value[wrong][0]}, but there are {len(self.classes)} classes; "
+                "fix the class list"
             )
 
     def __len__(self) -> int:
         return len(self.coord)
 
     def take(self, chosen: np.ndarray) -> CloudView:
-        """The view of some of the points: ``chosen`` is a mask or indices."""
+        """Return the view of the points that ``chosen``, a mask (P,) or indices, selects."""
         fields = ("coord", "color", "intensity", "truth", "prediction", "labels", "confidence")
         taken: dict[str, Any] = {f: None if getattr(self, f) is None else getattr(self, f)[chosen] for f in fields}
         rows = np.arange(len(self)) if self.rows is None else self.rows
         return replace(self, **taken, rows=rows[chosen])
 
     def thinned(self, most: int, rng: np.random.Generator) -> CloudView:
-        """At most ``most`` points, drawn at random; a labeled point is kept before all others."""
+        """Return the view of at most ``most`` points: a random choice, labeled points first, in the same order."""
         if len(self) <= most:
             return self
         order = rng.permutation(len(self))
@@ -103,7 +105,7 @@ class CloudView:
         return self.take(np.sort(order[:most]))
 
     def framed(self) -> CloudView:
-        """The points that a picture can show together, those far away left out with a note."""
+        """Return the view without the points too far from the others for one picture; a note counts them."""
         away = far_away(self.coord)
         if not away.any():
             return self
@@ -112,7 +114,7 @@ class CloudView:
         return replace(self.take(~away), notes=(*self.notes, note))
 
     def grouped(self, most: int) -> CloudView:
-        """At most ``most`` classes: the rest of them, the rarest, are one class together, which a note tells."""
+        """Return the view with at most ``most`` classes: the rarest become one class, with a note."""
         if len(self.classes) <= most:
             return self
         layers = {name: getattr(self, name) for name in ("truth", "prediction", "labels")}
@@ -130,7 +132,7 @@ class CloudView:
 
     @property
     def accuracy(self) -> float | None:
-        """Fraction of the points of known class that are predicted right; None where it cannot be told."""
+        """The fraction of the points with a true class that are predicted right; None if there are none."""
         if self.truth is None or self.prediction is None or not (self.truth != IGNORE).any():
             return None
         known = self.truth != IGNORE
@@ -138,15 +140,15 @@ class CloudView:
 
     @property
     def facts(self) -> list[str]:
-        """What a caption says besides name and size: points predicted right, points labeled."""
+        """The phrases of a caption: how many points are predicted right, how many are labeled."""
         facts = [] if self.accuracy is None else [f"{100 * self.accuracy:.1f} % predicted right"]
         return facts if self.labels is None else [*facts, f"{int((self.labels != IGNORE).sum()):,} labeled"]
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names among TITLES that can be shown; the height where there are no colors."""
-        colored = self.color is not None and bool(self.color.any())  # all black: a scan that has none
-        there = {
+        """The names of the layers that can be drawn, in the order of TITLES; "height" if there are no colors."""
+        colored = self.color is not None and bool(self.color.any())  # scans without colors are often stored as black
+        available = {
             "color": colored,
             "intensity": self.intensity is not None,
             "height": not colored,
@@ -156,10 +158,10 @@ class CloudView:
             "labeled": self.labels is not None,
             "confidence": self.confidence is not None,
         }
-        return tuple(layer for layer in TITLES if there[layer])
+        return tuple(layer for layer in TITLES if available[layer])
 
     def scale(self, layer: str) -> tuple[np.ndarray, float, float]:
-        """The numbers (P,) behind a layer of numbers, and those at the two ends of its colors."""
+        """Return the numbers (P,) of a layer in NUMBERS, and the two at the ends of its color scale."""
         if layer == "height":
             height = self.coord[:, 2] + self.origin[2]
             return height, *spread(height)
@@ -170,7 +172,7 @@ class CloudView:
         return self.confidence, 0.0, 1.0
 
     def paint(self, layer: str) -> np.ndarray:
-        """Colors (P, 3) uint8 of a layer out of ``layers``; points of unknown class are gray."""
+        """Return the colors (P, 3) uint8 of a layer in ``layers``; points of unknown class are gray."""
         if layer == "color":
             assert self.color is not None
             return self.color
@@ -185,12 +187,12 @@ class CloudView:
 
     @property
     def errors(self) -> np.ndarray:
-        """Whether each point (P,) is predicted right (0), wrong (1), or that cannot be told (2)."""
+        """For each point (P,) uint8: 0 if predicted right, 1 if wrong, 2 if its true class is unknown."""
         assert self.truth is not None
         assert self.prediction is not None
         return np.where(self.truth == IGNORE, 2, self.truth != self.prediction).astype(np.uint8)
 
 
 def _text(name: str) -> str:
-    """``name``, which may be that of a file, with escapes for what no text in UTF-8 can hold."""
+    """Return ``name``, perhaps of a file, with escapes for bytes that are not UTF-8."""
     return name.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""tools/visualize.py as typed: scene folders, predicted and raw clouds, and what it refuses."""
+"""tools/visualize.py from the command line: scene folders, predicted and raw clouds, and its error messages."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["input={}/data/Area_5/a"], "nothing to do"),
         (["input={}/none.ply", "output={}/a.png"], "neither a point file nor a scene folder"),
@@ -118,18 +118,18 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
         (["input={}/data/Area_5", "output={}/a.png"], "one file for 2 scenes"),
         (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/short.npy"], "3 labels for the 400 points"),
         (["input={}/data/Area_5/a", "output={}/a.png", "prediction={}/none.npy"], "no such file"),
-        (["input={}/short.npy", "output={}/a.png", "labels={}/labels.npz"], "belong to scene folders"),
+        (["input={}/short.npy", "output={}/a.png", "labels={}/labels.npz"], "is for scene folders"),
         (["input={}/data/Area_5/a", "output={}/a.png", "classes=s3diss"], "s3diss"),
         (["input={}/data/Area_5/a", "output={}/a.png", "classes={}/net.pth"], "tools/convert_checkpoint.py"),
         (["input={}/data/Area_5/a", "output={}/labels.npz/a.png"], "labels.npz is a file and no folder"),
         (["input={}/data/Area_5", "output={}/file"], "file is a file and no folder"),
-        (["input={}/scan.ply", "output={}/scan.ply"], "would replace"),
-        (["input={}/scan.ply", "output={}"], "would replace"),
-        (["input={}/scan.ply", "output={}/../{name}/scan.ply"], "would replace"),
+        (["input={}/scan.ply", "output={}/scan.ply"], "would overwrite"),
+        (["input={}/scan.ply", "output={}"], "would overwrite"),
+        (["input={}/scan.ply", "output={}/../{name}/scan.ply"], "would overwrite"),
         (["input={}/data/Area_5/a", "output={}/a.png", "outptu=x"], "outptu=x"),
     ],
 )
-def test_refuses_in_one_line(root: Path, arguments: list[str], told: str) -> None:
+def test_refuses_in_one_line(root: Path, arguments: list[str], message: str) -> None:
     np.save(root / "short.npy", np.zeros(3, np.int64))
     write_cloud(root / "scan.ply", np.eye(3))
     before = (root / "scan.ply").read_bytes()
@@ -138,7 +138,7 @@ def test_refuses_in_one_line(root: Path, arguments: list[str], told: str) -> Non
     done = tool_here("visualize", *(a.format(root, name=root.name) for a in arguments))
     assert done.returncode == 2
     assert (root / "scan.ply").read_bytes() == before
-    assert told.replace("{}", str(root)) in done.stderr
+    assert message.replace("{}", str(root)) in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (root / "a.png").exists()
 
@@ -151,11 +151,11 @@ def test_a_file_of_any_labels_is_drawn(tmp_path: Path, label: float, ending: str
     np.savetxt(tmp_path / "a.txt", np.c_[coord, labels], fmt="%.10g", header="x y z label", comments="")
     done = tool_here("visualize", f"input={tmp_path}/a.txt", f"output={tmp_path}/a.{ending}")
     assert done.returncode == 0, done.stderr
-    odd = label in (255, -100, 0.5)
-    assert ("note: a.txt: label" in done.stdout) == odd
+    unknown = label in (255, -100, 0.5)
+    assert ("note: a.txt: label" in done.stdout) == unknown
     if ending.lower() == "ply":
         written = read_cloud(tmp_path / f"a.{ending}").fields["label"]
-        assert written.astype(float).tolist() == [1 if n == 1 else -1 if odd else n for n in labels]
+        assert written.astype(float).tolist() == [1 if n == 1 else -1 if unknown else n for n in labels]
 
 
 def test_one_bad_scene_is_one_line_and_the_others_are_drawn(root: Path) -> None:
@@ -197,14 +197,14 @@ def test_folders_with_an_ending(root: Path, output: str) -> None:
 
 
 def test_many_notes_are_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    defects = tuple(Defect("a.xyz", line, "odd\x1b", "left out") for line in range(9))
+    defects = tuple(Defect("a.xyz", line, "strange\x1b", "left out") for line in range(9))
     cloud = Cloud(np.random.default_rng(0).uniform(0, 1, (50, 3)), defects=defects)
     monkeypatch.setattr("pcseg.vis.load.read_cloud", lambda *_: cloud)
     (root / "a.xyz").write_text("")
     done = tool_here("visualize", f"input={root}/a.xyz", f"output={root}/a.html")
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stdout.splitlines() if line.startswith("note: ")]
-    assert notes[0] == "note: a.xyz:0: odd\\x1b; left out"
+    assert notes[0] == "note: a.xyz:0: strange\\x1b; left out"
     assert notes[-1] == "note: and 4 more"
     assert len(notes) == 6
 
@@ -222,7 +222,8 @@ def test_the_codes_of_a_checkpoint_are_what_its_predictions_hold(root: Path) -> 
     assert (found.array("prediction", "u1") == labels).all()
     assert (read_cloud(root / "out/p.ply").fields["label"] == classes.to_codes(labels)).all()
     done = tool_here(
-        "visualize", f"input={root}/data/Area_5/a", f"classes={network}", f"prediction={root}/p.ply", f"output={root}/a.html"
+        "visualize", f"input={root}/data/Area_5/a", f"classes={network}", f"prediction={root}/p.ply",
+        f"output={root}/a.html",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (page(root / "a.html").array("prediction", "u1") == labels).all()

@@ -80,7 +80,7 @@ def test_few_points_of_which_nothing_is_known(tmp_path: Path, points: int) -> No
     assert min(found.payload["extent"]) > 0
 
 
-def test_more_classes_than_a_byte_can_tell_apart(tmp_path: Path) -> None:
+def test_more_classes_than_a_byte_can_distinguish(tmp_path: Path) -> None:
     truth = np.arange(2000) % 400
     classes = Classes(tuple(map(str, range(400))))
     view = CloudView("a", room(2000).coord, classes, truth=truth, prediction=np.roll(truth, 1))
@@ -110,7 +110,7 @@ def test_a_stray_changes_nothing_about_the_others(tmp_path: Path, stray: tuple[f
     ("size", "origin", "digits"),
     [(0.1, 0, 5), (5, 0, 3), (5, 4.5e6, 3), (300, 4.5e6, 3), (20_000, 4.5e6, 2)],
 )
-def test_places_are_told_in_the_frame_of_the_file_to_the_last_digit(
+def test_coordinates_are_those_of_the_file_to_the_last_digit(
     tmp_path: Path, size: float, origin: float, digits: int
 ) -> None:
     rng = np.random.default_rng(0)

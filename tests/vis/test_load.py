@@ -1,4 +1,4 @@
-"""Views of files: every number of a label column is drawn, predictions find their classes, and what is odd is noted."""
+"""Views of files: every number of a label column is drawn, predictions get their classes, and defects get a note."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def test_every_label_is_drawn(tmp_path_factory: pytest.TempPathFactory, numbers:
     view = view_cloud(labeled(tmp_path_factory.mktemp("t") / "a.txt", numbers))
     classes = {n for n in numbers if n == int(n) and 0 <= n < 2**63}
     classes -= {255} if classes and max(classes) == 255 else set()
-    odd = {n for n in numbers if n not in classes and n != -1}
+    unknown = {n for n in numbers if n not in classes and n != -1}
     if all(n == 0 for n in numbers) or not any(n >= 0 and n == int(n) and n < 2**63 for n in numbers):
         assert view.truth is None
         assert "no ground truth" in view.notes[0]
         return
     assert view.truth is not None
-    told = [view.classes.names[k] if k != IGNORE else "" for k in view.truth]
-    assert told == [f"class {n:.0f}" if n in classes else "" for n in numbers]
-    assert bool(odd) == any("drawn as unknown" in note for note in view.notes)
+    found = [view.classes.names[k] if k != IGNORE else "" for k in view.truth]
+    assert found == [f"class {n:.0f}" if n in classes else "" for n in numbers]
+    assert bool(unknown) == any("drawn as unknown" in note for note in view.notes)
 
 
 def test_only_the_classes_that_occur_are_made(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_numbers_of_no_class_are_unknown_with_a_note(tmp_path: Path) -> None:
     assert view.notes == ("a.txt: label 7, 255 (3 points) means no class and is drawn as unknown",)
 
 
-def test_a_column_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_column_gets_a_note(tmp_path: Path) -> None:
     view = view_cloud(labeled(tmp_path / "a.txt", [1, 2, 3]), ClassFile(("a", "b"), label="klass"))
     assert view.truth is None
     assert "no column klass" in view.notes[0]
@@ -147,9 +147,9 @@ def test_classes_are_those_of_truth_and_prediction_together(tmp_path: Path) -> N
 def test_a_damaged_prediction_is_one_line(tmp_path: Path, content: bytes) -> None:
     labeled(tmp_path / "a.txt", [1, 2, 3])
     (tmp_path / "p.npy").write_bytes(content)
-    with pytest.raises(InputError, match=r"p\.npy: not a readable .npy file") as told:
+    with pytest.raises(InputError, match=r"p\.npy: not a readable .npy file") as error:
         view_cloud(tmp_path / "a.txt", prediction=tmp_path / "p.npy")
-    assert len(str(told.value).splitlines()) == 1
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_no_usable_point(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_scene_whose_classes_nothing_names(tmp_path: Path) -> None:
     assert view.classes.names == ("class 3", "class 255", "class 300")
     assert view.truth is not None
     assert view.truth.tolist() == [0, 2, IGNORE, 1, IGNORE]
-    assert "nothing names its classes" in view.notes[0]
+    assert "no names of classes found" in view.notes[0]
     assert "label -100" in view.notes[1]
     named = view_scene(folder, ClassFile(("a", "b", "c", "d")))
     assert named.truth is not None
@@ -229,9 +229,9 @@ def test_predictions_over_a_scene_are_positions_or_codes(tmp_path: Path) -> None
 
 def test_defects_of_a_file_are_noted_without_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.txt"
-    defects = (Defect(str(path), 3, "odd", "left out"), Defect(str(path), None, "odder", "kept"))
+    defects = (Defect(str(path), 3, "strange", "left out"), Defect(str(path), None, "stranger", "kept"))
     monkeypatch.setattr("pcseg.vis.load.read_cloud", lambda *_: Cloud(points(4), defects=defects))
-    assert view_cloud(path).notes == ("a.txt:3: odd; left out", "a.txt: odder; kept")
+    assert view_cloud(path).notes == ("a.txt:3: strange; left out", "a.txt: stranger; kept")
 
 
 def test_codes_come_back_from_the_classes_of_a_view() -> None:

@@ -1,4 +1,4 @@
-"""Numbers of a column of labels: which are classes, which mean nothing, and what is told of those."""
+"""Numbers of a column of labels: which are classes, which are unknown, and the notes about those."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcseg.classes import IGNORE, Classes
-from pcseg.vis.numbers import numbered, read_numbers, says_nothing, table_of, understood
+from pcseg.vis.numbers import all_in, numbered, read_numbers, table_of, why_empty
 
 KINDS = (np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64, np.float32, np.float64)
 codes = st.lists(
@@ -35,7 +35,7 @@ def test_each_number_that_occurs_is_a_class_and_comes_back(numbers: list[int], k
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "note_start"),
     [
         ([1, 2, -1], ""),
         ([1.0, math.nan], ""),
@@ -48,11 +48,11 @@ def test_each_number_that_occurs_is_a_class_and_comes_back(numbers: list[int], k
         ([1, -9, -8, -7, -6, -5], "label -9, -8, -7 and 2 more (5 points)"),
     ],
 )
-def test_what_is_no_class_is_unknown_and_told(values: list[float], told: str) -> None:
+def test_numbers_that_are_no_class_are_unknown_with_a_note(values: list[float], note_start: str) -> None:
     array = np.array(values)
     labels, notes = read_numbers(array, table_of(numbered(array)), "scan.las")
     assert labels[0] == 0
-    assert [note.startswith(f"scan.las: {told}") for note in notes] == [True] * bool(told)
+    assert [note.startswith(f"scan.las: {note_start}") for note in notes] == [True] * bool(note_start)
 
 
 def test_the_largest_numbers_of_64_bits() -> None:
@@ -73,11 +73,11 @@ def test_classes_with_codes_and_without() -> None:
     labels, notes = read_numbers(np.array([9, 5, 7, 0]), table, "a", unlabeled=(0,))
     assert labels.tolist() == [0, 1, IGNORE, IGNORE]
     assert notes == ["a: label 7 (1 points) means no class and is drawn as unknown"]
-    assert understood(np.array([2.0, math.nan, -1]), table)
-    assert not understood(np.array([2, 3]), table)
+    assert all_in(np.array([2.0, math.nan, -1]), table)
+    assert not all_in(np.array([2, 3]), table)
 
 
-def test_a_million_numbers_are_named_and_not_listed() -> None:
+def test_a_note_on_a_million_numbers_is_one_short_line() -> None:
     notes = read_numbers(-np.arange(2, 1_000_000), {}, "a")[1]
     assert len(notes[0]) < 120
 
@@ -94,5 +94,5 @@ def test_a_million_numbers_are_named_and_not_listed() -> None:
     ],
 )
 def test_a_column_of_zeros_is_no_truth(values: list[float], why: str) -> None:
-    assert why in says_nothing(np.array(values))
-    assert bool(says_nothing(np.array(values))) == bool(why)
+    assert why in why_empty(np.array(values))
+    assert bool(why_empty(np.array(values))) == bool(why)

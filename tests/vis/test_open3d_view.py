@@ -1,4 +1,4 @@
-"""The window: what Open3D is told, and the line a user reads where it is missing (a stand-in plays Open3D)."""
+"""The window: the calls to Open3D (here a stand-in), and the error messages where it or a display is missing."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_no_display(open3d: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not windows
 
 
-def test_without_open3d_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_open3d_the_error_gives_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open3d", None)
     with pytest.raises(InputError, match=r"pip install 'pcseg\[viz\]'"):
         show(room(10))

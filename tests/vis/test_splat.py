@@ -1,4 +1,4 @@
-"""Camera, z-buffer and lighting, and what is cut away."""
+"""Camera, z-buffer, lighting, and the cut through ceiling and near walls."""
 
 from __future__ import annotations
 

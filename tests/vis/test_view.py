@@ -1,4 +1,4 @@
-"""What a view refuses, keeps and paints."""
+"""Views: which arrays they refuse, which points they keep, and the colors of their layers."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_refuses(change: dict[str, np.ndarray], words: str) -> None:
 
 
 def test_names_and_notes_that_are_no_text_can_be_drawn(tmp_path: Path) -> None:
-    view = replace(room(50), name="a\udcffb", notes=("x\udcff: is odd",))
-    assert (view.name, view.notes) == ("a\\udcffb", ("x\\udcff: is odd",))
+    view = replace(room(50), name="a\udcffb", notes=("x\udcff: is strange",))
+    assert (view.name, view.notes) == ("a\\udcffb", ("x\\udcff: is strange",))
     write_html(tmp_path / "a.html", view)
     write_png(tmp_path / "a.png", view)
