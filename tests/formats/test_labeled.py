@@ -11,18 +11,11 @@ from pathlib import Path
 import laspy
 import numpy as np
 import pytest
-from laspy.vlrs.known import WktCoordinateSystemVlr
-from laspy.vlrs.vlrlist import VLRList
-from plyfile import PlyData, PlyElement, PlyProperty
+from plyfile import PlyData, PlyElement
 
 from pcseg.errors import InputError
 from pcseg.formats import WRITERS, encode, labeled_las, read_cloud, write_labeled, written
-from tests.datasets.raw import UTM
-
-COUNT = 25
-LABELS = np.arange(COUNT) % 13 - 1
-CONFIDENCE = np.linspace(0, 1, COUNT, dtype=np.float32)
-PAINT = np.arange(3 * COUNT, dtype=np.uint8).reshape(COUNT, 3)
+from tests.formats.labeled_scans import CONFIDENCE, LABELS, PAINT, copied, las, ply
 
 
 @pytest.fixture(autouse=True)
@@ -30,38 +23,6 @@ def several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Copy the clouds of these tests in pieces, as large ones are."""
     for module in (labeled_las, encode, written):
         monkeypatch.setattr(module, "ROWS", 7)
-
-
-def las(path: Path, point_format: int = 7, version: str = "1.4", count: int = COUNT) -> Path:
-    """Write a scan with values in every column of the format, three extra columns, a WKT and two other records."""
-    rng = np.random.default_rng(0)
-    header = laspy.LasHeader(point_format=point_format, version=version)
-    header.scales, header.offsets = np.full(3, 0.002), UTM
-    header.add_extra_dims(
-        [
-            laspy.ExtraBytesParams("amplitude", "i4", scales=np.array([0.01]), offsets=np.array([1.0])),
-            laspy.ExtraBytesParams("Label", "u1"),
-            laspy.ExtraBytesParams("beam", "3f4", description="direction"),
-            laspy.ExtraBytesParams("echo", "f4", no_data=np.array([-1.0])),
-        ]
-    )
-    header.vlrs.append(laspy.VLR("mine", 7, record_data=b"kept"))
-    header.vlrs.append(WktCoordinateSystemVlr('PROJCS["somewhere"]'))
-    data = laspy.LasData(header, laspy.ScaleAwarePointRecord.zeros(count, header=header))
-    for name in data.points.array.dtype.names:
-        values = data.points.array[name]
-        if name not in ("X", "Y", "Z"):
-            values[...] = rng.integers(0, 200, values.shape)
-    data.x, data.y, data.z = (rng.uniform(0, 50, (count, 3)) + UTM).T
-    if version == "1.4":
-        data.header.vlrs.append(laspy.VLR("copc", 1, record_data=bytes(160)))
-        data.header.evlrs = VLRList([laspy.VLR("big", 8, record_data=b"kept too"), laspy.VLR("copc", 1000)])
-    data.write(str(path))
-    return path
-
-
-def copied(source: Path, path: Path, paint: np.ndarray | None = None) -> None:
-    write_labeled(source, path, read_cloud(source), LABELS, CONFIDENCE, paint)
 
 
 @pytest.mark.parametrize(("before", "after"), [(".las", ".laz"), (".laz", ".LAS"), (".las", ".las")])
@@ -120,54 +81,6 @@ def test_las_is_painted_even_where_it_had_no_colors(
     assert found["label"].tolist() == LABELS.tolist()
 
 
-def ply(path: Path, colors: tuple[str, ...] = ("red", "green", "blue"), **how: object) -> np.ndarray:
-    """Write points with normals, colors, columns of every width and a label, a list and a triangle."""
-    rng = np.random.default_rng(0)
-    kinds = [(n, "f8") for n in "xyz"] + [(n, "f4") for n in ("nx", "ny", "nz")] + [(n, "u1") for n in colors]
-    kinds += [("scalar_Intensity", "u2"), ("time", "f8"), ("ring", "i1"), ("label", "f4")]
-    vertex = np.zeros(COUNT, kinds)
-    for name, kind in kinds:
-        vertex[name] = rng.uniform(0, 100, COUNT).astype(kind)
-    vertex["x"] += UTM[0]
-    if how.get("byte_order") != ">":  # plyfile writes lists in the byte order of this machine
-        plain, vertex = vertex, np.zeros(COUNT, [*kinds, ("seen", "O")])
-        for name, _ in kinds:
-            vertex[name] = plain[name]
-        vertex["seen"] = [np.arange(1 + i % 3) for i in range(COUNT)]
-    face = np.zeros(1, [("vertex_indices", "i4", (3,))])
-    elements = [PlyElement.describe(face, "face"), PlyElement.describe(vertex, "vertex")]
-    PlyData(elements, comments=["by hand"], obj_info=["shift 1 2 3"], **how).write(str(path))
-    return vertex
-
-
-@pytest.mark.parametrize("how", [{"text": True}, {"byte_order": ">"}, {"byte_order": "<"}])
-def test_ply_keeps_every_column(tmp_path: Path, how: dict[str, object]) -> None:
-    given = ply(tmp_path / "a.ply", **how)
-    copied(tmp_path / "a.ply", tmp_path / "b.ply")
-    data = PlyData.read(str(tmp_path / "b.ply"))
-    (element,) = data.elements
-    names = [n for n in given.dtype.names or () if n not in ("label", "seen")]
-    assert [p.name for p in element.properties] == [*names, "label", "confidence"]
-    assert all(isinstance(p, PlyProperty) for p in element.properties)
-    for name in names:
-        assert element[name].dtype == given.dtype[name]
-        np.testing.assert_array_equal(element[name], given[name], err_msg=name)
-    np.testing.assert_array_equal(element["label"], LABELS)
-    np.testing.assert_array_equal(element["confidence"], CONFIDENCE)
-    assert (data.comments, data.obj_info) == (["by hand"], ["shift 1 2 3"])
-
-
-def test_ply_is_painted_under_the_names_it_had_or_not(tmp_path: Path) -> None:
-    given = ply(tmp_path / "a.ply", colors=("R", "G", "B"))
-    copied(tmp_path / "a.ply", tmp_path / "b.ply", PAINT)
-    vertex = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
-    assert not {"R", "G", "B"} & {p.name for p in vertex.properties}
-    np.testing.assert_array_equal(vertex["time"], given["time"])
-    found = read_cloud(tmp_path / "b.ply")
-    np.testing.assert_array_equal(found.color, PAINT)
-    np.testing.assert_array_equal(found.coord[:, 0], given["x"])
-
-
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
 @pytest.mark.parametrize(("point_format", "version", "most"),
     [(0, "1.2", 31), (3, "1.2", 31), (2, "1.2", 31), (6, "1.4", 255), (7, "1.4", 255), (8, "1.4", 255)])  # fmt: skip
@@ -200,32 +113,6 @@ def test_labels_as_classification_from_and_to_other_formats(tmp_path: Path, suff
             tmp_path / "a.ply", tmp_path / f"c{suffix}", cloud, LABELS * 0 + 300, CONFIDENCE, names={300: "trees"},
             classification=True,
         )  # fmt: skip
-
-
-def test_ply_comments_name_the_current_classes_only(tmp_path: Path) -> None:
-    ply(tmp_path / "a.ply")
-    for source, path, names in (("a.ply", "b.ply", {1: "tree"}), ("b.ply", "c.ply", {2: "ground", 5: "tree"})):
-        cloud = read_cloud(tmp_path / source)
-        write_labeled(tmp_path / source, tmp_path / path, cloud, LABELS, CONFIDENCE, names=names)
-    assert PlyData.read(str(tmp_path / "c.ply")).comments == ["by hand", "class 2 ground", "class 5 tree"]
-
-
-def test_unusual_ply_columns_are_copied_and_reported(tmp_path: Path) -> None:
-    names = ["scalar Größe", "x", "y", "z", "id", "far"]
-    rows = "".join(f"{i}.5 1 2 {i} {i} {2**60 + i}\n" for i in range(COUNT))
-    types = ["float", "double", "double", "float", "int64", "int64"]
-    head = "".join(f"property {t} {n}\n" for t, n in zip(types, names, strict=True))
-    text = (
-        f"ply\nformat ascii 1.0\nelement vertex {COUNT}\n{head}element face 1\nproperty list uchar int vertex_indices\n"
-    )
-    (tmp_path / "a.ply").write_text(f"{text}end_header\n{rows}3 0 1 2\n", encoding="utf-8")
-    cloud = read_cloud(tmp_path / "a.ply")
-    reported = write_labeled(tmp_path / "a.ply", tmp_path / "b.ply", cloud, LABELS, CONFIDENCE)
-    vertex = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
-    assert [p.name for p in vertex.properties] == ["scalar_Gr_e", "x", "y", "z", "id", "label", "confidence"]
-    assert vertex["id"].tolist() == list(range(COUNT))
-    assert [d.action for d in reported] == ["called scalar_Gr_e", "left out", "left out"]
-    assert "besides its points: face" in reported[2].found
 
 
 @pytest.mark.parametrize("name", ["a.las", "a.ply"])

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pcseg.errors import InputError
 from pcseg.formats import Cloud, read_cloud
-from pcseg.formats.lzf import lzf_decompress
+from tests.oracles.lzf import lzf_literal
 
 PCD = """# .PCD v0.7 - Point Cloud Data file format
 VERSION 0.7
@@ -27,12 +25,6 @@ VIEWPOINT 0 0 0 1 0 0 0
 POINTS 4
 DATA {}
 """
-
-
-def lzf_literal(data: bytes) -> bytes:
-    """Return valid LZF without any compression."""
-    runs = [data[i : i + 32] for i in range(0, len(data), 32)]
-    return b"".join(bytes([len(run) - 1]) + run for run in runs)
 
 
 @pytest.mark.parametrize("data", ["ascii", "binary", "binary_compressed"])
@@ -66,135 +58,15 @@ def test_pcd(tmp_path: Path, data: str) -> None:
         read_cloud(tmp_path / "b.pcd")
 
 
-def lzf_compress(data: bytes) -> bytes:
-    """Compress with a small, greedy LZF encoder, an independent statement of the format."""
-    out, at, literal = bytearray(), 0, bytearray()
-    while at < len(data):
-        best, back = 0, 0
-        for distance in range(1, min(at, 300) + 1):
-            length = 0
-            while length < 264 and at + length < len(data) and data[at + length] == data[at + length - distance]:
-                length += 1
-            if length > best:
-                best, back = length, distance - 1
-        if best >= 3:
-            out += lzf_literal(bytes(literal))
-            literal.clear()
-            size = best - 2
-            out += bytes([(size << 5) | back >> 8]) if size < 7 else bytes([(7 << 5) | back >> 8, size - 7])
-            out.append(back & 255)
-            at += best
-        else:
-            literal.append(data[at])
-            at += 1
-    return bytes(out + lzf_literal(bytes(literal)))
-
-
-@given(st.lists(st.sampled_from([b"a", b"abc", b"\x00" * 40, b"xyzxyz", bytes(range(50))]), max_size=12))
-def test_lzf_is_undone(parts: list[bytes]) -> None:
-    data = b"".join(parts)
-    assert lzf_decompress(lzf_compress(data), len(data)) == data
-
-
-TYPES = ("F4", "F8", "I1", "I2", "I4", "I8", "U1", "U2", "U4", "U8")
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> dict[str, np.ndarray]:
-    """Return fields in any order and of any types: x, y, z, two more, padding, and perhaps a packed color."""
-    count = draw(st.integers(1, 5))
-    columns = {}
-    for name in draw(
-        st.permutations(["x", "y", "z", "label", "Intensity", "_", *draw(st.sampled_from([(), ("rgb",), ("RGBA",)]))])
-    ):
-        kind = np.dtype("<u4" if name.lower() in ("rgb", "rgba") else f"<{draw(st.sampled_from(TYPES)).lower()}")
-        if kind.kind == "f":
-            values = st.floats(width=8 * kind.itemsize, allow_subnormal=False)
-        else:
-            values = st.integers(int(np.iinfo(kind).min), int(np.iinfo(kind).max))
-        columns[name] = np.array(draw(st.lists(values, min_size=count, max_size=count)), dtype=kind)
-    return columns
-
-
-def encoded(columns: dict[str, np.ndarray], data: str, end: str, blank: str, packed_as: str) -> bytes:
-    count = len(columns["x"])
-    kinds = [
-        ("F" if n.lower() in ("rgb", "rgba") and packed_as != "U" else v.dtype.kind.upper(), v.dtype.itemsize)
-        for n, v in columns.items()
-    ]
-    lines = [
-        "# made by hand, Büro",
-        "",
-        "VERSION .7",
-        f"FIELDS {' '.join(columns)}",
-        f"SIZE {' '.join(str(s) for _, s in kinds)}",
-    ]
-    lines += [
-        f"TYPE {' '.join(k for k, _ in kinds)}",
-        f"WIDTH {count}",
-        f"HEIGHT 1{blank}",
-        f"POINTS {count} # all",
-        f"DATA{blank} {data.upper()}{blank}",
-    ]
-    if data == "ascii":
-        rows = []
-        for i in range(count):
-            words = []
-            for name, v in columns.items():
-                if name.lower() in ("rgb", "rgba") and packed_as == "bits":
-                    words.append(repr(float(v[i : i + 1].view("<f4")[0])))
-                else:
-                    words.append(
-                        str(int(v[i]))
-                        if v.dtype.kind in "iu"
-                        else f"{v[i]:.9g}"
-                        if v.dtype.itemsize == 4
-                        else repr(float(v[i]))
-                    )
-            rows.append(f" {blank}".join(words) + blank + end)
-        body = "".join(rows).encode()
-    elif data == "binary":
-        table = np.empty(count, [(n, v.dtype) for n, v in columns.items()])
-        for name, values in columns.items():
-            table[name] = values
-        body = table.tobytes()
-    else:
-        whole = b"".join(v.tobytes() for v in columns.values())
-        packed = lzf_compress(whole)
-        body = struct.pack("<II", len(packed), len(whole)) + packed
-    return end.join([*lines, ""]).encode() + body
-
-
-@given(
-    tables(), st.sampled_from(["ascii", "binary", "binary_compressed"]), st.sampled_from(["\n", "\r\n", "\r"]),
-    st.sampled_from(["", " ", "\t"]), st.sampled_from(["U", "number", "bits"]),
-)  # fmt: skip
-def test_values_read_equal_values_written(
-    tmp_path_factory: pytest.TempPathFactory, columns: dict, data: str, end: str, blank: str, packed_as: str
-) -> None:
-    path = tmp_path_factory.mktemp("a") / "a.pcd"
-    packed = next((n for n in columns if n.lower() in ("rgb", "rgba")), None)
-    if packed and packed_as != "U" and (packed_as == "bits" or data != "ascii"):
-        columns[packed] &= 0x00FFFFFF  # with alphas other than 0 and 255 the bits may be those of an ordinary float
-        columns[packed] |= np.uint32(0xFF000000 if data != "ascii" and packed == "RGBA" else 0)
-    path.write_bytes(encoded(columns, data, end, blank, packed_as))
-    found = read_cloud(path)
-    for i, axis in enumerate("xyz"):
-        kind = columns[axis].dtype if columns[axis].dtype.kind == "f" else np.dtype(float)
-        np.testing.assert_array_equal(found.coord[:, i].astype(kind), columns[axis].astype(kind))
-    for name in ("label", "Intensity"):
-        assert found.fields[name].dtype == columns[name].dtype
-        np.testing.assert_array_equal(found.fields[name], columns[name], err_msg=name)
-    assert set(found.fields) <= {"label", "Intensity"}
-    if packed:
-        assert found.color is not None
-        bits = columns[packed]
-        np.testing.assert_array_equal(found.color, np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1))
-
-
 HEAD = "VERSION .7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\nWIDTH 2\nHEIGHT 1\nPOINTS 2\nDATA ascii\n"
+
+
 ROWS = "1 2 3\n4 5 6\n"
+
+
 BINARY = HEAD.replace("ascii", "binary")
+
+
 RAW = np.array([1, 2, 3, 4, 5, 6], "<f4").tobytes()
 
 
@@ -277,23 +149,6 @@ def test_impossible_sizes_are_refused_at_once(tmp_path: Path, count: int, packed
         read(tmp_path, header.encode() + struct.pack("<II", packed, size) + lzf_literal(RAW)[:24])
     assert tracemalloc.get_traced_memory()[1] < 10**6
     tracemalloc.stop()
-
-
-def test_lzf_stops_as_soon_as_there_is_too_much() -> None:
-    bomb = b"\0\0" + b"\xe0\xff\0" * 10_000  # 2.64 MB of zeros
-    tracemalloc.start()
-    with pytest.raises(ValueError, match=r"more than \d{4} bytes after decompression instead of 1000"):
-        lzf_decompress(bomb, 1000)
-    assert tracemalloc.get_traced_memory()[1] < 10_000
-    tracemalloc.stop()
-
-
-@given(st.binary(max_size=60), st.integers(0, 300))
-def test_damaged_lzf_is_one_kind_of_error(packed: bytes, size: int) -> None:
-    try:
-        assert len(lzf_decompress(packed, size)) == size
-    except ValueError as error:
-        assert str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("name", ["rgb", "rgba"])
