@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pcseg.archives import check_stored
+from pcseg.archives import load_tensors
 from pcseg.errors import InputError, cut, reason
 from pcseg.networks.unet import MinkUNet
 
@@ -30,21 +28,15 @@ FIRST = "conv0p1s1.kernel"
 
 
 def read_minkowski(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The weights in a ``.pth`` file under MinkowskiEngine's names, without unpickling anything but tensors and numbers.
+    """Return the weights in a ``.pth`` file under MinkowskiEngine's names, without unpickling anything but tensors and numbers.
 
     Looks into ``state_dict`` and the like, and drops prefixes such as ``module.`` and ``model.``. Raises InputError
     for a file that is missing, damaged, holds other objects or no MinkUNet.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
-    numbers = [(np.dtype, "numpy.dtype"), *(type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int64))]
-    scalar = np.float64(0).__reduce__()[0]  # how numpy numbers, such as a best score, are stored
-    names = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
     try:
-        check_stored(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals([*numbers, *names]):  # type: ignore[list-item]
-            warnings.simplefilter("ignore")  # what torch has to say about a damaged file is said in one line below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle or torch
         raise InputError(
             f"{path}: not a file of plain tensors ({type(error).__name__}); save its weights alone, "

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -265,6 +268,17 @@ def test_a_head_at_another_rate_moves_that_much_more(tmp_path: Path) -> None:
         moved[kind] = [model.network.head.bias - before.head.bias, model.network.body[0].bias - before.body[0].bias]
     torch.testing.assert_close(moved[kinds.FastHead][0], 10 * moved[Supervised][0])
     torch.testing.assert_close(moved[kinds.FastHead][1], moved[Supervised][1])
+
+
+def test_every_kind_ends_with_the_same_weights_in_two_processes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    done = subprocess.run(
+        [*command, "-m", "tests.methods.two_processes", str(tmp_path)],
+        cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "same in both" in done.stdout
 
 
 # ---- with scenes on disk
