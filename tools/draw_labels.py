@@ -1,4 +1,4 @@
-"""Draw a label budget once and write it to a file that every run on it shares."""
+"""Draw a budget of labels or tags once and write it to a file that every run on it shares."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 
@@ -11,38 +11,51 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
+from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_scenes, draw_tags, draw_uniform
 from pcseg.budgets.label_imports import import_clicks, import_scannet
+from pcseg.budgets.tag_imports import import_tags
+from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.command_line import check_output, option, run
 from pcseg.datasets import choose_classes
+from pcseg.datasets.yaml_file import read_yaml
 from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene, list_scenes, read_scene
 
-RULES = ("uniform", "per_class", "points", "clicks", "scannet", "csv")
+RULES = ("uniform", "per_class", "points", "clicks", "scenes", "scannet", "csv", "tags")
 
 
 @dataclass
 class Options:
-    """Draw a label budget from scene folders and write it to one file, with its seed, counts and hash.
+    """Draw a budget of labels or tags from scene folders and write it to one file, with its seed, counts and hash.
 
-    rule=uniform    fraction of the points of each scene            rule=per_class  fraction of each class, at least one
-    rule=points     so many points of each scene                    rule=clicks     one point of each object
-    rule=scannet    an official list (source=.../points20)          rule=csv        own clicks (source=clicks.csv) with
-                                                                    the header scene,x,y,z,class or scene,index,class
+    rule=uniform    a fraction of the points of each scene, e.g. fraction=0.01
+    rule=per_class  a fraction of the points of each class in each scene, at least one
+    rule=points     a number of points of each scene, e.g. points=20
+    rule=clicks     one point of each object
+    rule=scenes     all points of some scenes: a number of them, e.g. scenes=4, or a fraction
+    rule=scannet    an official list, e.g. source=points20
+    rule=csv        your clicks, source=clicks.csv with the header scene,x,y,z,class or scene,index,class
+    rule=tags       the classes in each scene or, e.g. with radius=2 points=20, in 20 balls of 2 m around random points;
+                    with source=tags.csv your tags: the header scene,class or scene,class,x,y,z,radius, or a yaml
+                    file with lines scene: [class, class]
 
-    With one seed, a smaller budget is a subset of a larger one. Draw labels for the training splits only.
+    With the same seed, a smaller budget is a subset of a larger one. Draw budgets for the training splits only.
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
     splits: list[str] = option("splits to draw labels for, e.g. [Area_1,Area_2]")
     output: str = option("file to write, e.g. data/labels/1pct_seed0.npz")
-    rule: str = option("uniform, per_class, points, clicks, scannet or csv", "uniform")
-    fraction: float = option("rules uniform and per_class: share of the points, 0.01 for 1 %", 0.01)
-    points: int = option("rule points: points of each scene", 20)
-    seed: int = option("rules uniform, per_class, points, clicks", 0)
-    source: str = option("rules scannet and csv: the file", "")
+    rule: str = option("uniform, per_class, points, clicks, scenes, scannet, csv or tags", "uniform")
+    fraction: float = option(
+        "rules uniform, per_class: share of the points; rule scenes: of the scenes; 0.01 for 1 %", 0.01
+    )
+    points: int = option("rule points: points of each scene; rule tags: balls of each scene", 20)
+    scenes: int | None = option("rule scenes: number of labeled scenes, 0 for training from tags; null: fraction", None)
+    radius: float | None = option("rule tags: radius of the balls, in meters; null: tags of whole scenes", None)
+    seed: int = option("seed of the random choice of points or scenes", 0)
+    source: str = option("rules scannet and csv: the file; rule tags: your file, if you have one", "")
     max_distance: float = option("rule csv: farthest that a click may be from a point, in meters", 0.1)
     classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
     overwrite: bool = option("replace the budget that is at output", False)
@@ -51,30 +64,33 @@ class Options:
 def main(options: Options) -> None:
     if options.rule not in RULES:
         raise InputError(f"rule={options.rule}: must be one of {', '.join(RULES)}")
-    if (options.rule in ("scannet", "csv")) != bool(options.source):
+    if options.rule != "tags" and (options.rule in ("scannet", "csv")) != bool(options.source):
         raise InputError(
-            f"source={options.source or '(none)'}: to be given for the rules scannet and csv, and only there"
+            f"source={options.source or '(none)'}: the rules scannet and csv need a file, tags may have one, "
+            "others have none"
         )
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(
-            f"output={options.output}: is there already; choose another name, or overwrite=true to replace it (runs that "
-            "began with it cannot be resumed then)"
+            f"output={options.output}: is there already; choose another name, or overwrite=true to replace it (runs "
+            "that began with it cannot be resumed then)"
         )
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
     check_output(options.output, folder=False)
-    # Closed, whatever happens, before an error is told: its bar would share the line.
-    with closing(scenes(folders, classes, with_labels=options.rule != "csv")) as found:
-        labels = draw(options, classes, found)
-    if not labels.count:
-        where = options.source or f"{options.root}, {', '.join(options.splits)}"
-        found = f"none of its {labels.spent:,} points has a class" if labels.spent else "has no labeled point"
-        raise InputError(f"{where}: {found}, so there is nothing to train on; label points first")
-    labels.save(options.output)
-    print(f"{labels.summary()}\n{table(labels)}\nwritten to {options.output}")
+    from_truth = options.rule != "csv" and not (options.rule == "tags" and options.source)
+    # Closed before an error is printed, else the progress bar would share its line.
+    with closing(scenes(folders, classes, with_labels=from_truth)) as found:
+        budget = draw(options, classes, found, [f"{folder.parent.name}/{folder.name}" for folder in folders])
+    if not (options.rule == "scenes" and options.scenes == 0):
+        check_not_empty(budget, options.source or f"{options.root}, {', '.join(options.splits)}")
+    budget.save(options.output)
+    print(budget.summary())
+    if isinstance(budget, WeakLabels):
+        print(table(budget))
+    print(f"written to {options.output}")
 
 
-def draw(options: Options, classes: Classes, scenes: Iterable[Scene]) -> WeakLabels:
+def draw(options: Options, classes: Classes, scenes: Iterable[Scene], names: list[str]) -> WeakLabels | Tags:
     if options.rule == "uniform":
         return draw_uniform(scenes, classes, options.fraction, options.seed)
     if options.rule == "per_class":
@@ -83,9 +99,27 @@ def draw(options: Options, classes: Classes, scenes: Iterable[Scene]) -> WeakLab
         return draw_points(scenes, classes, options.points, options.seed)
     if options.rule == "clicks":
         return draw_clicks(scenes, classes, options.seed)
+    if options.rule == "scenes":
+        fraction = options.fraction if options.scenes is None else None
+        return draw_scenes(scenes, classes, names, options.scenes, fraction, options.seed)
     if options.rule == "scannet":
         return import_scannet(scenes, classes, options.source)
-    return import_clicks(scenes, classes, options.source, options.max_distance)
+    if options.rule == "csv":
+        return import_clicks(scenes, classes, options.source, options.max_distance)
+    if not options.source:
+        return draw_tags(scenes, classes, options.seed, options.radius, options.points)
+    listed = read_yaml(options.source) if Path(options.source).suffix in (".yaml", ".yml") else None
+    return import_tags(scenes, classes, options.source, listed)
+
+
+def check_not_empty(budget: WeakLabels | Tags, where: str) -> None:
+    """Raise InputError, which begins with ``where``, if there is no label or tag."""
+    if budget.count:
+        return
+    found = "has no tag" if isinstance(budget, Tags) else "has no labeled point"
+    if isinstance(budget, WeakLabels) and budget.spent:
+        found = f"none of its {budget.spent:,} points has a class"
+    raise InputError(f"{where}: {found}, so there is nothing to train on; label points first")
 
 
 def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Generator[Scene]:
@@ -95,7 +129,7 @@ def scenes(folders: list[Path], classes: Classes, with_labels: bool) -> Generato
 
 
 def table(labels: WeakLabels) -> str:
-    """A line for each class: its labeled points, and the scenes in which it has any."""
+    """Return a line for each class: its labeled points, their share, and the scenes in which it has some."""
     classes = Classes(labels.classes)
     counts = labels.counts([scene.name for scene in labels.scenes], classes)
     width = max(len(name) for name in (*classes.names, "class"))

@@ -192,7 +192,7 @@ class WeakLabels:
         kept = here if only is None else set(only)
         if unknown := kept - (here & there):
             raise InputError(
-                f"labels: only={', '.join(only or ())}: no class {', '.join(sorted(unknown))} in both the label file and "
-                "the data; correct the name"
+                f"labels: only={', '.join(only or ())}: no class {', '.join(sorted(unknown))} in both the label file "
+                "and the data; correct the name"
             )
         return np.array([classes.index(name) if name in kept else IGNORE for name in self.classes] + [IGNORE])

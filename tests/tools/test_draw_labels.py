@@ -139,7 +139,7 @@ def test_classes_come_from_the_data_set_the_scene_or_the_command_line(tmp_path: 
         ("splits=[Area_7]", "Area_7: no scene folder here (found"),
         ("root=nowhere", "nowhere: no such folder"),
         ("rule=csv", "source=(none)"),
-        ("source=x", "source=x: to be given for"),
+        ("source=x", "source=x: the rules scannet and csv need a file"),
         ("rule=csv source=missing.csv", "missing.csv: no such file"),
         ("classes=a,b", "check the class names"),
         ("fractoin=0.1", "fractoin"),
