@@ -32,7 +32,7 @@ def test_every_message_is_one_printable_line_of_bounded_length(text: str) -> Non
         ("a\u202egnp.exe", "a\\u202egnp.exe"),
     ],
 )
-def test_only_what_does_not_print_is_changed(given: str, reported: str) -> None:
+def test_only_unprintable_characters_are_changed(given: str, reported: str) -> None:
     assert str(InputError(given)) == reported
 
 

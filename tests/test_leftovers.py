@@ -136,7 +136,7 @@ def made_by(place: str, process: int, begun: str, age: float, folder: Path) -> P
     return path
 
 
-def test_only_what_nobody_finishes_is_removed(tmp_path: Path) -> None:
+def test_only_abandoned_temporaries_are_removed(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "x") as temporary:
         _, place, process, begun, *_ = temporary.name.split("pcseg")[1].split("-")
         mine = int(process)

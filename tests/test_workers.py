@@ -121,7 +121,7 @@ def test_a_task_whose_process_was_killed_from_outside_is_tried_again(tmp_path: P
     assert dict(in_processes(killed_once, files, 2)) == dict.fromkeys(files, "done")
 
 
-def test_what_a_task_raises_is_raised_here() -> None:
+def test_exceptions_of_a_task_are_raised_here() -> None:
     with pytest.raises(InputError, match=r"^number=3: is wrong$"):
         list(in_processes(wrong, [3], 2))
     with pytest.raises(ZeroDivisionError, match="by 4"):

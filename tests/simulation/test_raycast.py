@@ -35,13 +35,13 @@ def check(grid: Grid, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_panorama_sees_what_a_walk_meets(seed: int) -> None:
+def test_panorama_sees_the_hits_of_a_walk(seed: int) -> None:
     rng = np.random.default_rng(seed)
     check(Panorama(np.zeros(3), (16, 30), -0.95, 1.0, rng), seed)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_camera_sees_what_a_walk_meets(seed: int) -> None:
+def test_camera_sees_the_hits_of_a_walk(seed: int) -> None:
     target = random_parts(seed)[seed].center  # something in view, others beside and behind the camera
     intrinsic = np.array([[14.0, 0, 11.5], [0, 15.0, 8.5], [0, 0, 1]])
     check(Pinhole(look_at(np.zeros(3), target), intrinsic, (18, 24)), seed)

@@ -35,7 +35,7 @@ def test_nothing_stands_between_a_point_and_its_station(index: int) -> None:
         assert (met > length - 0.011).all()
 
 
-def test_what_is_hidden_from_every_station_is_never_seen() -> None:
+def test_points_hidden_from_every_station_are_never_seen() -> None:
     screen = box((2.5, 3.0, 1.3), (4.98, 0.1, 2.6), GRAY)  # closes off the back of the room
     hidden = box((2.5, 3.6, 0.5), (0.8, 0.4, 1.0), GRAY)
     open_box = box((2.5, 1.2, 0.3), (0.5, 0.5, 0.6), GRAY)

@@ -30,7 +30,7 @@ def digests(root: Path) -> dict[str, str]:
 
 
 @given(st.lists(st.tuples(*[st.floats(-400, 400, width=32)] * 3, *[st.integers(0, 255)] * 3), min_size=1, max_size=20))
-def test_text_is_what_python_would_write(rows: list[tuple[float, ...]]) -> None:
+def test_text_equals_that_of_python_formatting(rows: list[tuple[float, ...]]) -> None:
     coord, color = np.array([r[:3] for r in rows]), np.array([r[3:] for r in rows], dtype=np.uint8)
     expected = "".join(
         "{:.3f} {:.3f} {:.3f} {} {} {}\n".format(*(np.rint(np.array(r[:3]) * 1000) / 1000 + 0.0), *map(int, r[3:]))
@@ -54,7 +54,7 @@ def test_the_reader_finds_every_point_and_class(tmp_path: Path) -> None:
     assert {"floor", "wall", "ceiling"} <= {S3DIS.names[k] for k in np.unique(scene.segment)}
 
 
-def test_the_same_bits_whatever_the_number_of_workers(tmp_path: Path) -> None:
+def test_the_same_bits_for_any_number_of_workers(tmp_path: Path) -> None:
     for workers, name in ((1, "one"), (2, "two")):
         assert simulate_building(tmp_path / name, 1, 3, SMALL, workers) == 3
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
@@ -64,7 +64,7 @@ def test_the_same_bits_whatever_the_number_of_workers(tmp_path: Path) -> None:
     )
 
 
-def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
+def test_only_missing_rooms_are_made(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     simulate_building(whole, 1, 2, SMALL, 1)
     before = digests(whole)
