@@ -12,10 +12,10 @@ from torch import Tensor
 class Elements:
     """Scores and features of E elements (a pixel, a voxel or a point) of B samples.
 
-    Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, the scene
-    or image of each row; ``position`` (E, 2 or 3), pixels or meters; ``color`` (E, 3) in [0, 1], or None. ``outputs``:
-    further outputs of the network by name, (E, ...) each, such as auxiliary logits or projections.
-    Rows of one sample need not be contiguous.
+    Shapes: ``logits`` (E, K); ``feats`` (E, C), the last features before the classifier; ``sample`` (E,) int64, the
+    scene or image of each row; ``position`` (E, 2 or 3), pixels or meters; ``color`` (E, 3) in [0, 1], or None.
+    ``outputs``: further outputs of the network by name, (E, ...) each, such as auxiliary logits or projections. Rows of
+    one sample need not be contiguous.
     """
 
     logits: Tensor

@@ -55,7 +55,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Poly:
-    """Linear rise from 0 during ``warmup`` of the steps, then ``(1 - progress) ** power`` (DeepLab, arXiv 1606.00915)."""
+    """Linear rise from 0 during ``warmup`` of the steps, then ``(1 - progress) ** power`` (arXiv 1606.00915)."""
 
     warmup: float = 0.0
     power: float = 0.9

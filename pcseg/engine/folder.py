@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def state(self) -> Path:
-        """What a run resumes from."""
+        """The file that a run resumes from."""
         return self.path / "resume.safetensors"
 
     @property
@@ -87,7 +87,7 @@ class RunFolder:
             self._wandb.log(dict(values), step=step)
 
     def begin(self, steps: int) -> None:
-        """Go on after ``steps`` steps: of the loss curve and TensorBoard, what the checkpoint does not know is dropped."""
+        """Go on after ``steps`` steps; later entries of the loss curve and TensorBoard are dropped."""
         if not self.writes:
             return
         if self._use_tensorboard:

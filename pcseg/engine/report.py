@@ -1,4 +1,4 @@
-"""What a run or an evaluation reports: metrics.json, the protocol in words, and where the code stood."""
+"""The report of a run or an evaluation: metrics.json, label counts and the git hash of the code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pcseg.scenes.scene import read_scene
 
 
 def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: float) -> dict[str, Any]:
-    """The figures of a confusion matrix as JSON holds them: shares of 1, and null for a class that is absent."""
+    """Return the figures of a confusion matrix for JSON: shares of 1, and null for a class that is absent."""
     return {
         "miou": number(matrix.miou),
         "iou": {name: number(float(iou)) for name, iou in zip(classes.names, matrix.iou, strict=True)},
@@ -32,10 +32,10 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
 
 
 def budget(dataset: TrainDataset) -> dict[str, Any]:
-    """How many labels a training set has: ``{"count", "fraction", "sha256"}``, of the label file or of all labels.
+    """Return ``{"count", "fraction", "sha256"}`` of the labels of a training set: of its label file, or of all labels.
 
-    Looks at every scene, so that a label file of other clouds is told before training and not in the middle of it. Raises
-    InputError where there is no label to learn from.
+    Looks at every scene, so that a label file of other clouds is found before training and not in the middle of it.
+    Raises InputError where there is no label to learn from.
     """
     count, points, digest = 0, 0, hashlib.sha256()
     for folder in tqdm(dataset.folders, desc="check labels", unit="scene", leave=False):
@@ -60,12 +60,12 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
 
 
 def number(value: float) -> float | None:
-    """``value``, or None where it is NaN, which JSON cannot say."""
+    """Return ``value``, or None where it is NaN, which JSON does not have."""
     return None if math.isnan(value) else value
 
 
 def git_hash() -> str | None:
-    """Commit of the checkout this code runs from, with ``+`` where files differ from it; None outside a checkout."""
+    """Return the commit of the checkout of this code, with ``+`` where files differ; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments: str) -> str:

@@ -28,9 +28,10 @@ class Relabel:
     """Write pseudo labels of all training scenes to ``<run>/labels/<stage>.npz``, a label file like any other.
 
     Every point that the deployed network labels with at least ``confidence`` (its largest probability) gets that label
-    and the confidence as its weight; points of the label budget keep their own label at weight 1. No other label is read.
-    The file names the hash of the weights and of the budget it comes from. Scenes are shared out among the processes and
-    kept one by one, so that a pass that was killed goes on. Raises InputError for a confidence outside [0, 1].
+    and the confidence as its weight; points of the label budget keep their own label at weight 1. No other label is
+    read. The file names the hash of the weights and of the budget it comes from. Scenes are shared out among the
+    processes and kept one by one, so that a pass that was killed goes on. Raises InputError for a confidence outside
+    [0, 1].
     """
 
     def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:

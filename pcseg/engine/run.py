@@ -1,4 +1,4 @@
-"""A run as it goes on: its step, its best score, and the checkpoints it writes and resumes from."""
+"""The state of a run: its step, its best score, and the checkpoints it writes and resumes from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pcseg.model.checkpoint import (
 
 @dataclass(frozen=True)
 class Settings:
-    """How the loop runs: ``clip`` is the largest gradient norm (None: any); the intervals are in steps (0: never)."""
+    """Settings of the loop: ``clip`` is the largest gradient norm (None: any); intervals are in steps (0: never)."""
 
     seed: int = 0
     accumulate: int = 1
@@ -34,7 +34,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.accumulate < 1 or self.seed < 0 or (self.clip is not None and self.clip <= 0):
             raise InputError(
-                f"accumulate={self.accumulate}, seed={self.seed}, clip={self.clip}: must be at least 1, at least 0, above 0"
+                f"accumulate={self.accumulate}, seed={self.seed}, clip={self.clip}: must be at least 1, at least 0, "
+                "above 0"
             )
         if self.checkpoint_every < 0 or self.evaluate_every < 0:
             raise InputError(
@@ -44,9 +45,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: ``matrix`` is that of the last weights.
+    """The result of a run: ``matrix`` is that of the last weights.
 
-    ``best`` tells step and mIoU of the weights that scored highest, None where no evaluation found a label to score on.
+    ``best`` holds step and mIoU of the weights that scored highest, None where no evaluation found a label to score on.
     """
 
     matrix: ConfusionMatrix
@@ -56,7 +57,7 @@ class Outcome:
 
 
 class Run:
-    """What changes as a run goes on, and how it is kept."""
+    """A run in progress, and its checkpoints."""
 
     def __init__(
         self,
@@ -131,7 +132,7 @@ class Run:
         self.fabric.strategy.precision.load_state_dict(state[1]["precision"])
 
     def outcome(self) -> Outcome:
-        """Score the final weights, and say what memory the run took."""
+        """Score the final weights and report the memory that the run took."""
         matrix = self.score()
         self.folder.log(
             "peak memory: " + ", ".join(f"{size:.2f} GiB {device}" for device, size in peak_memory().items())

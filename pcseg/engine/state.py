@@ -74,7 +74,8 @@ def restore_state(
     players = sorted(optimizers.keys() ^ header["optimizers"].keys())
     if differ or players:
         raise InputError(
-            f"{path}: {(differ or players)[0]} of the method does not fit; resume with the method and version it began with"
+            f"{path}: {(differ or players)[0]} of the method does not fit; resume with the method and version it began "
+            "with"
         )
     with torch.no_grad():
         for name, value in own.items():

@@ -33,7 +33,7 @@ REMEDIES = {
     "tags": "the classes present in each scene (labels.tags)",
     "weights": "weighted labels, as a round of pseudo labels leaves them",
 }
-"""What gives a method what it needs."""
+"""The remedy for each need of a method that the data lacks."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Optimizer:
 class Stage:
     """One part of a recipe. Stages share the networks of the model; everything else is made anew for each.
 
-    ``method`` wraps the model; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step, of the
-    model as it then is; ``optimizers`` by the names of the method's players, those without one taking that of "main".
-    ``before`` is a pass over the data as the stage begins: relabel, cluster, extend the classes. It runs on every process
-    and may leave files in the run folder; after a kill within the stage's first steps it runs again, so let it keep
-    finished work. ``offers``: what the batches hold beyond labels (see Method.needs).
+    ``method`` wraps the model; ``batches`` gives the batches from step ``start`` on, ``accumulate`` of them a step, of
+    the model as it then is; ``optimizers`` by the names of the method's players, those without one taking that of
+    "main". ``before`` is a pass over the data as the stage begins: relabel, cluster, extend the classes. It runs on
+    every process and may leave files in the run folder; after a kill within the stage's first steps it runs again, so
+    let it keep finished work. ``offers``: what the batches hold beyond labels (see Method.needs).
     """
 
     name: str
@@ -72,7 +72,7 @@ class Stage:
         return {name: self._player(name, groups) for name, groups in method.players().items()}
 
     def check(self, model: Model) -> None:
-        """Raise InputError where the stage cannot begin: the method, its optimizers, or data that it needs and lacks."""
+        """Raise InputError where the method or its optimizers cannot be made, or the data lacks what it needs."""
         method = self.method(replace(model, networks=model.networks.scratch()))
         self.players(method)
         lacking = sorted(method.needs - self.offers)
@@ -107,9 +107,9 @@ def train(
 
     ``evaluate`` scores the model as it stands; it is also called every ``evaluate_every`` steps. With ``resume`` the
     run goes on from the checkpoint in ``folder``, on a CPU to the same bits as if it had never stopped. Raises
-    InputError where a stage cannot begin (before the first step), and where a loss or a gradient is not finite; the last
-    checkpoint then stays as it was. (With 16-mixed precision a step whose gradient is not finite is left out instead, as
-    the gradient scaler does by itself.)
+    InputError where a stage cannot begin (before the first step), and where a loss or a gradient is not finite; the
+    last checkpoint then stays as it was. (With 16-mixed precision a step whose gradient is not finite is left out
+    instead, as the gradient scaler does by itself.)
     """
     run = Run(fabric, model, folder, settings, evaluate)
     state = run.read() if resume else None
@@ -221,7 +221,8 @@ def _checked(losses: dict[str, Tensor], step: int, stage: str) -> dict[str, floa
     for name, value in values.items():
         if not math.isfinite(value):
             raise InputError(
-                f"step {step} of stage {stage}: {name} is {value}; lower optim.optimizer.lr (the last checkpoint stands)"
+                f"step {step} of stage {stage}: {name} is {value}; lower optim.optimizer.lr (the last checkpoint is "
+                "kept)"
             )
     return values
 

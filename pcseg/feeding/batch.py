@@ -15,15 +15,15 @@ from pcseg.sparse import SparseTensor
 class Batch:
     """E elements (voxels, pixels or points) of B samples, and the input that the network makes them from.
 
-    ``inputs``: voxels as a SparseTensor (E, F), or images (B, C, H, W) float32. One row per element: ``sample`` (E,) int64;
-    ``position`` (E, 3) in meters or (E, 2) in pixels, float32; ``color`` (E, 3) float32 in [0, 1], zeros where the scan has
-    none; ``labels`` (E,) int64, IGNORE where unknown. ``names``: the B scenes or images. Samples that show one scene
-    (views, frames, overlapping crops) are samples like others.
+    ``inputs``: voxels as a SparseTensor (E, F), or images (B, C, H, W) float32. One row per element: ``sample`` (E,)
+    int64; ``position`` (E, 3) in meters or (E, 2) in pixels, float32; ``color`` (E, 3) float32 in [0, 1], zeros where
+    the scan has none; ``labels`` (E,) int64, IGNORE where unknown. ``names``: the B scenes or images. Samples that show
+    one scene (views, frames, overlapping crops) are samples like others.
 
     Optional, None where the data has none: ``weights`` (E,) float32 in [0, 1], confidence of labels that were guessed;
-    ``tags`` (B, K) bool, classes known to be in a sample; ``domain`` (B,) int64, 0 for labeled, 1 for unlabeled samples;
-    ``matches`` (2, M) int64, pairs of elements of different samples that are the same point.
-    In a batch of pairs, samples 2m and 2m + 1 are partners.
+    ``tags`` (B, K) bool, classes known to be in a sample; ``domain`` (B,) int64, 0 for labeled, 1 for unlabeled
+    samples; ``matches`` (2, M) int64, pairs of elements of different samples that are the same point. In a batch of
+    pairs, samples 2m and 2m + 1 are partners.
     """
 
     inputs: SparseTensor | Tensor

@@ -17,8 +17,8 @@ from pcseg.sparse import SparseTensor
 def collate(samples: Sequence[Sample]) -> Batch:
     """Return one batch of several samples, in their order.
 
-    ``weights``, ``tags`` and ``domain`` come with the batch where every sample has them, ``matches`` where some samples are views of
-    one scene. Raises InputError if there is no sample.
+    ``weights``, ``tags`` and ``domain`` come with the batch where every sample has them, ``matches`` where some samples
+    are views of one scene. Raises InputError if there is no sample.
     """
     if not samples:
         raise InputError("a batch of no sample; give one or more")

@@ -21,11 +21,11 @@ from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.samplers import StepSampler
 
 SYSTEM = ("DataLoader worker (pid", "Too many open files", "shared memory", "ancdata")
-"""What torch's errors say where the system has ended a worker or cut the line to it."""
+"""Words of torch's errors where the system has ended a worker or cut the connection to it."""
 
 
 def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> DataLoader[Any]:
-    """Gives the Batches of ``sampler``, made by ``workers`` processes (0: by this one); they do not depend on how many."""
+    """Return the Batches of ``sampler``, the same for any number of ``workers`` processes (0: made by this one)."""
     return DataLoader(
         dataset,
         batch_sampler=sampler,
@@ -37,59 +37,60 @@ def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> Dat
 
 
 def plain(batches: Iterable[Any]) -> Iterator[Any]:
-    """The same batches; InputError where the system cannot give what it takes to load them."""
-    told, handler, hook = "", signal.getsignal(signal.SIGCHLD), sys.unraisablehook
+    """Yield the same batches; raise InputError where memory, files or processes to load them run out."""
+    reason, handler, hook = "", signal.getsignal(signal.SIGCHLD), sys.unraisablehook
     try:
         yield from batches
         return
     except (OSError, EOFError, MemoryError, AuthenticationError) as error:
-        told = _told(error)
+        reason = _reason(error)
         _on_death(signal.SIG_DFL)  # else torch raises an error for another worker that dies, wherever this process is
         sys.unraisablehook = lambda _: None  # and Python prints one where the loader was only half made
     # With the error the loader is gone here, and its workers.
     _on_death(handler)
     sys.unraisablehook = hook
-    raise _failed(told)
+    raise _failed(reason)
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Within, the death of a worker (killed, out of memory, of files or of shared memory) is an InputError.
 
-    To be around all that is done while workers live: wherever this process happens to be, torch raises a RuntimeError there.
+    To be around all that is done while workers live: wherever this process happens to be, torch raises a RuntimeError
+    there.
     """
     try:
         yield
     except RuntimeError as error:
-        told = _told(error)
-        if not any(words in told for words in SYSTEM):
+        reason = _reason(error)
+        if not any(words in reason for words in SYSTEM):
             raise
-        raise _failed(told) from error
+        raise _failed(reason) from error
 
 
-def _told(error: BaseException) -> str:
-    """What an error says, without the traceback of a worker that its text may hold."""
+def _reason(error: BaseException) -> str:
+    """Return the message of an error, without the traceback of a worker that its text may hold."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return (lines[-1] if "Traceback" in str(error) else lines[0]).partition(" Details are lost")[0].rstrip(".")
 
 
-def _failed(told: str) -> InputError:
+def _failed(reason: str) -> InputError:
     return InputError(
-        f"loading data failed ({told}); raise the limits of memory, /dev/shm or open files (ulimit -n), lower batch_size or "
-        "workers, or load without such processes: workers=0"
+        f"loading data failed ({reason}); raise the limits of memory, /dev/shm or open files (ulimit -n), lower "
+        "batch_size or workers, or load in this process: workers=0"
     )
 
 
 def _on_death(handler: Any) -> None:
-    """What to do where a child of this process dies; only the main thread may say."""
+    """Set the handler for the death of a child process; only the main thread may."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, handler)
 
 
 def _begin(_: int) -> None:
-    """Begin a worker: on one thread, and such that what fails beside its main thread, where batches are sent, ends it.
+    """Begin a worker on one thread, and let an error in its sending thread end it.
 
-    Otherwise the batch is lost and waited for for ever.
+    Otherwise the batch is lost and the run waits for it forever.
     """
     torch.set_num_threads(1)
     Queue._on_queue_feeder_error = staticmethod(lambda error, batch: _leave(error))  # type: ignore[attr-defined]

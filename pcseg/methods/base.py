@@ -32,8 +32,8 @@ class Method(nn.Module):
     inference. ``players``: who is stepped in turn within a step, each with an optimizer of its own.
 
     Networks come from ``model.networks`` and outlive the stage: ``make`` adds one with weights of its own, ``copy`` a
-    teacher; :func:`pcseg.model.checkpoint.add_teacher` a frozen one of another run. Assign each to an attribute, so that
-    it is moved and trained with the method. Labels come with the batch and are never changed.
+    teacher; :func:`pcseg.model.checkpoint.add_teacher` a frozen one of another run. Assign each to an attribute, so
+    that it is moved and trained with the method. Labels come with the batch and are never changed.
     """
 
     needs: frozenset[str] = frozenset()
@@ -65,7 +65,8 @@ class Method(nn.Module):
 
 
 def groups(named: Iterable[tuple[str, nn.Parameter]], rates: Mapping[str, float] | None = None) -> list[ParameterGroup]:
-    """Sort the trainable ones of named parameters into groups: those below a module in ``rates`` have its rate, others 1.
+    """Sort the trainable ones of named parameters into groups: those below a module in ``rates`` have its rate, others
+    1.
 
     ``groups(self.named_parameters(), {"network.head": 10.0})`` trains the classifier at ten times the rate.
     """

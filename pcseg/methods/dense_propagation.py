@@ -1,7 +1,8 @@
 """Dense supervision propagation (arXiv 2107.11267): stage 1 across pairs of scans, stage 2 within each scan.
 
-The two stages are two methods, trained one after the other on one network; run jointly they fall below the baseline,
-as those who read the paper report. Their affinities live in the method, so the network that comes out of training has none.
+The two stages are two methods, trained one after the other on one network; run jointly they fall below the baseline, as
+those who read the paper report. Their affinities live in the method, so the network that comes out of training has
+none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pcseg.sparse import SparseTensor
 
 
 class _Propagation(Method):
-    """What the stages share: a clean pass, a second decoding of features reallocated at one stride, and the losses."""
+    """Base of both stages: a clean pass, a second decoding of features reallocated at one stride, and the losses."""
 
     def __init__(
         self,

@@ -42,10 +42,10 @@ def load_model(
 ) -> Model:
     """Rebuild a network from its checkpoint alone; a run folder stands for its ``last.safetensors``.
 
-    ``constructors`` are those of your own networks, by the name in their NetworkSpec. Every field is checked by type and
-    range before anything is built, and the shapes of all weights before any of them is read. Raises InputError for a file
-    that is missing, truncated, foreign, of another format, whose weights do not fit the network it names, are NaN or
-    infinite.
+    ``constructors`` are those of your own networks, by the name in their NetworkSpec. Every field is checked by type
+    and range before anything is built, and the shapes of all weights before any of them is read. Raises InputError for
+    a file that is missing, truncated, foreign, of another format, whose weights do not fit the network it names, are
+    NaN or infinite.
     """
     path = Path(path)
     path = path / "last.safetensors" if path.is_dir() else path
@@ -86,8 +86,8 @@ def add_teacher(model: Model, name: str, path: str | os.PathLike[str]) -> nn.Mod
     other = load_model(path)
     if other.classes.names != model.classes.names or other.inputs != model.inputs:
         raise InputError(
-            f"{path}: was trained for {other.inputs} and the classes {', '.join(other.classes.names)}; a teacher needs the "
-            f"run's: {model.inputs}, {', '.join(model.classes.names)}"
+            f"{path}: was trained for {other.inputs} and the classes {', '.join(other.classes.names)}; a teacher needs "
+            f"the run's: {model.inputs}, {', '.join(model.classes.names)}"
         )
     return model.networks.add(name, other.network.eval().requires_grad_(False), other.spec)
 
@@ -110,9 +110,9 @@ def _described(
         classes = Classes.from_json(header["classes"])
         # Format 1 has the fields of the inputs beside the others.
         return spec, classes, read_inputs(header.get("inputs", header))
-    except Exception as error:  # of odd kinds and keys; what a stranger writes there has no end
-        told = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: its description is damaged ({told}); train or copy it again") from error
+    except Exception as error:  # a stranger may write anything there
+        found = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: its description is damaged ({found}); train or copy it again") from error
 
 
 def read_spec(value: Mapping[str, Any], most_tensors: int = 0) -> NetworkSpec:
@@ -145,8 +145,9 @@ def _check_shapes(module: nn.Module, shapes: Shapes, path: str | os.PathLike[str
     for name in sorted(expected.keys() | shapes.keys()):
         here, wanted = shapes.get(name, "absent"), expected.get(name, "absent")
         if here != wanted:
-            shown = cut(name, 100)
-            raise InputError(f"{path}: weight {shown} is {here}, the network has {wanted}; use the matching checkpoint")
+            raise InputError(
+                f"{path}: weight {cut(name, 100)} is {here}, the network has {wanted}; use the matching checkpoint"
+            )
 
 
 def _check_values(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:

@@ -1,4 +1,4 @@
-"""How scans and images become the inputs of a network: what a checkpoint keeps beside the weights."""
+"""Inputs: the settings that turn scans or images into the input of a network, kept beside its weights."""
 
 from __future__ import annotations
 

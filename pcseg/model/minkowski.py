@@ -28,7 +28,7 @@ FIRST = "conv0p1s1.kernel"
 
 
 def read_minkowski(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Return the weights in a ``.pth`` file under MinkowskiEngine's names, without unpickling anything but tensors and numbers.
+    """Return the weights in a ``.pth`` file under MinkowskiEngine's names; only tensors and numbers are unpickled.
 
     Looks into ``state_dict`` and the like, and drops prefixes such as ``module.`` and ``model.``. Raises InputError
     for a file that is missing, damaged, holds other objects or no MinkUNet.
@@ -120,7 +120,10 @@ def convert_minkowski(weights: Mapping[str, Tensor], where: str = "checkpoint") 
 
 
 def minkowski_name(name: str, depth: int, block: str) -> str:
-    """MinkowskiEngine's name of a weight of our MinkUNet with ``depth`` halvings and ``block`` "basic" or "bottleneck"."""
+    """Return MinkowskiEngine's name of a weight of our MinkUNet with ``depth`` halvings.
+
+    ``block`` is "basic" or "bottleneck".
+    """
     part, *rest = name.split(".")
     if part == "head":
         return "final.kernel" if rest[0] == "weight" else "final.bias"

@@ -92,7 +92,7 @@ class Networks:
         return self._modules[name]
 
     def copy(self, name: str, of: str = MAIN) -> nn.Module:
-        """Return a copy of the network ``of`` as it stands, without gradients: a teacher. One of that name is replaced."""
+        """Return a copy of the network ``of``, without gradients: a teacher. A network of that name is replaced."""
         self.specs[name] = self.specs[of]
         self._modules[name] = copy.deepcopy(self[of]).requires_grad_(False)
         return self._modules[name]
@@ -109,7 +109,7 @@ class Networks:
         return other
 
     def resize(self, rows: list[int | None]) -> None:
-        """Rebuild every network for ``len(rows)`` classes; class i keeps the weights of the old class ``rows[i]``, if any.
+        """Rebuild every network for ``len(rows)`` classes; class i keeps the weights of class ``rows[i]``, if any.
 
         A weight counts as the classifier's where the rebuilt network differs in its first size alone. Raises InputError
         for a network whose constructor takes no ``n_classes``.

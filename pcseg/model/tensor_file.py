@@ -33,18 +33,18 @@ MOST_TENSORS = 10_000
 FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "model": {"network": (dict,), "classes": (dict,), "record": (dict,)},
     "state": {
-        "step": (int,), "seconds": (int, float), "best": (dict, type(None)), "optimizers": (dict,), "precision": (dict,),
-        "networks": (dict,), "classes": (dict,), "record": (dict,),
+        "step": (int,), "seconds": (int, float), "best": (dict, type(None)), "optimizers": (dict,),
+        "precision": (dict,), "networks": (dict,), "classes": (dict,), "record": (dict,),
     },
 }  # fmt: skip
-"""What the description of each kind of file must hold, and of which type."""
+"""Fields that the description of each kind of file must hold, and their types."""
 
 PIECE = 2**24
 """Bytes that are compared at a time with what was written."""
 
 
 def check_name(path: str | os.PathLike[str]) -> None:
-    """Raise InputError for a name, of a file or of a folder it is in, that is not UTF-8: safetensors does not open it."""
+    """Raise InputError for a path that is not UTF-8: safetensors does not open it."""
     try:
         os.path.abspath(path).encode()
     except UnicodeEncodeError as error:
@@ -54,7 +54,7 @@ def check_name(path: str | os.PathLike[str]) -> None:
 
 
 def write_tensors(path: str | os.PathLike[str], kind: str, tensors: Mapping[str, Tensor], header: Any) -> None:
-    """Write tensors and a JSON header that says what kind of file this is, atomically; read back byte for byte."""
+    """Write tensors and a JSON header of this ``kind``, atomically; the file is read back byte for byte."""
     check_name(path)
     text = json.dumps({"format": FORMAT, "kind": kind, **header}, allow_nan=False)
     # Cloned: safetensors refuses tensors that share memory, and views drag their whole storage along.
@@ -78,8 +78,8 @@ def read_tensors(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what ``write_tensors`` wrote: the tensors, on the CPU, and the header.
 
-    ``check`` is called with the header and all shapes before any tensor is read. Raises InputError for anything else: no such file, a pickle, a truncated file, another program's safetensors, a
-    file of another kind or format.
+    ``check`` is called with the header and all shapes before any tensor is read. Raises InputError for anything else:
+    no such file, a pickle, a truncated file, another program's safetensors, a file of another kind or format.
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint")
@@ -118,7 +118,8 @@ def _header(file: Any, path: str | os.PathLike[str], kind: str) -> dict[str, Any
     if header["format"] not in READS[kind]:
         found, reads = cut(str(header["format"]), 20), " and ".join(map(str, READS[kind]))
         raise InputError(
-            f"{path}: checkpoint format {found}, this version reads {reads}; use the pcseg that wrote it (format 1: 0.1)"
+            f"{path}: checkpoint format {found}, this version reads {reads}; use the pcseg that wrote it (format 1: "
+            "0.1)"
         )
     return header
 

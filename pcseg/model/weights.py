@@ -1,4 +1,4 @@
-"""Begin a run from the weights of an earlier one: weights that fit are taken, others stay fresh, and both are reported."""
+"""Begin a run from the weights of an earlier one: weights that fit are taken, others stay fresh."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ STEM, HEAD = "stem.conv.", "head."
 
 
 def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
-    """Take into ``model``, which has fresh weights, those of the checkpoint or run folder ``path``; return lines for the log.
+    """Take into ``model``, which has fresh weights, those of the checkpoint or run folder ``path``; return lines for
+    the log.
 
     A weight is taken where name and shape are the same. The first convolution stays fresh where the input features are
     others, the classifier where the classes are others; the same classes in another order are put in order. Raises
@@ -43,13 +44,14 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     taken = {name: value for name, value in theirs.items() if name in state and value.shape == state[name].shape}
     if not any(not name.startswith((STEM, HEAD)) for name in taken):
         raise InputError(
-            f"weights={path}: nothing of its {source.spec.name} {source.spec.arguments} fits the {model.spec.name} here; "
-            "choose the same network (network=...)"
+            f"weights={path}: nothing of its {source.spec.name} {source.spec.arguments} fits the {model.spec.name} "
+            "here; choose the same network (network=...)"
         )
     left = [name for name in state if name not in taken and not name.startswith((STEM, HEAD))]
     if left:
         lines.append(
-            f"  {len(left)} of {len(state)} do not fit and are made anew: {', '.join(left[:3])}{', ...' * (len(left) > 3)}"
+            f"  {len(left)} of {len(state)} do not fit and are made anew: "
+            f"{', '.join(left[:3])}{', ...' * (len(left) > 3)}"
         )
     model.network.load_state_dict({**state, **taken})
     return lines

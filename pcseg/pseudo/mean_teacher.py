@@ -13,9 +13,10 @@ from pcseg.errors import InputError
 class MeanTeacher(nn.Module):
     """Keeps ``teacher`` at the running mean of the weights and buffers of ``student``, with a decay from 0 to below 1.
 
-    The first update copies the student, unless the mean was ``begun`` by an earlier stage; each later one moves the teacher by ``1 - decay`` of the way (equation 1 there
-    with alpha = decay). Integer buffers are copied. Both networks belong to the caller: the teacher may be deployed, and
-    kept from stage to stage. Raises InputError for a decay out of range.
+    The first update copies the student, unless the mean was ``begun`` by an earlier stage; each later one moves the
+    teacher by ``1 - decay`` of the way (equation 1 there with alpha = decay). Integer buffers are copied. Both networks
+    belong to the caller: the teacher may be deployed, and kept from stage to stage. Raises InputError for a decay out
+    of range.
     """
 
     updates: torch.Tensor

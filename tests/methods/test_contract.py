@@ -1,4 +1,4 @@
-"""What every file in configs/method must keep to; a new one is tested here by existing."""
+"""The contract of every file in configs/method; a new one is tested here by existing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the two stages do to voxels without a label, on clouds small enough to train on in a test."""
+"""The effect of the two stages on voxels without a label, on clouds small enough to train on in a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ N, K, FEATURES, SCANS, SIZE = 200, 4, 6, 4, 24
 
 
 def make_scans(seed: int) -> tuple[Batch, torch.Tensor]:
-    """A building of four scans and the true classes: ten blobs of four classes each, noisy features that shift from scan
+    """A building of four scans and the true classes: ten blobs of four classes each, noisy features that shift from
+    scan
     to scan, one labeled voxel a class in each scan."""
     generator = torch.Generator().manual_seed(seed)
     prototype = torch.randn(K, FEATURES, generator=generator)

@@ -1,4 +1,4 @@
-"""A network small enough for exact tests: pooled per-voxel layers behind the interface of pcseg.networks, and batches for it."""
+"""A network small enough for exact tests, behind the interface of pcseg.networks, and batches for it."""
 
 from __future__ import annotations
 

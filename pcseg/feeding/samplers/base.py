@@ -17,9 +17,10 @@ class Item:
     """One sample to make: of scene number ``scene``, all randomness from ``seed``.
 
     ``anchor``: the sample is centered on a point labeled with this class (None: on any point). ``mix``: number of a
-    second scene merged into the sample (None: none). ``view``: items of one view number show the same part of one scene:
-    the part is drawn from that number, and only the transforms from ``seed``. ``domain``: 0 for a labeled, 1 for an
-    unlabeled sample (None: samples of one kind). ``strong``: the strong transforms of the data set instead of the usual.
+    second scene merged into the sample (None: none). ``view``: items of one view number show the same part of one
+    scene: the part is drawn from that number, and only the transforms from ``seed``. ``domain``: 0 for a labeled, 1 for
+    an unlabeled sample (None: samples of one kind). ``strong``: the strong transforms of the data set instead of the
+    usual.
     """
 
     scene: int
@@ -54,7 +55,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.seed < 0 or not 0 <= self.rank < self.world:
             raise InputError(
-                f"seed={self.seed}, rank={self.rank} of {self.world}: must not be negative, nor the rank reach the world"
+                f"seed={self.seed}, rank={self.rank} of {self.world}: must not be negative, and the rank below the "
+                "number of processes"
             )
 
 

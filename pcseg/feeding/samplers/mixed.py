@@ -12,9 +12,9 @@ class MixedSampler(StepSampler):
     """Each step: a share ``labeled`` of the batch from scenes with labels, the rest from scenes without any.
 
     Both kinds come in turns of their own; ``Batch.domain`` is 0 for the labeled and 1 for the unlabeled samples. With
-    ``views`` above 1 each unlabeled scene comes as that many views of one part, with ``Batch.matches`` (FixMatch takes 2): the
-    first is augmented as usual, the others strongly). Each process gets both kinds, labeled ones first. Raises InputError where all scenes are of one
-    kind, or the shares of a process are not whole.
+    ``views`` above 1 each unlabeled scene comes as that many views of one part, with ``Batch.matches`` (FixMatch takes
+    2): the first is augmented as usual, the others strongly). Each process gets both kinds, labeled ones first. Raises
+    InputError where all scenes are of one kind, or the shares of a process are not whole.
     """
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
@@ -24,8 +24,8 @@ class MixedSampler(StepSampler):
         rest = share - self.n_labeled
         if not 0 < labeled < 1 or views < 1 or self.n_labeled < 1 or rest < views or rest % views:
             raise InputError(
-                f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} in a "
-                "process; at least one scene of each kind must fit, the unlabeled ones in whole views"
+                f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} "
+                "in a process; at least one scene of each kind must fit, the unlabeled ones in whole views"
             )
         has = scenes.counts().sum(axis=1) > 0
         self.kinds = [np.flatnonzero(has), np.flatnonzero(~has)]

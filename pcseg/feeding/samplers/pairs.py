@@ -10,12 +10,12 @@ from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
 class PairSampler(StepSampler):
     """Each step: ``batch_size / 2`` pairs of scenes that share a labeled class (2107.11267).
 
-    Labeled points are counted in the label budget alone. The first of a pair comes
-    in turn, as in RandomSampler. A class c of it that some other scene has too is drawn with probability proportional to
-    ``1 / freq(c)**0.5``, freq(c) its labeled points in all scenes; the second is any other scene that has c; both are
-    centered on a point of c. A scene whose classes no other has is paired with itself (another view of it). A scene
-    without any label is paired with any other one, both centered anywhere: its geometry still takes part.
-    Pairs are never mixed and never split between processes.
+    Labeled points are counted in the label budget alone. The first of a pair comes in turn, as in RandomSampler. A
+    class c of it that some other scene has too is drawn with probability proportional to ``1 / freq(c)**0.5``, freq(c)
+    its labeled points in all scenes; the second is any other scene that has c; both are centered on a point of c. A
+    scene whose classes no other has is paired with itself (another view of it). A scene without any label is paired
+    with any other one, both centered anywhere: its geometry still takes part. Pairs are never mixed and never split
+    between processes.
     """
 
     offers = frozenset({"pairs"})

@@ -9,8 +9,8 @@ from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
 class ViewSampler(StepSampler):
     """Each step: ``batch_size / views`` scenes in turn, each as ``views`` samples of the same part of the scene.
 
-    Samples ``views * m`` to ``views * (m + 1) - 1`` show one part; ``Batch.matches`` says which of their voxels hold the
-    same point. The last ``strong`` views of each are augmented strongly. Raises InputError for fewer than 2 views.
+    Samples ``views * m`` to ``views * (m + 1) - 1`` show one part; ``Batch.matches`` says which of their voxels hold
+    the same point. The last ``strong`` views of each are augmented strongly. Raises InputError for fewer than 2 views.
     """
 
     offers = frozenset({"matches"})
