@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
+from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_scenes, draw_uniform
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
@@ -112,8 +112,47 @@ def test_more_points_than_there_are_takes_all() -> None:
     assert draw_points(ROOMS, CLASSES, 10**6).spent == sum(map(len, ROOMS))
 
 
-def bare(**changes: object) -> Scene:
-    return replace(ROOMS[0], **changes)  # type: ignore[arg-type]
+BUILDING = [room(f"Area_{i % 3}/{i}", 20 + i) for i in range(12)]
+NAMES = [scene.name for scene in BUILDING]
+
+
+@given(seed=seeds, count=st.integers(0, 12))
+@settings(max_examples=20, deadline=None)
+def test_whole_scenes_are_labeled_and_others_not_at_all(seed: int, count: int) -> None:
+    labels = draw_scenes(BUILDING, CLASSES, NAMES, count, seed=seed)
+    chosen = labels.labeled(NAMES)
+    assert chosen.sum() == count
+    for scene, entry, known in zip(BUILDING, labels.scenes, chosen, strict=True):
+        assert scene.name in labels
+        assert scene.segment is not None
+        expected = scene.segment if known else np.full(len(scene), IGNORE)
+        assert np.array_equal(labels.labels(scene), expected)
+        assert len(entry.index) == (len(scene) if known else 0)
+
+
+@given(seed=seeds, few=st.integers(0, 11), fraction=fractions)
+@settings(max_examples=20, deadline=None)
+def test_fewer_labeled_scenes_are_part_of_more(seed: int, few: int, fraction: float) -> None:
+    few_labels = draw_scenes(BUILDING, CLASSES, NAMES, few, seed=seed)
+    assert nested(few_labels, draw_scenes(BUILDING, CLASSES, NAMES, few + 1, seed=seed))
+    share = draw_scenes(BUILDING, CLASSES, NAMES, fraction=fraction, seed=seed)
+    assert share.labeled(NAMES).sum() == max(1, int(12 * fraction + 1e-9))
+    assert nested(share, draw_scenes(BUILDING, CLASSES, NAMES, 12, seed=seed))
+
+
+def test_the_labeled_scenes_depend_on_seed_and_names_alone() -> None:
+    labels = draw_scenes(BUILDING, CLASSES, NAMES, 4, seed=1)
+    turned = draw_scenes(BUILDING[::-1], CLASSES, NAMES[::-1], 4, seed=1)
+    assert np.array_equal(labels.labeled(NAMES), turned.labeled(NAMES))
+    others = [draw_scenes(BUILDING, CLASSES, NAMES, 4, seed=seed).labeled(NAMES) for seed in range(2, 6)]
+    assert not all(np.array_equal(labels.labeled(NAMES), other) for other in others)
+    assert (labels.rule, labels.parameters) == ("scenes", {"scenes": 4})
+    assert draw_scenes(BUILDING, CLASSES, NAMES, fraction=0.5).parameters == {"fraction": 0.5}
+
+
+def bare(name: str) -> Scene:
+    """Return a room without one of its attributes."""
+    return replace(ROOMS[0], attributes={key: a for key, a in ROOMS[0].attributes.items() if key != name})
 
 
 @pytest.mark.parametrize(
@@ -124,8 +163,14 @@ def bare(**changes: object) -> Scene:
         (lambda: draw_uniform(ROOMS, CLASSES, float("nan")), "fraction=nan"),
         (lambda: draw_points(ROOMS, CLASSES, 0), "points=0"),
         (lambda: draw_points(ROOMS, CLASSES, 5, -1), "seed=-1"),
-        (lambda: draw_points([bare(segment=None)], CLASSES, 5), "segment.npy"),
-        (lambda: draw_clicks([bare(instance=None)], CLASSES), "instance.npy"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES, 13), "scenes=13: must be from 0 to 12"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES, -1), "scenes=-1: must be from 0 to 12"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES), "scenes=None, fraction=None: give one"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES, 3, 0.5), "scenes=3, fraction=0.5: give one"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES, fraction=2.0), "fraction=2"),
+        (lambda: draw_scenes(ROOMS, CLASSES, NAMES, 1, seed=-1), "seed=-1"),
+        (lambda: draw_points([bare("segment")], CLASSES, 5), "segment.npy"),
+        (lambda: draw_clicks([bare("instance")], CLASSES), "instance.npy"),
         (lambda: draw_points(ROOMS, Classes(("other",)), 5), "other"),
         (lambda: draw_points([ROOMS[0], ROOMS[0]], CLASSES, 5), "twice"),
     ],

@@ -1,4 +1,4 @@
-"""Tags: from where they may come, what a sample gets, and a file that gives back what was saved."""
+"""Tags: where they may come from, the tags of a sample, and a file that gives back what was saved."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ import pytest
 
 import pcseg
 from pcseg.budgets.draw import draw_points, draw_tags
-from pcseg.budgets.tag_imports import import_tags
 from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
-from pcseg.scenes.scene import Scene, read_scene
-from tests.scenes.rooms import CLASSES, building, room
+from pcseg.scenes.scene import Scene
+from tests.scenes.rooms import CLASSES, room
 
 ROOMS = [room("Area_1/a", 400), replace(room("Area_1/b", 300, (0, 3)), origin=np.array([500_000.0, 4e6, 10.0]))]
 RADIUS = 0.6
@@ -92,20 +91,10 @@ def test_tags_of_labels_do_not_follow_hidden_labels() -> None:
     for scene, entry in zip(ROOMS, labels.scenes, strict=True):
         segment = np.full(len(scene), 2)
         segment[entry.index] = entry.label
-        poisoned.append(replace(scene, segment=segment))
+        poisoned.append(scene.having(segment=segment))
     again = draw_points(poisoned, CLASSES, 5, seed=1)
     assert again.sha256 == labels.sha256
     assert Tags.from_labels(again).sha256 == Tags.from_labels(labels).sha256
-
-
-def test_given_tags_need_no_ground_truth(tmp_path: Path) -> None:
-    scenes = []
-    for folder in building(tmp_path / "data", scenes=2):
-        (folder / "segment.npy").write_bytes(b"poison")
-        (folder / "instance.npy").write_bytes(b"poison")
-        scenes.append(read_scene(folder, CLASSES, with_labels=False))
-    tags = import_tags(scenes, CLASSES, csv(tmp_path, "scene,class", "room_0,wall", "Area_1/room_1,floor"))
-    assert [named(tags.of(scene.name)) for scene in scenes] == [{"wall"}, {"floor"}]
 
 
 def test_no_module_of_training_can_reach_the_drawing_of_budgets() -> None:
@@ -119,71 +108,6 @@ def test_no_module_of_training_can_reach_the_drawing_of_budgets() -> None:
             assert path.relative_to(root).as_posix() == "budgets/label_imports.py"
         truths = {n.attr for n in nodes if isinstance(n, ast.Attribute)} & {"segment", "instance"}
         assert not truths or path.parent.name != "budgets" or path.name == "draw.py", path
-
-
-def csv(folder: Path, *lines: str) -> Path:
-    path = folder / "tags.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def test_a_table_of_scenes_is_read_by_name_and_by_number(tmp_path: Path) -> None:
-    numbered = Classes(CLASSES.names, (), ((7,), (8,), (9,), (10,)))
-    for rows in (("Area_1/a,wall", "a,chair", "b,floor", "b,floor"), ("a,8", "a,9", "Area_1/b,7")):
-        tags = import_tags(ROOMS, numbered, csv(tmp_path, "Scene,CLASS", *rows))
-        assert [named(tags.of(scene.name)) for scene in ROOMS] == [{"wall", "chair"}, {"floor"}]
-    assert (tags.rule, tags.parameters, tags.count) == ("file", {"source": "tags.csv"}, 3)
-
-
-def test_sub_clouds_of_a_table_are_its_rows_of_one_ball(tmp_path: Path) -> None:
-    head = "scene,class,x,y,z,radius"
-    rows = ("a,wall,1,1,1,0.5", "a,chair,1,1,1,0.5", "a,floor,3,1,1,0.5", "a,board,,,,", "b,wall,,,,")
-    tags = import_tags(ROOMS, CLASSES, csv(tmp_path, head, *rows))
-    assert named(tags.of("Area_1/a", np.array([1.0, 1.2, 1]))) == {"wall", "chair"}
-    assert named(tags.of("Area_1/a", np.array([3.0, 1.2, 1]))) == {"floor"}
-    assert named(tags.of("Area_1/a")) == set(CLASSES.names)
-    assert named(tags.of("Area_1/b", np.zeros(3))) == {"wall"}
-
-
-def test_lists_of_scenes_may_be_empty() -> None:
-    tags = import_tags(ROOMS, CLASSES, "tags.yaml", {"a": ["wall", 2], "Area_1/b": []})
-    assert [named(tags.of(scene.name)) for scene in ROOMS] == [{"wall", "chair"}, set()]
-    assert "scenes without any tag: 1 (Area_1/b)" in tags.summary()
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (("scene,kind", "a,wall"), "tags.csv, line 1: columns scene,kind; write scene,class or scene,class,x"),
-        (("scene,class", "a,wall", "c,wall"), "tags.csv, line 3: scene c is not one of: Area_1/a, Area_1/b"),
-        (("scene,class", "a,wall"), "tags.csv: has no tag of Area_1/b"),
-        (("scene,class", "a,wall", "b,sofa"), "tags.csv, line 3: class 'sofa' is not one of: floor"),
-        (("scene,class", "a,"), "tags.csv, line 2: has no class"),
-        (("scene,class,x,y,z,radius", "a,wall,1,1,1,"), "tags.csv, line 2: a sub-cloud needs x, y, z and radius"),
-        (("scene,class,x,y,z", "a,wall,1,1,1"), "tags.csv, line 2: a sub-cloud needs x, y, z and radius"),
-        (("scene,class,x,y,z,radius", "a,wall,1,1,1,0"), "tags.csv, line 2: radius is '0'; write a number above 0"),
-        (("scene,class,x,y,z,radius", "a,wall,1,up,1,2"), "tags.csv, line 2: y is 'up'"),
-    ],
-)
-def test_a_mistake_in_a_table_is_named_with_its_line(tmp_path: Path, lines: tuple[str, ...], message: str) -> None:
-    assert f"{tmp_path}/{message}" in refused(lambda: import_tags(ROOMS, CLASSES, csv(tmp_path, *lines)))
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ([], "tags.yaml: is no table of scenes"),
-        ({}, "tags.yaml: is no table of scenes"),
-        ({"a": "wall"}, "tags.yaml: a: is no list of classes"),
-        ({"a": [["wall"]]}, "tags.yaml: a: is no list of classes"),
-        ({3: ["wall"]}, "tags.yaml: 3: is no list of classes"),
-        ({"a": ["wall"], "b": ["sofa"]}, "tags.yaml: b: class 'sofa' is not one of"),
-        ({"a": ["wall"], "b": [], "c": []}, "tags.yaml: scene c is not one of"),
-        ({"a": ["wall"]}, "tags.yaml: has no tag of Area_1/b"),
-    ],
-)
-def test_a_mistake_in_lists_is_named(table: object, message: str) -> None:
-    assert refused(lambda: import_tags(ROOMS, CLASSES, "tags.yaml", table)).startswith(message)
 
 
 def refused(action: Callable[[], object]) -> str:
@@ -255,7 +179,7 @@ def test_a_scene_the_file_lacks_is_refused() -> None:
         (lambda: draw_tags(ROOMS, CLASSES, radius=float("nan")), "radius=nan"),
         (lambda: draw_tags(ROOMS, CLASSES, radius=1.0, points=0), "points=0"),
         (lambda: draw_tags(ROOMS, CLASSES, seed=-1, radius=1.0), "seed=-1"),
-        (lambda: draw_tags([replace(ROOMS[0], segment=None)], CLASSES), "Area_1/a: has no segment.npy"),
+        (lambda: draw_tags([replace(ROOMS[0], attributes={})], CLASSES), "Area_1/a: has no segment.npy"),
         (lambda: draw_tags([ROOMS[0], ROOMS[0]], CLASSES), "tags: a scene is listed twice"),
         (lambda: Tags(("a",), "file", {}, None, drawn().scenes), "tags of Area_1/a: shape (4,) for 1 classes"),
         (lambda: replace(drawn().scenes[0], radius=np.array([1.0, -1, 1])), "radii above 0"),

@@ -1,18 +1,13 @@
-"""The label file: what goes in comes out, what was changed is refused, classes are matched by name."""
+"""Label budgets: labels are given where drawn and nowhere else, and classes are matched by name."""
 
 from __future__ import annotations
 
-import json
-import random
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
 
-from pcseg import archives
 from pcseg.budgets.draw import draw_points, draw_uniform
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
@@ -25,17 +20,6 @@ ROOMS = [room("Area_1/a", 400), room("Area_1/b", 300, (0, 3))]
 
 def drawn() -> WeakLabels:
     return draw_uniform(ROOMS, CLASSES, 0.1, seed=4)
-
-
-def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
-    labels = drawn()
-    labels.save(tmp_path / "deep" / "labels.npz")
-    loaded = WeakLabels.load(tmp_path / "deep" / "labels.npz")
-    assert loaded.sha256 == labels.sha256
-    assert loaded.summary() == labels.summary()
-    assert (loaded.rule, loaded.parameters, loaded.seed) == ("uniform", {"fraction": 0.1}, 4)
-    for scene in ROOMS:
-        assert np.array_equal(loaded.labels(scene), labels.labels(scene))
 
 
 def test_labels_are_the_truth_where_drawn_and_ignore_elsewhere() -> None:
@@ -115,75 +99,6 @@ def test_a_scene_or_class_the_file_lacks_is_refused() -> None:
             drawn().labels(replace(ROOMS[0], classes=names))
 
 
-def damaged(path: Path, how: str) -> None:
-    raw = path.read_bytes()
-    if how == "empty":
-        path.write_bytes(b"")
-    elif how == "truncated":
-        path.write_bytes(raw[: len(raw) // 2])
-    elif how == "text":
-        path.write_text("scene,index,class\n")
-    elif how == "flipped":
-        path.write_bytes(raw[:200] + bytes([raw[200] ^ 0xFF]) + raw[201:])
-    elif how == "array":
-        with open(path, "wb") as stream:
-            np.save(stream, np.arange(3))
-    elif how == "other":
-        with open(path, "wb") as stream:
-            np.savez(stream, a=np.arange(3))
-    elif how == "pickle":
-        with open(path, "wb") as stream:
-            np.savez(stream, **{n: np.array([{}]) for n in ("meta", "sha256", "length", "index", "label")})
-
-
-@pytest.mark.parametrize("how", ["empty", "truncated", "text", "flipped", "array", "other", "pickle"])
-def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, how: str) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    damaged(path, how)
-    refused(path)
-
-
-def refused(path: Path) -> str:
-    """The message with which a file is refused: one printable line that names it, of bounded length."""
-    with pytest.raises(InputError) as error:
-        WeakLabels.load(path)
-    assert str(error.value).startswith(str(path))
-    assert str(error.value).isprintable()
-    assert len(str(error.value)) < 1000
-    return str(error.value)
-
-
-def edited(path: Path, **changes: np.ndarray) -> None:
-    with np.load(path) as file:
-        arrays = dict(file) | changes
-    with open(path, "wb") as stream:
-        np.savez(stream, **arrays)
-
-
-def test_an_edited_file_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    with np.load(path) as file:
-        label, index, meta = file["label"].copy(), file["index"].copy(), file["meta"].tobytes()
-    label[0] = (label[0] + 1) % 4
-    edited(path, label=label)
-    with pytest.raises(InputError, match="does not match its hash"):
-        WeakLabels.load(path)
-    index[0] = 10**6
-    edited(path, index=index)
-    with pytest.raises(InputError, match="indices must differ"):
-        WeakLabels.load(path)
-    edited(path, meta=np.frombuffer(meta.replace(b'"format": 1', b'"format": 9'), dtype=np.uint8))
-    with pytest.raises(InputError, match="format 9"):
-        WeakLabels.load(path)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="draw_labels"):
-        WeakLabels.load(tmp_path / "none.npz")
-
-
 def test_labels_that_cannot_be_are_refused() -> None:
     good = draw_points(ROOMS[:1], CLASSES, 5).scenes[0]
     with pytest.raises(InputError, match="indices must differ"):
@@ -194,134 +109,105 @@ def test_labels_that_cannot_be_are_refused() -> None:
         WeakLabels(("floor",), "points", {}, 0, (replace(good, label=np.full(5, 1, np.int16)),))
 
 
+def test_scenes_with_a_labeled_point_are_known() -> None:
+    empty = SceneLabels("Area_1/c", 10, "0" * 64, np.zeros(0, np.int64), np.zeros(0, np.int16))
+    spent = SceneLabels("Area_1/d", 10, "0" * 64, np.array([4]), np.array([IGNORE]))
+    labels = replace(drawn(), scenes=(*drawn().scenes, empty, spent))
+    known = labels.labeled(["Area_1/c", "Area_1/b", "Area_1/d", "Area_1/a"])
+    assert known.dtype == bool
+    assert known.tolist() == [False, True, False, True]
+    assert labels.labeled([]).shape == (0,)
+    with pytest.raises(InputError, match="Area_9/z: the label file does not cover"):
+        labels.labeled(["Area_9/z"])
+
+
+@pytest.mark.parametrize("names", [("floor", "chair"), ("chair", "wall", "floor"), ("chair",)])
+def test_a_stage_can_see_some_classes(names: tuple[str, ...]) -> None:
+    """The same labels in the stage's own order of classes, and none of the classes that it does not see."""
+    labels, scene = drawn(), replace(ROOMS[0], classes=names)
+    everything = [CLASSES.names[label] if label >= 0 else "" for label in labels.labels(ROOMS[0])]
+    expected = [names.index(name) if name in names else IGNORE for name in everything]
+    assert labels.labels(scene, only=names).tolist() == expected
+    counts = labels.counts([scene.name], Classes(names), only=names)
+    assert counts.tolist() == [[everything.count(name) for name in names]]
+    with pytest.raises(InputError, match="differ in the classes"):
+        labels.labels(scene)
+    with pytest.raises(InputError, match="differ in the classes"):
+        labels.counts([scene.name], Classes(names))
+
+
+def test_a_stage_can_see_some_of_the_classes_it_numbers() -> None:
+    labels = drawn()
+    everything = labels.labels(ROOMS[0])
+    expected = np.where(np.isin(everything, (1, 2)), everything, IGNORE)
+    assert np.array_equal(labels.labels(ROOMS[0], only=("wall", "chair")), expected)
+    assert (labels.labels(ROOMS[0], only=()) == IGNORE).all()
+    for names in (CLASSES.names, ("floor", "wall", "sofa")):
+        with pytest.raises(InputError, match=r"only=wall, sofa: no class sofa in both") as error:
+            labels.labels(replace(ROOMS[0], classes=names), only=("wall", "sofa"))
+        assert str(error.value).isprintable()
+
+
+def guessed() -> WeakLabels:
+    """Labels with weights, as a network that guesses gives them: any order, float32."""
+    scenes = []
+    for scene in ROOMS:
+        rng = np.random.default_rng(len(scene))
+        index = rng.permutation(len(scene))[: len(scene) // 2]
+        weight = (1 - rng.random(len(index))).astype(np.float32).clip(1e-3)
+        scenes.append(
+            SceneLabels(scene.name, len(scene), scene.digest(), index, rng.integers(0, 4, len(index)), weight)
+        )
+    return WeakLabels(CLASSES.names, "pseudo", {"labels": drawn().sha256}, None, tuple(scenes))
+
+
+def test_weights_follow_their_labels() -> None:
+    labels, scene = guessed(), ROOMS[0]
+    rng = np.random.default_rng(len(scene))
+    index = rng.permutation(len(scene))[: len(scene) // 2]
+    expected = np.zeros(len(scene))
+    expected[index] = (1 - rng.random(len(index))).clip(1e-3)
+    weights = labels.weights(scene)
+    assert weights is not None
+    assert weights.dtype == np.float32
+    np.testing.assert_allclose(weights, expected, rtol=2**-11)  # half of the last bit of float16
+    assert np.array_equal(weights > 0, labels.labels(scene) != IGNORE)
+    assert drawn().weights(scene) is None
+    with pytest.raises(InputError, match="another cloud"):
+        labels.weights(replace(scene, coord=scene.coord + np.float32(0.001)))
+
+
+def test_the_hash_follows_weights() -> None:
+    labels = guessed()
+    first = labels.scenes[0]
+    assert first.weight is not None
+    half = replace(first, weight=first.weight / np.float16(2))
+    assert replace(labels, scenes=(half, labels.scenes[1])).sha256 != labels.sha256
+    assert replace(labels, scenes=tuple(replace(s, weight=None) for s in labels.scenes)).sha256 != labels.sha256
+    assert "mean weight: 0.5" in labels.summary()
+    assert "mean weight" not in drawn().summary()
+
+
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("weight", "message"),
     [
-        ({"classes": None}, "TypeError"),
-        ({"classes": [1, 2]}, "is no name"),
-        ({"classes": []}, "the list is empty"),
-        ({"classes": ["a", "a", "b", "c"]}, "listed twice"),
-        ({"classes": ["floor"]}, "a label is not among the 1 classes"),
-        ({"rule": 7}, "rule, parameters or seed"),
-        ({"parameters": []}, "rule, parameters or seed"),
-        ({"seed": "0"}, "rule, parameters or seed"),
-        ({"scenes": None}, "TypeError"),
-        ({"scenes": []}, "ValueError"),
-        ({"scenes": [7, 7]}, "TypeError"),
-        ({"scenes": [{}, {}]}, "KeyError"),
-        ({"scenes": [{"name": n, "points": 1e3, "sha256": ""} for n in "ab"]}, "TypeError"),
-        ({"scenes": [{"name": n, "points": -5, "sha256": ""} for n in "ab"]}, "of another type"),
-        ({"scenes": [{"name": n, "points": 5, "sha256": ""} for n in "ab"]}, "indices must differ and lie in 0 to 4"),
-        ({"scenes": [{"name": [], "points": 500, "sha256": ""}] * 2}, "of another type"),
-        ({"scenes": [{"name": "a", "points": 500, "sha256": ""}] * 2}, "a scene is listed twice"),
-        ({"format": [[]]}, "is of format [[]]"),
-        ({"format": "x" * 10**5}, "is of format xxx"),
-        ({"parameters": {"x": float("nan")}}, "NaN where a finite number"),
-        ({"parameters": {"a": 1}}, "does not match its hash"),
+        (np.ones(4), "a weight as a decimal number for each of 5 labels"),
+        (np.ones((5, 1)), "a weight as a decimal number for each of 5 labels"),
+        (np.ones(5, dtype=np.int64), "a weight as a decimal number"),
+        (np.zeros(5), "a weight is not above 0 and at most 1"),
+        (np.full(5, 1e-9), "a weight is not above 0"),
+        (np.full(5, 1.001), "a weight is not above 0 and at most 1"),
+        (np.full(5, np.nan), "a weight is not above 0 and at most 1"),
+        (np.full(5, -0.5), "a weight is not above 0 and at most 1"),
     ],
 )
-def test_a_damaged_description_is_refused(tmp_path: Path, changes: dict[str, object], named: str) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    with np.load(path) as file:
-        meta = json.loads(file["meta"].tobytes())
-    edited(path, meta=np.frombuffer(json.dumps({**meta, **changes}).encode(), dtype=np.uint8))
-    assert named in refused(path)
+def test_weights_that_cannot_be_are_refused(weight: np.ndarray, message: str) -> None:
+    good = draw_points(ROOMS[:1], CLASSES, 5).scenes[0]
+    with pytest.raises(InputError, match=message):
+        replace(good, weight=weight)
 
 
-@pytest.mark.parametrize(
-    "text", [b"", b"[]", b"7", b"null", b"{}", b"\xff", b"[" * 10**5, b'{"format": 1}', b"9" * 5000]
-)
-def test_another_description_is_refused(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    edited(path, meta=np.frombuffer(text, dtype=np.uint8))
-    refused(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("length", np.array([35.0, 35.0])),
-        ("length", np.array([2**62, 2**62, 2**62, 2**62])),
-        ("length", np.array([71, -1])),
-        ("length", np.array([[35, 35]])),
-        ("length", np.zeros(0, dtype=np.int64)),
-        ("length", np.array(70)),
-        ("index", np.arange(70.0)),
-        ("index", np.arange(69)),
-        ("index", np.arange(70, dtype=np.uint64) + np.uint64(2**63)),
-        ("index", np.arange(140).reshape(70, 2)),
-        ("index", np.array(["1"] * 70)),
-        ("index", np.array(5)),
-        ("label", np.zeros(70)),
-        ("label", np.full(70, 65536)),
-        ("label", np.full(70, -2)),
-        ("label", np.full(70, 2**63, dtype=np.uint64)),
-        ("label", np.zeros(70, dtype=[("a", "<i2")])),
-        ("sha256", np.array([], dtype=np.uint8)),
-        ("sha256", np.array([255], dtype=np.uint8)),
-        ("sha256", np.array(["a"])),
-        ("meta", np.array([1.5])),
-    ],
-)
-def test_damaged_arrays_are_refused(tmp_path: Path, name: str, value: np.ndarray) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    edited(path, **{name: value})
-    refused(path)
-
-
-def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    with np.load(path) as file:
-        arrays = dict(file)
-    arrays["index"] = np.zeros(2**22, dtype=np.int64)
-    with open(path, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
-    monkeypatch.setattr(archives.read_npz, "__defaults__", (2**20,))
-    assert "it unpacks to 33," in refused(path)
-
-
-def test_what_cannot_be_read_back_does_not_replace_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "labels.npz"
-    drawn().save(path)
-    before = path.read_bytes()
-
-    def faulty(stream: IO[bytes], **arrays: np.ndarray) -> None:
-        np.savez(stream, **{**arrays, "label": np.zeros_like(arrays["label"])})
-
-    monkeypatch.setattr(np, "savez_compressed", faulty)
-    with pytest.raises(InputError, match=r"could not be read back .*does not match its hash"):
-        draw_points(ROOMS, CLASSES, 9).save(path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
-    draw = random.Random(3)
-    stored, packed = tmp_path / "stored.npz", tmp_path / "packed.npz"
-    drawn().save(packed)
-    with np.load(packed) as file, open(stored, "wb") as stream:
-        np.savez(stream, **dict(file))
-    for i in range(400):
-        raw = bytearray((stored if i % 2 else packed).read_bytes())
-        for _ in range(draw.randint(1, 3)):
-            at, kind = draw.randrange(len(raw)), draw.randrange(4)
-            if kind == 0:
-                raw[at] ^= 1 << draw.randrange(8)
-            elif kind == 1:
-                raw[at : at + 4] = draw.choice([b"\xff\xff\xff\xff", bytes(4), b"\xff\xff\xff\x7f"])
-            elif kind == 2:
-                del raw[at : at + draw.randint(1, 40)]
-            else:
-                raw[at:at] = raw[draw.randrange(len(raw)) :][: draw.randint(1, 40)]
-        path = tmp_path / "labels.npz"
-        path.write_bytes(bytes(raw))
-        started = time.perf_counter()
-        try:
-            assert WeakLabels.load(path).sha256 == drawn().sha256
-        except InputError:
-            refused(path)
-        assert time.perf_counter() - started < 5
+def test_weights_of_some_scenes_are_refused() -> None:
+    labels = guessed()
+    with pytest.raises(InputError, match="some scenes have weights and some have none"):
+        replace(labels, scenes=(labels.scenes[0], replace(labels.scenes[1], weight=None)))
