@@ -1,1 +1,1 @@
-"""Label budgets: drawn, imported, checked and hashed files of the labels that training may read."""
+"""Budgets of labels and tags: files of what training may know, drawn or imported once, checked and hashed."""
