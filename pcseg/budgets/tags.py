@@ -51,10 +51,10 @@ class SceneTags:
 class Tags:
     """The tags of a data set.
 
-    ``classes`` are the names the columns stand for. ``rule``, ``parameters`` and ``seed`` say where the tags come
-    from: "tags" drawn from ground truth once, "file" given by a user, "labels" derived from a label budget. With the
-    first two, a class without a tag is not in the scene; with "labels" it may be. Raises InputError if a scene is
-    listed twice.
+    ``classes`` are the names of the columns. ``rule``, ``parameters`` and ``seed`` say where the tags come from: "tags"
+    drawn from ground truth once, "file" given by a user, "labels" derived from a label budget. A class without a tag is
+    absent from a sub-cloud, and from a scene that has no sub-clouds; with "labels" it may be there all the same. Raises
+    InputError if a scene is listed twice.
     """
 
     classes: tuple[str, ...]
