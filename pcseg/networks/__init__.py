@@ -1,4 +1,7 @@
-"""Networks: each takes a SparseTensor (or images) and returns Elements. ``__all__`` lists what a checkpoint may name."""
+"""Networks: each takes a SparseTensor (or images) and returns Elements. ``__all__`` lists what a checkpoint may name.
+
+``protocol.py`` tells what a network must provide.
+"""
 
 from pcseg.networks.unet import MinkUNet, minkunet14a, minkunet18a, minkunet34c, minkunet_small
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import torch
@@ -15,10 +16,10 @@ from pcseg.nn import (
     Blocks,
     Bottleneck,
     ConvNormReLU,
-    SparseConv,
     SparseConv3d,
     SparseConvTranspose3d,
-    recomputed,
+    make_maps,
+    run,
 )
 from pcseg.sparse import SparseTensor
 from pcseg.sparse.sizes import check_sizes
@@ -32,10 +33,11 @@ class MinkUNet(nn.Module):
     ``channels`` and ``blocks`` list, for the L encoder and then the L decoder levels, the width and the number of
     residual blocks; ``stem_channels`` and ``stem_kernel`` describe the first convolution; ``norm`` is "batch" or
     "layer"; ``block`` is "basic" or "bottleneck" (four times the listed channels). Voxels may come in any order.
-    With ``activation_checkpointing`` training takes less memory and a second forward pass, and comes to the same bits.
+    With ``activation_checkpointing`` training takes less memory and a second forward pass, to the same bits.
 
-    forward: SparseTensor (N, in_channels) of stride 1 to Elements of N rows in the same order, scores (N, n_classes)
-    and the features (N, C) they are computed from. ``encode`` and ``decode`` are its two halves, cut at any stride.
+    ``forward`` maps a SparseTensor (N, in_channels) of stride 1 to Elements of N rows in the same order: scores
+    (N, n_classes) and the features (N, C) they are computed from. ``encode`` and ``decode`` are its two halves, cut at
+    any stride. Raises InputError for sizes, a stride or channels that do not fit.
     """
 
     def __init__(
@@ -82,66 +84,49 @@ class MinkUNet(nn.Module):
         self.head = nn.Linear(coming, n_classes)
 
     def channels_at(self, stride: int) -> int:
-        """Number of feature channels of the encoder level at ``stride``."""
+        """Return the number of feature channels of the encoder level at ``stride``."""
         self._check_stride(stride)
         return self._channels[stride]
 
-    def encode(self, x: SparseTensor, stride: int | None = None) -> tuple[SparseTensor, ...]:
-        """Encoder levels of strides 1, 2, 4, ... up to ``stride`` (default: the bottleneck), finest first."""
-        if x.stride != 1:
-            raise InputError(f"stride={x.stride}: the network takes voxels of stride 1")
-        if x.feats.shape[1] != self.in_channels:
+    def encode(self, inputs: SparseTensor, stride: int | None = None) -> tuple[SparseTensor, ...]:
+        """Return encoder levels of strides 1, 2, 4, ... up to ``stride`` (default: the bottleneck), finest first."""
+        if inputs.stride != 1:
+            raise InputError(f"stride={inputs.stride}: the network takes voxels of stride 1")
+        if inputs.feats.shape[1] != self.in_channels:
             raise InputError(
-                f"features have {x.feats.shape[1]} channels, the network takes {self.in_channels}; "
+                f"features have {inputs.feats.shape[1]} channels, the network takes {self.in_channels}; "
                 "give the features it was built for"
             )
         self._check_stride(self.strides[-1] if stride is None else stride)
-        return self._deeper((self._run(self.stem, x),), self.strides[-1] if stride is None else stride)
+        stem = run(self.stem, inputs, self.activation_checkpointing)
+        return self._deeper((stem,), self.strides[-1] if stride is None else stride)
 
     def decode(
         self, levels: Sequence[SparseTensor], position: Tensor | None = None, color: Tensor | None = None
     ) -> Elements:
-        """From ``encode``'s levels, cut at any stride, to the scores: what is left of the encoder, then the decoder.
+        """Return the scores that follow from the levels of ``encode``, cut at any stride: runs the rest of the network.
 
-        The features of the levels may have been replaced; those of the last one also feed the deeper levels.
+        The features of the levels may have been replaced; those of the last level also feed the deeper levels.
         ``position`` (N, 3) and ``color`` (N, 3) are passed through; ``position`` defaults to the voxel coordinates.
         """
         *skips, x = self._deeper(tuple(levels), self.strides[-1])
         for up, merge in zip(self.up, self.merge, strict=True):
-            x = self._run(up, x)
-            x = self._run(merge, x.replace(torch.cat([x.feats, skips.pop().feats], dim=1)))
+            x = run(up, x, self.activation_checkpointing)
+            merged = x.replace(torch.cat([x.feats, skips.pop().feats], dim=1))
+            x = run(merge, merged, self.activation_checkpointing)
         if position is None:
             position = x.coords[:, 1:].float()
         return Elements(self.head(x.feats), x.feats, x.sample, position, color)
 
-    def forward(self, x: SparseTensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
+    def forward(self, inputs: SparseTensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
         if torch.compiler.is_compiling():
-            self._make_maps(x)
-        return self.decode(self.encode(x), position, color)
+            make_maps(inputs, self.stem, self.down, *chain(*zip(self.up, self.merge, strict=True)))
+        return self.decode(self.encode(inputs), position, color)
 
     def _deeper(self, levels: tuple[SparseTensor, ...], stride: int) -> tuple[SparseTensor, ...]:
         while levels[-1].stride < stride:
-            levels = (*levels, self._run(self.down[len(levels) - 1], levels[-1]))
+            levels = (*levels, run(self.down[len(levels) - 1], levels[-1], self.activation_checkpointing))
         return levels
-
-    @torch.compiler.disable
-    def _make_maps(self, x: SparseTensor) -> None:
-        """All kernel maps at once: asked for one by one, each would end a graph of torch.compile."""
-        for part in (self.stem, *self.down, *chain(*zip(self.up, self.merge, strict=True))):
-            for conv in part.modules():
-                if isinstance(conv, SparseConv):
-                    stride = conv.maps(x)[0]
-                    feats = x.feats.new_empty(len(x.maps.coords(stride)), 0, requires_grad=torch.is_grad_enabled())
-                    x = x.at(stride, feats)
-
-    def _run(self, part: nn.Module, x: SparseTensor) -> SparseTensor:
-        recompute = self.activation_checkpointing and torch.is_grad_enabled()
-        out: SparseTensor
-        if isinstance(part, Blocks):
-            out = part(x, recompute)
-        else:
-            out = recomputed(part, x) if recompute else part(x)
-        return out
 
     def _check_stride(self, stride: int) -> None:
         if stride not in self.strides:
@@ -149,64 +134,37 @@ class MinkUNet(nn.Module):
 
 
 def _blocks(block: str, cin: int, width: int, count: int, norm: str) -> list[nn.Module]:
-    """``count`` residual blocks, the first of which takes ``cin`` channels."""
+    """Return ``count`` residual blocks of ``width`` channels; the first takes ``cin`` channels."""
     kind = BLOCKS[block]
     return [kind(cin if i == 0 else width * kind.expansion, width, norm) for i in range(count)]
 
 
-def minkunet14a(
-    in_channels: int, n_classes: int, norm: str = "batch", activation_checkpointing: bool = False
-) -> MinkUNet:
-    """MinkowskiEngine's MinkUNet14A: one block a level."""
-    return MinkUNet(
-        in_channels,
-        n_classes,
-        (32, 64, 128, 256, 128, 128, 96, 96),
-        (1,) * 8,
-        norm,
-        activation_checkpointing=activation_checkpointing,
-    )
+@dataclass(frozen=True)
+class Variant:
+    """A row of the table below: constructs MinkUNets of given channels, blocks and stem (see :class:`MinkUNet`)."""
+
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
+    stem_channels: int = 32
+
+    def __call__(
+        self, in_channels: int, n_classes: int, norm: str = "batch", activation_checkpointing: bool = False
+    ) -> MinkUNet:
+        """Return the network with fresh weights."""
+        return MinkUNet(
+            in_channels,
+            n_classes,
+            self.channels,
+            self.blocks,
+            norm,
+            stem_channels=self.stem_channels,
+            activation_checkpointing=activation_checkpointing,
+        )
 
 
-def minkunet18a(
-    in_channels: int, n_classes: int, norm: str = "batch", activation_checkpointing: bool = False
-) -> MinkUNet:
-    """MinkowskiEngine's MinkUNet18A: two blocks a level."""
-    return MinkUNet(
-        in_channels,
-        n_classes,
-        (32, 64, 128, 256, 128, 128, 96, 96),
-        (2,) * 8,
-        norm,
-        activation_checkpointing=activation_checkpointing,
-    )
-
-
-def minkunet34c(
-    in_channels: int, n_classes: int, norm: str = "batch", activation_checkpointing: bool = False
-) -> MinkUNet:
-    """MinkowskiEngine's MinkUNet34C, the field's usual baseline."""
-    return MinkUNet(
-        in_channels,
-        n_classes,
-        (32, 64, 128, 256, 256, 128, 96, 96),
-        (2, 3, 4, 6, 2, 2, 2, 2),
-        norm,
-        activation_checkpointing=activation_checkpointing,
-    )
-
-
-def minkunet_small(
-    in_channels: int, n_classes: int, norm: str = "batch", activation_checkpointing: bool = False
-) -> MinkUNet:
-    """A MinkUNet that trains on a CPU: the strides and stem of its relatives, but narrower and shallower."""
-    channels = (32, 48, 64, 96, 64, 48, 32, 32)
-    return MinkUNet(
-        in_channels,
-        n_classes,
-        channels,
-        (1,) * 8,
-        norm,
-        stem_channels=16,
-        activation_checkpointing=activation_checkpointing,
-    )
+# The first three are MinkowskiEngine's (examples/minkunet.py); minkunet34c is the usual baseline of the field. The
+# small one trains on a CPU: strides and stem kernel of the others, but narrower and shallower.
+minkunet14a = Variant((32, 64, 128, 256, 128, 128, 96, 96), (1, 1, 1, 1, 1, 1, 1, 1))
+minkunet18a = Variant((32, 64, 128, 256, 128, 128, 96, 96), (2, 2, 2, 2, 2, 2, 2, 2))
+minkunet34c = Variant((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2))
+minkunet_small = Variant((32, 48, 64, 96, 64, 48, 32, 32), (1, 1, 1, 1, 1, 1, 1, 1), stem_channels=16)

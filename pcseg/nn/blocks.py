@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook
 
-from pcseg.nn.conv import SparseConv, SparseConv3d
-from pcseg.nn.norm import BatchNorm, make_norm
+from pcseg.nn.conv import SparseConv3d
+from pcseg.nn.fused import conv_norm_relu, norm_relu
+from pcseg.nn.norm import make_norm
 from pcseg.sparse import SparseTensor
 from pcseg.sparse.sizes import check_sizes
 
 
-def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: Tensor | None = None) -> SparseTensor:
-    """relu(norm(conv(x)) + residual); on a CPU in one pass over memory where no gradient is wanted.
-
-    That takes one of our convolutions and a batch norm in eval mode, and that neither has a hook, which would not be
-    called.
-    """
-    apart = torch.is_grad_enabled() or x.feats.device.type != "cpu" or _hooked(conv) or _hooked(norm)
-    if not apart and isinstance(conv, SparseConv) and isinstance(norm, BatchNorm) and (affine := norm.affine_map()):
-        return conv.norm_relu(x, *affine, residual)
-    x = conv(x)
-    return x.replace(_norm_relu(norm, x.feats, residual))
-
-
-def _norm_relu(norm: nn.Module, feats: Tensor, residual: Tensor | None = None) -> Tensor:
-    """relu(norm(feats) + residual), in the memory that the norm's output takes, unless somebody else may hold that."""
-    feats = norm(feats)
-    alone = type(norm) in (BatchNorm, nn.LayerNorm) and not _hooked(norm)
-    if not alone or (residual is not None and residual.dtype != feats.dtype):
-        return torch.relu(feats if residual is None else feats + residual)
-    return torch.relu_(feats if residual is None else feats.add_(residual))
-
-
-def _hooked(module: nn.Module) -> bool:
-    forward = module._forward_hooks or module._forward_pre_hooks
-    backward = module._backward_hooks or module._backward_pre_hooks
-    return bool(forward or backward or _has_any_global_hook())
-
-
 class ConvNormReLU(nn.Module):
-    """A convolution (any layer from SparseTensor to SparseTensor), a norm and a ReLU."""
+    """A convolution (any layer from SparseTensor to SparseTensor), a norm of its ``channels`` and a ReLU."""
 
     def __init__(self, conv: nn.Module, channels: int, norm: str) -> None:
         super().__init__()
@@ -53,7 +24,7 @@ class ConvNormReLU(nn.Module):
 
 
 class _Shortcut(nn.Module):
-    """The features as they are, or through a linear map (a 1x1x1 convolution) and a norm where channels change."""
+    """A linear map (a 1x1x1 convolution) and a norm: features (N, cin) to (N, cout)."""
 
     def __init__(self, cin: int, cout: int, norm: str) -> None:
         super().__init__()
@@ -65,6 +36,7 @@ class _Shortcut(nn.Module):
 
 
 def _shortcut(cin: int, cout: int, norm: str) -> nn.Module:
+    """Return the identity, or a _Shortcut where the number of channels changes."""
     return nn.Identity() if cin == cout else _Shortcut(cin, cout, norm)
 
 
@@ -104,6 +76,6 @@ class Bottleneck(nn.Module):
         self.shortcut = _shortcut(cin, cout, norm)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
-        inner = x.replace(_norm_relu(self.norm1, self.reduce(x.feats)))
+        inner = x.replace(norm_relu(self.norm1, self.reduce(x.feats)))
         inner = conv_norm_relu(self.conv, self.norm2, inner)
-        return x.replace(_norm_relu(self.norm3, self.expand(inner.feats), self.shortcut(x.feats)))
+        return x.replace(norm_relu(self.norm3, self.expand(inner.feats), self.shortcut(x.feats)))

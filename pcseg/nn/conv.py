@@ -1,4 +1,4 @@
-"""Sparse convolutions: a weight per kernel offset, a kernel map from the input's cache."""
+"""Sparse convolutions: one weight matrix per kernel offset; the kernel map comes from the input's cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from pcseg.sparse.sizes import check_sizes
 
 
 class SparseConv(nn.Module):
-    """Weight (K, Cin, Cout), K = kernel_size ** 3 in the order of :func:`pcseg.sparse.kernel_offsets`, and bias."""
+    """Base of the convolutions: ``weight`` (K, cin, cout), K = kernel_size ** 3, and ``bias`` (cout,) or None.
+
+    The K offsets are in the order of :func:`pcseg.sparse.kernel_offsets`. Raises InputError for sizes below 1.
+    """
 
     def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, dilation: int, bias: bool) -> None:
         super().__init__()
@@ -25,11 +28,11 @@ class SparseConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(cout)) if bias else None
 
     def initialize(self, fan_in: float) -> None:
-        """Draw the weight as for rectifiers (He et al., arXiv 1502.01852, eq. 10), from the global generator."""
+        """Draw the weight for rectifiers (He et al., arXiv 1502.01852, eq. 10) from the global generator."""
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_in))
 
     def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
-        """The stride of the output, the map to it, and its transpose, which may be None where x needs no gradient."""
+        """Return the stride of the output, the map to it, and its transpose or, where x needs no gradient, None."""
         raise NotImplementedError
 
     def forward(self, x: SparseTensor) -> SparseTensor:
@@ -40,7 +43,7 @@ class SparseConv(nn.Module):
         return x.at(stride, out if self.bias is None else out + self.bias.to(out.dtype))
 
     def norm_relu(self, x: SparseTensor, scale: Tensor, shift: Tensor, residual: Tensor | None) -> SparseTensor:
-        """relu(scale * self(x) + shift + residual) without a gradient (:func:`pcseg.ops.sparse_conv_norm_relu`)."""
+        """Return relu(scale * self(x) + shift + residual), no gradient (:func:`pcseg.ops.sparse_conv_norm_relu`)."""
         self._check(x)
         stride, to, _ = self.maps(x)
         shift = shift if self.bias is None else shift + scale * self.bias
@@ -49,7 +52,7 @@ class SparseConv(nn.Module):
 
     def _check(self, x: SparseTensor) -> None:
         if x.feats.shape[1] != self.cin:
-            raise InputError(f"features have {x.feats.shape[1]} channels, this convolution takes {self.cin}")
+            raise InputError(f"features have {x.feats.shape[1]} channels; give {self.cin}, those of this convolution")
 
     def extra_repr(self) -> str:
         return (
@@ -58,10 +61,10 @@ class SparseConv(nn.Module):
 
 
 class SparseConv3d(SparseConv):
-    """Convolution of a SparseTensor: out[m] = sum over k of in[m + offset k] @ weight[k] + bias, where in is present.
+    """Convolution of a SparseTensor: out[m] = sum over k of in[m + offset k] @ weight[k] + bias; absent voxels are 0.
 
-    ``stride`` 1 keeps the voxels (submanifold convolution); a larger one moves to the coarser voxels of the input's
-    cache. Absent neighbors count as zero. Features (N, cin) become (M, cout).
+    ``stride`` 1 keeps the voxels (submanifold convolution); a larger stride moves to the coarser voxels of the input's
+    cache. Features (N, cin) become (M, cout). Raises InputError for other channels.
     """
 
     def __init__(
@@ -80,17 +83,17 @@ class SparseConv3d(SparseConv):
 class SparseConvTranspose3d(SparseConv):
     """The transpose of a SparseConv3d of the same kernel and stride: back to the finer voxels of the input's cache.
 
-    Features (M, cin) at stride s become (N, cout) at s / ``stride``: voxel n gets in[m] @ weight[k] from each m with
-    n = m + offset k. It creates no voxels; raises InputError where the input never had finer ones.
+    Features (M, cin) at stride s become (N, cout) at s / ``stride``: voxel n is the sum of in[m] @ weight[k] over all m
+    with n = m + offset k. It creates no voxels. Raises InputError where the input has no voxels of that stride.
     """
 
     def __init__(self, cin: int, cout: int, kernel_size: int, stride: int, bias: bool = False) -> None:
         super().__init__(cin, cout, kernel_size, stride, 1, bias)
-        self.initialize(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # the terms that meet in one fine voxel
+        self.initialize(fan_in=cin * max(kernel_size / stride, 1) ** 3)  # number of terms of one fine voxel
 
     def maps(self, x: SparseTensor) -> tuple[int, KernelMap, KernelMap | None]:
         if x.stride % self.stride:
-            raise InputError(f"stride={self.stride}: does not divide the stride {x.stride} of the features")
+            raise InputError(f"stride={self.stride}: does not divide {x.stride}, that of the features; give a divisor")
         fine = x.stride // self.stride
         opposite = x.maps.kernel_map(fine, x.stride, self.kernel_size)
         return fine, opposite.transposed, opposite

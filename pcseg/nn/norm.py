@@ -1,4 +1,4 @@
-"""Normalization of features, and holding its running statistics still."""
+"""Normalization of features, and a context that keeps its running statistics unchanged."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pcseg.sparse.sizes import check_sizes
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalization of features (N, C), N counting all voxels of the batch; any N, also 0 and 1.
+    """Batch normalization of features (N, C) over all N voxels of the batch; any N, also 0 and 1.
 
-    While training, fewer than two rows have no variance: torch raises an error there. A crop so small that one voxel
-    is left at the bottleneck should not end a run, so such rows are normalized by the running statistics, as at
-    test time, and leave them as they are.
+    Fewer than two rows have no variance, for which torch raises an error in training. A crop so small that one voxel
+    remains at the bottleneck should not end a run: such rows are normalized by the running statistics, as at test time,
+    and do not update them.
     """
 
     def forward(self, feats: Tensor) -> Tensor:
         if self.training and len(feats) < 2:
-            # Copies, since the next batch writes over them, which would change the gradient of this one.
+            # Copies: the next batch overwrites the statistics, which would change the gradient of this one.
             mean, variance = (
                 None if value is None else value.clone() for value in (self.running_mean, self.running_var)
             )
@@ -31,7 +31,7 @@ class BatchNorm(nn.BatchNorm1d):
         return super().forward(feats)
 
     def affine_map(self) -> tuple[Tensor, Tensor] | None:
-        """Scale and shift (C,): what the layer does in eval mode; None where the features decide that."""
+        """Return scale and shift (C,) of the layer in eval mode; None where they depend on the features."""
         if self.training or self.running_mean is None or self.running_var is None or not self.affine:
             return None
         scale = self.weight / torch.sqrt(self.running_var + self.eps)
@@ -39,7 +39,10 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:
-    """A layer for features (N, C): "batch", over all voxels of the batch; "layer", over the channels of each voxel."""
+    """Return a norm of features (N, C): "batch" over all voxels of the batch, "layer" over the channels of each voxel.
+
+    Raises InputError for another ``kind`` or ``channels`` below 1.
+    """
     layers: dict[str, type[nn.Module]] = {"batch": BatchNorm, "layer": nn.LayerNorm}
     if kind not in layers:
         raise InputError(f"norm={kind}: must be one of {', '.join(layers)}")
@@ -49,16 +52,16 @@ def make_norm(kind: str, channels: int) -> nn.Module:
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Within, batch norms in training mode use the batch's own statistics but leave the running ones alone.
+    """Context in which batch norms in training mode use the statistics of the batch and do not update the running ones.
 
     For passes over features unlike those at test time, such as the reallocated branch of dense supervision
-    propagation (arXiv 2107.11267): they are normalized as usual, gradients flow as usual, and what evaluation will
-    normalize by keeps describing clean features. Layers in eval mode are unaffected. Restores what it found.
+    propagation (arXiv 2107.11267): outputs and gradients are as usual, and the running statistics still describe clean
+    features. Layers in eval mode are unaffected.
     """
     found = running_statistics(module)
     try:
         for layer, name, value in found:
-            setattr(layer, name, value.clone())  # what a pass writes here is thrown away
+            setattr(layer, name, value.clone())  # updates of this copy are discarded
         yield
     finally:
         for layer, name, value in found:
@@ -66,6 +69,6 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
 
 
 def running_statistics(module: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:
-    """Layer, name and value of all that the batch norms of ``module`` keep from pass to pass."""
+    """Return layer, name and value of all buffers of the batch norms of ``module``."""
     layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     return [(layer, name, value) for layer in layers for name, value in layer.named_buffers(recurse=False)]

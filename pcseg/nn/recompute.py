@@ -14,7 +14,7 @@ from pcseg.sparse import SparseTensor
 
 
 class Blocks(nn.Sequential):
-    """Blocks from SparseTensor to SparseTensor, one after the other, each recomputed in the backward pass if asked."""
+    """Blocks from SparseTensor to SparseTensor, run in sequence; with ``recompute`` each is checkpointed on its own."""
 
     def forward(self, x: SparseTensor, recompute: bool = False) -> SparseTensor:
         for block in self:
@@ -22,30 +22,47 @@ class Blocks(nn.Sequential):
         return x
 
 
-@torch.compiler.disable  # dynamo (torch 2.13) takes no context_fn: compiled networks run these blocks as they are
-def recomputed(block: nn.Module, x: SparseTensor) -> SparseTensor:
-    """``block(x)``, of which only the features of ``x`` are kept: the backward pass computes the rest once more.
+def run(part: nn.Module, x: SparseTensor, recompute: bool) -> SparseTensor:
+    """Return ``part(x)``; with ``recompute`` and where gradients are enabled, with activation checkpointing.
 
-    Outputs, gradients and the running statistics of batch norms, which the second pass leaves alone, are the same bits.
+    Blocks are checkpointed one by one, any other module as a whole. In a network, ``recompute`` is the attribute
+    ``activation_checkpointing``::
+
+        x = run(self.down, x, self.activation_checkpointing)
     """
-    # Not x itself, which would hold its features beside those that are saved.
+    out: SparseTensor
+    if not recompute or not torch.is_grad_enabled():
+        out = part(x)
+    else:
+        out = part(x, True) if isinstance(part, Blocks) else recomputed(part, x)
+    return out
+
+
+@torch.compiler.disable  # dynamo (torch 2.13) does not support context_fn: under torch.compile these blocks run eagerly
+def recomputed(block: nn.Module, x: SparseTensor) -> SparseTensor:
+    """Return ``block(x)`` and keep only the features of ``x``: the backward pass computes the activations again.
+
+    Outputs and gradients have the same bits as those of ``block(x)``. The second pass does not update the running
+    statistics of batch norms.
+    """
+    # The closure holds no reference to x, which would keep its features beside the saved ones.
     coords, stride, maps = x.coords, x.stride, x.maps
 
     def forward(feats: Tensor) -> SparseTensor:
         out: SparseTensor = block(SparseTensor(feats, coords, stride, maps))
         return out
 
-    def contexts() -> tuple[AbstractContextManager[None], _AsNow]:
-        return nullcontext(), _AsNow(block)
+    def contexts() -> tuple[AbstractContextManager[None], _StatisticsOfFirstPass]:
+        return nullcontext(), _StatisticsOfFirstPass(block)
 
     out: SparseTensor = checkpoint(forward, x.feats, use_reentrant=False, context_fn=contexts)
     return out
 
 
-class _AsNow:
-    """Within, the running statistics of ``block`` are what they are now, and what is written to them is thrown away.
+class _StatisticsOfFirstPass:
+    """Context in which running statistics of ``block`` are those of its creation, and updates of them are discarded.
 
-    Each backward pass over a graph that is retained enters it once more.
+    It is entered once for each backward pass over a retained graph.
     """
 
     def __init__(self, block: nn.Module) -> None:
@@ -55,8 +72,8 @@ class _AsNow:
     def __enter__(self) -> None:
         self.frozen = frozen_statistics(self.block)
         self.frozen.__enter__()
-        for (*_, value), now in zip(running_statistics(self.block), self.values, strict=True):
-            value.copy_(now)
+        for (*_, value), first in zip(running_statistics(self.block), self.values, strict=True):
+            value.copy_(first)
 
     def __exit__(self, *error: Any) -> None:
         self.frozen.__exit__(*error)

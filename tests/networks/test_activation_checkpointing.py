@@ -17,7 +17,7 @@ from tests.networks.test_contract import build, each_network, each_norm, voxels
 @each_network
 @each_norm
 def test_it_changes_memory_alone(make: Callable[..., MinkUNet], norm: str) -> None:
-    """Also where a second pass leaves the running statistics alone, as the propagated one does."""
+    """Also with a second pass that does not update the running statistics, as in dense supervision propagation."""
     x, found, sizes = voxels(n_samples=2), [], []
     for checkpointing in (False, True):
         network, kept = build(make, norm), {}
@@ -55,7 +55,7 @@ def test_a_compiled_network_keeps_it() -> None:
 
 
 def test_a_retained_graph_can_be_passed_again_after_other_batches() -> None:
-    """Also where a single voxel is left at the bottleneck, which is normalized by the running statistics."""
+    """Also with a single voxel at the bottleneck, which is normalized by the running statistics."""
     coords = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 3, 5, 0]], dtype=torch.int32)
     x, found = SparseTensor(torch.rand(3, 3, generator=torch.Generator().manual_seed(0)), coords), []
     for checkpointing in (False, True):

@@ -16,7 +16,7 @@ needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="torch.compi
 
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=needs_compiler)])
 def test_compiled_it_gives_the_same_numbers(backend: str) -> None:
-    """The first backend traces alone; the second writes C++, here without the vectors that compile slowest."""
+    """The first backend only traces; the second writes C++, here without vectors, which compile slowly."""
     torch.manual_seed(0)
     network, x = MinkUNet(F, K, (4, 4), (1, 1), stem_channels=4, stem_kernel=3), voxels()
     torch.compiler.reset()  # after too many compilations of one function, torch would leave it as it is
@@ -33,7 +33,7 @@ def test_compiled_it_gives_the_same_numbers(backend: str) -> None:
 
 
 def test_compiled_it_is_one_graph_for_any_cloud() -> None:
-    """Compiled for the sizes met first, then for sizes that are symbols; geometry is made beside the graph."""
+    """It is compiled for the first sizes, then for symbolic sizes; geometry is computed outside the graph."""
     network, graphs = build(NETWORKS["two levels"]).eval(), []
 
     def backend(graph: torch.fx.GraphModule, _: list[torch.Tensor]) -> torch.fx.GraphModule:

@@ -1,7 +1,8 @@
-"""What every network must do; a new one passes by being added to NETWORKS."""
+"""The contract of networks: each row of NETWORKS must pass; add a row for a new network."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ import pcseg.networks
 from pcseg.elements import Elements
 from pcseg.errors import InputError
 from pcseg.networks import MinkUNet, minkunet14a, minkunet18a, minkunet34c, minkunet_small
+from pcseg.networks.protocol import LeveledNetwork, Network
 from pcseg.nn import BatchNorm, frozen_statistics
 from pcseg.sparse import SparseTensor
 from tests.sparse.clouds import surface_coords
@@ -47,8 +49,18 @@ def build(make: Callable[..., MinkUNet], norm: str = "batch") -> MinkUNet:
 
 
 def close(a: torch.Tensor, b: torch.Tensor) -> None:
-    """Equal but for the order of sums, whose length, and so rounding, grows with depth."""
+    """Equal up to the order of sums, whose length, and with it the rounding, grows with depth."""
     torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4 * float(b.detach().abs().max()))
+
+
+@each_network
+def test_it_offers_the_protocol(make: Callable[..., MinkUNet]) -> None:
+    network = make(F, K)
+    assert isinstance(network, Network)
+    assert isinstance(network, LeveledNetwork)
+    for name in ("forward", "encode", "decode", "channels_at"):
+        wanted = list(inspect.signature(getattr(LeveledNetwork, name)).parameters)[1:]
+        assert list(inspect.signature(getattr(network, name)).parameters) == wanted
 
 
 @each_network
@@ -84,7 +96,7 @@ def test_cut_at_any_stride_it_is_the_same_network(make: Callable[..., MinkUNet],
 
 @each_network
 def test_replaced_features_are_decoded(make: Callable[..., MinkUNet]) -> None:
-    """They act through the skip and the deeper levels, and gradients flow back into them."""
+    """Replaced features act through the skip and the deeper levels, and receive gradients."""
     network, x = build(make).eval(), voxels()
     whole = network(x).logits
     for stride in network.strides:
@@ -133,7 +145,7 @@ def test_samples_of_a_batch_do_not_see_each_other(make: Callable[..., MinkUNet])
 @each_norm
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_hardly_any_voxels(make: Callable[..., MinkUNet], norm: str, count: int) -> None:
-    """Also while training, where torch's batch norm refuses a single row, here at the bottleneck."""
+    """In training torch's batch norm refuses a single row; the bottleneck has one here."""
     network, x = build(make, norm), voxels()
     network.train()
     out = network(SparseTensor(x.feats[:count], x.coords[:count]))
@@ -214,3 +226,5 @@ def test_the_family_has_the_sizes_of_minkowski_engine() -> None:
 def test_checkpoints_can_name_every_network() -> None:
     for name in pcseg.networks.__all__:
         assert isinstance(getattr(pcseg.networks, name)(in_channels=3, n_classes=5), nn.Module)
+        with pytest.raises(TypeError, match="depth"):
+            getattr(pcseg.networks, name)(3, 5, depth=4)

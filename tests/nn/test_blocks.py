@@ -1,4 +1,4 @@
-"""Blocks without a gradient: fused where they can be, to the same numbers, and noticed by nobody."""
+"""Blocks without a gradient: fused where possible, with the same results and all hooks called."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_without_a_gradient_it_gives_the_same(make: Callable[[str], nn.Module], 
 
 
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Grows by an entry for each batch norm that is run on its own."""
+    """Return a list that gets an entry, whether it trains, for each batch norm that runs unfused."""
     seen: list[bool] = []
     forward = BatchNorm.forward
 
@@ -97,7 +97,7 @@ def test_hooks_on_all_modules_are_called() -> None:
 def test_in_training_hooks_see_what_a_norm_returned_and_change_nothing(
     make: Callable[[str], nn.Module], norm: str
 ) -> None:
-    """A ReLU in the memory of a norm's output must not overwrite what somebody holds."""
+    """A ReLU in place in the output of a norm must not overwrite a tensor that a hook holds."""
     block, x = case(make, norm)
     block.train()
     x = x.replace(x.feats.requires_grad_())

@@ -15,7 +15,7 @@ from tests.sparse.clouds import random_coords
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on the CPU")
 def test_compiled_layers_follow_changing_sizes() -> None:
-    """From the second size on, sizes are symbols: each that the generated code uses must reach it."""
+    """From the second size on, sizes are symbols, all of which must be inputs of the generated code."""
     torch.manual_seed(0)
     down = ConvNormReLU(SparseConv3d(2, 3, 2, stride=2), 3, "batch")
     up = ConvNormReLU(SparseConvTranspose3d(3, 2, 2, stride=2), 2, "batch")

@@ -1,4 +1,4 @@
-"""Sparse convolutions against dense ones, their gradients, and what they refuse."""
+"""Sparse convolutions against dense ones, their gradients and their errors."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_samples_do_not_mix() -> None:
 
 
 def test_initial_variance_survives_full_neighborhoods() -> None:
-    """On a filled block, the layer keeps the second moment of rectified input (He et al., eq. 10)."""
+    """On a filled block, the layer preserves the second moment of rectified input (He et al., eq. 10)."""
     torch.manual_seed(0)
     axes = [torch.zeros(1, dtype=torch.int32), *[torch.arange(12, dtype=torch.int32)] * 3]
     coords = torch.cartesian_prod(*axes)
@@ -132,7 +132,7 @@ def test_an_empty_input_gives_an_empty_output() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     coords, feats = one_sample(0, 3)
     x = SparseTensor(feats.float(), coords)
-    with pytest.raises(InputError, match="3 channels, this convolution takes 4"):
+    with pytest.raises(InputError, match="3 channels; give 4, those of this convolution"):
         SparseConv3d(4, 4, 3)(x)
     with pytest.raises(InputError, match="stride=2"):
         SparseConvTranspose3d(3, 4, 2, stride=2)(x)

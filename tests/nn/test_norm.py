@@ -1,4 +1,4 @@
-"""Batch norm that survives tiny batches, and frozen running statistics."""
+"""Batch norm of tiny batches, and frozen running statistics."""
 
 from __future__ import annotations
 

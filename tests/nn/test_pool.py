@@ -1,4 +1,4 @@
-"""Pooling counts the voxels that are present and no others."""
+"""Pooling reduces the voxels that are present and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers on the Triton kernels, forward and backward, through autograd and recomputation (in the interpreter, on the CPU)."""
+"""Layers on the Triton kernels through autograd and recomputation (on a CPU in the interpreter)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [
     needs_triton,
     pytest.mark.skipif(
         DEVICE == "cpu" and _native.library() is not None,
-        reason="the CPU's own kernel is in the place that the Triton ones take here; see PCSEG_LIBRARY=none",
+        reason="the compiled CPU kernel stands in the place of the Triton kernels; set PCSEG_LIBRARY=none",
     ),
 ]
 
@@ -40,7 +40,7 @@ class Layers(nn.Module):
 
 
 def results(layers: Layers, coords: Tensor, recompute: bool = False) -> list[Tensor]:
-    """Sum and gradients; of the maps, the graph alone is left when the backward pass begins."""
+    """Return loss and gradients; during the backward pass only the graph holds the maps."""
     out = layers(SparseTensor(random_like(len(coords), 3, dtype=torch.float32).to(coords.device), coords), recompute)
     loss = (out * random_like(*out.shape, seed=1, dtype=torch.float32).to(out.device)).sum()
     del out
