@@ -1,4 +1,4 @@
-// Rows picked by number, of any type.
+// Gather of rows by index, of any type.
 #include <cstring>
 
 #include "index.h"
@@ -7,7 +7,7 @@
 namespace pcseg {
 namespace {
 
-constexpr int64_t kAhead = 16;  // rows to look ahead: the hardware cannot guess them
+constexpr int64_t kAhead = 16;  // rows to prefetch: the hardware cannot predict them
 
 void gather(const char* values, int64_t row_bytes, const int64_t* row, int64_t rows, char* out, int64_t threads) {
     prefer_large_pages(out, rows * row_bytes);

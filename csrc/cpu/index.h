@@ -1,4 +1,4 @@
-// The check of row numbers that a kernel is about to follow.
+// Check of row numbers before a kernel uses them.
 #pragma once
 #include <atomic>
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace pcseg {
 
-// BadInput, beginning with `name`, where one of `count` numbers is not in [0, limit).
+// Throws BadInput, beginning with `name`, unless all of `count` numbers are in [0, limit).
 inline void check_index(const char* name, const int64_t* index, int64_t count, int64_t limit, int64_t threads) {
-    std::atomic<int64_t> wrong{0};  // a number that is out of range; 0 in case of none, or of 0 itself where limit is 0
+    std::atomic<int64_t> wrong{0};  // a number that is out of range, if `bad`
     std::atomic<bool> bad{false};
     parallel_blocks(threads, count, 1 << 16, [&](int64_t begin, int64_t end) {
         int64_t low = INT64_MAX, high = INT64_MIN;

@@ -1,5 +1,5 @@
-// Kernel maps by merging: the voxels that output voxels reach at one offset are in the same order as the output voxels
-// themselves, so one walk along the sorted input voxels finds them all. Memory is only ever read in order.
+// Kernel maps by merging: the voxels at one offset from the output voxels are in the same order as the output voxels
+// themselves, so one pass over the sorted input voxels finds them all. Memory is only read in order.
 #include <atomic>
 #include <memory>
 #include <string>
@@ -32,7 +32,7 @@ struct Search {
         return found;
     }
 
-    // Wide enough for every output voxel and all that it reaches, so that distinct voxels have distinct keys.
+    // Contains each output voxel and all voxels at its offsets, so that distinct voxels have distinct keys.
     Packing packing() const {
         Box box = box_of("in_coords", in_coords, in_rows, threads);
         Box reach = in_coords == out_coords ? box : box_of("out_coords", out_coords, out_rows, threads);
@@ -76,8 +76,8 @@ int64_t find(const Search& search, int32_t* neighbor, int64_t* starts) {
     if (!same) own.reset(new Sorted(sorted(packing, search.out_coords, search.out_rows, search.threads)));
     const Sorted& outputs = same ? inputs : *own;
 
-    // If n is m's neighbor at an offset, m is n's at the opposite one. With rows in order the swapped pairs are in
-    // order too: both rows of a pair go up together.
+    // If n is m's neighbor at an offset, m is n's at the opposite offset. With rows in order the swapped pairs are in
+    // order too: both rows of a pair increase together.
     const bool half = inputs.came_in_order() && search.mirrored();
     const int64_t searched = half ? search.n_offsets / 2 : search.n_offsets;
     prefer_large_pages(neighbor, searched * search.out_rows * sizeof(int32_t));

@@ -1,4 +1,4 @@
-// The box of some voxels and the packing of their coordinates (shared/packing.h), with the checks that go with them.
+// The bounding box of voxels and the packing of their coordinates (shared/packing.h), with checks.
 #pragma once
 #include <cstdint>
 
@@ -8,7 +8,7 @@ namespace pcseg {
 
 constexpr int64_t kCoordinateLimit = int64_t{1} << 19;
 
-// Lowest and highest [sample, x, y, z] of some voxels; empty while low > high.
+// Lowest and highest [sample, x, y, z] of a set of voxels; empty while low > high.
 struct Box {
     int64_t low[4] = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
     int64_t high[4] = {INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN};
@@ -16,10 +16,10 @@ struct Box {
     void add(const Box& other);
 };
 
-// The box of coords (rows, 4); BadInput, beginning with `name`, where a coordinate is beyond +-kCoordinateLimit.
+// Returns the box of coords (rows, 4); BadInput, beginning with `name`, if a coordinate is beyond +-kCoordinateLimit.
 Box box_of(const char* name, const int32_t* coords, int64_t rows, int64_t threads);
 
-// The packing of a box; BadInput where it needs more than 63 bits.
+// Returns the packing of a box; BadInput if it needs more than 63 bits.
 Packing packing_of(const Box& box);
 
 }  // namespace pcseg

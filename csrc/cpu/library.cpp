@@ -1,4 +1,4 @@
-// What the library says of itself: version, last error, instruction set.
+// Information about the library: version, last error, instruction set.
 #include <cstdlib>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// Nearest neighbors by a k-d tree for each sample: a complete binary tree, split at the median of the widest axis.
+// Nearest neighbors with a k-d tree for each sample: a complete binary tree, split at the median of the widest axis.
 #include <algorithm>
 #include <unordered_map>
 #include <vector>
@@ -62,7 +62,9 @@ class Tree {
                 finer[2 * node + 1] = middle;
                 if (level < depth_)
                     std::nth_element(points.begin() + begin, points.begin() + middle, points.begin() + end,
-                                     [axis = box.widest()](const Point& a, const Point& b) { return a.at[axis] < b.at[axis]; });
+                                     [axis = box.widest()](const Point& a, const Point& b) {
+                                         return a.at[axis] < b.at[axis];
+                                     });
             });
             if (level < depth_) cut = std::move(finer);
         }

@@ -1,7 +1,7 @@
 // The threads behind parallel.h: torch's own where it runs on GNU OpenMP, else a pool.
 //
-// GNU OpenMP's threads wait for their next work in a busy loop, some milliseconds long. A pool beside them would find the
-// processors taken after every op of torch, so tasks go to those threads.
+// GNU OpenMP's threads wait for work in a busy loop of some milliseconds. The threads of a separate pool would compete
+// with them for the processors after every op of torch, so tasks run on those threads.
 #include "parallel.h"
 
 #include <dlfcn.h>
@@ -54,7 +54,7 @@ class Pool {
         start_.notify_all();
         job.work();
         std::unique_lock<std::mutex> lock(state_);
-        job_ = nullptr;  // who has not woken up by now has missed the job; nobody waits for him
+        job_ = nullptr;  // threads that have not woken up yet miss the job; nobody waits for them
         done_.wait(lock, [this] { return running_ == 0; });
         return true;
     }
@@ -65,7 +65,7 @@ class Pool {
             try {
                 std::thread([this, number = threads_ + 1] { wait_for_jobs(number); }).detach();
             } catch (const std::system_error&) {
-                return;  // the system gives no more threads: those that are there do the work
+                return;  // the system refuses more threads: the existing ones do the work
             }
             ++threads_;
         }
@@ -93,8 +93,8 @@ class Pool {
     int64_t threads_ = 0, wanted_ = 0, running_ = 0;
 };
 
-// Never destroyed: its threads wait until the process ends. A forked child has none of them and perhaps a lock that
-// nobody will open, so it forgets the pool and makes its own at first use.
+// Never destroyed: its threads wait until the process ends. A forked child has none of them and perhaps a lock that is
+// never released, so it forgets the pool and creates its own at first use.
 std::atomic<Pool*> the_pool{nullptr};
 
 Pool& pool() {
@@ -107,8 +107,8 @@ Pool& pool() {
     return *found;
 }
 
-// GOMP_parallel of the libgomp that torch has loaded, or null; in a forked child too, where torch's threads are gone and
-// libgomp does not know it.
+// GOMP_parallel of the libgomp that torch has loaded, or null; also null in a forked child, where torch's threads no
+// longer exist but libgomp assumes they do.
 using Parallel = void (*)(void (*)(void*), void*, unsigned threads, unsigned flags);
 std::atomic<Parallel> torch_threads{nullptr};
 
@@ -131,7 +131,7 @@ void run_tasks(int64_t threads, int64_t tasks, void (*run)(void*, int64_t, int64
     std::call_once(once, find_threads);
     if (std::min(threads, tasks) <= 1) {
         job.work();
-    } else if (const Parallel parallel = torch_threads) {  // all of them, even for few tasks: libgomp ends the others
+    } else if (const Parallel parallel = torch_threads) {  // all, even for few tasks: libgomp would end the others
         parallel([](void* shared) { static_cast<Job*>(shared)->work(); }, &job, static_cast<unsigned>(threads), 0);
     } else if (!pool().run(job, std::min(threads, tasks))) {
         job.work();

@@ -1,7 +1,7 @@
-// Loops over torch's own threads, or over a pool that is made once and kept where they cannot be had.
+// Parallel loops on torch's own threads or, where these are not accessible, on a pool that is created once.
 //
-// To give the same bits for any number of threads: cut the work by its size, never by the number of threads, let each
-// task write its own output, and add partial results up in the order of the tasks.
+// For the same bits with any number of threads: cut the work by its size, never by the number of threads, let each task
+// write its own output, and add partial results in the order of the tasks.
 #pragma once
 #include <algorithm>
 #include <cstdint>

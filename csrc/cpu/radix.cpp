@@ -1,4 +1,4 @@
-// The sort of radix.h: least digit first, each block of entries counting and placing its own.
+// The sort of radix.h, least significant digit first; each block counts and places its own entries.
 #include "radix.h"
 
 #include <atomic>

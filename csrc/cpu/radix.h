@@ -12,8 +12,8 @@ struct Entry {
     int64_t row;
 };
 
-// Entries sorted by key, equal keys in the order they came in; keys are below `limit` < 2^63. Entries that are in
-// order already cost one look. Behind the last stands one more, with a key above all.
+// Entries sorted by key, equal keys in their original order; keys are below `limit` < 2^63. Entries that are already in
+// order cost one pass. After the last follows one more, with a key above all.
 class Sorted {
    public:
     template <class KeyOf>  // key_of(row)

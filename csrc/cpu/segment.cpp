@@ -1,5 +1,5 @@
-// Sums and maxima over segments: elements are put in the order of their segments, then reduced block by block. Sums over
-// many segments need no order: each thread adds up a range of them.
+// Sums and maxima over segments: elements are sorted by segment, then reduced block by block. Sums over many segments
+// need no sort: each thread computes the sums of a range of segments.
 #include <algorithm>
 #include <vector>
 
@@ -9,7 +9,7 @@
 namespace pcseg {
 namespace {
 
-// Elements of a block. Blocks are cut by this alone, so the order of additions depends on nothing else.
+// Elements of a block. Blocks depend on nothing else, and so does the order of additions.
 constexpr int64_t block_size = 2048;
 
 template <class T>
@@ -18,7 +18,8 @@ void fetch_row(const T* row, int64_t channels) {
     for (size_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(reinterpret_cast<const char*>(row) + byte);
 }
 
-// The elements by segment, ascending within each: place p holds element(p), segment s the places start[s] to start[s + 1].
+// The elements by segment, ascending within each: place p holds element(p), segment s has places start[s] to start[s +
+// 1].
 class Order {
    public:
     std::vector<int64_t> start;
@@ -34,13 +35,13 @@ class Order {
             start.erase(start.begin());
             return;
         }
-        for (int64_t e = 0; e < elements; ++e) room[start[segment[e] + 1]++] = e;  // leaves start[s + 1] at the end of s
+        for (int64_t e = 0; e < elements; ++e) room[start[segment[e] + 1]++] = e;  // start[s + 1]: now the end of s
         start.pop_back();
         order_ = room;
     }
     int64_t element(int64_t place) const { return order_ ? order_[place] : place; }
 
-    // Asks memory for a row that will be read soon: the hardware cannot guess it where places are not elements.
+    // Prefetches a row: the hardware cannot predict it where places are not elements.
     template <class T>
     void fetch(int64_t place, const T* values, int64_t channels) const {
         if (order_ == nullptr || place + ahead >= start.back()) return;
@@ -52,9 +53,9 @@ class Order {
     const int64_t* order_ = nullptr;
 };
 
-// Calls reduce(segment, from, to, part) for each run of places of one segment within a block, part being -1 where the run
-// is the whole segment, else the scratch row (two a block) that takes its share; then merge(segment, part) for the shares,
-// one after the other in the order of the places.
+// Calls reduce(segment, from, to, part) for each run of places of one segment within a block; part is -1 if the run is
+// the whole segment, else the scratch row (two per block) of its partial result. Then calls merge(segment, part) for
+// the partial results, one after the other in the order of places.
 template <class Reduce, class Merge>
 void by_block(const Order& order, int64_t elements, int64_t threads, Reduce&& reduce, Merge&& merge) {
     const int64_t blocks = (elements + block_size - 1) / block_size;
@@ -77,7 +78,7 @@ void by_block(const Order& order, int64_t elements, int64_t threads, Reduce&& re
 
 int64_t scratch_rows(int64_t elements) { return 2 * ((elements + block_size - 1) / block_size); }
 
-// out[segment[e]] += weight[e] * values[row[e]], each to be read as pcseg.h says.
+// out[segment[e]] += weight[e] * values[row[e]], as defined in pcseg.h.
 template <class T>
 struct Sum {
     const T* values;
@@ -94,7 +95,7 @@ struct Sum {
         for (int64_t c = 0; c < channels; ++c) sum[c] += factor * value[c];
     }
 
-    // Each thread passes over all elements and adds those of its range of segments, one after the other as they come.
+    // Each thread passes over all elements and adds those of its range of segments in their order.
     void by_range(int64_t threads) const {
         constexpr int64_t piece = 4096, ahead = 16;
         prefer_large_pages(out, segments * channels * sizeof(T));
@@ -103,7 +104,7 @@ struct Sum {
             std::fill_n(out + first * channels, (last - first) * channels, T(0));
             std::vector<int64_t> mine(piece);
             for (int64_t begin = 0; begin < elements; begin += piece) {
-                int64_t found = 0;  // listed without a branch, which could not be foreseen
+                int64_t found = 0;  // without a branch, which would be mispredicted
                 for (int64_t e = begin; e < std::min(elements, begin + piece); ++e) {
                     mine[found] = e;
                     found += segment[e] >= first && segment[e] < last;
@@ -143,7 +144,8 @@ template <class T>
 void weighted_sum(const Sum<T>& sum, int64_t rows, int64_t* room, int64_t threads) {
     check_index("segment", sum.segment, sum.elements, sum.segments, threads);
     if (sum.row != nullptr) check_index("row", sum.row, sum.elements, rows, threads);
-    // Few segments would leave threads idle, and rounding must not depend on their number.
+    // With few segments threads would be idle. The choice does not depend on their number, so neither does the
+    // rounding.
     sum.segments > sum.elements / 512 ? sum.by_range(threads) : sum.by_order(room, threads);
 }
 
@@ -164,7 +166,7 @@ void segment_max(const T* values, int64_t channels, const int64_t* segment, int6
         [&](int64_t s, int64_t from, int64_t to, int64_t part) {
             T* __restrict best = part < 0 ? out + s * channels : scratch.data() + part * channels;
             int64_t* which = part < 0 ? arg + s * channels : scratch_arg.data() + part * channels;
-            thread_local std::vector<int32_t> steps;  // places since `from`: as narrow as a float, so both fit one loop
+            thread_local std::vector<int32_t> steps;  // places since `from`, as wide as a float: one vector loop
             steps.assign(channels, 0);
             int32_t* __restrict step = steps.data();
             std::copy_n(values + order.element(from) * channels, channels, best);
@@ -199,7 +201,8 @@ int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t 
     return pcseg::guarded([&] {
         const auto run = [&](auto zero) {
             using T = decltype(zero);
-            pcseg::weighted_sum<T>({static_cast<const T*>(values), channels, row, static_cast<const T*>(weight), segment,
+            pcseg::weighted_sum<T>({static_cast<const T*>(values), channels, row, static_cast<const T*>(weight),
+                                    segment,
                                     elements, segments, static_cast<T*>(out)}, rows, room, threads);
         };
         dtype == PCSEG_FLOAT64 ? run(double{}) : run(float{});

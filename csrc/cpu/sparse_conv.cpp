@@ -1,7 +1,7 @@
 // Sparse convolution and its weight gradient: cutting the work into blocks of output rows that fit into the cache.
 //
-// A block's output rows are visited offset by offset; the pairs of one offset with output rows in the block lie
-// together in the map, so nothing is scattered, no two threads write one row, and nothing gathered is stored.
+// A block's output rows are computed offset by offset; the pairs of one offset with output rows in the block are
+// consecutive in the map, so no two threads write the same row, and gathered rows are not stored.
 #include <atomic>
 #include <cstring>
 #include <type_traits>
@@ -37,7 +37,7 @@ const Kernels<Bfloat16>& kernels() {
     throw BadInput{"bfloat16: not multiplied by this machine (pcseg_has_bfloat16); convert it to float32"};
 }
 
-// Weights in the order the tiles read them, padded with zeros to whole vectors.
+// Weights in the order in which tiles read them, padded with zeros to whole vectors.
 template <class T>
 void pack(const T* weight, int64_t step_k, int64_t step_in, int64_t step_out, int64_t n_offsets, int64_t cin,
           int64_t cout, T* packed, int64_t threads) {
@@ -54,7 +54,7 @@ void pack(const T* weight, int64_t step_k, int64_t step_in, int64_t step_out, in
     });
 }
 
-// What becomes of the sums on their way out, while they are in the cache; NULLs where it is nothing.
+// Scale, shift and residual, applied to the sums while they are in the cache; NULL for none.
 template <class T>
 struct Finish {
     const Sum<T> *scale, *shift;
@@ -73,7 +73,7 @@ void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* o
     std::atomic<int64_t> seen{0};
     parallel_tasks(threads, (blocks + per_task - 1) / per_task, [&](int64_t task, int64_t) {
         const int64_t first = task * per_task * rows, last = std::min(map.out_rows, first + per_task * rows);
-        // Sums in whole vectors, where `out` has none.
+        // Sums in whole vectors, where the rows of `out` are not whole vectors.
         std::vector<Sum<T>> spare(std::is_same_v<T, Sum<T>> && padded == cout ? 0 : rows * padded);
         Walk walk(map, first, 0, map.n_offsets);
         for (int64_t row = first; row < last; row += rows) {
@@ -91,8 +91,8 @@ void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* o
     check_seen(map, seen);
 }
 
-// Ranges of output rows whose sums are made apart and then added in order: few enough for the memory they take, and
-// a function of sizes alone, since the cuts decide the rounding.
+// Ranges of output rows whose sums are computed separately and then added in order: few enough to limit their memory,
+// and a function of sizes alone, since they determine the rounding.
 int64_t weight_grad_ranges(int64_t elements, int64_t out_rows) {
     const int64_t by_memory = (int64_t{1} << 23) / std::max<int64_t>(elements, 1);
     return std::clamp<int64_t>(std::min(by_memory, out_rows / 4096), 1, 16);
@@ -107,16 +107,17 @@ void weight_grad(const Map& map, const T* feats, int64_t cin, const T* grad, int
     const int64_t rows = map.block_rows(128, (cin + padded) * sizeof(T), 1 << 18);
     const int64_t range_rows = round_up((map.out_rows + ranges - 1) / ranges, rows);
     prefer_large_pages(workspace, ranges * size * sizeof(Sum<T>));
-    // Threads beyond the ranges share a range's offsets out; that changes no sum.
+    // Where there are more threads than ranges, several share the offsets of a range, which changes no sum.
     const int64_t shares = std::min<int64_t>(map.n_offsets, threads <= 1 ? 1 : (4 * threads + ranges - 1) / ranges);
     std::atomic<int64_t> seen{0};
     parallel_tasks(threads, ranges * shares, [&](int64_t task, int64_t) {
         const int64_t range = task / shares, share = task % shares;
         const int64_t k0 = map.n_offsets * share / shares, k1 = map.n_offsets * (share + 1) / shares;
-        const int64_t first = std::min(map.out_rows, range * range_rows), last = std::min(map.out_rows, first + range_rows);
+        const int64_t first = std::min(map.out_rows, range * range_rows);
+        const int64_t last = std::min(map.out_rows, first + range_rows);
         Sum<T>* partial = workspace + range * size;
         std::memset(partial + k0 * cin * padded, 0, (k1 - k0) * cin * padded * sizeof(Sum<T>));
-        std::vector<T> spare(padded == cout ? 0 : rows * padded);  // zeros beyond the channels there are
+        std::vector<T> spare(padded == cout ? 0 : rows * padded);  // padded with zeros to whole vectors
         std::vector<Term<T>> room(kNumbers<T> == 1 ? 0 : kPiece / 2 * (cin + padded));
         Walk walk(map, first, k0, k1);
         for (int64_t row = first; row < last; row += rows) {

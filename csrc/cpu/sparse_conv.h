@@ -1,4 +1,5 @@
-// What sparse_conv.cpp hands to the kernels of one instruction set. Plain data: see CMakeLists.txt on headers.
+// Arguments that sparse_conv.cpp passes to the kernels of one instruction set. Plain data: see CMakeLists.txt on
+// headers.
 #pragma once
 #include <stdint.h>
 
@@ -11,7 +12,7 @@ struct Bfloat16Pair {
     Bfloat16 first, second;
 };
 
-// Numbers stored as T are multiplied in Terms, of one or two numbers, and the products added up as a Sum.
+// Numbers stored as T are multiplied as Terms of one or two numbers, and the products are added in a Sum.
 template <class T>
 struct Arithmetic {
     typedef T Term;
@@ -27,7 +28,7 @@ using Term = typename Arithmetic<T>::Term;
 template <class T>
 using Sum = typename Arithmetic<T>::Sum;
 template <class T>
-constexpr int64_t kNumbers = sizeof(Term<T>) / sizeof(T);  // in a term
+constexpr int64_t kNumbers = sizeof(Term<T>) / sizeof(T);  // numbers in a term
 
 static inline float wide(float value) { return value; }
 static inline double wide(double value) { return value; }
@@ -39,7 +40,7 @@ static inline float wide(Bfloat16 value) {
 }
 static inline void store(float value, float& to) { to = value; }
 static inline void store(double value, double& to) { to = value; }
-static inline void store(float value, Bfloat16& to) {  // to the nearest, in a tie the even one
+static inline void store(float value, Bfloat16& to) {  // to nearest, ties to even
     uint32_t bits;
     __builtin_memcpy(&bits, &value, sizeof(bits));
     to.bits = value == value ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : 0x7fc0;
@@ -60,13 +61,13 @@ struct ConvBlock {
     Runs runs;
     const Term<T>* feats;  // (rows, terms)
     int64_t terms;         // input channels, in terms
-    const Term<T>* packed;  // per offset: panels of 2 vectors of output channels, the last maybe of 1; each (terms, width)
+    const Term<T>* packed;  // per offset: panels (terms, width) of 2 vectors of output channels, the last of 1 or 2
     int64_t padded;         // output channels rounded up to whole vectors
     Sum<T>* out;            // row0's row
     int64_t out_stride;     // at least `padded`
 };
 
-// Finished sums of some rows on their way out: to = relu(from * scale + shift + residual). `to` may be `from`.
+// Finished sums of some rows and their output: to = relu(from * scale + shift + residual). `to` may be `from`.
 template <class T>
 struct FinishBlock {
     const Sum<T>* from;
@@ -78,7 +79,7 @@ struct FinishBlock {
     const T* residual;    // (rows, channels), or NULL
 };
 
-constexpr int64_t kPiece = 128;  // most pairs of which the weight gradient has both sides in the first cache at a time
+constexpr int64_t kPiece = 128;  // maximum number of pairs whose rows the weight gradient has in the L1 cache at a time
 
 template <class T>
 struct WeightGradBlock {
@@ -89,7 +90,7 @@ struct WeightGradBlock {
     int64_t grad_stride;
     int64_t padded;
     Sum<T>* partial;  // (offsets, cin, padded), added to
-    Term<T>* room;    // kPiece / 2 * (cin + padded) terms, where a term is not a number alone
+    Term<T>* room;    // workspace: kPiece / 2 * (cin + padded) terms, where a term has two numbers
 };
 
 template <class T>
@@ -100,7 +101,7 @@ struct Kernels {
     void (*weight_grad)(const WeightGradBlock<T>&);
 };
 
-// One pair of tables for each instruction set, from the file of that name; one more where it multiplies bfloat16.
+// One table for each instruction set, from the file of that name, and one more where it multiplies bfloat16.
 struct KernelTable {
     Kernels<float> f32;
     Kernels<double> f64;

@@ -1,4 +1,4 @@
-// Sparse convolution of bfloat16 for AVX-512 that multiplies it.
+// Sparse convolution of bfloat16 for AVX-512 with bfloat16 products.
 #if defined(PCSEG_WITH_AVX512BF16)
 #include <immintrin.h>
 
@@ -14,7 +14,8 @@ static inline __attribute__((always_inline)) Vector add_product(Vector sum, Bflo
     return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(both), (__m512bh)terms);
 }
 
-// Rows of pairs, two by two as terms: to[p][c] = from[rows[2p]][c], from[rows[2p + 1]][c], or 0 beyond the last.
+// Interleaves the rows of two pairs into terms: to[p][c] = {from[rows[2p]][c], from[rows[2p + 1]][c]}, 0 beyond the
+// last.
 static inline void interleave(const Bfloat16* from, int64_t stride, const int32_t* rows, int64_t pairs,
                               Bfloat16Pair* to) {
     for (int64_t p = 0; p < pairs; p += 2, to += stride) {

@@ -5,11 +5,11 @@
 namespace pcseg {
 namespace {
 
-constexpr int64_t kDepth = 128;  // terms of input channels a panel of weights has in cache at a time
+constexpr int64_t kDepth = 128;  // terms of input channels of a panel of weights in the cache at a time
 constexpr int64_t kPrefetch = 24;  // pairs to look ahead
 constexpr int64_t kPrefetchLines = 8;
 
-// Walks over the pairs of a block ahead of the work and asks for their rows.
+// Runs ahead over the pairs of a block and prefetches their rows.
 template <class T>
 class Prefetcher {
    public:
@@ -72,7 +72,7 @@ void conv_block(const ConvBlock<T>& block) {
     }
 }
 
-// In plain loops, which the compiler turns into vectors. A sum that is not a number stays so, as in torch's relu.
+// Plain loops, which the compiler vectorizes. A NaN stays NaN, as in torch's relu.
 template <class T>
 void finish_block(const FinishBlock<T>& block) {
     for (int64_t r = 0; r < block.rows; ++r) {
@@ -102,7 +102,7 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
     for (int32_t p = 0; p < kPiece / 2; ++p) in_order[p] = p;
     for (int64_t k = runs.first_offset; k < runs.last_offset; ++k) {
         Sum<T>* partial = block.partial + k * block.cin * block.padded;
-        // Pairs in pieces whose rows of both sides fit into the first cache.
+        // Pieces of pairs whose rows of both sides fit into the L1 cache.
         const int64_t bytes = (block.cin + block.padded) * static_cast<int64_t>(sizeof(T));
         const int64_t piece = bytes > 512 ? kPiece / 2 : kPiece;
         for (int64_t p = runs.begin[k]; p < runs.end[k]; p += piece) {

@@ -1,4 +1,4 @@
-// Sparse convolution for every machine.
+// Sparse convolution for all machines.
 #define VECTOR_BYTES 16
 #define TILE_ROWS 4
 #include "sparse_conv_kernels.h"

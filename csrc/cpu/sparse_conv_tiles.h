@@ -1,4 +1,4 @@
-// The innermost loops of sparse convolution, written once in vector types for every instruction set and type.
+// The innermost loops of sparse convolution, written once with vector types for all instruction sets and types.
 // Includes no C++ library header (see CMakeLists.txt).
 //
 // A tile keeps TILE_ROWS x 2 vectors of sums in registers. For output channel o and row m, products are added in the
@@ -8,14 +8,14 @@
 namespace pcseg {
 namespace {
 
-// A vector of sums, or of as many terms: they take the same room.
+// A vector of sums, or of as many terms, which have the same size.
 template <class T>
 struct VectorOf {
     typedef Sum<T> type __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
     static constexpr int64_t size = VECTOR_BYTES / sizeof(Sum<T>);
 };
 
-// sum + term * terms. For Bfloat16Pair: the file of an instruction set that multiplies them.
+// Returns sum + term * terms. For Bfloat16Pair it is defined in the file of the instruction set.
 template <class Vector, class T>
 inline __attribute__((always_inline)) Vector add_product(Vector sum, T term, Vector terms) {
     return sum + term * terms;

@@ -1,4 +1,4 @@
-// A kernel map, cut into blocks of output rows and checked on the way.
+// A kernel map, cut into blocks of output rows and checked block by block.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -23,7 +23,7 @@ struct Map {
         if (!good) throw BadInput{"starts: do not cut the " + std::to_string(n_pairs) + " pairs into groups"};
     }
 
-    // Output rows in a block: enough for about `pairs` pairs an offset, which pays for touching that offset's weights.
+    // Output rows of a block: enough for about `pairs` pairs per offset, which amortizes loading that offset's weights.
     int64_t block_rows(int64_t pairs, int64_t bytes_per_row, int64_t most_bytes) const {
         const int64_t wanted = pairs * n_offsets * out_rows / std::max<int64_t>(n_pairs, 1);
         return std::clamp<int64_t>(round_up(wanted, 16), 16, std::max<int64_t>(16, most_bytes / bytes_per_row));
@@ -40,7 +40,8 @@ class Walk {
             end_[k] = std::lower_bound(out + map.starts[k], out + map.starts[k + 1], row) - out;
     }
 
-    // Moves on to rows [row0, row1); throws if the pairs there are not what a map holds, so that no kernel can stray.
+    // Moves on to rows [row0, row1); throws BadInput for rows out of range or order, so that kernels access valid
+    // memory.
     Runs next(int64_t row0, int64_t row1) {
         const int32_t* in = map_.pairs;
         const int32_t* out = map_.pairs + map_.n_pairs;

@@ -7,7 +7,7 @@
 
 namespace pcseg {
 
-// The caller's data is wrong; becomes PCSEG_BAD_INPUT, and InputError in Python.
+// Thrown for wrong arguments; becomes PCSEG_BAD_INPUT, and InputError in Python.
 struct BadInput {
     std::string message;
 };

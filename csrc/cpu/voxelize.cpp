@@ -1,5 +1,5 @@
 // Distinct voxels among points: a stable radix sort of packed coordinates, then one pass over the runs of equal keys.
-// A sort rather than a hash, since the voxels are wanted in order.
+// A sort rather than a hash table, since voxels are returned in order.
 #include <vector>
 
 #include "keys.h"

@@ -1,6 +1,6 @@
-// Kernel maps by hashing: each input voxel goes into a hash table, then each output voxel asks for the voxel it reaches
-// at each offset. What was found is counted in runs of kRun output rows; PyTorch sums the counts up, and with them each
-// run knows where its pairs go: no atomics, the same order each time.
+// Kernel maps by hashing: input voxels are put into a hash table, then each output voxel looks up the voxel at each
+// offset. Pairs are counted in runs of kRun output rows; PyTorch computes running sums of the counts, which tell each
+// run the place of its pairs: no atomics, the same order each time.
 #include "../shared/hash_table.h"
 #include "../shared/packing.h"
 #include "launch.h"
@@ -22,10 +22,10 @@ struct Insert {
     }
 };
 
-// Index i is offset i / out_rows and output row i % out_rows; neighbor comes in as -1. Where `mirrored`, input and
-// output voxels are the same and offset k is minus offset n_offsets - 1 - k: if n is m's neighbor at one, m is n's at
-// the other, and only the offsets before the middle one are searched for. The middle one is 0: each voxel meets itself.
-// No entry is written twice, since voxel n is the neighbor of one m alone at each offset.
+// Index i is offset i / out_rows and output row i % out_rows; neighbor is passed as -1. If `mirrored`, input and output
+// voxels are the same and offset k is minus offset n_offsets - 1 - k: if n is m's neighbor at one, m is n's at the
+// other, and only the offsets before the middle one are searched. The middle offset is 0: each voxel is its own
+// neighbor. No entry is written twice, since voxel n is the neighbor of only one m at each offset.
 struct Find {
     Packing packing;
     const int32_t* coords;
@@ -77,7 +77,7 @@ struct CountPairs {
 struct FillPairs {
     const int32_t* neighbor;
     int64_t out_rows, runs;
-    const int64_t* ends;  // where the pairs of each run end: the sums of counts
+    const int64_t* ends;  // end of the pairs of each run: running sums of counts
     int32_t* in;
     int32_t* out;
 
@@ -95,7 +95,9 @@ struct FillPairs {
 }  // namespace
 }  // namespace pcseg
 
-int64_t pcseg_cuda_kernel_map_runs(int64_t out_rows) { return out_rows > 0 ? (out_rows + pcseg::kRun - 1) / pcseg::kRun : 1; }
+int64_t pcseg_cuda_kernel_map_runs(int64_t out_rows) {
+    return out_rows > 0 ? (out_rows + pcseg::kRun - 1) / pcseg::kRun : 1;
+}
 
 int pcseg_cuda_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords, int64_t out_rows,
                                const int64_t* packing, const int64_t* steps, int64_t n_offsets, int64_t mirrored,

@@ -1,7 +1,7 @@
-// How the kernels of this folder run: body(i) for each i in [0, size), in any order, each i writing what is its own.
+// Launch of the kernels of this folder: body(i) for each i in [0, size), in any order; each i writes its own output.
 //
-// Without nvcc the same files are C++, and body(i) runs in a loop, shuffled: so the tests run on any machine all that is
-// in a kernel but its parallelism (tests/ops/emulated.py).
+// Without nvcc the same files are C++, and body(i) runs in a loop in a shuffled order: tests run everything but the
+// parallelism of a kernel on any machine (tests/ops/emulated.py).
 #pragma once
 #include <cstdint>
 
@@ -17,7 +17,7 @@
 
 namespace pcseg {
 
-// Ends a kernel that was given what it cannot use. On a GPU that ends the program, as PyTorch's own index checks do.
+// Ends a kernel for invalid input. On a GPU this ends the program, as PyTorch's own index checks do.
 PCSEG_HD inline void refuse(const char* name, int64_t value, int64_t limit) {
 #if defined(__CUDA_ARCH__)
     printf("pcseg: %s holds %lld, but must be from 0 to %lld\n", name, static_cast<long long>(value),
@@ -29,7 +29,7 @@ PCSEG_HD inline void refuse(const char* name, int64_t value, int64_t limit) {
 #endif
 }
 
-// Calls run(0) with a zero of the type that is computed in.
+// Calls run(0) with a zero of the type of the computation.
 template <class Run>
 void for_dtype(int64_t dtype, Run run) {
     if (dtype == PCSEG_FLOAT64) return run(double{});
@@ -49,14 +49,15 @@ __global__ void __launch_bounds__(256) run_each(int64_t size, Body body) {
     for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < size; i += stride) body(i);
 }
 
-// A stream of the current device. Python has made `device` current (pcseg/ops/_native.py): it can go back to the one
-// before without the context that cudaSetDevice would make there.
+// A stream of the current device. Python makes `device` current (pcseg/ops/_native.py), since it can restore the
+// previous one without the context that cudaSetDevice would create there.
 class Stream {
    public:
     Stream(int64_t device, int64_t stream) : stream_(reinterpret_cast<cudaStream_t>(stream)) {
         int current = -1;
         check(cudaGetDevice(&current));
-        if (current != device) throw std::runtime_error("CUDA: device " + std::to_string(device) + " is not the current one");
+        if (current != device)
+            throw std::runtime_error("CUDA: device " + std::to_string(device) + " is not the current one");
     }
     Stream(const Stream&) = delete;
 

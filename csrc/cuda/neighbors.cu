@@ -1,6 +1,6 @@
-// Nearest neighbors by a hashed grid: points come sorted by their cell, and a hash table knows where each cell begins.
-// A query looks at shells of cells around its own, from near to far, until what is left lies farther away than the
-// neighbors it has. One that has not found enough within kShells looks at every point of its sample.
+// Nearest neighbors with a hashed grid: points are sorted by cell, and a hash table holds the first point of each cell.
+// A query searches shells of cells around its own, from near to far, until all other points are farther away than the
+// neighbors found. A query without enough neighbors within kShells searches all points of its sample.
 #include <cmath>
 
 #include "../shared/hash_table.h"
@@ -12,10 +12,10 @@ namespace pcseg {
 namespace {
 
 constexpr int64_t kShells = 4;
-constexpr double kFar = 1 << 24;    // cells; farther is as far
-constexpr double kRounding = 1e-6;  // cells; more than float64 can be wrong by at kFar cells (2^-26)
+constexpr double kFar = 1 << 24;    // cells; larger distances are clamped to it
+constexpr double kRounding = 1e-6;  // cells; above the rounding of float64 at kFar cells (2^-26)
 
-// Cubes of side `side` from the lowest point on, `cells` along each axis; a key is [sample, x, y, z] in mixed radix.
+// Cubes of edge `side` from the lowest point on, `cells` along each axis; a key is [sample, x, y, z] in mixed radix.
 struct Grid {
     double low[3], side;
     int64_t cells[3];
@@ -43,7 +43,7 @@ struct Keys {
 
     PCSEG_HD void operator()(int64_t p) const {
         int64_t at[3];
-        for (int axis = 0; axis < 3; ++axis) {  // all points lie within the grid; the clamp is for what rounding may do
+        for (int axis = 0; axis < 3; ++axis) {  // all points are within the grid; clamped because of rounding
             const int64_t cell = grid.cell(points + 3 * p, axis), last = grid.cells[axis] - 1;
             at[axis] = cell < 0 ? 0 : cell > last ? last : cell;
         }
@@ -63,13 +63,13 @@ struct Insert {
 
 struct Search {
     Grid grid;
-    HashTable table;      // where the points of a cell begin
+    HashTable table;      // first point of each cell
     const int64_t* keys;  // the cells of the points, ascending
     const int32_t* order;
     const double* points;  // in the order of `keys`
     int64_t n_points;
     const double* query;
-    const int64_t* sample;  // -1: one that has no point
+    const int64_t* sample;  // -1: a sample without points
     int64_t k;
     double square_radius;
     int64_t* index;
@@ -89,17 +89,17 @@ struct Search {
     }
 
    private:
-    // Whether all that is wanted was found.
+    // Returns whether the neighbors found are final.
     PCSEG_HD bool by_shells(const double* at, int64_t mine, Best& best) const {
-        int64_t center[3], nearest = 0, last = 0;  // the shells that meet the grid
+        int64_t center[3], nearest = 0, last = 0;  // the shells that intersect the grid
         for (int axis = 0; axis < 3; ++axis) {
             center[axis] = grid.cell(at, axis);
-            const int64_t above = grid.cells[axis] - 1 - center[axis];  // how many cells there are on this side
+            const int64_t above = grid.cells[axis] - 1 - center[axis];  // number of cells on this side
             nearest = larger(nearest, larger(-center[axis], -above));
             last = larger(last, larger(center[axis], above));
         }
         for (int64_t shell = nearest; shell <= last; ++shell) {
-            const double clear = (static_cast<double>(shell - 1) - kRounding) * grid.side;  // no point left is nearer
+            const double clear = (static_cast<double>(shell - 1) - kRounding) * grid.side;  // the others are farther
             if (clear > 0 && clear * clear > best.farthest()) return true;
             if (shell > kShells) return false;
             visit(shell, center, at, mine, best);
@@ -119,7 +119,7 @@ struct Search {
                                   y == center[1] + shell;
                 for (int64_t z = low[2]; z <= high[2]; ++z) {
                     const bool inside = !side && z > center[2] - shell && z < center[2] + shell;
-                    if (inside) {  // of an earlier shell: on to the far side
+                    if (inside) {  // part of an earlier shell: skip to the far side
                         z = center[2] + shell - 1;
                         continue;
                     }

@@ -1,6 +1,6 @@
-// Sums and maxima over segments, the same bits each time: elements come sorted by segment (pcseg_cuda_sort) and are cut
-// into chunks; a thread reduces one channel of one chunk, then one thread for each segment and channel adds up what the
-// segment has in several chunks, in their order. The scheme of csrc/cpu/segment.cpp.
+// Sums and maxima over segments, the same bits each time: elements are sorted by segment (pcseg_cuda_sort) and cut into
+// chunks; a thread reduces one channel of one chunk, then one thread per segment and channel merges the partial results
+// of segments in several chunks, in their order. The scheme is that of csrc/cpu/segment.cpp.
 #include "../shared/search.h"
 #include "launch.h"
 
@@ -9,7 +9,8 @@ namespace {
 
 constexpr int64_t kChunk = 256;
 
-// Elements by segment: place p holds element order[p] of segment sorted[p]; segment s the places start[s] to start[s + 1].
+// Elements by segment: place p holds element order[p] of segment sorted[p]; segment s has places start[s] to start[s +
+// 1].
 struct Elements {
     const int64_t* sorted;
     const int32_t* order;
@@ -28,11 +29,11 @@ struct Starts {
     PCSEG_HD void operator()(int64_t segment) const { start[segment] = first_not_below(sorted, size, segment); }
 };
 
-// A Reduction has a State, empty() one, takes elements with add(state, element, channel), the state of a later chunk
-// with merge(state, later), and writes one with save(state, entry of `out`).
+// A Reduction has a type State and functions empty(), which returns one, add(state, element, channel), merge(state,
+// later), which adds the state of a later chunk, and save(state, entry of `out`), which writes it.
 
-// Index i is chunk i / channels and channel i % channels. A segment that lies within the chunk is saved; what the chunk
-// has of another goes to partial: entry 0 of the chunk where it is the chunk's first, else entry 1.
+// Index i is chunk i / channels and channel i % channels. A segment within the chunk is saved; a segment that reaches
+// beyond it goes to partial: entry 0 of the chunk if it is the chunk's first segment, else entry 1.
 template <class Reduction>
 struct ReduceChunks {
     Elements elements;
@@ -124,7 +125,7 @@ struct Max {
     PCSEG_HD void add(State& best, int64_t element, int64_t channel) const {
         merge(best, {values[element * channels + channel], element});
     }
-    PCSEG_HD void merge(State& best, State later) const {  // the first of the greatest wins, and so does the first NaN
+    PCSEG_HD void merge(State& best, State later) const {  // the first maximum is kept, or the first NaN
         if (best.element < 0 || (!(later.value <= best.value) && best.value == best.value)) best = later;
     }
     PCSEG_HD void save(State best, int64_t at) const {

@@ -21,7 +21,8 @@ struct Count {
 int pcseg_cuda_sort(const int64_t* keys, int64_t count, int64_t bits, int64_t* sorted, int32_t* rows, int32_t* order,
                     void* workspace, int64_t* workspace_bytes, int64_t device, int64_t stream) {
     return pcseg::guarded([&] {
-        if (count > INT32_MAX) throw pcseg::BadInput{std::to_string(count) + " rows to sort; a GPU sorts up to 2^31 - 1"};
+        if (count > INT32_MAX)
+            throw pcseg::BadInput{std::to_string(count) + " rows to sort; a GPU sorts up to 2^31 - 1"};
         const pcseg::Stream on(device, stream);
         if (workspace != nullptr) on.each(count, pcseg::Count{rows});
 #if defined(__CUDACC__)
@@ -35,7 +36,8 @@ int pcseg_cuda_sort(const int64_t* keys, int64_t count, int64_t bits, int64_t* s
         if (workspace == nullptr) return;
         const uint64_t mask = ~uint64_t{0} >> (64 - bits);
         std::copy_n(rows, count, order);
-        std::stable_sort(order, order + count, [&](int32_t a, int32_t b) { return (keys[a] & mask) < (keys[b] & mask); });
+        std::stable_sort(order, order + count,
+                         [&](int32_t a, int32_t b) { return (keys[a] & mask) < (keys[b] & mask); });
         for (int64_t i = 0; i < count; ++i) sorted[i] = keys[order[i]];
 #endif
     });

@@ -1,7 +1,7 @@
-// Sparse convolution and its weight gradient on a GPU, the simple way, for what the Triton kernels do not serve (float64,
-// older GPUs). A thread sums kSide x kSide entries of a product in registers and gathers rows as it goes; threads side by
-// side share those rows. Output rows are distinct within an offset and offsets follow each other on the stream: no
-// atomics, and the order of every sum is fixed.
+// Sparse convolution and its weight gradient on a GPU in a simple way, for cases without Triton kernel (float64, older
+// GPUs). A thread sums kSide x kSide entries of a product in registers and gathers rows on the fly; neighboring threads
+// share those rows. Output rows are distinct within an offset, and offsets follow each other on the stream: no atomics,
+// and the order of every sum is fixed.
 #include "launch.h"
 
 namespace pcseg {
@@ -11,7 +11,8 @@ constexpr int kSide = 4;
 
 PCSEG_HD int64_t groups(int64_t size) { return (size + kSide - 1) / kSide; }
 
-// Every groups(size)-th entry of a row from `first` on, zeros beyond its end: so threads side by side read side by side.
+// Every groups(size)-th entry of a row from `first` on, zeros beyond its end: neighboring threads read neighboring
+// entries.
 template <class T>
 PCSEG_HD void load(const T* row, int64_t size, int64_t first, T (&entries)[kSide]) {
     for (int j = 0; j < kSide; ++j) {
@@ -52,8 +53,8 @@ struct Convolve {
     }
 };
 
-// One offset, its pairs in `splits` shares: partial[split] = feats[in_row].T @ grad[out_row] over the split's share.
-// Index i is a split, kSide input and kSide output channels.
+// One offset, its pairs in `splits` equal parts: partial[split] = feats[in_row].T @ grad[out_row] over the split's
+// part. Index i is a split, kSide input and kSide output channels.
 template <class T>
 struct WeightGrad {
     const T* feats;
@@ -68,7 +69,8 @@ struct WeightGrad {
     int64_t size() const { return splits * groups(cin) * groups(cout); }
 
     PCSEG_HD void operator()(int64_t i) const {
-        const int64_t o0 = i % groups(cout), c0 = i / groups(cout) % groups(cin), split = i / groups(cout) / groups(cin);
+        const int64_t o0 = i % groups(cout), c0 = i / groups(cout) % groups(cin);
+        const int64_t split = i / groups(cout) / groups(cin);
         T sum[kSide][kSide] = {}, left[kSide], right[kSide];
         for (int64_t p = pairs * split / splits; p < pairs * (split + 1) / splits; ++p) {
             load(feats + in_row[p] * cin, cin, c0, left);
@@ -113,7 +115,8 @@ int pcseg_cuda_sparse_conv(int64_t dtype, const void* feats, int64_t cin, const 
             for (int64_t k = 0; k < n_offsets; ++k) {
                 const Convolve<T> convolve{static_cast<const T*>(feats), cin,
                                            static_cast<const T*>(weight) + k * cin * cout, cout, pairs + starts[k],
-                                           pairs + n_pairs + starts[k], starts[k + 1] - starts[k], static_cast<T*>(sum)};
+                                           pairs + n_pairs + starts[k], starts[k + 1] - starts[k],
+                                           static_cast<T*>(sum)};
                 on.each(convolve.size(), convolve);
             }
         });

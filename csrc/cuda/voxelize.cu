@@ -1,12 +1,12 @@
-// Distinct voxels among points: keys, which pcseg_cuda_sort sorts, then one pass over the runs of equal ones.
-// A sort rather than a hash table, since the voxels are wanted in order.
+// Distinct voxels among points: keys, sorted by pcseg_cuda_sort, then one pass over the runs of equal keys.
+// A sort rather than a hash table, since voxels are returned in order.
 #include "../shared/packing.h"
 #include "launch.h"
 
 namespace pcseg {
 namespace {
 
-// The lowest bit puts the points to keep before the others of their voxel; a stable sort does the rest.
+// The lowest bit sorts the points to keep before the others of their voxel; the sort is stable.
 struct Keys {
     Packing packing;
     const int32_t* coords;

@@ -1,18 +1,20 @@
-// The C interface of libpcseg: all that crosses from Python to compiled code.
+// The C interface of libpcseg: all functions that Python calls.
 //
-// Rules, the same for every function:
-// * Returns 0 on success, 1 where the caller's data is wrong, 2 on any other failure; pcseg_error() then has the words.
-// * Every argument is a pointer, an int64_t or a double, so that one rule of conversion serves all (pcseg/ops/_native.py).
-// * Arrays are dense and row-major unless strides are passed. Memory is the caller's; nothing is kept between calls.
-// * `threads` is the most threads to use. Results are the same bits for every value of it.
+// Rules for all functions:
+// * Returns 0 on success, 1 for wrong arguments, 2 on any other failure; pcseg_error() then returns the message.
+// * Each argument is a pointer, an int64_t or a double, which pcseg/ops/_native.py converts in one way for all
+//   functions.
+// * Arrays are dense and row-major unless strides are passed. The caller owns all memory; nothing is kept between
+//   calls.
+// * `threads` is the maximum number of threads. Results have the same bits for any value of it.
 // * `dtype`: 0 float32, 1 float64 (pcseg_dtype), other values where it says so.
 #pragma once
 #include <stdint.h>
 
 #define PCSEG_API __attribute__((visibility("default")))
 
-// Raised whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with another
-// number.
+// Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
+// another number.
 #define PCSEG_ABI 3
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
@@ -25,21 +27,21 @@ extern "C" {
 // --- the library itself -------------------------------------------------------------------------------------------
 PCSEG_API int64_t pcseg_abi(void);
 PCSEG_API const char* pcseg_error(void);  // of the last call that failed on this thread
-PCSEG_API const char* pcseg_isa(void);    // "avx512bf16", "avx512", "avx2" or "plain"; PCSEG_ISA asks for a lower one
-PCSEG_API int64_t pcseg_has_bfloat16(void);  // 1 where this instruction set multiplies bfloat16
-PCSEG_API int64_t pcseg_has_cuda(void);   // 1 where the library was built with its CUDA kernels
+PCSEG_API const char* pcseg_isa(void);    // "avx512bf16", "avx512", "avx2" or "plain"; PCSEG_ISA may select a lower one
+PCSEG_API int64_t pcseg_has_bfloat16(void);  // 1 if this instruction set multiplies bfloat16
+PCSEG_API int64_t pcseg_has_cuda(void);   // 1 if the library was built with CUDA kernels
 
 // --- voxelize -----------------------------------------------------------------------------------------------------
-// coords (points, 4) [sample, x, y, z]; keep (points) of 0/1, or NULL. Voxels come out in lexicographic order.
-// rows, counts: room for `points` entries, the first *voxels are filled; inverse (points).
+// coords (points, 4) [sample, x, y, z]; keep (points) of 0/1, or NULL. Voxels are returned in lexicographic order.
+// rows, counts (points): the first *voxels entries are filled; inverse (points).
 PCSEG_API int pcseg_voxelize(const int32_t* coords, const uint8_t* keep, int64_t points, int64_t* rows,
                              int64_t* inverse, int64_t* counts, int64_t* voxels, int64_t threads);
 
 // --- kernel_map ---------------------------------------------------------------------------------------------------
 // Two calls, since the number of pairs is only known after the search: `find` fills neighbor (offsets, out_rows) with
 // the input row or -1, and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
-// in_coords == out_coords with rows in order and offsets symmetric about the middle one costs half the search: only
-// the first *searched offsets are filled in, the rest mirror them. Pass it on to `fill`.
+// If in_coords == out_coords, rows are in order and offsets symmetric about the middle one, half of the search is
+// saved: only the first *searched offsets are filled, the others mirror them. Pass `searched` on to `fill`.
 PCSEG_API int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
                                     int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbor,
                                     int64_t* searched, int64_t* starts, int64_t threads);
@@ -48,19 +50,19 @@ PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, i
 
 // --- sparse_conv --------------------------------------------------------------------------------------------------
 // feats (in_rows, cin); weight element [k][i][o] at k * weight_k + i * weight_in + o * weight_out; pairs (2, n_pairs),
-// grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), wholly written.
-// scale, shift (cout), residual (out_rows, cout): out = relu(scale * sum + shift + residual); residual may be NULL, and all
-// three for the sum alone. packed: room for n_offsets * cin * pcseg_padded(cout, dtype) elements.
-// dtype 3, bfloat16, needs pcseg_has_bfloat16 and, but for the weight gradient, an even cin: products are added in
-// float32, where numbers below 2^-126 count as 0, and what comes of them is rounded once, in a tie to the even number.
-// scale, shift and the weight gradient's workspace are float32, all else bfloat16.
+// grouped by starts (n_offsets + 1), output rows ascending in each group; out (out_rows, cout), all of it written.
+// scale, shift (cout), residual (out_rows, cout): out = relu(scale * sum + shift + residual); residual may be NULL, and
+// all three for the sum alone. packed: workspace of n_offsets * cin * pcseg_padded(cout, dtype) elements. dtype 3,
+// bfloat16, needs pcseg_has_bfloat16 and, except for the weight gradient, an even cin: products are added in float32,
+// where numbers below 2^-126 count as 0, and the sum is rounded once, ties to even. scale, shift and the weight
+// gradient's workspace are float32, all else bfloat16.
 PCSEG_API int64_t pcseg_padded(int64_t channels, int64_t dtype);
 PCSEG_API int pcseg_sparse_conv(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin, const void* weight,
                                 int64_t weight_k, int64_t weight_in, int64_t weight_out, const int32_t* pairs,
                                 int64_t n_pairs, const int64_t* starts, int64_t n_offsets, void* out,
                                 int64_t out_rows, int64_t cout, const void* scale, const void* shift,
                                 const void* residual, void* packed, int64_t threads);
-// grad (out_rows, cout) -> weight_grad (n_offsets, cin, cout). workspace: room for pcseg_weight_grad_workspace elements.
+// grad (out_rows, cout) -> weight_grad (n_offsets, cin, cout). workspace: pcseg_weight_grad_workspace elements.
 PCSEG_API int64_t pcseg_weight_grad_workspace(int64_t dtype, int64_t cin, int64_t cout, int64_t n_offsets,
                                               int64_t out_rows);
 PCSEG_API int pcseg_sparse_conv_weight_grad(int64_t dtype, const void* feats, int64_t in_rows, int64_t cin,
@@ -74,36 +76,37 @@ PCSEG_API int pcseg_gather(const void* values, int64_t value_rows, int64_t row_b
                            void* out, int64_t threads);
 
 // --- segment ------------------------------------------------------------------------------------------------------
-// segment (elements), each in [0, segments), in any order; room: elements integers of workspace.
-// values (rows, channels); out (segments, channels): the sum over e of weight[e] * values[row[e]] in out[segment[e]];
-// row NULL: e, weight NULL: 1.
+// segment (elements), each in [0, segments), in any order; room (elements): workspace.
+// values (rows, channels); out (segments, channels): out[segment[e]] is the sum over e of weight[e] * values[row[e]];
+// NULL means e for row and 1 for weight.
 PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                                  const void* weight, const int64_t* segment, int64_t elements, int64_t segments,
                                  void* out, int64_t* room, int64_t threads);
-// out comes in as zeros and arg as -1, which empty segments keep; arg is the first element that has the maximum.
+// Pass out filled with 0 and arg with -1, which empty segments keep; arg is the first element that has the maximum.
 PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
                                 int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* room,
                                 int64_t threads);
 
 // --- neighbors ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance
-// (queries, k): the k nearest within `radius` (it may be infinite), nearest first, the smaller index first in a tie.
+// (queries, k): the k nearest within `radius` (may be infinite), nearest first, ties by the smaller index.
 PCSEG_API int pcseg_neighbors(const double* query, int64_t queries, const double* points, int64_t n_points, int64_t k,
                                double radius, const int64_t* query_sample, const int64_t* point_sample, int64_t* index,
                                double* distance, int64_t threads);
 
 // --- CUDA (only where pcseg_has_cuda) ------------------------------------------------------------------------------
-// The same on a GPU, as the last two arguments say: its number and a cudaStream_t of it. Pointers are of that device but
-// where it says "host". Nothing waits for the GPU. The same bits each time. Python puts the parts together.
+// The same on a GPU. The last two arguments are its number and a cudaStream_t of it. Pointers are on that device unless
+// marked "host". No function waits for the GPU. Results have the same bits each time. Python combines these parts.
 
-// Stable: sorted and order (the row that each key came from) by the lowest `bits` bits, 1 to 64, taken as unsigned.
-// Call it twice, first without a workspace: it then only sets workspace_bytes (host). rows: room for `count`.
+// Stable sort by the lowest `bits` bits, 1 to 64, unsigned: sorted (count), and order (count), the row of each before.
+// Call it twice, first without a workspace: it then only sets workspace_bytes (host). rows (count): workspace.
 PCSEG_API int pcseg_cuda_sort(const int64_t* keys, int64_t count, int64_t bits, int64_t* sorted, int32_t* rows,
-                              int32_t* order, void* workspace, int64_t* workspace_bytes, int64_t device, int64_t stream);
+                              int32_t* order, void* workspace, int64_t* workspace_bytes, int64_t device,
+                              int64_t stream);
 
-// voxelize: keys, to be sorted; then where a voxel is met first; then, with number, the running sums of `first`, the
-// voxels: rows, begins (one more than voxels: the place among the sorted where each begins) and inverse.
-// packing (host): 9 numbers, csrc/shared/packing.h.
+// voxelize, in three steps: keys, to be sorted; `first`, 1 where a voxel begins among the sorted keys; then the voxels,
+// with number, the running sums of `first`: rows, begins (one more than voxels: the place where each begins) and
+// inverse. packing (host): 9 numbers, csrc/shared/packing.h.
 PCSEG_API int pcseg_cuda_voxelize_keys(const int32_t* coords, const uint8_t* keep, int64_t points,
                                        const int64_t* packing, int64_t* keys, int64_t device, int64_t stream);
 PCSEG_API int pcseg_cuda_voxelize_first(const int64_t* sorted, int64_t points, int32_t* first, int64_t device,
@@ -112,10 +115,11 @@ PCSEG_API int pcseg_cuda_voxelize_fill(const int32_t* order, const int32_t* firs
                                        int64_t points, int64_t* rows, int64_t* begins, int64_t* inverse,
                                        int64_t device, int64_t stream);
 
-// kernel_map: find fills neighbor (n_offsets, out_rows), which comes as -1, and counts (n_offsets, runs) of the pairs
-// in each run of output rows; fill takes the running sums of counts. steps (n_offsets): what each offset adds to a key.
-// mirrored: in_coords are out_coords, and offset k is minus offset n_offsets - 1 - k. table: `slots` entries, a power of
-// two above in_rows, table_keys as -1. duplicate (1), as -1: becomes the least key that is there twice.
+// kernel_map: find fills neighbor (n_offsets, out_rows), passed as -1, and counts (n_offsets, runs) of the pairs in
+// each run of output rows; fill takes the running sums of counts. steps (n_offsets): difference of keys of each offset.
+// mirrored: in_coords are out_coords, and offset k is minus offset n_offsets - 1 - k. table: `slots` entries, a power
+// of two above in_rows, table_keys passed as -1. duplicate (1), passed as -1: becomes the smallest key that occurs
+// twice.
 PCSEG_API int64_t pcseg_cuda_kernel_map_runs(int64_t out_rows);
 PCSEG_API int pcseg_cuda_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
                                          int64_t out_rows, const int64_t* packing, const int64_t* steps,
@@ -126,8 +130,9 @@ PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_ro
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
-// segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and pcseg_cuda_segment_room
-// bytes of `room` are workspace. out comes as zeros, arg as -1. A number out of range ends the program.
+// segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and room
+// (pcseg_cuda_segment_room bytes) are workspace. Pass out filled with 0, arg with -1. A number out of range ends the
+// program.
 PCSEG_API int64_t pcseg_cuda_segment_room(int64_t elements, int64_t channels);
 PCSEG_API int pcseg_cuda_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels,
                                       const int64_t* row, const void* weight, const int64_t* sorted,
@@ -137,9 +142,10 @@ PCSEG_API int pcseg_cuda_segment_max(int64_t dtype, const void* values, int64_t 
                                      const int32_t* order, int64_t elements, int64_t segments, void* out, int64_t* arg,
                                      int64_t* start, void* room, int64_t device, int64_t stream);
 
-// neighbors: the cell of each point in a grid over all of them, to be sorted; then the search, with points in the order
-// of `keys`, the sorted cells. Samples count from 0, a query's may be -1: that has none. place (host): lowest x, y, z,
-// and the side of a cell; cells (host): how many along x, y and z. The table is as for kernel_map, slots above n_points.
+// neighbors, in two steps: the cell of each point in a grid over all of them, to be sorted; then the search, with
+// points in the order of `keys`, the sorted cells. Samples count from 0; a query with sample -1 has no neighbors. place
+// (host): lowest x, y, z and the side of a cell; cells (host): number of cells along x, y and z. The table is that of
+// kernel_map, with more slots than n_points.
 PCSEG_API int pcseg_cuda_neighbors_keys(const double* points, const int64_t* sample, int64_t n_points,
                                          const double* place, const int64_t* cells, int64_t* keys, int64_t device,
                                          int64_t stream);
@@ -149,7 +155,7 @@ PCSEG_API int pcseg_cuda_neighbors(const double* query, const int64_t* sample, i
                                     int64_t k, double radius, int64_t* index, double* distance, int64_t device,
                                     int64_t stream);
 
-// sparse_conv: starts is the host's; weight is dense; sum (out_rows, cout) comes as zeros; partial
+// sparse_conv: starts is on the host; weight is dense; pass sum (out_rows, cout) filled with 0; partial
 // (n_offsets, splits, cin, cout), splits > 0, is workspace. Pairs are not checked.
 PCSEG_API int pcseg_cuda_sparse_conv(int64_t dtype, const void* feats, int64_t cin, const void* weight,
                                      const int32_t* pairs, int64_t n_pairs, const int64_t* starts, int64_t n_offsets,

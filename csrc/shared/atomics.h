@@ -1,4 +1,4 @@
-// The two atomic operations that the kernels need. Both leave the same memory whatever the order of the threads.
+// Two atomic operations. The resulting memory does not depend on the order of the threads.
 #pragma once
 #include <cstdint>
 
@@ -6,7 +6,7 @@
 
 namespace pcseg {
 
-// Writes `value` to *at if `expected` is there; returns what was there.
+// Writes `value` to *at if *at is `expected`; returns the previous value.
 PCSEG_HD inline uint64_t compare_and_swap(uint64_t* at, uint64_t expected, uint64_t value) {
 #if defined(__CUDA_ARCH__)
     return atomicCAS(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(expected),
@@ -17,7 +17,7 @@ PCSEG_HD inline uint64_t compare_and_swap(uint64_t* at, uint64_t expected, uint6
 #endif
 }
 
-// Lowers *at to `value` if that is less.
+// Sets *at to the smaller of *at and `value`.
 PCSEG_HD inline void lower(uint64_t* at, uint64_t value) {
 #if defined(__CUDA_ARCH__)
     atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));

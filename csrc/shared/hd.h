@@ -1,4 +1,4 @@
-// Marks a function that CPU and GPU code share.
+// Marks functions of both CPU and GPU code.
 #pragma once
 
 #if defined(__CUDACC__)

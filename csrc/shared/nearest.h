@@ -1,4 +1,4 @@
-// The k nearest of the points offered, and the distance they are chosen by.
+// The k nearest of a sequence of points, and the distance between points.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace pcseg {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kNoIndex = std::numeric_limits<int64_t>::max();
 
-// Rounded after each step, as PyTorch does: a fused multiply-add would break ties between equal distances. (On a CPU
-// that is left to the compiler's option -ffp-contract=off.)
+// Rounded after each step, as in PyTorch: a fused multiply-add would break ties between equal distances. (On a CPU the
+// compiler's option -ffp-contract=off ensures this.)
 PCSEG_HD inline double square_distance(const double* a, const double* b) {
     const double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
 #if defined(__CUDA_ARCH__)
@@ -22,18 +22,19 @@ PCSEG_HD inline double square_distance(const double* a, const double* b) {
 #endif
 }
 
-// The k best so far, nearest first, the smaller index first among equals; the order of the offers does not matter.
+// The k nearest so far, nearest first, ties by the smaller index; the order of calls of offer() does not matter.
 class Best {
    public:
     PCSEG_HD Best(int64_t k, double square_radius, int64_t* index, double* square)
         : k_(k), index_(index), square_(square), farthest_(square_radius) {}
 
-    PCSEG_HD double farthest() const { return farthest_; }  // the square of the distance beyond which nothing is wanted
+    PCSEG_HD double farthest() const { return farthest_; }  // squared distance above which points are ignored
 
     PCSEG_HD void offer(double square, int64_t index) {
         if (square > farthest_ || (square == farthest_ && index >= last_)) return;
         int64_t place = found_ < k_ ? found_++ : k_ - 1;
-        for (; place > 0 && (square < square_[place - 1] || (square == square_[place - 1] && index < index_[place - 1]));
+        for (; place > 0 &&
+               (square < square_[place - 1] || (square == square_[place - 1] && index < index_[place - 1]));
              --place) {
             square_[place] = square_[place - 1];
             index_[place] = index_[place - 1];
@@ -46,7 +47,7 @@ class Best {
         }
     }
 
-    // Turns squares into distances; -1 and infinity where there were fewer than k.
+    // Takes square roots of the distances; writes -1 and infinity for missing neighbors.
     PCSEG_HD void finish() {
         for (int64_t i = 0; i < found_; ++i) square_[i] = sqrt(square_[i]);
         for (int64_t i = found_; i < k_; ++i) {
@@ -59,7 +60,7 @@ class Best {
     int64_t k_, found_ = 0;
     int64_t* index_;
     double* square_;
-    double farthest_;  // at this distance only a smaller index than last_ is wanted
+    double farthest_;  // at this distance only a smaller index than last_ is accepted
     int64_t last_ = kNoIndex;
 };
 

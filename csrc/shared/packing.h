@@ -1,5 +1,5 @@
-// Voxel coordinates as single integers: equal keys, equal voxels; ordered as coordinates are.
-// The twin of pcseg/ops/_keys.py.
+// Voxel coordinates packed into single integers: equal voxels have equal keys, order is kept.
+// The same packing as pcseg/ops/_keys.py.
 #pragma once
 #include <cstdint>
 
@@ -8,7 +8,7 @@
 namespace pcseg {
 
 // Mixed-radix packing of the voxels [sample, x, y, z] of a box into integers below `cells` < 2^63, which keeps the
-// lexicographic order. Its nine numbers lie in this order in what Python passes.
+// lexicographic order. Python passes its nine numbers in this order.
 struct Packing {
     int64_t low[4];
     int64_t weight[4];  // the last is 1
@@ -27,7 +27,7 @@ struct Packing {
         return static_cast<uint64_t>((coord[0] - low[0]) * weight[0] + (coord[1] - low[1]) * weight[1] +
                                      (coord[2] - low[2]) * weight[2] + (coord[3] - low[3]));
     }
-    // What adding offset (x, y, z) to a coordinate adds to its key.
+    // Returns the difference of keys of two voxels that are `offset` (x, y, z) apart.
     PCSEG_HD int64_t step(const int32_t* offset) const {
         return offset[0] * weight[1] + offset[1] * weight[2] + offset[2];
     }

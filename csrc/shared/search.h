@@ -6,7 +6,7 @@
 
 namespace pcseg {
 
-// The first place of an ascending array that holds `value` or more; `size` where none does.
+// Returns the first place of an ascending array with an entry of at least `value`; `size` if there is none.
 PCSEG_HD inline int64_t first_not_below(const int64_t* sorted, int64_t size, int64_t value) {
     int64_t low = 0, high = size;
     while (low < high) {

@@ -1,4 +1,4 @@
-"""Scalars to minimize, each in one place, for elements of any kind."""
+"""Losses: scalars to minimize, for elements of any kind (points, voxels or pixels)."""
 
 from pcseg.losses.consistency import squared_probability_distance
 from pcseg.losses.segmentation import cross_entropy, lovasz_softmax, segmentation_losses

@@ -1,4 +1,4 @@
-"""Losses on labeled elements; those whose label is IGNORE take no part."""
+"""Losses on labeled elements; elements labeled IGNORE are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pcseg.classes import IGNORE
 
 
 def segmentation_losses(logits: Tensor, labels: Tensor, lovasz: float = 0.0) -> dict[str, Tensor]:
-    """The label losses every method starts from, named and weighted: ``cross_entropy`` and, above weight 0, ``lovasz``."""
+    """Return ``cross_entropy`` and, if the weight ``lovasz`` is above 0, the weighted ``lovasz``."""
     losses = {"cross_entropy": cross_entropy(logits, labels)}
     if lovasz > 0:
         losses["lovasz"] = lovasz * lovasz_softmax(logits, labels)
@@ -18,19 +18,19 @@ def segmentation_losses(logits: Tensor, labels: Tensor, lovasz: float = 0.0) -> 
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over the labeled elements of ``logits`` (E, K), ``labels`` (E,) int64; in float32 or better.
+    """Return the mean cross-entropy over the labeled elements of ``logits`` (E, K), ``labels`` (E,) int64.
 
-    With no label at all the loss is 0 and so is its gradient.
+    Computed in float32 or float64. Without labels the loss and its gradient are 0.
     """
     total = F.cross_entropy(_exact(logits), labels, ignore_index=IGNORE, reduction="sum")
     return total / (labels != IGNORE).sum().clamp(min=1)
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
-    """Lovasz-softmax loss (arXiv 1705.08790, Eq. 11), mean over the classes that occur among the labeled elements.
+    """Return the Lovasz-softmax loss (arXiv 1705.08790, Eq. 11), mean over the classes of the labeled elements.
 
-    ``logits`` (E, K), ``labels`` (E,) int64. It is the convex extension of 1 - IoU of each class: exactly that where
-    the probabilities are 0 and 1. With no label at all the loss is 0 and so is its gradient.
+    ``logits`` (E, K), ``labels`` (E,) int64. It is the convex extension of 1 - IoU of each class, equal to it where all
+    probabilities are 0 or 1. Without labels the loss and its gradient are 0.
     """
     known = labels != IGNORE
     probability = _exact(logits)[known].softmax(dim=1)
@@ -42,7 +42,7 @@ def lovasz_softmax(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _jaccard_gradient(truth: Tensor) -> Tensor:
-    """How much 1 - IoU of each class grows with each further mistake, elements (n, K) in order of falling error (Eq. 9)."""
+    """Return the growth (E, K) of 1 - IoU of each class with each mistake, elements by falling error (Eq. 9)."""
     missed = truth.cumsum(dim=0)
     total = truth.sum(dim=0)
     union = total + (1 - truth).cumsum(dim=0)
@@ -51,4 +51,5 @@ def _jaccard_gradient(truth: Tensor) -> Tensor:
 
 
 def _exact(logits: Tensor) -> Tensor:
+    """Return ``logits`` in float32, or as they are in float64."""
     return logits if logits.dtype == torch.float64 else logits.float()

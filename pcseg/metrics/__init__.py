@@ -1,4 +1,4 @@
-"""How good a prediction is."""
+"""Metrics of predictions."""
 
 from pcseg.metrics.confusion import ConfusionMatrix
 

@@ -1,4 +1,4 @@
-"""Counts of predicted against true classes, and what the field reads off them."""
+"""Counts of predicted against true classes, and IoU and accuracy from them."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from pcseg.errors import InputError
 
 
 class ConfusionMatrix:
-    """``counts`` (K, K) int64: ``counts[t, p]`` elements of true class t were predicted as p. Matrices add with ``+``.
+    """Confusion matrix of K classes: ``counts[t, p]``, (K, K) int64, elements of true class t were predicted as p.
 
-    A class is *absent* when no element has it for its truth: its figures are NaN and stay out of the means. What is
-    wrongly predicted as an absent class still counts against the class it truly is.
+    Matrices add with ``+``. A class is absent if no element has it as its truth: its IoU and accuracy are NaN and left
+    out of the means. An element wrongly predicted as an absent class still counts against its true class.
     """
 
     def __init__(self, n_classes: int) -> None:
         self.counts = np.zeros((n_classes, n_classes), dtype=np.int64)
 
     def add(self, prediction: ArrayLike, truth: ArrayLike) -> None:
-        """Count elements (E,); those whose ``truth`` is IGNORE are left out, whatever was predicted there.
+        """Count elements (E,); elements whose ``truth`` is IGNORE are left out.
 
         Raises InputError where a class is outside [0, K) or the lengths differ.
         """
         predicted, true = np.asarray(prediction).reshape(-1), np.asarray(truth).reshape(-1)
         if predicted.shape != true.shape:
-            raise InputError(f"{len(predicted)} predictions for {len(true)} labels: there must be one each")
+            raise InputError(f"{len(predicted)} predictions for {len(true)} labels; give one for each label")
         known = true != IGNORE
         predicted, true = predicted[known].astype(np.int64), true[known].astype(np.int64)
         n_classes = len(self.counts)
         for name, classes in (("predicted", predicted), ("true", true)):
             if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
-                raise InputError(f"{name} classes {classes.min()} to {classes.max()}: 0 to {n_classes - 1} are known")
+                raise InputError(f"{name} classes {classes.min()} to {classes.max()}; give 0 to {n_classes - 1}")
         self.counts += np.bincount(true * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         if self.counts.shape != other.counts.shape:
-            raise InputError(f"confusion matrices of {len(self.counts)} and {len(other.counts)} classes do not add")
+            found = f"{len(self.counts)} and {len(other.counts)} classes"
+            raise InputError(f"confusion matrices of {found}; add matrices of the same classes")
         total = ConfusionMatrix(len(self.counts))
         total.counts = self.counts + other.counts
         return total
@@ -52,21 +53,21 @@ class ConfusionMatrix:
 
     @property
     def miou(self) -> float:
-        """Mean IoU over the classes present; NaN where nothing was counted."""
+        """Mean IoU over the classes present, in [0, 1]; NaN if nothing was counted."""
         return _mean(self.iou)
 
     @property
     def class_accuracy(self) -> np.ndarray:
-        """Share of each class's elements that were found, (K,) float64."""
+        """Share of each class's elements that were predicted as it, (K,) float64 in [0, 1]."""
         return _share(np.diag(self.counts), self.counts.sum(axis=1))
 
     @property
     def accuracy(self) -> float:
-        """Share of all elements that were classified rightly; NaN where nothing was counted."""
+        """Share of all elements that were predicted correctly, in [0, 1]; NaN if nothing was counted."""
         return float(_share(np.trace(self.counts), self.counts.sum()))
 
     def table(self, names: Sequence[str]) -> str:
-        """IoU and accuracy in per cent and the number of elements, a line per class and one for the means."""
+        """Return IoU and accuracy in percent and the number of elements as text, a line per class and one for means."""
         width = max(len(name) for name in (*names, "class", "mean"))
         rows = [f"{'class':<{width}}  {'IoU %':>6}  {'acc. %':>6}  {'elements':>12}"]
         lines = [*zip(names, self.iou, self.class_accuracy, self.counts.sum(axis=1), strict=True)]
@@ -79,14 +80,16 @@ class ConfusionMatrix:
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, NaN where whole is 0."""
+    """Return part / whole, NaN where whole is 0."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def _mean(values: np.ndarray) -> float:
+    """Return the mean of the values that are not NaN; NaN if there is none."""
     present = values[~np.isnan(values)]
     return float(present.mean()) if len(present) else float("nan")
 
 
 def _percent(value: float) -> str:
+    """Return a share in percent with one decimal, or "-" for NaN."""
     return "-" if np.isnan(value) else f"{100 * value:.1f}"

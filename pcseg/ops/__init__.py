@@ -1,4 +1,4 @@
-"""Ops on point clouds: each one name in torch.library, whichever kernel runs it (reference, CPU, CUDA)."""
+"""Ops on point clouds, each under one name in torch.library for all its kernels (reference, CPU, CUDA, Triton)."""
 
 from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
 from pcseg.ops.gather import gather

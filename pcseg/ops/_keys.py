@@ -1,4 +1,4 @@
-"""Voxel coordinates as single integers, for the reference ops: equal keys, equal voxels; ordered as coordinates are."""
+"""Voxel coordinates packed into single integers, for the reference ops: equal voxels have equal keys, order is kept."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def check_coords(name: str, coords: Tensor) -> None:
 class Packing:
     """Mixed-radix packing of [sample, x, y, z] into one int64 that keeps the lexicographic order.
 
-    The box covers ``coords`` and, with ``reach`` (2, 3) as lowest and highest offset, ``moved`` and all it reaches:
-    so distinct voxels have distinct keys.
+    Distinct voxels have distinct keys within a box. It covers ``coords`` and, where ``moved`` is given, ``moved`` plus
+    all offsets between the rows of ``reach`` (2, 3), lowest and highest. Raises InputError where the box needs over 63
+    bits.
     """
 
     def __init__(self, name: str, coords: Tensor, moved: Tensor | None = None, reach: Tensor | None = None) -> None:
@@ -52,18 +53,18 @@ class Packing:
         self.weights = [size[1] * size[2] * size[3], size[2] * size[3], size[3], 1]
 
     def keys(self, coords: Tensor) -> Tensor:
-        """(N, 4) int32 -> (N,) int64."""
+        """Return the keys (N,) int64 of ``coords`` (N, 4) int32."""
         keys = torch.zeros(len(coords), dtype=torch.int64, device=coords.device)
         for axis, weight in enumerate(self.weights):
             keys += (coords[:, axis].long() - int(self.low[axis])) * weight
         return keys
 
     def step(self, offset: list[int]) -> int:
-        """What adding ``offset`` (x, y, z) to a coordinate adds to its key."""
+        """Return the difference of keys of two voxels that are ``offset`` (x, y, z) apart."""
         return sum(o * w for o, w in zip(offset, self.weights[1:], strict=True))
 
     def voxel(self, key: int) -> list[int]:
-        """The [sample, x, y, z] of a key."""
+        """Return the [sample, x, y, z] of a key."""
         found = []
         for low, weight in zip(self.low.tolist(), self.weights, strict=True):
             found.append(low + key // weight)
@@ -71,14 +72,14 @@ class Packing:
         return found
 
     def numbers(self) -> Tensor:
-        """(9,) int64 on the CPU, for compiled code: csrc/shared/packing.h."""
+        """Return the packing as (9,) int64 on the CPU, for compiled code (csrc/shared/packing.h)."""
         return torch.tensor([*self.low.tolist(), *self.weights, self.cells])
 
 
 def _corners(sets: dict[str, Tensor]) -> list[Tensor]:
-    """(2, 4) int64 on the CPU for each of some coords: lowest and highest, checked against COORDINATE_LIMIT.
+    """Return the lowest and the highest coordinates of each set, (2, 4) int64 on the CPU; waits for a GPU once.
 
-    A GPU is waited for once.
+    Raises InputError where one is beyond +-COORDINATE_LIMIT.
     """
     if not sets:
         return []

@@ -1,20 +1,20 @@
-"""Finds and loads the compiled library, and declares ops to torch: one name each, whichever kernel runs.
+"""Find and load the compiled library, and declare ops to torch, each under one name for all its kernels.
 
-An op file does four things (see voxelize.py for one without, sparse_conv.py for one with a gradient)::
+An op file has these parts (voxelize.py is one without a gradient, sparse_conv.py one with a gradient)::
 
     def _reference(...): ...      # pure torch, any device: the definition
     def _fake(...): ...           # shapes and dtypes only
     def _cpu(...): ...            # allocate outputs with torch, then native.call("pcseg_<op>", tensors, sizes, ...)
     native.define("<op>(Tensor values, SymInt n) -> Tensor", reference=_reference, fake=_fake, cpu=_cpu)
-    native.differentiate("<op>", _backward, _setup_context)     # if it has a gradient; made of ops itself
+    native.differentiate("<op>", _backward, _setup_context)     # if it has a gradient, itself made of ops
 
-and is then called as ``torch.ops.pcseg.<op>(...)``. The reference serves every device that has no kernel of its own;
-``cpu`` overrides it where the library was found, ``cuda`` where the library has CUDA kernels, and ``triton``
-instead of ``cuda`` where Triton is installed.
+and is then called as ``torch.ops.pcseg.<op>(...)``. The reference runs on every device without a kernel of its own.
+``cpu`` overrides it where the library was found, ``cuda`` where the library has CUDA kernels, and ``triton`` in place
+of ``cuda`` where Triton is installed.
 
-The environment variable PCSEG_LIBRARY names the library to load, or says ``none`` for the reference; without it,
-libpcseg.so beside this file is used if it is there. A checkout without one, on the path before an installed pcseg of the
-same version (as where Python starts in its folder), uses the library of that.
+The environment variable PCSEG_LIBRARY is the path of the library, or ``none`` for the reference. Without it,
+libpcseg.so beside this file is loaded if it exists. A checkout without a library that hides an installed pcseg of the
+same version (as where Python starts in the checkout) uses the library of the installed one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pcseg.errors import InputError
 from pcseg.version import __version__
 
 ABI = 3
-"""PCSEG_ABI of csrc/include/pcseg.h that this package speaks."""
+"""PCSEG_ABI of csrc/include/pcseg.h that this package was written for."""
 
 NAMESPACE = torch.library.Library("pcseg", "DEF")
 DTYPES = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 3}
@@ -43,7 +43,7 @@ DTYPES = {torch.float32: 0, torch.float64: 1, torch.float16: 2, torch.bfloat16: 
 
 
 def _path() -> Path | None:
-    """Where the library is; None if there is none, or the reference is asked for."""
+    """Return the path of the library; None if there is none or PCSEG_LIBRARY is ``none``."""
     asked = os.environ.get("PCSEG_LIBRARY", "")
     if asked == "none":
         return None
@@ -56,10 +56,10 @@ def _path() -> Path | None:
 
 
 def _installed() -> Path | None:
-    """The library of an installed pcseg of this version that the checkout of this file hides; None where there is none."""
+    """Return the library of an installed pcseg of this version that this checkout hides; None if there is none."""
     checkout = Path(__file__).parents[2]
     if not (checkout / "pyproject.toml").is_file():
-        return None  # this is an installed pcseg itself, and was built without a library
+        return None  # this is itself an installed pcseg, built without a library
     for distribution in metadata.distributions(name="pcseg"):
         if distribution.version == __version__:
             library = Path(str(distribution.locate_file("pcseg/ops/libpcseg.so")))
@@ -70,7 +70,7 @@ def _installed() -> Path | None:
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled library, or None where there is none that can be used (a broken one is warned about)."""
+    """Return the compiled library, or None if there is no usable one; warns about a broken one."""
     path = _path()
     if path is None:
         return None
@@ -93,22 +93,23 @@ def library() -> ctypes.CDLL | None:
 
 
 def has_cuda() -> bool:
-    """Whether the loaded library has CUDA kernels."""
+    """Return whether the loaded library has CUDA kernels."""
     loaded = library()
     return loaded is not None and bool(loaded.pcseg_has_cuda())
 
 
 def has_triton() -> bool:
-    """Whether Triton is installed (torch brings it along for GPUs); no where the reference is asked for."""
+    """Return whether Triton is installed (it comes with torch for GPUs); False if PCSEG_LIBRARY is ``none``."""
     return os.environ.get("PCSEG_LIBRARY") != "none" and importlib.util.find_spec("triton") is not None
 
 
 @functools.cache
-def _say_reference() -> None:
+def _warn_of_reference() -> None:
+    """Warn once that the reference ops run, unless they were asked for."""
     if library() is None and os.environ.get("PCSEG_LIBRARY") != "none":
         warnings.warn(
             "pcseg has no compiled library here and runs the slower PyTorch reference ops; "
-            "to build it, reinstall pcseg where a C++ compiler is (python -m pcseg.info tells more)",
+            "to build it, install a C++ compiler and reinstall pcseg (python -m pcseg.info shows details)",
             stacklevel=3,
         )
 
@@ -122,17 +123,17 @@ def define(
     cuda: Callable[..., Any] | None = None,
     triton: Callable[..., Any] | None = None,
 ) -> None:
-    """Declare op ``pcseg::<schema>``: the reference for every device, the compiled kernels where they exist."""
+    """Declare op ``pcseg::<schema>``: the reference for every device, compiled kernels where they exist."""
     name = schema.split("(")[0]
     NAMESPACE.define(schema)
 
     @functools.wraps(reference)
     def default(*args: Any) -> Any:
-        _say_reference()
+        _warn_of_reference()
         device = next(arg.device.type for arg in args if isinstance(arg, torch.Tensor))
         if not torch.is_autocast_enabled(device):
             return reference(*args)
-        with torch.autocast(device, enabled=False):  # the op has chosen its types; its parts must not change them
+        with torch.autocast(device, enabled=False):  # the op has chosen its types; autocast must not change them
             return reference(*args)
 
     NAMESPACE.impl(name, default, "CompositeExplicitAutograd")
@@ -146,7 +147,7 @@ def define(
 
 
 def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """``kernel``, with the GPU of its first tensor as the current one, as its C functions need it."""
+    """Return ``kernel`` run with the GPU of its first tensor as the current one, as C functions require."""
 
     @functools.wraps(kernel)
     def run(*args: Any) -> Any:
@@ -157,15 +158,15 @@ def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def differentiate(name: str, backward: Callable[..., Any], setup_context: Callable[..., None]) -> None:
-    """Give op ``pcseg::<name>`` its gradient (see torch.library.register_autograd)."""
+    """Register the gradient of op ``pcseg::<name>`` (see torch.library.register_autograd)."""
     torch.library.register_autograd(f"pcseg::{name}", backward, setup_context=setup_context, lib=NAMESPACE)
 
 
 def call(function: str, *args: torch.Tensor | int | float | None) -> None:
-    """Call a C function of the library; raises InputError or RuntimeError with the library's own message.
+    """Call a C function of the library; raises InputError or RuntimeError with the library's message.
 
-    A tensor goes as the pointer to its data and must be contiguous, None as NULL, an int as int64_t, a float as
-    double. (Pass ``tensor.data_ptr()`` and strides for a tensor that is not contiguous.)
+    A tensor, which must be contiguous, is passed as the pointer to its data, None as NULL, an int as int64_t, a float
+    as double. (For a tensor that is not contiguous, pass ``tensor.data_ptr()`` and the strides.)
     """
     loaded = _loaded()
     status = getattr(loaded, function)(*map(_argument, args))
@@ -175,14 +176,14 @@ def call(function: str, *args: torch.Tensor | int | float | None) -> None:
 
 
 def query(function: str, *args: int) -> int:
-    """Call a C function that takes integers and returns one (a size, say)."""
-    asked = getattr(_loaded(), function)
-    asked.restype = ctypes.c_int64
-    return asked(*map(ctypes.c_int64, args))
+    """Call a C function of integers and return its result, an integer such as a size."""
+    entry = getattr(_loaded(), function)
+    entry.restype = ctypes.c_int64
+    return entry(*map(ctypes.c_int64, args))
 
 
 def check_devices(**tensors: torch.Tensor | None) -> None:
-    """Raise InputError unless all of the tensors lie on one device: a GPU must not be handed a pointer of the CPU."""
+    """Raise InputError unless all tensors are on one device: a GPU must not be given a pointer of the CPU."""
     found = {name: tensor.device for name, tensor in tensors.items() if tensor is not None}
     (first, device), *others = found.items()
     for name, other in others:
@@ -191,7 +192,7 @@ def check_devices(**tensors: torch.Tensor | None) -> None:
 
 
 def cuda_place(tensor: torch.Tensor) -> tuple[int, int]:
-    """Device number and current stream, as the CUDA functions take them."""
+    """Return the device number and the current stream, the last two arguments of the CUDA functions."""
     stream = torch.cuda.current_stream(tensor.device)
     return stream.device_index, stream.cuda_stream
 

@@ -1,4 +1,4 @@
-"""What the CUDA side of several ops is made of: a stable sort of keys, and room for a hash table."""
+"""Parts of the CUDA side of several ops: a stable sort of keys, and the memory of a hash table."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pcseg.ops import _native as native
 
 
 def sort_keys(keys: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-    """``keys`` (n,) int64 in [0, limit) in ascending order, and the row that each came from, int32.
+    """Return ``keys`` (n,) int64 in [0, limit) in ascending order, and the row (n,) int32 of each before the sort.
 
-    Equal keys keep their order. Up to ``limit`` 2**64, keys being taken as unsigned. InputError for 2**31 keys or more.
+    Equal keys keep their order. Keys are unsigned: ``limit`` may be up to 2**64. Raises InputError for 2**31 keys or
+    more.
     """
     ordered, rows = torch.empty_like(keys), torch.empty(len(keys), dtype=torch.int32, device=keys.device)
     order, bits = torch.empty_like(rows), max(1, (limit - 1).bit_length())
     workspace, size = None, torch.zeros(1, dtype=torch.int64)
-    for _ in range(2):  # the first call asks for the size of the workspace
+    for _ in range(2):  # the first call sets the size of the workspace
         native.call(
             "pcseg_cuda_sort", keys.contiguous(), len(keys), bits, ordered, rows, order, workspace, size,
             *native.cuda_place(keys),
@@ -25,10 +26,10 @@ def sort_keys(keys: Tensor, limit: int) -> tuple[Tensor, Tensor]:
     return ordered, order
 
 
-def hash_room(rows: int, device: torch.device) -> tuple[Tensor, Tensor, int]:
-    """Keys and rows of an empty hash table for ``rows`` entries (csrc/shared/hash_table.h), and its number of slots.
+def hash_workspace(rows: int, device: torch.device) -> tuple[Tensor, Tensor, int]:
+    """Return keys, rows and number of slots of an empty hash table for ``rows`` entries (csrc/shared/hash_table.h).
 
-    Less than half of the slots will be taken, which keeps probes short and lets each come to an end.
+    Less than half of the slots will be used, so that probes are short and always end.
     """
     slots = 1 << (2 * rows).bit_length()
     keys = torch.full((slots,), -1, dtype=torch.int64, device=device)

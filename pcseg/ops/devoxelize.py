@@ -1,4 +1,4 @@
-"""From voxels back to points: the value of a point's own voxel, or interpolated between voxel centers."""
+"""From voxels back to points: the value of the voxel of a point, or interpolation between voxel centers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pcseg.ops.segment import segment_sum, weighted_sum
 
 
 def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
-    """values[inverse]: ``values`` (N, C) of the voxels, ``inverse`` (P,) int64 the voxel of each point; (P, C).
+    """Return values[inverse], (P, C): ``values`` (N, C) of the voxels, ``inverse`` (P,) int64 the voxel of each point.
 
-    Its gradient adds up the points of a voxel, on the CPU with the same bits for any number of threads.
+    The gradient of a voxel is the sum over its points, on the CPU with the same bits for any number of threads.
     """
     if inverse.dim() != 1 or inverse.dtype != torch.int64:
         raise InputError(f"inverse: {tuple(inverse.shape)} {inverse.dtype} given; give (P,) torch.int64")
@@ -22,11 +22,12 @@ def devoxelize_nearest(values: Tensor, inverse: Tensor) -> Tensor:
 
 
 def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Tensor:
-    """Trilinear interpolation between the centers of occupied voxels; (P, C), with gradients to ``values``.
+    """Return the trilinear interpolation between the centers of occupied voxels, (P, C), differentiable in ``values``.
 
-    ``values`` (N, C); ``coords`` (N, 4) int32 [sample, x, y, z], no voxel twice; ``position`` (P, 4) float, the sample
-    and the position in voxels, so that voxel c reaches from c to c + 1 and its center is c + 0.5. The weights of the
-    occupied ones among the eight surrounding voxels are scaled to a sum of 1; a point with none of them gets 0.
+    ``values`` (N, C); ``coords`` (N, 4) int32 [sample, x, y, z], each voxel once; ``position`` (P, 4) float, the sample
+    and the position in voxels: voxel c reaches from c to c + 1, its center is c + 0.5. The weights of the occupied
+    voxels among the eight around a point are scaled to a sum of 1; without any, the result is 0. Raises InputError for
+    other shapes and for NaN or infinite positions.
     """
     if position.dim() != 2 or position.shape[1] != 4 or not position.is_floating_point():
         raise InputError(f"position: {tuple(position.shape)} {position.dtype} given; give (P, 4) of a floating type")
@@ -43,7 +44,7 @@ def devoxelize_trilinear(values: Tensor, coords: Tensor, position: Tensor) -> Te
 
 
 def _corners(coords: Tensor, position: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """All (voxel, point) where the voxel is one of the eight around the point, with the trilinear weight (float64)."""
+    """Return voxel, point and trilinear weight (float64) of each point and occupied voxel of the eight around it."""
     centered = position[:, 1:].double() - 0.5
     base = centered.floor()
     corner = torch.tensor([(x, y, z) for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=torch.int32)

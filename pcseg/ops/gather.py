@@ -1,4 +1,4 @@
-"""Rows picked by number; the sums over segments are its gradient, and it is theirs."""
+"""Gather rows by index. Its gradient is a sum over segments, whose gradient in turn is a gather."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from pcseg.ops import _native as native
 
 
 def gather(values: Tensor, row: Tensor) -> Tensor:
-    """values[row]: ``values`` (N, C), ``row`` (E,) int64 in [0, N), in any order; (E, C).
+    """Return values[row], (E, C), for ``values`` (N, C) and ``row`` (E,) int64 in [0, N), in any order.
 
-    The gradient adds up the elements of a row, compiled with the same bits for any number of threads.
+    The gradient of a row is the sum over its elements; compiled, it has the same bits for any number of threads. Raises
+    InputError for other shapes or types, or, except on a GPU, an index out of range.
     """
     return torch.ops.pcseg.gather(values, row)
 
 
 def check_index(name: str, index: Tensor, limit: int) -> None:
-    """Raise InputError where ``index`` (E,) is not in [0, limit).
+    """Raise InputError unless all of ``index`` (E,) are in [0, limit).
 
-    A GPU is not made to wait for this: its own index checks end the program instead.
+    Not checked on a GPU, which would have to be waited for: its own index checks end the program instead.
     """
     if index.is_cuda or not len(index):
         return

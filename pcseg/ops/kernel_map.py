@@ -1,4 +1,4 @@
-"""Kernel maps: which input voxel meets which output voxel at each offset of a sparse convolution."""
+"""Kernel maps: the pairs of input and output voxels at each offset of a sparse convolution."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
 from pcseg.ops._keys import Packing, check_coords
-from pcseg.ops._sort import hash_room
+from pcseg.ops._sort import hash_workspace
 
 
 def kernel_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """All pairs (n, m) with in_coords[n] == out_coords[m] + (0, offset), offset by offset.
+    """Return all pairs (n, m) with in_coords[n] == out_coords[m] + (0, offset), grouped by offset.
 
     ``in_coords`` (N, 4) and ``out_coords`` (M, 4) int32 [sample, x, y, z], rows in any order; ``offsets`` (K, 3) int32,
-    best on the CPU: on a GPU they cost a wait.
-    Returns ``pairs`` (2, Q) int32, input rows above output rows, grouped by offset, output rows ascending in each
-    group; and ``starts`` (K+1,) int64 on the CPU: group k is pairs[:, starts[k]:starts[k + 1]].
-    InputError where a voxel is twice among ``in_coords`` or a coordinate is beyond +-COORDINATE_LIMIT.
+    preferably on the CPU: reading them from a GPU waits for it.
+    Returns ``pairs`` (2, Q) int32, rows (input, output), grouped by offset with ascending output rows in each group;
+    and ``starts`` (K + 1,) int64 on the CPU: group k is pairs[:, starts[k]:starts[k + 1]]. Raises InputError where
+    ``in_coords`` has a voxel twice or a coordinate is beyond +-COORDINATE_LIMIT.
     """
     return torch.ops.pcseg.kernel_map(in_coords, out_coords, offsets)
 
@@ -36,7 +36,7 @@ def _twice(voxel: list[int]) -> InputError:
 
 
 def _same(in_coords: Tensor, out_coords: Tensor) -> bool:
-    """Whether both are one piece of memory."""
+    """Return whether both are the same memory."""
     layout = (in_coords.data_ptr(), in_coords.shape, in_coords.stride())
     return layout == (out_coords.data_ptr(), out_coords.shape, out_coords.stride())
 
@@ -76,7 +76,8 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
     neighbor = torch.empty(k, m, dtype=torch.int32)
     searched, starts = torch.empty(1, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
     native.call(
-        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbor, searched, starts, threads
+        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbor, searched, starts,
+        threads,
     )  # fmt: skip
     pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32)
     native.call("pcseg_kernel_map_fill", neighbor, m, k, int(searched), starts, pairs, threads)
@@ -103,8 +104,9 @@ def _cuda(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tenso
     counts = torch.empty(k * runs, dtype=torch.int32, device=device)
     duplicate = torch.full((1,), -1, dtype=torch.int64, device=device)
     native.call(
-        "pcseg_cuda_kernel_map_find", in_coords, n, out_coords, m, packing.numbers(), steps.to(device, non_blocking=True),
-        k, int(mirrored), *hash_room(n, device), neighbor, counts, duplicate, *place,
+        "pcseg_cuda_kernel_map_find", in_coords, n, out_coords, m, packing.numbers(),
+        steps.to(device, non_blocking=True), k, int(mirrored), *hash_workspace(n, device), neighbor, counts, duplicate,
+        *place,
     )  # fmt: skip
     ends = counts.cumsum(0)
     *found, twice = torch.cat([ends[runs - 1 :: runs], duplicate]).tolist()

@@ -1,4 +1,4 @@
-"""Nearest neighbors of points within their sample: the k nearest, or those within a radius."""
+"""Nearest neighbors within a sample: the k nearest, or those within a radius."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
-from pcseg.ops._sort import hash_room, sort_keys
+from pcseg.ops._sort import hash_workspace, sort_keys
 
 
 def knn(
     query: Tensor, points: Tensor, k: int, query_sample: Tensor | None = None, point_sample: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The ``k`` nearest of ``points`` (P, 3) to each ``query`` (Q, 3), among those of its sample, nearest first.
+    """Return the ``k`` nearest of ``points`` (P, 3) to each ``query`` (Q, 3) within its sample, nearest first.
 
-    ``query_sample`` (Q,) and ``point_sample`` (P,) int64 say which sample each belongs to, in any order; without them
-    all are one sample. Returns ``index`` (Q, k) int64 into ``points`` and ``distance`` (Q, k) of the type of ``query``;
-    -1 and infinity where there are fewer than k. Of equally distant points the smaller index comes first. Distances are
-    computed in float64 whatever the type. Nothing here has a gradient. InputError for NaN and infinite coordinates.
+    ``query_sample`` (Q,) and ``point_sample`` (P,) int64 are the sample of each row, in any order; without them all
+    rows are one sample. Returns ``index`` (Q, k) int64 into ``points`` and ``distance`` (Q, k) of the type of
+    ``query``; -1 and infinity where there are fewer than k. Among equal distances the smaller index comes first.
+    Distances are computed in float64 for any type. There is no gradient. Raises InputError for NaN and infinite
+    coordinates.
     """
     return _find(query, points, k, math.inf, query_sample, point_sample)
 
@@ -33,9 +34,9 @@ def radius(
     query_sample: Tensor | None = None,
     point_sample: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """As :func:`knn` with k = ``max_neighbors``, and no neighbor farther away than ``r``."""
+    """Return the same as :func:`knn` with k = ``max_neighbors``, without neighbors farther away than ``r``."""
     if not r >= 0:
-        raise InputError(f"radius: r = {r}; give a distance of 0 or more")
+        raise InputError(f"radius: r={r}; give a distance of 0 or more")
     return _find(query, points, max_neighbors, float(r), query_sample, point_sample)
 
 
@@ -43,9 +44,9 @@ def _find(
     query: Tensor, points: Tensor, k: int, r: float, query_sample: Tensor | None, point_sample: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     if k < 1:
-        raise InputError(f"neighbors: {k} asked for; ask for at least one")
+        raise InputError(f"neighbors: k={k}; give 1 or more")
     if (query_sample is None) != (point_sample is None):
-        raise InputError("neighbors: a sample number for query or points only; give it for both or for none")
+        raise InputError("neighbors: samples given for query or points only; give them for both or for neither")
     return torch.ops.pcseg.neighbors(query.detach(), points.detach(), k, r, query_sample, point_sample)
 
 
@@ -63,7 +64,7 @@ def _check(query: Tensor, points: Tensor, query_sample: Tensor | None, point_sam
 
 
 PAIRS_AT_ONCE = 2**21
-"""Distances that the reference holds at a time, which bounds its memory to some 100 MB."""
+"""Number of distances that the reference holds at a time; bounds its memory to about 100 MB."""
 
 
 def _reference(
@@ -85,13 +86,13 @@ def _reference(
 
 
 def _nearest(query: Tensor, points: Tensor, k: int, r: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of all pairs the row of the query, rank, column of the point and squared distance of those that count."""
-    apart = (query[:, None] - points[None]).square_()
-    square = apart[..., 0] + apart[..., 1] + apart[..., 2]
+    """Return row of the query, rank, row of the point and squared distance (float64) of each neighbor found."""
+    squares = (query[:, None] - points[None]).square_()
+    square = squares[..., 0] + squares[..., 1] + squares[..., 2]
     farthest = square.topk(min(k, len(points)), dim=1, largest=False).values[:, -1:].clamp(max=r * r)
-    row, column = (square <= farthest).nonzero(as_tuple=True)  # more than k where the last ones tie
+    row, column = (square <= farthest).nonzero(as_tuple=True)  # more than k where the last distances are equal
     square = square[row, column]
-    order = square.argsort(stable=True)  # columns ascend within a row, so ties keep the smaller one first
+    order = square.argsort(stable=True)  # stable: the smaller column first among equal distances
     order = order[row[order].argsort(stable=True)]
     row, column, square = row[order], column[order], square[order]
     count = torch.bincount(row, minlength=len(query))
@@ -140,23 +141,23 @@ def _cuda(
     ordered, order = sort_keys(keys, samples * int(cells.prod()))
     native.call(
         "pcseg_cuda_neighbors", query64, query_sample, len(query), points64.index_select(0, order), ordered, order,
-        len(points), grid, cells, *hash_room(len(points), query.device), k, r, index, distance, *gpu,
+        len(points), grid, cells, *hash_workspace(len(points), query.device), k, r, index, distance, *gpu,
     )  # fmt: skip
     return index, distance.to(query.dtype)
 
 
 def _grid(points: Tensor, samples: int, k: int, r: float) -> tuple[Tensor, Tensor]:
-    """Lowest corner and side of the cells of a grid over all points, (4,) float64, and how many there are, (3,) int64.
+    """Return lowest corner and cell side (4,) float64 of a grid over all points, and its cells per axis (3,) int64.
 
-    A cell is as wide as ``r``, but no narrower than if it held one point, and no wider than if it held ``k`` of one
-    sample, were the points spread evenly. Both on the CPU.
+    Both on the CPU. The side is ``r``, bounded such that evenly spread points would number between 1 and ``k`` of one
+    sample in a cell.
     """
     low, high = torch.stack(points.aminmax(dim=0)).tolist()
     extent = [b - a for a, b in zip(low, high, strict=True)]
     volume = math.prod(max(e, 1e-3 * max(extent)) for e in extent)
     narrowest = (volume * samples / len(points)) ** (1 / 3)
     side = min(max(r, narrowest), narrowest * k ** (1 / 3))
-    if not 0 < side < math.inf:  # all points in one place, or lengths that float64 cannot multiply: one cell
+    if not 0 < side < math.inf:  # all points in one place, or overflow of float64: one cell
         return torch.tensor([*low, math.inf], dtype=torch.float64), torch.ones(3, dtype=torch.int64)
     cells = [int(e / side) + 1 for e in extent]
     return torch.tensor([*low, side], dtype=torch.float64), torch.tensor(cells)

@@ -1,4 +1,4 @@
-"""Reductions over segments: sum, mean, max and softmax of the rows that carry the same segment number."""
+"""Reductions over segments: sum, mean, max and softmax over the rows with the same segment number."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from pcseg.ops import _native as native
 from pcseg.ops._sort import sort_keys
 from pcseg.ops.gather import check_index
 
-# Every function below takes `values` (E, C) or (E,), `segment` (E,) int64 in [0, n_segments), in any order, and raises
-# InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. Compiled, the result
-# has the same bits each time and for any number of threads. On the CPU a sorted `segment` is faster.
+# Each function below takes `values` (E, C) or (E,) and `segment` (E,) int64 in [0, n_segments), in any order, and
+# raises InputError where they do not fit. float16 and bfloat16 are reduced in float32 and rounded once. The compiled
+# kernels give the same bits each time and for any number of threads. On the CPU a sorted `segment` is faster.
 
 
 def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Sum of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
+    """Return the sum of each segment, (n_segments, C) or (n_segments,); 0 for an empty segment."""
     return _rows(values, lambda v: torch.ops.pcseg.weighted_sum(v, None, None, segment, n_segments))
 
 
 def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Mean of each segment, (n_segments, C) or (n_segments,); 0 for an empty one."""
+    """Return the mean of each segment, (n_segments, C) or (n_segments,); 0 for an empty segment."""
     total = segment_sum(values.to(_wide_type(values)), segment, n_segments)
     count = torch.zeros(n_segments, dtype=torch.int64, device=segment.device)
-    count.index_add_(0, segment, torch.ones_like(segment))  # bincount would make a GPU wait, to learn its own size
+    count.index_add_(0, segment, torch.ones_like(segment))  # bincount would wait for the GPU
     share = 1.0 / count.clamp(min=1).to(total.dtype)
     return (total * share.view(-1, *[1] * (total.dim() - 1))).to(values.dtype)
 
 
 def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Greatest value of each segment, (n_segments, C) or (n_segments,); 0 for an empty one, NaN where one holds a NaN.
+    """Return the maximum of each segment, (n_segments, C) or (n_segments,); 0 if it is empty, NaN if it holds a NaN.
 
-    The gradient goes to the greatest element, the first of them in a tie.
+    The gradient goes to the first element that has the maximum.
     """
     return _rows(values, lambda v: torch.ops.pcseg.segment_max(v, segment, n_segments)[0])
 
 
 def segment_softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """Softmax over the elements of each segment, channel by channel; the shape of ``values``."""
+    """Return the softmax over the elements of each segment, channel by channel, in the shape of ``values``."""
     return _rows(values, lambda v: torch.ops.pcseg.segment_softmax(v, segment, n_segments))
 
 
 def weighted_sum(values: Tensor, row: Tensor | None, weight: Tensor | None, segment: Tensor, n_segments: int) -> Tensor:
-    """out[s] = sum over elements e with segment[e] == s of weight[e] * values[row[e]]; (n_segments, C).
+    """Return out (n_segments, C): out[s] = sum over elements e with segment[e] == s of weight[e] * values[row[e]].
 
     ``values`` (N, C); ``row`` (E,) int64 into it, or None for row e; ``weight`` (E,) of the type of ``values`` (float32
-    for half precision), or None for 1; it gets no gradient. The gradient is this same op with row and segment swapped.
+    for half precision), or None for 1; it has no gradient. The gradient of ``values`` is this op with row and segment
+    swapped.
     """
     if values.dim() != 2:
         raise InputError(f"values: {tuple(values.shape)} given; give (N, C), one column as values[:, None]")
@@ -56,12 +57,12 @@ def weighted_sum(values: Tensor, row: Tensor | None, weight: Tensor | None, segm
 
 
 def _rows(values: Tensor, reduce: Any) -> Tensor:
-    """Call ``reduce`` with (E, C) values."""
+    """Return ``reduce`` of ``values``, of which (E,) are passed as (E, 1)."""
     return reduce(values.unsqueeze(1)).squeeze(1) if values.dim() == 1 else reduce(values)
 
 
 def _wide_type(values: Tensor) -> torch.dtype:
-    """What values are reduced in."""
+    """Return the type in which values are reduced."""
     return torch.float32 if values.dtype in (torch.float16, torch.bfloat16) else values.dtype
 
 
@@ -101,9 +102,9 @@ def _sum_cpu(values: Tensor, row: Tensor | None, weight: Tensor | None, segment:
     wide = values.to(_wide_type(values)).contiguous()
     out = wide.new_empty(n_segments, wide.shape[1])
     native.call(
-        "pcseg_weighted_sum", native.DTYPES[wide.dtype], wide, len(wide), wide.shape[1], None if row is None else row.contiguous(),
-        None if weight is None else weight.contiguous(), segment.contiguous(), len(segment), n_segments, out,
-        segment.new_empty(len(segment)), torch.get_num_threads(),
+        "pcseg_weighted_sum", native.DTYPES[wide.dtype], wide, len(wide), wide.shape[1],
+        None if row is None else row.contiguous(), None if weight is None else weight.contiguous(),
+        segment.contiguous(), len(segment), n_segments, out, segment.new_empty(len(segment)), torch.get_num_threads(),
     )  # fmt: skip
     return out.to(values.dtype)
 
@@ -115,14 +116,14 @@ def _sum_cuda(values: Tensor, row: Tensor | None, weight: Tensor | None, segment
     native.call(
         "pcseg_cuda_weighted_sum", native.DTYPES[wide.dtype], wide, len(wide), wide.shape[1],
         None if row is None else row.contiguous(), None if weight is None else weight.contiguous(),
-        *sort_keys(segment, n_segments), len(segment), n_segments, out, *_room(segment, n_segments, wide.shape[1]),
+        *sort_keys(segment, n_segments), len(segment), n_segments, out, *_workspace(segment, n_segments, wide.shape[1]),
         *native.cuda_place(values),
     )  # fmt: skip
     return out.to(values.dtype)
 
 
-def _room(segment: Tensor, n_segments: int, channels: int) -> tuple[Tensor, Tensor]:
-    """Workspace of the CUDA kernels: where each segment starts, and what a segment has in several chunks."""
+def _workspace(segment: Tensor, n_segments: int, channels: int) -> tuple[Tensor, Tensor]:
+    """Return the workspace of the CUDA kernels: starts of segments, and partial results of chunks."""
     start = segment.new_empty(n_segments + 1)
     size = native.query("pcseg_cuda_segment_room", len(segment), channels)
     return start, torch.empty(size, dtype=torch.uint8, device=segment.device)
@@ -136,7 +137,7 @@ def _sum_setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 def _sum_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     row, weight, segment = ctx.saved_tensors
-    if row is None:  # each element is read once, so its gradient is a gather
+    if row is None:  # each element is read once: its gradient is a gather
         gathered = torch.ops.pcseg.gather(grad, segment)
         gathered = gathered if weight is None else (gathered * weight.unsqueeze(1)).to(grad.dtype)
         return gathered, None, None, None, None
@@ -180,7 +181,7 @@ def _max_cuda(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor,
     arg = torch.full_like(out, -1, dtype=torch.int64)
     native.call(
         "pcseg_cuda_segment_max", native.DTYPES[wide.dtype], wide, wide.shape[1], *sort_keys(segment, n_segments),
-        len(segment), n_segments, out, arg, *_room(segment, n_segments, wide.shape[1]), *native.cuda_place(values),
+        len(segment), n_segments, out, arg, *_workspace(segment, n_segments, wide.shape[1]), *native.cuda_place(values),
     )  # fmt: skip
     return out.to(values.dtype), arg
 
@@ -193,7 +194,7 @@ def _max_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor])
 
 def _max_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
     (arg,) = ctx.saved_tensors
-    spare = grad.new_zeros(ctx.elements + 1, grad.shape[1])  # the last row takes what empty segments send
+    spare = grad.new_zeros(ctx.elements + 1, grad.shape[1])  # the last row takes the gradients of empty segments
     return spare.scatter(0, arg.where(arg >= 0, ctx.elements), grad)[:-1], None, None
 
 

@@ -24,19 +24,20 @@ def sparse_conv(
     t_pairs: Tensor | None = None,
     t_starts: Tensor | None = None,
 ) -> Tensor:
-    """out[m] = sum over k and pairs (n, m) of group k of feats[n] @ weight[k]; (n_out, Cout).
+    """Return out (n_out, Cout): out[m] = sum over k and pairs (n, m) of group k of feats[n] @ weight[k].
 
     ``feats`` (N, Cin), ``weight`` (K, Cin, Cout), both float32, float64, float16 or bfloat16; half precision is
     summed in float32 and rounded once. Under autocast both are cast to its type. ``pairs`` (2, Q) int32 and ``starts``
-    (K+1,) int64, this on the CPU, come from :func:`kernel_map`. ``t_pairs``, ``t_starts``: the transposed map (rows
-    swapped, the new output rows ascending in each group), needed where ``feats`` needs a gradient. No gradient of the
-    gradient. The same bits each time, on the CPU for any number of threads.
+    (K + 1,) int64 on the CPU come from :func:`kernel_map`. ``t_pairs``, ``t_starts``: the transposed map (rows swapped,
+    the new output rows ascending in each group), needed where ``feats`` needs a gradient. There is no second
+    derivative. Repeated calls give the same bits, on the CPU for any number of threads. Raises InputError for arguments
+    that do not fit.
     """
     return torch.ops.pcseg.sparse_conv(*autocast(feats, weight), pairs, starts, n_out, t_pairs, t_starts)
 
 
 def autocast(feats: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the type that autocast asks for here."""
+    """Return both in the type of autocast, where it is enabled on their device."""
     device = feats.device.type
     if not torch.is_autocast_enabled(device) or feats.dtype == torch.float64:
         return feats, weight
@@ -55,7 +56,7 @@ def _check_weight(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, 
         raise InputError(f"sparse_conv: n_out={n_out}; give the number of output rows, 0 or more")
 
 
-# The kernels take the arguments of the op; `*_` is the transposed map, which the gradient alone has a use for.
+# The kernels take the arguments of the op; `*_` is the transposed map, which only the gradient uses.
 
 
 def _reference(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
@@ -78,7 +79,7 @@ def _cpu(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: in
 def convolve(
     feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *finish: Tensor | None
 ) -> Tensor:
-    """The CPU kernel; ``finish`` is none or scale, shift and residual (see sparse_conv_norm_relu.py)."""
+    """Run the CPU kernel; ``finish`` is empty, or scale, shift and residual (see sparse_conv_norm_relu.py)."""
     _check_weight(feats, weight, pairs, starts, n_out)
     dtype, given = cpu_type(feats.dtype), feats.dtype
     feats, weight = feats.to(dtype).contiguous(), weight.to(dtype)
@@ -99,12 +100,12 @@ def convolve(
 
 def _cuda(feats: Tensor, weight: Tensor, pairs: Tensor, starts: Tensor, n_out: int, *_: Tensor | None) -> Tensor:
     _check_weight(feats, weight, pairs, starts, n_out)
-    device_map(pairs, starts, len(feats), n_out)  # refuses what is no map
+    device_map(pairs, starts, len(feats), n_out)  # raises InputError for an invalid map
     wide, (k, cin, cout) = widened(feats).contiguous(), weight.shape
     total = wide.new_zeros(n_out, cout)
     native.call(
-        "pcseg_cuda_sparse_conv", native.DTYPES[wide.dtype], wide, cin, widened(weight).contiguous(), pairs.contiguous(),
-        pairs.shape[1], starts.contiguous(), k, total, cout, *native.cuda_place(feats),
+        "pcseg_cuda_sparse_conv", native.DTYPES[wide.dtype], wide, cin, widened(weight).contiguous(),
+        pairs.contiguous(), pairs.shape[1], starts.contiguous(), k, total, cout, *native.cuda_place(feats),
     )  # fmt: skip
     return total.to(feats.dtype)
 

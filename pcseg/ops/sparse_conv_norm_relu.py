@@ -1,4 +1,4 @@
-"""Sparse convolution with the norm, the residual and the ReLU behind it in one pass over memory; for inference."""
+"""Sparse convolution, norm, residual and ReLU in one pass over memory; for inference."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def sparse_conv_norm_relu(
     shift: Tensor,
     residual: Tensor | None = None,
 ) -> Tensor:
-    """relu(scale * out + shift + residual), (n_out, Cout), of the ``out`` that :func:`sparse_conv` makes of the rest.
+    """Return relu(scale * out + shift + residual), (n_out, Cout), of out = :func:`sparse_conv` (the other arguments).
 
-    ``scale`` and ``shift`` (Cout,) are what a batch norm in eval mode comes to; ``residual`` (n_out, Cout). The CPU kernel
-    applies them to rows that are still in the cache. Half precision is computed in float32. It has no gradient: raises
-    InputError where one would be wanted.
+    ``scale`` and ``shift`` (Cout,) express a batch norm in eval mode; ``residual`` (n_out, Cout). The CPU kernel
+    applies them to rows that are still in the cache. Half precision is computed in float32. There is no gradient:
+    raises InputError where one would be needed.
     """
     given = (feats, weight, scale, shift, *(() if residual is None else (residual,)))
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given):
@@ -48,7 +48,7 @@ def _reference(
     scale: Tensor, shift: Tensor, residual: Tensor | None,
 ) -> Tensor:  # fmt: skip
     _check(weight, n_out, scale, shift, residual)
-    # By the op, not its reference: on a device with a kernel for the convolution alone, that one runs.
+    # Calls the op, not its reference: on a device with a kernel for the convolution alone, that kernel runs.
     out = torch.ops.pcseg.sparse_conv(feats, weight, pairs, starts, n_out, None, None) * scale + shift
     return (out if residual is None else out + residual).relu().to(feats.dtype)
 

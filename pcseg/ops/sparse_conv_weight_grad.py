@@ -11,10 +11,10 @@ from pcseg.ops.triton.row_order import device_map
 
 
 def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
-    """out[k] = sum over the pairs (n, m) of group k of feats[n] outer grad[m]; (K, Cin, Cout).
+    """Return out (K, Cin, Cout): out[k] = sum over the pairs (n, m) of group k of the outer product feats[n] x grad[m].
 
-    ``feats`` (N, Cin) and ``grad`` (M, Cout) of one type, ``pairs`` and ``starts`` as in :func:`sparse_conv`, summed and
-    rounded as there.
+    ``feats`` (N, Cin) and ``grad`` (M, Cout) have the same type; ``pairs``, ``starts``, summation and rounding are
+    those of :func:`sparse_conv`.
     """
     out: Tensor = torch.ops.pcseg.sparse_conv_weight_grad(feats, grad, pairs, starts)
     return out
@@ -39,8 +39,8 @@ def _cpu(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     feats, grad = feats.to(dtype).contiguous(), grad.to(dtype).contiguous()
     code, k, (n, cin), (m, cout) = native.DTYPES[dtype], len(starts) - 1, feats.shape, grad.shape
     out = feats.new_empty(k, cin, cout)
-    room = native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m)
-    workspace = torch.empty(room, dtype=sum_type(feats.dtype))
+    size = native.query("pcseg_weight_grad_workspace", code, cin, cout, k, m)
+    workspace = torch.empty(size, dtype=sum_type(feats.dtype))
     native.call(
         "pcseg_sparse_conv_weight_grad", code, feats, n, cin, grad, m, cout, pairs.contiguous(), pairs.shape[1],
         starts.contiguous(), k, out, workspace, torch.get_num_threads(),
@@ -52,7 +52,7 @@ def _cuda(feats: Tensor, grad: Tensor, pairs: Tensor, starts: Tensor) -> Tensor:
     check(feats, "grad", grad, pairs, starts)
     device_map(pairs, starts, len(feats), len(grad))
     wide, (k, cin, cout) = widened(feats).contiguous(), (len(starts) - 1, feats.shape[1], grad.shape[1])
-    splits = min(64, 1 + 2**19 // (cin * cout + 1))  # enough threads where channels are few, little memory where many
+    splits = min(64, 1 + 2**19 // (cin * cout + 1))  # many threads for few channels, little memory for many
     out, partial = wide.new_empty(k, cin, cout), wide.new_empty(k, splits, cin, cout)
     native.call(
         "pcseg_cuda_sparse_conv_weight_grad", native.DTYPES[wide.dtype], wide, cin, widened(grad).contiguous(), cout,

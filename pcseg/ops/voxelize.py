@@ -1,4 +1,4 @@
-"""From points to voxels: quantizing positions, and finding the distinct voxels among the points' coordinates."""
+"""From points to voxels: quantize positions, and find the distinct voxels among the coordinates of points."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Voxels(NamedTuple):
 
 
 def quantize(position: Tensor, voxel_size: float, origin: Sequence[float] = (0.0, 0.0, 0.0)) -> Tensor:
-    """Voxel coordinates floor((position - origin) / voxel_size), (P, 3) int32.
+    """Return voxel coordinates floor((position - origin) / voxel_size), (P, 3) int32.
 
     ``position`` (P, 3) float, ``origin`` and ``voxel_size`` in the same unit. float32 positions are divided in
-    float64, so that a large origin costs no precision. InputError where a position is NaN or infinite or its voxel
-    lies beyond +-COORDINATE_LIMIT.
+    float64, so that a large origin costs no precision. Raises InputError where a position is NaN or infinite or its
+    voxel is beyond +-COORDINATE_LIMIT.
     """
     if not 0 < voxel_size < math.inf:
         raise InputError(f"voxel_size={voxel_size}; give a length above 0")
@@ -53,10 +53,10 @@ def quantize(position: Tensor, voxel_size: float, origin: Sequence[float] = (0.0
 
 
 def voxelize(coords: Tensor, keep: Tensor | None = None) -> Voxels:
-    """Distinct voxels of ``coords`` (P, 4) int32 [sample, x, y, z], in lexicographic order.
+    """Return the distinct voxels of ``coords`` (P, 4) int32 [sample, x, y, z], in lexicographic order.
 
-    ``rows[n]`` is the first point of voxel n that has ``keep`` (P,) bool True (a labeled point, say), or where none
-    has, or without ``keep``, its first point. InputError where a coordinate is beyond +-COORDINATE_LIMIT.
+    ``rows[n]`` is the first point of voxel n where ``keep`` (P,) bool is True (such as the labeled points), or its
+    first point if there is none or no ``keep``. Raises InputError where a coordinate is beyond +-COORDINATE_LIMIT.
     """
     return Voxels(*torch.ops.pcseg.voxelize(coords, keep))
 
@@ -74,7 +74,7 @@ def _reference(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Ten
     order = (
         torch.arange(len(keys), device=keys.device) if keep is None else (~keep).to(torch.uint8).argsort(stable=True)
     )
-    order = order[keys[order].argsort(stable=True)]  # by voxel, kept points first, then as the points come
+    order = order[keys[order].argsort(stable=True)]  # by voxel, kept points first, then in the order of points
     _, voxel, counts = torch.unique_consecutive(keys[order], return_inverse=True, return_counts=True)
     inverse = torch.empty_like(voxel)
     inverse[order] = voxel
@@ -93,8 +93,8 @@ def _cpu(coords: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     rows, inverse, counts = (torch.empty(len(coords), dtype=torch.int64) for _ in range(3))
     found = torch.empty(1, dtype=torch.int64)
     native.call(
-        "pcseg_voxelize", coords, None if keep is None else keep.contiguous(), len(coords), rows, inverse, counts, found,
-        torch.get_num_threads(),
+        "pcseg_voxelize", coords, None if keep is None else keep.contiguous(), len(coords), rows, inverse, counts,
+        found, torch.get_num_threads(),
     )  # fmt: skip
     voxels = int(found)
     return rows[:voxels].clone(), inverse, counts[:voxels].clone()

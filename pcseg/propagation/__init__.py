@@ -1,4 +1,4 @@
-"""Spreading supervision through feature affinities: features in, features out, no label in sight."""
+"""Propagation of supervision through feature affinities: features in, features out, no labels."""
 
 from pcseg.propagation.affinity import AffinityProfile, BilinearAffinity
 from pcseg.propagation.cross_sample import CrossSampleReallocation

@@ -1,4 +1,4 @@
-"""Which nodes resemble which: a learnable bilinear affinity, softmaxed over rows, that is never stored as a matrix."""
+"""Bilinear affinity between nodes: learned, with a softmax over rows, never stored as a matrix."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from pcseg.errors import InputError
 
-PROFILE_CHUNK = 1024  # rows of the affinity matrix that a profile holds at a time
+PROFILE_CHUNK = 1024
+"""Number of rows of the affinity matrix that a profile holds at a time."""
 
 
 class AffinityProfile(NamedTuple):
-    """How an affinity matrix (N_i, N_j) spreads its weight, per sample: both (B,), NaN where N_j < 2 or N_i = 0.
+    """Spread of the weights of each sample's affinity matrix (N_i, N_j): both (B,), NaN where N_j < 2 or N_i = 0.
 
-    ``entropy``: mean entropy of the rows divided by log N_j; 0 is a one-hot matrix, 1 a uniform one.
-    ``usage``: exp(entropy of the mean row) / N_j, the share of columns that is in use; 1 / N_j is a collapse to one column.
+    ``entropy``: mean entropy of the rows divided by log N_j; 0 for a one-hot matrix, 1 for a uniform one.
+    ``usage``: exp(entropy of the mean row) / N_j, the share of columns in use; 1 / N_j is a collapse to one
+    column.
     """
 
     entropy: Tensor
@@ -27,7 +29,7 @@ class AffinityProfile(NamedTuple):
 
 
 class _Attention(NamedTuple):
-    """One sample's part of the computation: its rows, those of its partner's nodes, and their queries and keys."""
+    """One sample's part: its rows (N_i,), its partner's nodes (N_j,), queries (N_i, C) and keys (N_j, C)."""
 
     rows: Tensor
     nodes: Tensor
@@ -36,16 +38,17 @@ class _Attention(NamedTuple):
 
 
 class BilinearAffinity(nn.Module):
-    """Rows of one sample rebuilt from the rows of another: ``A F_p``, ``A = softmax_rows(LN(F_b) W LN(F_p)^T / temperature)``.
+    """Rebuild rows of one sample from another: ``A F_p``, ``A = softmax_rows(LN(F_b) W LN(F_p)^T / temperature)``.
 
-    Source: dense supervision propagation, arXiv 2107.11267. LN is a layer norm without parameters
-    (W absorbs a scale), on queries and keys only: the values are the features themselves, so each row that comes out
-    is a convex combination of rows that went in. W starts at I / sqrt(C), the scores of scaled dot-product attention.
+    Source: dense supervision propagation, arXiv 2107.11267. LN is a layer norm without parameters (W absorbs a scale),
+    applied to queries and keys only. The values are the features themselves, so each output row is a convex combination
+    of input rows. W starts at I / sqrt(C), the scores of scaled dot-product attention.
 
-    ``rank`` r factorises W = U V^T with U, V (C, r); both start as r orthonormal columns, scaled so that W is
-    I / sqrt(C) on average over such bases. ``max_nodes`` caps the rows that a sample offers as keys and values
-    to a random subset of that size (None: all); every row stays a query. Memory grows with N, not N^2; on CUDA
-    this needs C to be a multiple of 4 (PyTorch's fused kernels). Half-precision features are attended in float32.
+    ``rank`` r factorizes W = U V^T with U, V (C, r); both start as r orthonormal columns, scaled so that W is
+    I / sqrt(C) on average over such bases. ``max_nodes`` limits the rows that a sample offers as keys and values to a
+    random subset of that size (None: all); every row is a query. Memory grows with N, not N^2; on CUDA this needs C to
+    be a multiple of 4 (PyTorch's fused kernels). Half precision is computed in float32. Raises InputError for arguments
+    out of range.
     """
 
     def __init__(
@@ -53,18 +56,18 @@ class BilinearAffinity(nn.Module):
     ) -> None:
         super().__init__()
         if channels < 1:
-            raise InputError(f"channels={channels}: features need at least one channel")
+            raise InputError(f"channels={channels}: give 1 or more")
         if max_nodes is not None and max_nodes < 1:
-            raise InputError(f"max_nodes={max_nodes}: give at least 1, or None for no cap")
+            raise InputError(f"max_nodes={max_nodes}: give at least 1, or None for no limit")
         if rank is not None and not 1 <= rank <= channels:
             raise InputError(f"rank={rank}: give 1 to {channels} (the channels), or None for a full matrix")
         if not temperature > 0:
-            raise InputError(f"temperature={temperature}: it divides the scores; give a number above 0")
+            raise InputError(f"temperature={temperature}: give a number above 0")
         self.channels, self.max_nodes, self.temperature = channels, max_nodes, temperature
         if rank is None:
             self.factors = nn.ParameterList([nn.Parameter(torch.eye(channels) / math.sqrt(channels))])
         else:
-            # Its own generator, so that making this module leaves the network's initial weights as they were.
+            # A generator of its own, so that creating this module does not change the initial weights of networks.
             basis = torch.empty(channels, rank)
             nn.init.orthogonal_(basis, generator=torch.Generator().manual_seed(0))
             basis *= math.sqrt(channels / rank) / channels**0.25  # U V^T = (C / r) (projection on r axes) / sqrt(C)
@@ -72,7 +75,7 @@ class BilinearAffinity(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W, (C, C)."""
+        """The matrix W, (C, C)."""
         return self.factors[0] if len(self.factors) == 1 else self.factors[0] @ self.factors[1].T
 
     def forward(
@@ -83,12 +86,12 @@ class BilinearAffinity(nn.Module):
         transposed: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Each sample's rows rebuilt from its partner's.
+        """Return each sample's rows rebuilt from its partner's, (N, C), differentiable in ``feats`` and in W.
 
         ``feats`` (N, C); ``sample`` (N,) int64 in [0, B), rows of one sample need not be contiguous; ``partner`` (B,)
-        int64 names each sample's source; ``transposed`` (B,) bool, where the affinity uses W^T instead of W. Returns
-        (N, C), differentiable in ``feats`` on both sides and in W. A sample whose partner has no row keeps its features.
-        The subset drawn under ``max_nodes`` comes from ``generator`` (on the CPU; default: the global one).
+        int64: the source of each sample; ``transposed`` (B,) bool: whether its affinity uses W^T instead of W. A sample
+        whose partner has no rows keeps its features. ``generator`` (on the CPU; default: the global one) draws the
+        subset of ``max_nodes``. Raises InputError for other shapes and for partners that do not exist.
         """
         with torch.autocast(device_type=feats.device.type, enabled=False):
             exact = feats if feats.dtype == torch.float64 else feats.float()
@@ -108,7 +111,7 @@ class BilinearAffinity(nn.Module):
         transposed: Tensor,
         generator: torch.Generator | None = None,
     ) -> AffinityProfile:
-        """How the affinity that :meth:`forward` applies with these arguments is spread; a block of rows at a time."""
+        """Return the profile of the affinity that :meth:`forward` applies; computed for a block of rows at a time."""
         found = []
         with torch.autocast(device_type=feats.device.type, enabled=False):
             exact = feats if feats.dtype == torch.float64 else feats.float()
@@ -134,29 +137,29 @@ class BilinearAffinity(nn.Module):
         transposed: Tensor,
         generator: torch.Generator | None,
     ) -> Iterator[_Attention]:
-        """The attention of each sample in turn, over its partner's nodes."""
+        """Yield the attention of each sample over its partner's nodes."""
         if feats.ndim != 2 or feats.shape[1] != self.channels:
-            raise InputError(f"features of shape {tuple(feats.shape)}: (N, {self.channels}) is needed")
+            raise InputError(f"features of shape {tuple(feats.shape)}; give (N, {self.channels})")
         normed = F.layer_norm(feats, (self.channels,))
         weight = self.weight.to(feats.dtype) / self.temperature
         counts = torch.bincount(sample, minlength=len(partner)).tolist()
         if len(counts) > len(partner):
-            raise InputError(f"sample {len(counts) - 1} has no partner: only {len(partner)} partners are given")
+            raise InputError(f"sample {len(counts) - 1} has no partner: {len(partner)} given; give one each")
         rows = torch.argsort(sample, stable=True).split(counts)
         for own, source, flip in zip(rows, partner.tolist(), transposed.tolist(), strict=True):
             if not 0 <= source < len(rows):
-                raise InputError(f"partner {source}: there are only samples 0 to {len(rows) - 1}")
+                raise InputError(f"partner {source}: there are samples 0 to {len(rows) - 1}; give one of them")
             nodes = self._draw(rows[source], generator)
             yield _Attention(own, nodes, normed[own] @ (weight.T if flip else weight), normed[nodes])
 
     def _draw(self, rows: Tensor, generator: torch.Generator | None) -> Tensor:
-        """At most ``max_nodes`` of ``rows``, without replacement."""
+        """Return at most ``max_nodes`` of ``rows``, drawn without replacement."""
         if self.max_nodes is None or len(rows) <= self.max_nodes:
             return rows
-        # Drawn on the CPU whatever the device, so that a run draws the same nodes on every machine.
+        # Always drawn on the CPU, so that a run draws the same nodes on every machine.
         return rows[torch.randperm(len(rows), generator=generator)[: self.max_nodes].to(rows.device)]
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax_rows(query key^T) value, (N_i, C), without the (N_i, N_j) matrix."""
+    """Return softmax_rows(query key^T) value, (N_i, C), without storing the (N_i, N_j) matrix."""
     return F.scaled_dot_product_attention(query[None, None], key[None, None], value[None, None], scale=1.0)[0, 0]

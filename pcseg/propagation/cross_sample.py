@@ -1,4 +1,4 @@
-"""Cross-sample feature reallocation: a scan's positions filled with another scan's features (CSFR)."""
+"""Cross-sample feature reallocation (CSFR): the features of a scan rebuilt from those of another scan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class CrossSampleReallocation(nn.Module):
 
     Both directions of a pair share one W: the sample of lower index uses W and the other W^T, so that the scores of
     j -> i are the transpose of those of i -> j. Gradients of a loss on i's rows reach every node of j through the
-    values, which is how labels of one scan supervise another. Arguments: see :class:`BilinearAffinity`.
+    values: labels of one scan supervise the other. Arguments: see :class:`BilinearAffinity`.
 
     >>> reallocation = CrossSampleReallocation(channels=256)
     >>> out = reallocation(feats, sample, partner=torch.tensor([1, 0, 3, 2]))   # pairs (0, 1) and (2, 3)
@@ -28,20 +28,20 @@ class CrossSampleReallocation(nn.Module):
     def forward(
         self, feats: Tensor, sample: Tensor, partner: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Reallocated features (N, C) of ``feats`` (N, C), ``sample`` (N,) int64 in [0, B), ``partner`` (B,) int64.
+        """Return reallocated features (N, C) of ``feats`` (N, C), ``sample`` (N,) int64 and ``partner`` (B,) int64.
 
-        Rows keep their order. A sample may be its own partner; one whose partner is empty keeps its features.
-        ``generator`` (CPU) draws the nodes under ``max_nodes``. Raises InputError on a partner that does not exist.
+        Rows keep their order. A sample may be its own partner; a sample whose partner is empty keeps its features.
+        ``generator`` (CPU) draws the nodes of ``max_nodes``. Raises InputError for a partner that does not exist.
         """
         return self.affinity(feats, sample, partner, _reverse(partner), generator)
 
     def profile(
         self, feats: Tensor, sample: Tensor, partner: Tensor, generator: torch.Generator | None = None
     ) -> AffinityProfile:
-        """Row entropy and column usage of each sample's affinity: is it spread, or collapsed?"""
+        """Return row entropy and column usage of each sample's affinity, which show whether it has collapsed."""
         return self.affinity.profile(feats, sample, partner, _reverse(partner), generator)
 
 
 def _reverse(partner: Tensor) -> Tensor:
-    """(B,) bool: the samples that look back at a partner of lower index, and so use W^T."""
+    """Return (B,) bool: whether the partner has the lower index, so that the sample uses W^T."""
     return partner < torch.arange(len(partner), device=partner.device)

@@ -1,4 +1,4 @@
-"""Intra-sample feature redistribution: a scan's features rebuilt from all of its own nodes (ISFR)."""
+"""Intra-sample feature redistribution (ISFR): the features of a scan rebuilt from all of its own nodes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class IntraSampleRedistribution(nn.Module):
         self.affinity = BilinearAffinity(channels, max_nodes, rank, temperature)
 
     def forward(self, feats: Tensor, sample: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Redistributed features (N, C) of ``feats`` (N, C), ``sample`` (N,) int64, in the same row order.
+        """Return redistributed features (N, C) of ``feats`` (N, C), ``sample`` (N,) int64, in the same row order.
 
-        ``generator`` (CPU) draws the nodes under ``max_nodes``.
+        ``generator`` (CPU) draws the nodes of ``max_nodes``.
         """
         return self.affinity(feats, sample, *_itself(sample), generator)
 
     def profile(self, feats: Tensor, sample: Tensor, generator: torch.Generator | None = None) -> AffinityProfile:
-        """Row entropy and column usage of each sample's affinity: is it spread, or collapsed?"""
+        """Return row entropy and column usage of each sample's affinity, which show whether it has collapsed."""
         return self.affinity.profile(feats, sample, *_itself(sample), generator)
 
 
 def _itself(sample: Tensor) -> tuple[Tensor, Tensor]:
-    """Each sample is its own partner, and the affinity is transposed, as the paper has it."""
+    """Return partner (B,) and transposed (B,): each sample itself, with the transposed affinity of the paper."""
     partner = torch.arange(int(sample.max()) + 1 if len(sample) else 0, device=sample.device)
     return partner, torch.ones_like(partner, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Coordinates and kernel maps that all layers working on one input share: each is computed once."""
+"""Cache of the coordinates and kernel maps of one input, shared by all layers: each is computed once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class MapCache:
-    """The geometry derived from one set of voxels; lives as long as a tensor that uses it.
+    """Coordinates and kernel maps derived from one set of voxels; freed with the last tensor that uses them.
 
-    It holds coordinates and maps, never features or tensors that hold it, so reference counting frees it.
+    It holds no features and no tensor that refers to it, so reference counting frees it.
     """
 
     def __init__(self, coords: Tensor, stride: int = 1) -> None:
@@ -28,9 +28,10 @@ class MapCache:
         self._maps: dict[tuple[int, int, int, int], KernelMap] = {}
 
     def coords(self, stride: int) -> Tensor:
-        """Coordinates (N, 4) int32 at ``stride``, a multiple of the input's: its voxels rounded down to multiples.
+        """Return coordinates (N, 4) int32 at ``stride``: the input's voxels rounded down to multiples of it.
 
-        The input's keep their order; coarser ones are sorted by (sample, x, y, z).
+        The input's own keep their order; coarser ones are sorted by (sample, x, y, z). Raises InputError for a
+        ``stride`` that is no multiple of the input's.
         """
         if stride not in self._coords:
             if stride < self.stride or stride % self.stride:
@@ -40,9 +41,9 @@ class MapCache:
         return self._coords[stride]
 
     def kernel_map(self, in_stride: int, out_stride: int, kernel_size: int, dilation: int = 1) -> KernelMap:
-        """The map of a convolution between two strides; toward the finer one, the transpose of the opposite map.
+        """Return the map of a convolution between two strides; to a finer stride, the transpose of the opposite map.
 
-        ``dilation`` counts in voxels of the finer stride.
+        ``dilation`` is in voxels of the finer stride.
         """
         if out_stride < in_stride:
             return self.kernel_map(out_stride, in_stride, kernel_size, dilation).transposed
@@ -59,14 +60,14 @@ class MapCache:
 
 
 def downsample(coords: Tensor, stride: int) -> Tensor:
-    """Coordinates (N, 4) int32 rounded down to multiples of ``stride`` (below zero too), each once, sorted."""
+    """Return coordinates (N, 4) int32 rounded down to multiples of ``stride`` (also below zero), each once, sorted."""
     sample, position = coords[:, :1], coords[:, 1:]
     coarse = torch.cat([sample, torch.div(position, stride, rounding_mode="floor") * stride], dim=1)
     return coarse[ops.voxelize(coarse).rows]
 
 
 def _eagerly(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call ``function`` outside the graphs of torch.compile: geometry depends on data, and would break them anyway."""
+    """Call ``function`` outside the graphs of torch.compile, which geometry would break since it depends on data."""
     if torch.compiler.is_compiling():
         function = torch.compiler.disable(function)
     return function(*args, **kwargs)

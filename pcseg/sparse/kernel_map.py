@@ -1,4 +1,4 @@
-"""Which input voxel meets which output voxel under which kernel weight: offsets and kernel maps."""
+"""Kernel maps: the pairs of input and output voxels of each kernel weight, and the offsets that define them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pcseg.sparse.sizes import check_sizes
 
 
 def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
-    """Offsets (K, 3) int32 of a cubic kernel, K = kernel_size ** 3, in finest voxels.
+    """Return offsets (K, 3) int32 of a cubic kernel, K = kernel_size ** 3, in finest voxels.
 
-    ``stride`` is that of the finer tensor. Order and centering are MinkowskiEngine's (``src/kernel_region.hpp``), so
-    that its weights can be used as they are: the first axis runs fastest, odd kernels are centered, even ones reach
-    from 0 to kernel_size - 1.
+    ``stride`` is the stride of the finer tensor. Order and centering are MinkowskiEngine's (``src/kernel_region.hpp``),
+    so that its weights can be used unchanged: the first axis runs fastest, odd kernels are centered, even kernels reach
+    from 0 to kernel_size - 1. Raises InputError for sizes below 1.
     """
     check_sizes("kernel", kernel_size=kernel_size, stride=stride, dilation=dilation)
     first = -(kernel_size // 2) if kernel_size % 2 else 0
@@ -27,11 +27,11 @@ def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tens
 
 @dataclass(frozen=True)
 class KernelMap:
-    """All pairs of a sparse convolution, grouped by kernel weight; what ``pcseg.ops.sparse_conv`` takes.
+    """All pairs of a sparse convolution, grouped by kernel weight: the input of ``pcseg.ops.sparse_conv``.
 
     ``pairs`` (2, Q) int32, rows (input, output); ``starts`` (K + 1,) int64 on the CPU: pairs ``starts[k]`` to
-    ``starts[k + 1]`` belong to weight k, output rows ascending. ``mirrored`` says that input and output coordinates
-    are the same and offset k is minus offset K - 1 - k (stride 1, odd kernel).
+    ``starts[k + 1]`` belong to weight k, output rows ascending. ``mirrored``: input and output coordinates are the same
+    and offset k is minus offset K - 1 - k (stride 1, odd kernel).
     """
 
     pairs: Tensor
@@ -42,12 +42,12 @@ class KernelMap:
 
     @cached_property
     def transposed(self) -> KernelMap:
-        """The map that runs backwards, from outputs to inputs, under the same weights; made at most once.
+        """The map from outputs to inputs under the same weights; computed once, in linear time.
 
-        Linear time. Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
+        Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
         """
         groups = self.pairs.split(self.starts.diff().tolist(), dim=1)
-        if self.mirrored:  # if n is m's neighbor under offset k, m is n's under K - 1 - k: that group has the pair
+        if self.mirrored:  # if n is m's neighbor at offset k, m is n's at K - 1 - k, whose group has the pair
             pairs = torch.cat(groups[::-1], dim=1)
         else:
             pairs = torch.cat([_inverted(group, self.n_in) for group in groups], dim=1)
@@ -55,7 +55,7 @@ class KernelMap:
 
 
 def _inverted(group: Tensor, n_in: int) -> Tensor:
-    """Pairs (2, Q) with their rows swapped, listed by the new output row, through a table: each row occurs once."""
+    """Return pairs (2, Q) with rows swapped, ascending by the new output row, in which each row occurs at most once."""
     table = group.new_full((n_in,), -1)
     table[group[0].long()] = group[1]
     ascending = (table >= 0).nonzero()[:, 0]

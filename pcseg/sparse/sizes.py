@@ -1,4 +1,4 @@
-"""Channels, kernels, strides and the like are whole numbers of at least 1: one check for all layers."""
+"""One check for the sizes of all layers: channels, kernels, strides and the like are whole numbers of at least 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pcseg.errors import InputError
 
 
 def check_sizes(where: str, **sizes: Any) -> None:
-    """Raise InputError unless each of ``sizes`` is a whole number of at least 1; ``where`` says what takes them."""
+    """Raise InputError unless each of ``sizes`` is a whole number of at least 1; ``where`` names the layer."""
     for name, value in sizes.items():
         if not isinstance(value, Integral) or int(value) < 1:
             raise InputError(f"{where}: {name}={value}; give a whole number, at least 1")

@@ -1,4 +1,4 @@
-"""The distance between two predictions, and the ramp of its weight."""
+"""The distance between the probabilities of two predictions, and the ramp of its weight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label losses: known values, and what they do with IGNORE."""
+"""Label losses: known values, and elements labeled IGNORE."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_ignored_elements_could_hold_anything(loss, seed):
 
 
 def test_lovasz_at_hard_predictions_is_one_minus_the_mean_iou():
-    """Each assignment of 3 classes to 4 elements, with probabilities 0 and 1."""
+    """Checked for each assignment of 3 classes to 4 elements, with probabilities 0 and 1."""
     labels = torch.tensor([0, 0, 1, 2])
     for guess in itertools.product(range(3), repeat=4):
         predicted = torch.tensor(guess)

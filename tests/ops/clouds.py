@@ -1,4 +1,4 @@
-"""Random voxels for the tests of the ops, the devices to run them on, and a number of threads for a while."""
+"""Random voxels, devices and numbers of threads for the tests of ops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pcseg.ops import _native
 devices = pytest.mark.parametrize(
     "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 )
-compiled = pytest.mark.skipif(_native.library() is None, reason="no compiled library: the reference is all there is")
+compiled = pytest.mark.skipif(_native.library() is None, reason="no compiled library")
 
 
 def random_coords(points: int, span: int, samples: int, seed: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What several tests of ops share."""
+"""Fixtures that several tests of ops share."""
 
 from __future__ import annotations
 

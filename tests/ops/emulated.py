@@ -1,7 +1,7 @@
-"""csrc/cuda without a GPU: built by the C++ compiler, where each kernel is a loop over its threads in a shuffled order.
+"""csrc/cuda without a GPU, built by the C++ compiler: each kernel is a loop over its threads in a shuffled order.
 
-So the CUDA side of an op, Python and kernels, runs on CPU tensors: all of it but what only a GPU does (launches, memory
-seen by other threads, atomics at once, cub's sort).
+The CUDA side of an op, Python and kernels, then runs on CPU tensors, except for the work of a GPU itself (launches,
+memory shared by threads, simultaneous atomics, cub's sort).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def build(folder: Path) -> ctypes.CDLL:
 
 @contextmanager
 def calls_go_to(library: ctypes.CDLL) -> Iterator[None]:
-    """The `_cuda` functions of pcseg.ops take CPU tensors within."""
+    """Context in which the `_cuda` functions of pcseg.ops take CPU tensors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_native, "library", lambda: library)
         patch.setattr(_native, "cuda_place", lambda tensor: (0, 0))

@@ -17,7 +17,7 @@ from torch import Tensor
 from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT
 from pcseg.ops import _native as native
-from pcseg.ops._sort import hash_room, sort_keys
+from pcseg.ops._sort import hash_workspace, sort_keys
 from tests.ops import emulated
 from tests.ops.clouds import random_coords
 from tests.oracles import neighbors as neighbors_oracle
@@ -62,7 +62,7 @@ def test_voxelize_equals_a_dictionary(points: int, span: int, samples: int, kept
 
 
 def test_voxelize_uses_all_63_bits() -> None:
-    """Seven samples over the whole range: keys up to 2^62.8, whose double takes all of 64 bits."""
+    """Seven samples over the whole range: keys up to 2^62.8, twice which needs all of 64 bits."""
     edge = COORDINATE_LIMIT
     coords = torch.cat([random_coords(100, edge, 7, seed=0), torch.tensor([[0, *[-edge] * 3], [6, *[edge] * 3]]).int()])
     found = voxelize._cuda(coords, coords[:, 1] > 0)
@@ -83,7 +83,7 @@ def check_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> None:
 
 
 def distinct(points: int, span: int, seed: int) -> Tensor:
-    """Different voxels of two samples, in any order."""
+    """Return different voxels of two samples, in random order."""
     coords = torch.unique(random_coords(points, span, 2, seed), dim=0)
     return coords[torch.randperm(len(coords), generator=torch.Generator().manual_seed(seed))]
 
@@ -131,15 +131,15 @@ def test_kernel_map_refuses_a_voxel_given_twice() -> None:
         kernel_map._cuda(coords, coords[:0], oracle.offsets(3))
 
 
-def test_hash_tables_keep_room_for_the_end_of_a_probe() -> None:
+def test_hash_tables_have_free_slots_to_end_a_probe() -> None:
     for rows in (0, 1, 2, 3, 1000, 1024):
-        keys, values, slots = hash_room(rows, torch.device("cpu"))
+        keys, values, slots = hash_workspace(rows, torch.device("cpu"))
         assert len(keys) == len(values) == slots > 2 * rows
         assert slots & (slots - 1) == 0
 
 
 def some_segments(elements: int, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Values with many ties, and segments of which some are empty and some long."""
+    """Return values with many ties, and segments, some of them empty and some long."""
     g = torch.Generator().manual_seed(seed)
     values = torch.randint(-4, 5, (elements, 3), generator=g).double()
     return values, (n * torch.rand(elements, generator=g) ** 3).long().clamp(max=max(n - 1, 0))
@@ -211,7 +211,7 @@ def check_neighbors(q: np.ndarray, p: np.ndarray, k: int, r: float, qs: np.ndarr
 def test_neighbors_equal_sorting_all_pairs(
     queries: int, points: int, k: int, samples: int, r: float, whole: bool, flat: bool, reach: float, seed: int
 ) -> None:
-    """``whole`` puts the points on an integer grid, full of ties; ``reach`` is how far away queries may be."""
+    """``whole`` puts the points on an integer grid, full of ties; ``reach`` is the largest distance of a query."""
     rng = np.random.default_rng(seed)
     q, p = rng.uniform(-reach, reach, (queries, 3)), rng.uniform(-2, 2, (points, 3)) * (1, 1, 0 if flat else 1)
     q, p = (np.round(q), np.round(p)) if whole else (q, p)
@@ -221,7 +221,7 @@ def test_neighbors_equal_sorting_all_pairs(
 @pytest.mark.parametrize("r", [math.inf, 0.05, 0.4])
 @pytest.mark.parametrize("k", [1, 8, 40])
 def test_neighbors_on_surfaces_in_clumps_and_far_out(k: int, r: float) -> None:
-    """Cells with many points, none and one; queries that look at some shells, at all, or at every point."""
+    """Cells have many points, none or one; queries search some shells, all shells or all points."""
     rng = np.random.default_rng(0)
     surface, clump = rng.uniform(0, 3, (900, 3)) * (1, 1, 0.01), rng.normal(0, 0.002, (300, 3)) + 1
     p = np.concatenate([surface, clump, surface[:50] + np.array([0, 0, 1]), [[40.0, 0, 0], [0, -9, 0]]])

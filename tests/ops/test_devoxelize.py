@@ -16,7 +16,7 @@ from tests.oracles.devoxelize import trilinear
 
 
 def voxels(count: int, seed: int, low: int = -2, high: int = 3) -> Tensor:
-    """Up to ``count`` different voxels of two samples, (N, 4) int32."""
+    """Return up to ``count`` different voxels of two samples, (N, 4) int32."""
     rng = np.random.default_rng(seed)
     coords = np.concatenate([rng.integers(0, 2, (count, 1)), rng.integers(low, high, (count, 3))], axis=1)
     return torch.from_numpy(np.unique(coords, axis=0).astype(np.int32))

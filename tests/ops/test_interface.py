@@ -1,4 +1,4 @@
-"""The C interface as a whole: what pcseg.h declares, csrc defines, and Python calls with as many arguments."""
+"""The C interface: csrc defines all functions of pcseg.h, and Python calls them with as many arguments."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPREAD = {"cuda_place": 2, "stride": 3, "hash_room": 3, "sort_keys": 2, "_room": 2}
-"""How many arguments `*call(...)` stands for."""
+SPREAD = {"cuda_place": 2, "stride": 3, "hash_workspace": 3, "sort_keys": 2, "_workspace": 2}
+"""Number of arguments that `*call(...)` stands for."""
 
 
 def parameters(source: str) -> dict[str, int]:
-    """Functions declared or defined at the beginning of a line, and how many parameters each has."""
+    """Return the functions declared or defined at the beginning of a line, and their numbers of parameters."""
     found = re.findall(r"^(?:PCSEG_API )?(?:int|int64_t|const char\*) (pcseg_\w+)\(([^)]*)\)", source, re.MULTILINE)
     return {name: 0 if words in ("", "void") else words.count(",") + 1 for name, words in found}
 
@@ -41,7 +41,7 @@ def calls() -> list[tuple[str, str, int]]:
                 continue
             first = node.args[0]
             if node.func.attr in ("call", "query") and isinstance(first, ast.Constant):
-                names = {"place": 2, "gpu": 2, "then": 3}  # device and stream; what finishes a row
+                names = {"place": 2, "gpu": 2, "then": 3}  # device and stream; scale, shift and residual
                 found.append((path.name, str(first.value), sum(count(argument, names) for argument in node.args[1:])))
     return found
 

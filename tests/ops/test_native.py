@@ -1,4 +1,4 @@
-"""The compiled library: found, refused or missing with the right words; its threads; its C interface."""
+"""The compiled library: search, messages where it is refused or missing, threads, C interface."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load(path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     return _native.library.__wrapped__()
 
 
-def test_python_and_header_speak_of_the_same_interface() -> None:
+def test_python_and_header_have_the_same_interface() -> None:
     assert int(re.search(r"#define PCSEG_ABI (\d+)", HEADER)[1]) == _native.ABI  # type: ignore[index]
     codes = dict(re.findall(r"PCSEG_(B?FLOAT\d+) = (\d)", HEADER))
     assert {str(dtype).split(".")[1].upper(): str(code) for dtype, code in _native.DTYPES.items()} == codes
@@ -64,7 +64,7 @@ def test_a_library_of_another_interface_leaves_the_reference(monkeypatch: pytest
 
 
 def installed(folder: Path, version: str) -> Path:
-    """A folder for the path in which pip has put a pcseg with a library; returns the library."""
+    """Make a folder for sys.path that holds an installed pcseg with a library; return the library."""
     library = folder / "pcseg/ops/libpcseg.so"
     library.parent.mkdir(parents=True)
     library.write_text("compiled")
@@ -143,7 +143,7 @@ def test_a_lower_instruction_set_can_be_asked_for(isa: str, monkeypatch: pytest.
 
 
 def a_convolution() -> tuple[tuple[Any, ...], torch.Tensor]:
-    """Arguments of a convolution of several blocks, and its result."""
+    """Return the arguments of a convolution of several blocks, and its result."""
     coords = distinct(3000, 8, seed=0)
     pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
     feats, weight = random_like(len(coords), 8, dtype=torch.float32), random_like(27, 8, 8, dtype=torch.float32)
@@ -155,7 +155,7 @@ def a_convolution() -> tuple[tuple[Any, ...], torch.Tensor]:
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "GOMP_parallel"), reason="torch has no GNU OpenMP here")
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads cannot be counted here")
 def test_the_threads_are_those_of_torch() -> None:
-    """Beside torch's threads, which wait in a busy loop, others would find the processors taken."""
+    """Other threads would compete for the processors with torch's, which wait in a busy loop."""
     with torch_threads(2):
         torch.rand(10**6).relu()
         before = set(os.listdir("/proc/self/task"))

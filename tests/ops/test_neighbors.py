@@ -34,7 +34,7 @@ def threads() -> Iterator[None]:
 def test_equals_sorting_all_pairs(
     device: str, queries: int, points: int, k: int, samples: int, r: float, whole: bool, seed: int
 ) -> None:
-    """``whole`` puts the points on a small integer grid, full of ties and of points that lie on each other."""
+    """``whole`` puts the points on a small integer grid, with many ties and coinciding points."""
     rng = np.random.default_rng(seed)
     q, p = rng.uniform(-2, 2, (queries, 3)), rng.uniform(-2, 2, (points, 3))
     q, p = (np.round(q), np.round(p)) if whole else (q, p)
@@ -71,7 +71,7 @@ def test_one_sample_needs_no_numbers() -> None:
 
 
 def test_points_far_from_the_origin_keep_their_order() -> None:
-    """At 5,000 km a float32 holds half a meter; distances are then still exact, being computed in float64."""
+    """At 5,000 km float32 resolves half a meter; distances are still exact, since they are computed in float64."""
     points = torch.tensor([[5e6, 0, 0], [5e6 + 1, 0, 0], [5e6 + 3, 0, 0]])
     index, distance = knn(points[:1], points, 3)
     assert index.tolist() == [[0, 1, 2]]
@@ -97,9 +97,9 @@ def test_refuses_what_does_not_fit() -> None:
     points = torch.rand(5, 3)
     with pytest.raises(InputError, match="NaN or infinite"):
         knn(points, torch.full((2, 3), torch.nan), 1)
-    with pytest.raises(InputError, match="at least one"):
+    with pytest.raises(InputError, match="k=0; give 1 or more"):
         knn(points, points, 0)
-    with pytest.raises(InputError, match="both or for none"):
+    with pytest.raises(InputError, match="both or for neither"):
         knn(points, points, 1, torch.zeros(5, dtype=torch.int64))
     with pytest.raises(InputError, match=r"\(P, 3\)"):
         knn(points[:, :2], points, 1)

@@ -1,4 +1,4 @@
-"""Segment ops against loops; gradients; the same bits for any number of threads; what they refuse."""
+"""Segment ops against loops; gradients; the same bits for any number of threads; errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def threads() -> Iterator[None]:
 def cloud(
     elements: int, n: int, channels: int = 3, seed: int = 0, dtype: torch.dtype = torch.float64
 ) -> tuple[Tensor, Tensor]:
-    """Values with many ties, and segments of which some are empty and some long."""
+    """Return values with many ties, and segments, some of them empty and some long."""
     g = torch.Generator().manual_seed(seed)
     values = torch.randint(-4, 5, (elements, channels), generator=g).to(dtype)
     return values, (n * torch.rand(elements, generator=g) ** 3).long().clamp(max=n - 1)
@@ -53,7 +53,7 @@ def test_equals_the_loop(how: str, device: str, elements: int, n: int, channels:
 @pytest.mark.parametrize("sort", [False, True])
 @pytest.mark.parametrize("n", [1, 3, 5000])
 def test_long_segments_and_many_segments(how: str, n: int, sort: bool, device: str) -> None:
-    """Segments that span several of the blocks the kernel cuts the elements into."""
+    """Segments span several of the blocks into which the kernel cuts the elements."""
     values, segment = cloud(9000, n, 2)
     segment = segment.sort().values if sort else segment
     expected = oracle.reduce(values.numpy(), segment.numpy(), n, how)
@@ -71,7 +71,7 @@ def test_one_row_of_values_is_a_column(how: str) -> None:
 @devices
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_precision(how: str, dtype: torch.dtype, device: str) -> None:
-    """Half precision is reduced in float32 and rounded once, so it errs by one rounding however many elements."""
+    """Half precision is reduced in float32 and rounded once: the error is one rounding for any number of elements."""
     g = torch.Generator().manual_seed(1)
     values, segment = torch.rand(6000, 3, generator=g).to(dtype), torch.randint(0, 3, (6000,), generator=g)
     out = OPS[how](values.to(device), segment.to(device), 3).cpu()

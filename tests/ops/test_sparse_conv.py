@@ -1,4 +1,4 @@
-"""Sparse convolution: against dense conv3d, its gradients, and the compiled kernels against the reference."""
+"""Sparse convolution against dense conv3d, its gradients, and the compiled kernels against the reference."""
 
 from __future__ import annotations
 

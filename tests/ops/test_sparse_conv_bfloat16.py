@@ -1,4 +1,4 @@
-"""bfloat16 where the machine multiplies it: float32 sums, rounded once, held against the float64 of the same numbers."""
+"""bfloat16 where the machine multiplies it: float32 sums, rounded once, against float64 of the same numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random_bfloat16(*shape: int, seed: int = 0) -> Tensor:
 
 
 def assert_rounded_once(found: Tensor, exact: Tensor, of_absolutes: Tensor, products: int) -> None:
-    """``found`` is ``exact`` (float64) but for float32 sums of ``products`` and one rounding to bfloat16."""
+    """Check that ``found`` is ``exact`` (float64) up to float32 sums of ``products`` and one rounding to bfloat16."""
     assert found.dtype == torch.bfloat16
     sums = of_absolutes * products * torch.finfo(torch.float32).eps
     error = (found.double() - exact).abs()
@@ -85,7 +85,7 @@ def test_what_finishes_a_row_is_rounded_with_it(cout: int, with_residual: bool) 
 
 @pytest.mark.parametrize("values", [[1, 2**-8], [1, 3 * 2**-8], [-1, -(2**-8)], [3e38, 3e38], [1, 1e-9]])
 def test_rounds_as_torch_does(values: list[float]) -> None:
-    """To the nearest, a tie to the even number, and what is too large to infinity; for feats of one."""
+    """Round to nearest, ties to even, overflow to infinity; for feats of one."""
     weight = torch.tensor(values).bfloat16()
     feats, pairs, starts = torch.ones(1, 2).bfloat16(), torch.zeros(2, 1, dtype=torch.int32), torch.tensor([0, 1])
     out = conv_op(feats, weight.reshape(1, 2, 1), pairs, starts, 1, None, None)
@@ -95,7 +95,7 @@ def test_rounds_as_torch_does(values: list[float]) -> None:
 @pytest.mark.parametrize("channels", [(3, 5), (8, 32)])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_what_is_no_number_stays_in_its_rows(channels: tuple[int, int], bad: float) -> None:
-    """Rows that no pair names, before, between and behind those that are named, are never read."""
+    """Rows that are in no pair, before, between and after those that are, are never read."""
     cin, cout = channels
     feats, grad = torch.full((7, cin), bad).bfloat16(), torch.full((7, cout), bad).bfloat16()
     feats[1:6:2], grad[1:6:2] = random_bfloat16(3, cin), random_bfloat16(3, cout, seed=1)

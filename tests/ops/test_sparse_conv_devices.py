@@ -1,4 +1,4 @@
-"""Which kernel of the sparse convolution serves whom, and what each refuses."""
+"""Choice of the kernel of the sparse convolution by device and type, and errors for mixed devices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ gradient = sys.modules["pcseg.ops.sparse_conv_weight_grad"]
 
 
 def test_a_pointer_of_another_device_is_refused() -> None:
-    """The kernels themselves are asked: "meta" stands for the GPU."""
+    """Call the kernels directly; "meta" stands for the GPU."""
     feats, weight, pairs, starts, _ = case()
     n, there = len(feats), [tensor.detach().to("meta") for tensor in case()]
     grad_there = random_like(n, 4).to("meta")
@@ -34,7 +34,7 @@ def test_a_pointer_of_another_device_is_refused() -> None:
             kernel(there[0], grad_there, there[2], there[3])
 
 
-def test_what_triton_does_not_take_is_summed_in_float32_under_autocast_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_types_without_triton_kernel_are_summed_in_float32_under_autocast_too(monkeypatch: pytest.MonkeyPatch) -> None:
     for kernels in (module, gradient):
         monkeypatch.setattr(kernels, "implicit_gemm", lambda device, dtype: None)
     monkeypatch.setattr(module.native, "has_cuda", lambda: False)
@@ -50,7 +50,7 @@ def test_what_triton_does_not_take_is_summed_in_float32_under_autocast_too(monke
 
 
 def test_the_cpu_has_no_need_of_triton() -> None:
-    """Importing it takes a while; torch._dynamo does so by itself."""
+    """Triton is slow to import (torch._dynamo imports it by itself)."""
     code = """if True:
         import sys, torch, pcseg.ops
         coords = torch.zeros(1, 4, dtype=torch.int32)

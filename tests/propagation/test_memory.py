@@ -12,7 +12,7 @@ from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution
 
 
 class LargestTensor(TorchDispatchMode):
-    """Watches every operator, backward ones too, and keeps the size of the largest tensor that one returned."""
+    """Mode that records the largest tensor that any operator returns, forward or backward."""
 
     elements = 0
 

@@ -17,7 +17,7 @@ PAIR = torch.tensor([1, 0])
 
 
 def scans(*sizes: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Random float64 features (N, C) and the sample of each row."""
+    """Return random float64 features (N, C) and the sample of each row."""
     feats = torch.randn(sum(sizes), C, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return feats, torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
 
@@ -52,7 +52,7 @@ def test_intra_equals_the_explicit_matrix_transposed():
 
 
 def test_gradients_equal_the_derived_formulas():
-    """Spec 1.5; only the first scan's rows carry a loss, so each path is seen alone."""
+    """Only the first scan's rows carry a loss, which separates the two paths of the gradient."""
     module = with_random_weights(CrossSampleReallocation(C))
     feats, sample = scans(7, 5)
     feats.requires_grad_()
@@ -67,7 +67,7 @@ def test_gradients_equal_the_derived_formulas():
 
 
 def test_the_reverse_direction_uses_the_same_matrix_transposed():
-    """The derivative of both directions in W together: the reverse one arrives transposed."""
+    """The derivative of both directions in W: that of the reverse direction is transposed."""
     module = with_random_weights(CrossSampleReallocation(C))
     feats, sample = scans(4, 6)
     gradient = torch.randn(10, C, dtype=torch.float64, generator=torch.Generator().manual_seed(3))

@@ -1,4 +1,4 @@
-"""Random sets of voxels for the tests of sparse tensors, layers and networks."""
+"""Random voxels for the tests of sparse tensors, layers and networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def random_coords(seed: int, count: int = 80, low: int = -6, high: int = 7, n_samples: int = 2) -> Tensor:
-    """Distinct coordinates (N, 4) int32 in random order, N <= count, positions in [low, high)."""
+    """Return distinct coordinates (N, 4) int32 in random order, N <= count, positions in [low, high)."""
     rng = np.random.default_rng(seed)
     rows = np.column_stack([rng.integers(0, n_samples, count), rng.integers(low, high, (count, 3))])
     distinct = np.unique(rows, axis=0)
@@ -16,7 +16,7 @@ def random_coords(seed: int, count: int = 80, low: int = -6, high: int = 7, n_sa
 
 
 def surface_coords(seed: int, side: int = 24, n_samples: int = 1) -> Tensor:
-    """A floor, two walls and boxes in each sample, sides at multiples of no power of two; random order."""
+    """Return the voxels (N, 4) int32 of a floor, two walls and boxes in each sample, not aligned, in random order."""
     rng = np.random.default_rng(seed)
     rows = []
     for sample in range(n_samples):

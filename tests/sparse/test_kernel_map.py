@@ -1,4 +1,4 @@
-"""Offsets in MinkowskiEngine's order; maps hold every pair once; a transposed map holds the same pairs."""
+"""Offsets in MinkowskiEngine's order; maps hold each pair once; a transposed map holds the same pairs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_kernel_needs_a_size() -> None:
 
 
 def triples(kernel_map: KernelMap) -> set[tuple[int, int, int]]:
-    """(k, input, output) of each pair; checks the layout on the way."""
+    """Return (k, input, output) of each pair and check the layout."""
     assert kernel_map.pairs.dtype == torch.int32
     assert kernel_map.starts.dtype == torch.int64
     assert kernel_map.starts[0] == 0
@@ -85,7 +85,7 @@ def test_a_map_and_its_transpose_are_made_once() -> None:
 
 
 def test_transposing_makes_no_reference_cycle() -> None:
-    """What only the collector can free stays in memory for a while, on a GPU often too long."""
+    """Memory that only the garbage collector can free stays allocated for a while, on a GPU often too long."""
     gc.disable()
     try:
         cache = MapCache(random_coords(0))

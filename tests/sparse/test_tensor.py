@@ -1,4 +1,4 @@
-"""SparseTensor: frozen geometry, one cache for all that comes from one input, freed with it."""
+"""SparseTensor: frozen geometry, and one cache for all tensors of an input, freed with them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_empty_tensor_is_fine() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(feats: torch.Tensor, coords: torch.Tensor) -> None:
-    with pytest.raises(InputError, match=r"need") as error:
+    with pytest.raises(InputError, match=r"; give \(") as error:
         SparseTensor(feats, coords)
     assert "\n" not in str(error.value)
 

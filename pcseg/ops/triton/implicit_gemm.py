@@ -1,8 +1,9 @@
 """Sparse convolution as one fused kernel on tensor cores, in Triton: float32, float16 and bfloat16, summed in float32.
 
-The convolution is output-stationary: a program computes a tile of output rows, gathers the input rows of one offset after
-another while it multiplies, and writes each result once (implicit GEMM of spconv v2; TorchSparse++, arXiv 2311.12862).
-Output rows are sorted as in row_order.py. There are no atomics: a given tile gives the same bits every time.
+The convolution is output-stationary: a program computes a tile of output rows, gathers the input rows of one offset
+after another while it multiplies, and writes each result once (implicit GEMM of spconv v2; TorchSparse++, arXiv
+2311.12862). Output rows are sorted as in row_order.py. There are no atomics: a given tile gives the same bits every
+time.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def sparse_conv_weight_grad(feats: Tensor, grad: Tensor, pairs: Tensor, starts: 
 
 
 def run_conv(tile: Tile, feats: Tensor, weight: Tensor, pairs: Tensor, known: DeviceMap) -> Tensor:
-    """Return the convolution (n_out, Cout): one launch for each group of ``tile.width`` offsets, added up in ``out``."""
+    """Return the convolution (n_out, Cout): one launch for each group of ``tile.width`` offsets, added in ``out``."""
     (k, cin, cout), n_out, ordered = weight.shape, known.n_out, known.sorted_rows(pairs, tile.width, tile.rows)
     out = feats.new_empty(n_out, cout, dtype=feats.dtype if k <= tile.width else torch.float32)
     n_tiles = triton.cdiv(n_out, tile.rows)

@@ -1,6 +1,7 @@
-"""The Triton kernels of implicit_gemm.py: the work of one program. ``feats``, ``grad``, ``out`` and ``pairs`` are contiguous.
+"""The Triton kernels of implicit_gemm.py: the work of one program.
 
-Rows and channels may be any number: elements beyond the end of an array are loaded as zero and not stored.
+``feats``, ``grad``, ``out`` and ``pairs`` are contiguous. Rows and channels may be any number: elements beyond the end
+of an array are loaded as zero and not stored.
 """
 
 # Triton accepts annotations of its own types only.

@@ -1,8 +1,9 @@
 """Output rows sorted by the offsets that reach them: the form of a kernel map that the tensor-core kernels read.
 
-A tile of rows costs one matrix product for each offset that occurs in any of its rows. Rows with the same offsets therefore
-go into the same tile: rows are sorted by a mask with one bit per offset (spconv v2, Yan et al.; TorchSparse++, arXiv
-2311.12862, which also cuts the offsets into groups, each with its own order). Torch ops only, on the device of the map.
+A tile of rows costs one matrix product for each offset that occurs in any of its rows. Rows with the same offsets
+therefore go into the same tile: rows are sorted by a mask with one bit per offset (spconv v2, Yan et al.;
+TorchSparse++, arXiv 2311.12862, which also cuts the offsets into groups, each with its own order). Torch ops only, on
+the device of the map.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class SortedRows:
     """A kernel map cut into S groups of ``width`` offsets, each with its own order of the M output rows, in T tiles.
 
     ``rows`` (S, M) int32: the output rows in the order of each group; a tile is ``size`` consecutive places of it.
-    A block is a tile and an offset that occurs in it: ``offsets`` (L,) int32 is its offset, ``table`` (L, size) int32 the
-    input row at each place of the tile, or -1. The blocks of tile t of group s are ``firsts[s * T + t]`` to
+    A block is a tile and an offset that occurs in it: ``offsets`` (L,) int32 is its offset, ``table`` (L, size) int32
+    the input row at each place of the tile, or -1. The blocks of tile t of group s are ``firsts[s * T + t]`` to
     ``firsts[s * T + t + 1]``; ``firsts`` (S * T + 1,) int32.
     """
 
@@ -54,7 +55,7 @@ class SortedRows:
 
 
 class DeviceMap:
-    """Tensors derived from a kernel map, each computed once. It holds no reference to ``pairs``, so the map can be freed.
+    """Tensors derived from a kernel map, each computed once; no reference to ``pairs``, so that the map can be freed.
 
     ``starts`` (K + 1,) int64 on the map's device; ``n_in``: the smallest number of input rows that the map fits.
     """
@@ -82,7 +83,7 @@ class DeviceMap:
         return self._sorted[width, size]
 
     def read_by(self, stream: torch.cuda.Stream) -> None:
-        """Keep the memory of these tensors from being reused before ``stream`` has finished, even if the map is freed."""
+        """Keep the memory of these tensors from reuse until ``stream`` has finished, should the map be freed before."""
         if stream not in self._readers:
             self._readers.append(stream)
             parts = (tensor for made in self._sorted.values() for tensor in vars(made).values())
@@ -135,7 +136,7 @@ def _gray_rank(mask: Tensor) -> Tensor:
 
 
 def _checked(pairs: Tensor, starts: Tensor, n_out: int) -> int:
-    """Return the smallest number of input rows; raises InputError unless pairs and starts are a map to ``n_out`` rows."""
+    """Return the smallest number of input rows; InputError unless pairs and starts are a map to ``n_out`` rows."""
     size, n_in = pairs.shape[1], 0
     good = len(starts) > 0 and starts[0] == 0 and starts[-1] == size and bool((starts.diff() >= 0).all())
     if good and size:

@@ -1,8 +1,8 @@
 """Choice of the tile of a kernel: the fastest of a few, timed at the first use of a shape and stored on disk.
 
-The first use compiles and times up to 16 candidates. This takes a while, and memory to clear the GPU's cache between runs
-(triton.testing.do_bench). The tile decides the order of sums, so another choice may change last bits. The choice is stored
-in Triton's cache folder, one JSON file each, so later runs on the same machine repeat it. Under
+The first use compiles and times up to 16 candidates. This takes a while, and memory to clear the GPU's cache between
+runs (triton.testing.do_bench). The tile decides the order of sums, so another choice may change last bits. The choice
+is stored in Triton's cache folder, one JSON file each, so later runs on the same machine repeat it. Under
 ``torch.use_deterministic_algorithms(True)`` nothing is timed: every machine uses the first candidate.
 """
 
@@ -41,7 +41,7 @@ class Tile(NamedTuple):
     stages: int
 
     def launch(self) -> dict[str, int]:
-        """Return the arguments of a launch. Products and sums are fused into one operation, whatever Triton's default."""
+        """Return the arguments of a launch; multiply-adds are fused whatever Triton's default is."""
         sizes = {"ROWS": self.rows, "COLUMNS": self.columns, "DEPTH": self.depth}
         return {**sizes, "num_warps": self.warps, "num_stages": self.stages, "enable_fp_fusion": True}
 
@@ -59,7 +59,7 @@ def conv_tiles(k: int, cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
 
 @functools.cache
 def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
-    """Return candidates for a weight gradient: rows are input channels, columns output channels, sums are over pairs."""
+    """Return candidates for a weight gradient: rows are input channels, columns output channels, terms are pairs."""
     sides = (_sides(cin, 64), _sides(cout, 128), (128 // itemsize,))
     return tuple(_tile(*sizes) for sizes in product(*sides, (1,), (3, 5)))
 
@@ -90,7 +90,7 @@ def _tune(name: str, candidates: Sequence[Tile], place: Tensor, run: Callable[[T
 
 
 def _time(run: Callable[[Tile], object], tile: Tile) -> float:
-    """Return the median time in milliseconds; infinity where the tile cannot be compiled for this GPU or does not fit."""
+    """Return the median time in milliseconds; infinity where the tile does not compile for this GPU or does not fit."""
     try:
         return do_bench(lambda: run(tile), warmup=5, rep=20, return_mode="median")
     except TritonError:

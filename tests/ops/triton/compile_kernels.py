@@ -1,4 +1,4 @@
-"""Compiles the Triton kernels for GPUs that need not be here: python -m tests.ops.triton.compile_kernels."""
+"""Compile the Triton kernels for GPUs that this machine need not have: python -m tests.ops.triton.compile_kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pcseg.ops.triton import kernels
 from pcseg.ops.triton.tuning import Tile, conv_tiles, weight_grad_tiles
 
 TYPES = (("fp16", 2, "tf32"), ("bf16", 2, "tf32"), ("fp32", 4, "tf32"), ("fp32", 4, "ieee"))
-"""Name, bytes, and how float32 is multiplied."""
+"""Name, bytes, and precision of float32 products."""
 
 
 def compile_kernel(kernel: Any, pointers: dict[str, str], tile: Tile, arch: int, **constants: object) -> Any:
@@ -41,7 +41,7 @@ def compile_weight_grad(arch: int, dtype: str, precision: str, tile: Tile) -> An
 
 if __name__ == "__main__":
     for n, (arch, (dtype, size, precision)) in enumerate(itertools.product((80, 90, 100), TYPES)):
-        # The largest tiles that are tried: what compiles and fits with them does with all.
+        # The largest candidates: if they compile and fit, all do.
         tile, variant = conv_tiles(27, 128, 128, size)[-1], {"add": arch == 90, "transposed": n % 3 == 1}
         conv = compile_conv(arch, dtype, precision, tile, **variant)
         weight_grad = compile_weight_grad(arch, dtype, precision, weight_grad_tiles(128, 128, size)[-1])

@@ -1,4 +1,4 @@
-"""Whether Triton's kernels run here: on a GPU, or on the CPU in Triton's interpreter (see tests/conftest.py)."""
+"""Device of the tests of Triton: a GPU, or the CPU in Triton's interpreter (see tests/conftest.py)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ needs_triton = pytest.mark.skipif(importlib.util.find_spec("triton") is None, re
 
 @functools.cache
 def repair_interpreter() -> None:
-    """From numpy 2.4 on an array of one number is no int: loops to a loaded bound fail in Triton 3.6's interpreter."""
-    from triton.runtime import interpreter  # only where Triton is
+    """Repair loops to a loaded bound in Triton 3.6's interpreter: since numpy 2.4 an array of one number is no int."""
+    from triton.runtime import interpreter  # imported only where Triton is installed
 
     original = interpreter._patch_lang_tensor
 

@@ -1,4 +1,4 @@
-"""The Triton kernels: on a GPU where there is one, else in Triton's interpreter; skipped where Triton is not installed."""
+"""The Triton kernels, on a GPU or else in Triton's interpreter; skipped where Triton is not installed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def small_tile(width: int = 32, rows: int = 32) -> Tile:
 
 @pytest.fixture(autouse=True)
 def few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two shares for each offset of a 3 x 3 x 3 kernel: the interpreter takes milliseconds for each program."""
+    """Use two shares for each offset of a 3 x 3 x 3 kernel: the interpreter takes milliseconds for each program."""
     monkeypatch.setattr(kernels, "PROGRAMS", 54)
 
 
@@ -150,7 +150,7 @@ def test_the_tile_is_chosen_where_none_is_named() -> None:
     torch.testing.assert_close(out.cpu(), expected, rtol=1e-5, atol=1e-4)
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_empty_input_gives_empty_output() -> None:
     (none,), starts = to_device(torch.zeros(2, 0, dtype=torch.int32)), torch.zeros(28, dtype=torch.int64)
     x, y, weight = to_device(torch.ones(2, 3), torch.ones(5, 4), torch.ones(27, 3, 4))
     assert kernels.sparse_conv(x[:0], weight, none, starts, 0).shape == (0, 4)
@@ -186,7 +186,7 @@ def test_tuning_keeps_the_order_of_the_winner_alone(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="no GPU")
-def test_a_known_map_makes_nobody_wait() -> None:
+def test_a_known_map_does_not_wait_for_the_gpu() -> None:
     feats, weight, grad, pairs, starts = case()
     feats, weight, grad, pairs = to_device(feats, weight, grad, pairs)
     found = []
@@ -228,8 +228,8 @@ def test_the_op_uses_them_on_a_gpu(dtype: torch.dtype) -> None:
         torch.testing.assert_close(a.detach().cpu().double(), b.detach(), **close)
 
 
-def test_they_compile_for_gpus_that_are_not_here(tmp_path: Path) -> None:
-    """In a process of its own: what is interpreted cannot be compiled. Tensor cores are used, shared memory is enough."""
+def test_they_compile_for_gpus_that_this_machine_lacks(tmp_path: Path) -> None:
+    """In a process without interpreter: tensor cores are used, and shared memory suffices."""
     if version("triton").startswith("3.2."):
         pytest.skip("triton.compile took other arguments then")
     env = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""Rows sorted by their offsets: every pair is there once, tiles skip what they lack, and the order lives with its map."""
+"""Rows sorted by their offsets: each pair occurs once, tiles skip absent offsets, an order is freed with its map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def a_map(kernel_size: int, points: int = 200, span: int = 4, seed: int = 0) -> 
 
 
 def triples(ordered: SortedRows, n_out: int, width: int, size: int) -> list[tuple[int, int, int]]:
-    """(offset, input row, output row) of each entry; checks the layout on the way."""
+    """Return (offset, input row, output row) of each entry, sorted, and check the layout."""
     n_tiles, found = -(-n_out // size), []
     assert len(ordered.firsts) == len(ordered.rows) * n_tiles + 1
     assert ordered.firsts[-1] == len(ordered.offsets) == len(ordered.table)
@@ -63,8 +63,8 @@ def test_no_pairs_and_rows_without_any() -> None:
     assert len(triples(SortedRows(pairs, starts, n_out + 100, 9, 16), n_out + 100, 9, 16)) == pairs.shape[1]
 
 
-def test_sorting_leaves_out_most_of_what_is_absent() -> None:
-    """A rough sheet of voxels in the order of their keys: what tiles of 64 rows multiply, over what they must."""
+def test_sorting_skips_most_absent_offsets() -> None:
+    """Compare products of tiles of 64 rows with the pairs they need, on a rough sheet of voxels in key order."""
     generator = torch.Generator().manual_seed(0)
     x, y = (t.reshape(-1) for t in torch.meshgrid(torch.arange(60), torch.arange(60), indexing="ij"))
     z = torch.randint(0, 3, x.shape, generator=generator)
@@ -77,7 +77,7 @@ def test_sorting_leaves_out_most_of_what_is_absent() -> None:
     assert waste[9] < 0.5 * waste["natural"], waste
 
 
-def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
+def test_a_device_map_is_computed_once_and_freed_with_its_map() -> None:
     pairs, starts, n_out = a_map(3)
     before = len(row_order._known)
     known = device_map(pairs, starts, n_out, n_out)
@@ -96,7 +96,7 @@ def test_what_is_derived_is_made_once_and_goes_with_its_map() -> None:
         gc.enable()
 
 
-def test_what_a_trial_sorts_goes_with_it() -> None:
+def test_orders_of_a_trial_are_freed_with_it() -> None:
     pairs, starts, n_out = a_map(3)
     known = device_map(pairs, starts, n_out, n_out)
     kept, trial = known.sorted_rows(pairs, 27, 64), known.trial()
@@ -129,7 +129,7 @@ def test_a_map_written_over_is_another_map() -> None:
         assert device_map(frozen, starts, n_out, n_out) is device_map(frozen, starts, n_out, n_out)
 
 
-def test_a_map_that_is_none_is_refused() -> None:
+def test_an_invalid_map_is_refused() -> None:
     pairs, starts, n_out = a_map(3)
     swapped, negative = pairs.clone(), pairs.clone()
     swapped[1, :2] = pairs[1, :2].flip(0)
@@ -142,8 +142,8 @@ def test_a_map_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize("way", ["plain", "compiled", "recomputed"])
-def test_torch_hands_over_the_very_tensors_of_a_map(way: str) -> None:
-    """What the order is found by: the dispatcher, autograd, torch.compile and recomputation pass on ``pairs`` itself."""
+def test_torch_passes_on_the_same_tensors_of_a_map(way: str) -> None:
+    """The cache relies on it: dispatcher, autograd, torch.compile and recomputation pass on ``pairs`` itself."""
     seen: list[tuple[int, int]] = []
     library = torch.library.Library(f"pcseg_test_{way}", "DEF")
     library.define("f(Tensor x, Tensor pairs) -> Tensor")

@@ -1,4 +1,4 @@
-"""The choice of a tile: the fastest, timed once, kept in the process and on disk, and never a broken file's."""
+"""The choice of a tile: the fastest, timed once, stored in the process and on disk; damaged files are ignored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TILES = [Tile(64, side, 16, 27, 4, 3) for side in (16, 32, 64)]
 
 
 class OnGpu:
-    """Stands for a tensor on a GPU."""
+    """Stand-in for a tensor on a GPU."""
 
     is_cuda, device = True, "cuda"
 
@@ -34,7 +34,7 @@ class OnGpu:
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Tile]:
-    """The tiles that were timed, in order; 32 columns are the fastest."""
+    """Return the list of tiles that were timed, in order; those of 32 columns are the fastest."""
     asked: list[Tile] = []
 
     def time(run: object, tile: Tile) -> float:
@@ -60,7 +60,7 @@ def test_the_fastest_is_taken_and_remembered(timed: list[Tile], monkeypatch: pyt
     assert timed == TILES * 2
 
 
-def test_what_cannot_be_compiled_is_not_taken(
+def test_tiles_that_do_not_compile_are_not_taken(
     timed: list[Tile], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken: list[Tile] = TILES[:2]
@@ -77,7 +77,7 @@ def test_what_cannot_be_compiled_is_not_taken(
     monkeypatch.setattr(tuning, "_time", TIME)
     assert choose(("conv", 7), TILES, OnGpu(), run) == TILES[2]  # type: ignore[arg-type]
     broken.append(TILES[2])
-    assert choose(("conv", 8), TILES, OnGpu(), run) in TILES  # whose own error then tells why
+    assert choose(("conv", 8), TILES, OnGpu(), run) in TILES  # its own error then gives the reason
     assert len(list(tmp_path.rglob("tile.json"))) == 1
 
 
@@ -123,7 +123,7 @@ def test_nothing_is_timed_without_a_clock_or_where_runs_must_repeat(timed: list[
 
 @pytest.mark.parametrize("channels", [1, 3, 16, 20, 32, 96, 128, 1000])
 @pytest.mark.parametrize("itemsize", [2, 4])
-def test_candidates_are_what_the_kernels_take(channels: int, itemsize: int) -> None:
+def test_candidates_fit_the_kernels(channels: int, itemsize: int) -> None:
     tiles = conv_tiles(125, 3, channels, itemsize) + conv_tiles(8, channels, 32, itemsize)
     tiles += weight_grad_tiles(channels, 32, itemsize)
     assert len(set(tiles)) == len(tiles)
