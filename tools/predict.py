@@ -33,7 +33,8 @@ class Options:
     kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate system. A label
     is the number that the class had in the files trained on; the tool prints them, and .ply files name them.
     Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label -1. Of several
-    scans one that cannot be labeled is told, and the others are.
+    scans one that cannot be labeled is reported, and the others are labeled. Columns that the network was trained on, such
+    as intensity, must be in the file.
     """
 
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
@@ -88,7 +89,9 @@ def predict_file(predictor: Predictor, source: Path, target: Path, options: Opti
     """Label one file and say in a few lines what was found, and what of the file was left out or taken otherwise."""
     cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
     check_places(target, cloud.coord.T)
-    labels, confidence = predictor.predict(cloud.coord, cloud.color, cloud.normal, name=str(source))
+    labels, confidence = predictor.predict(
+        cloud.coord, cloud.color, cloud.normal, columns=cloud.fields, name=str(source)
+    )
     classes = predictor.model.classes
     paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None
     lost = write_labeled(

@@ -1,5 +1,6 @@
 """Turn raw scans into the scene folders that everything else reads."""
 
+# ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class Options:
     lists: str | None = option("scannet: folder of the official scannetv2_{train,val,test}.txt", None)
     align: bool | None = option("scannet: turn scenes to the axes", None)
     classes: str | None = option("folder, pointcept: a classes.yaml elsewhere than in input; or s3dis, scannet20", None)
+    keep: list[str] | None = option(
+        "folder, pointcept: columns that scenes keep, [intensity,return_number]; if not given those of intensity, "
+        "return_number and number_of_returns that are there (4 bytes a point of a LAS file)",
+        None,
+    )
 
 
 def main(options: Options) -> None:
@@ -39,7 +45,8 @@ def main(options: Options) -> None:
         raise InputError(f"output={options.output}: overlaps the input; choose a folder outside {options.input}")
     check_output(options.output, folder=True)
     count_workers(options.workers)
-    choices = {"stairs": options.stairs, "lists": options.lists, "align": options.align, "classes": options.classes}
+    choices = {"stairs": options.stairs, "lists": options.lists, "align": options.align}
+    choices |= {"classes": options.classes, "keep": options.keep}
     reader = open_dataset(options.input, options.dataset, choices)
     summary = prepare(reader, options.output, options.workers, options.overwrite)
     print(report(summary, options.output))

@@ -18,4 +18,4 @@ def synthetic_scene(voxels: int) -> Scene:
     coord = cloud.points * np.float32(VOXEL)
     segment = (coord[:, 2] / 0.2).astype(np.int64) % len(S3DIS)
     color = np.random.default_rng(0).integers(0, 256, coord.shape).astype(np.uint8)
-    return Scene(f"synthetic/{voxels}", coord, color=color, segment=segment, classes=S3DIS.names)
+    return Scene(coord, {"color": color, "segment": segment}, f"synthetic/{voxels}", classes=S3DIS.names)

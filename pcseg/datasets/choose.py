@@ -14,7 +14,12 @@ from pcseg.datasets.s3dis import S3disReader, is_s3dis
 from pcseg.datasets.scannet import ScannetReader, is_scannet
 from pcseg.errors import InputError
 
-CHOICES = {"s3dis": ("stairs",), "scannet": ("lists", "align"), "folder": ("classes",), "pointcept": ("classes",)}
+CHOICES = {
+    "s3dis": ("stairs",),
+    "scannet": ("lists", "align"),
+    "folder": ("classes", "keep"),
+    "pointcept": ("classes", "keep"),
+}
 """Kinds of data sets, and the options of each."""
 
 
@@ -39,7 +44,8 @@ def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | Non
         return ScannetReader(root, **chosen)
     if kind == "folder":
         return open_folder(root, **chosen)
-    return open_pointcept(root, open_classes(chosen["classes"]).classes if chosen else None)
+    classes = open_classes(chosen["classes"]).classes if "classes" in chosen else None
+    return open_pointcept(root, classes, chosen.get("keep"))
 
 
 def _kind(root: str) -> str:

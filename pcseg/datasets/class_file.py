@@ -1,4 +1,4 @@
-"""classes.yaml: what the labels in a user's own point files mean."""
+"""Read classes.yaml, which gives the meaning of the labels in a user's own point files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class ClassFile:
     property with the labels (else one of USUAL_LABELS). ``instance``: the same for object numbers. ``ids``: what each
     number in the files means, {2: ground}; without it, number i is the i-th name. ``ignore``: numbers that mean
     unlabeled, besides -1 and NaN. ``columns``: names of the columns of text and .npy files without them. ``scale``:
-    meters per unit of the coordinates, 0.001 for millimeters.
+    meters per unit of the coordinates, 0.001 for millimeters. ``keep``: columns that scenes keep besides these, to be
+    features, such as [intensity]; without it those of pcseg.scenes.columns.USUAL that are there.
     """
 
     names: tuple[str, ...]
@@ -42,6 +43,7 @@ class ClassFile:
     ignore: tuple[int, ...] = ()
     columns: tuple[str, ...] = ()
     scale: float = 1.0
+    keep: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         named = Classes(self.names)
@@ -58,11 +60,11 @@ class ClassFile:
             other = "-1 always means unlabeled" if both[0] == IGNORE else "it is under ignore, too"
             means = self.ids.get(both[0]) or self.names[both[0]]
             raise InputError(f"ids: {both[0]} means {means}, but {other}; name each number once (see ids and ignore)")
-        _ = self.classes  # made here, so that a wrong list is told at once
+        _ = self.classes  # made here, so that a wrong list is an error at once
 
     @property
     def classes(self) -> Classes:
-        """The classes with the numbers that stand for each of them, in the order of ``ids``.
+        """Return the classes with the numbers that stand for each of them, in the order of ``ids``.
 
         A class without a number gets the smallest one, from 0, that means nothing else: it cannot be in the files, but
         may be predicted.
@@ -75,7 +77,7 @@ class ClassFile:
         return Classes(self.names, self.colors, numbers)
 
     def segment(self, values: np.ndarray, where: str) -> np.ndarray:
-        """Labels (P,) int64 of the numbers ``values`` (P,) found in a file; a number of no meaning is an InputError."""
+        """Return labels (P,) int64 of the numbers ``values`` (P,) in a file; raises InputError for a number of no meaning."""
         if values.dtype.kind not in "biuf":
             raise InputError(
                 f"{where}: its labels are no numbers ({values.dtype}); write the numbers under ids: instead"
@@ -124,7 +126,7 @@ def read_class_file(path: str | Path) -> ClassFile:
 
 
 def open_classes(choice: str) -> ClassFile:
-    """``choice`` is s3dis, scannet20, the path of a classes.yaml, or names with commas between them."""
+    """Return the classes of ``choice``: s3dis, scannet20, the path of a classes.yaml, or names with commas between them."""
     if choice in KNOWN:
         return ClassFile(KNOWN[choice].names, KNOWN[choice].colors)
     if "," in choice and not choice.endswith((".yaml", ".yml")):
@@ -133,7 +135,7 @@ def open_classes(choice: str) -> ClassFile:
 
 
 def choose_classes(choice: str | Sequence[str], folder: str | Path) -> Classes:
-    """``choice`` is auto (what the scene ``folder`` says), a list of names, or what :func:`open_classes` takes."""
+    """Return the classes of ``choice``: auto (those of the scene ``folder``), a list of names, or as open_classes takes it."""
     if choice == "auto":
         return scene_classes(folder)
     return open_classes(choice).classes if isinstance(choice, str) else Classes(tuple(map(str, choice)))
@@ -191,5 +193,5 @@ def _wrong(key: str, value: Any, wanted: str) -> InputError:
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "names": _strings, "colors": _colors, "label": _string, "instance": _string, "ids": _ids,
-    "ignore": _integers, "columns": _strings, "scale": _scale,
+    "ignore": _integers, "columns": _strings, "scale": _scale, "keep": _strings,
 }  # fmt: skip

@@ -1,9 +1,8 @@
-"""From the points of a file to a scene: points without a place are dropped, the rest is moved near its origin."""
+"""Make a scene of the points of a file: points without a place are dropped, the rest is moved near its origin."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,18 +11,19 @@ from pcseg.formats.cloud import Cloud
 from pcseg.formats.defects import Defect
 from pcseg.scenes.origin import FAR, precision, recenter, strays
 from pcseg.scenes.places import FARTHEST, usable
+from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene
 
 COARSE = 0.001
-"""Meters: a loss of precision that is worth a word."""
+"""Loss of precision, in meters, from which it is reported."""
 
 
 def to_scene(
-    name: str, where: str, cloud: Cloud, labels: dict[str, np.ndarray], classes: tuple[str, ...]
+    name: str, where: str, cloud: Cloud, attributes: Mapping[str, np.ndarray], classes: tuple[str, ...]
 ) -> tuple[Scene, list[Defect]]:
     """Make a scene of a cloud: points whose coordinates stand for no place are dropped and reported, the rest is recentered.
 
-    ``labels`` holds any of segment, instance and superpoint, each (P,). Strays are kept and reported, and so is a loss of
+    ``attributes`` holds any of segment, instance, superpoint and further columns, each (P,). Strays are kept and reported, and so is a loss of
     more than a millimeter to float32. Normals that are no finite numbers become zero. A cloud of fewer than two points
     with a place is an InputError, since nothing can be learnt or measured on it.
     """
@@ -33,34 +33,36 @@ def to_scene(
         found = f"{len(cloud)} points, of which {int(keep.sum())} have finite coordinates (within {FARTHEST:g})"
         raise InputError(f"{where}: {found}; a scene needs at least 2, remove it or read it again")
     rows = np.arange(len(cloud))
-    picked: dict[str, Any] = {**labels, "color": cloud.color, "normal": cloud.normal}
+    own = {name: array for name, array in (("color", cloud.color), ("normal", cloud.normal)) if array is not None}
+    points = Points(cloud.coord, {**own, **attributes})
     if not keep.all():
         defects += _placeless(where, cloud.coord, keep)
-        cloud, rows = replace(cloud, coord=cloud.coord[keep]), rows[keep]
-        picked = {key: None if array is None else array[keep] for key, array in picked.items()}
-    normal = picked["normal"]
-    if normal is not None and not np.isfinite(normal).all():
-        wrong = ~np.isfinite(normal).all(axis=1)
+        points, rows = points[keep], rows[keep]
+    if points.normal is not None and not np.isfinite(points.normal).all():
+        wrong = ~np.isfinite(points.normal).all(axis=1)
         found = f"{int(wrong.sum())} points have a normal that is no finite number (first: point {rows[wrong][0]})"
         defects.append(Defect(where, None, found, "made zero"))
-        picked["normal"] = np.where(wrong[:, None], np.float32(0), normal)
-    apart = strays(cloud.coord)
-    coord, origin = recenter(cloud.coord, apart)
-    exact = precision(cloud.coord, coord, origin, apart)
-    defects += frame_defects(where, cloud.coord, rows, apart, exact)
-    return Scene(name, coord, origin=origin, classes=classes, precision=exact, **picked), defects
+        points = points.having(normal=np.where(wrong[:, None], np.float32(0), points.normal))
+    far = strays(points.coord)
+    coord, origin = recenter(points.coord, far)
+    exact = precision(points.coord, coord, origin, far)
+    defects += frame_defects(where, points.coord, rows, far, exact)
+    return Scene(coord, points.attributes, name, origin, classes, exact), defects
 
 
 def frame_defects(
-    where: str, coord: np.ndarray, rows: np.ndarray, apart: np.ndarray, exact: tuple[float, float]
+    where: str, coord: np.ndarray, rows: np.ndarray, far: np.ndarray, exact: tuple[float, float]
 ) -> list[Defect]:
-    """What to say of the strays ``apart`` (P,) among ``coord`` (P, 3), which are points ``rows`` (P,) of the file, and of a
-    precision ``exact`` (of all but strays, of all; meters) that is worse than COARSE."""
+    """Return reports on strays and on a precision worse than COARSE.
+
+    ``far`` (P,): the strays among ``coord`` (P, 3), which are the points ``rows`` (P,) of the file. ``exact``: precision of
+    all points but strays, and of all, in meters.
+    """
     found = []
-    if apart.any():
-        first = int(apart.argmax())
+    if far.any():
+        first = int(far.argmax())
         at = " ".join(f"{value:g}" for value in coord[first])
-        text = f"{int(apart.sum())} of {len(rows)} points stand over {FAR:g} m apart from the others"
+        text = f"{int(far.sum())} of {len(rows)} points stand over {FAR:g} m apart from the others"
         kept = f"kept{f', to {exact[1]:.2g} m' * (exact[1] > COARSE)}, without a say in the origin"
         found.append(Defect(where, None, f"{text} (first: point {rows[first]}, {at})", kept))
     if exact[0] > COARSE:

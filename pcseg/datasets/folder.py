@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from pcseg.formats.cloud import Cloud
 from pcseg.formats.columns import USUAL_LABELS
 from pcseg.formats.defects import Defect
 from pcseg.formats.files import FORMATS, read_cloud
+from pcseg.scenes.columns import column_name, kept_columns
 from pcseg.scenes.scene import Scene
 
 SIDECARS = {".labels": FORMATS, ".label": FORMATS, ".prj": (), ".lax": ()}
@@ -60,11 +62,11 @@ class FolderReader:
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         path = self._files[name]
         cloud = read_cloud(path, self.meaning.columns)
-        labels: dict[str, np.ndarray] = {}
+        attributes: dict[str, np.ndarray] = {}
         defects = []
         keys = _find(cloud, (self.meaning.label,) if self.meaning.label else USUAL_LABELS)
         if keys:
-            labels["segment"] = self.meaning.segment(cloud.fields[keys[0]], f"{path} ({keys[0]})")
+            attributes["segment"] = self.meaning.segment(cloud.fields[keys[0]], f"{path} ({keys[0]})")
             defects += _passed_over(cloud, keys, path)
         elif self.meaning.label:
             raise _absent(path, cloud, "label", self.meaning.label)
@@ -72,13 +74,15 @@ class FolderReader:
             found = f"none of its columns ({_listed(cloud)}) is known to hold labels"
             remedy = f"name the column under {'label' if cloud.named else 'columns'}: in classes.yaml"
             defects.append(Defect(str(path), None, found, f"unlabeled; {remedy}"))
+        taken = keys[:1]
         if self.meaning.instance:
-            labels["instance"] = _instance(cloud, self.meaning.instance, path)
+            attributes["instance"] = _instance(cloud, self.meaning.instance, path)
+            taken += _find(cloud, (self.meaning.instance,))
+        kept = kept_columns(str(path), cloud.fields, self.meaning.keep, taken)
         if self.meaning.scale != 1:
             cloud = replace(cloud, coord=cloud.coord * self.meaning.scale)
-        scene, dropped = to_scene(name, str(path), cloud, labels, self.classes.names)
-        used = [*keys[:1], *(_find(cloud, (self.meaning.instance,)) if self.meaning.instance else ())]
-        left = tuple(sorted(set(cloud.fields) - set(used)))
+        scene, dropped = to_scene(name, str(path), cloud, {**attributes, **kept}, self.classes.names)
+        left = tuple(sorted(key for key in cloud.fields if key not in taken and column_name(key) not in kept))
         return replace(scene, labels_from=keys[0] if keys else "", unused=left), defects + dropped
 
     @cached_property
@@ -104,12 +108,13 @@ class FolderReader:
         return found
 
 
-def open_folder(root: str, classes: str = "") -> FolderReader:
-    """A reader for ``root`` with the classes.yaml in it, or with that at ``classes``."""
+def open_folder(root: str, classes: str = "", keep: Sequence[str] | None = None) -> FolderReader:
+    """Return a reader for ``root`` with the classes.yaml in it, or with that at ``classes``; ``keep`` replaces its own."""
     path = Path(classes) if classes else Path(root) / "classes.yaml"
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the one that holds the scans")
-    return FolderReader(root, read_class_file(path))
+    meaning = read_class_file(path)
+    return FolderReader(root, meaning if keep is None else replace(meaning, keep=tuple(keep)))
 
 
 def _belongs(path: Path, scans: set[str]) -> bool:
@@ -121,14 +126,14 @@ def _belongs(path: Path, scans: set[str]) -> bool:
 
 
 def _find(cloud: Cloud, names: tuple[str, ...]) -> list[str]:
-    """The columns called so, in the order of ``names``: written just so, else in other case."""
+    """Return the columns of these names, in the order of ``names``: written exactly so, else in other case."""
     lower = {name.lower(): name for name in cloud.fields}
     found = [name if name in cloud.fields else lower.get(name.lower(), "") for name in names]
     return [name for name in found if name]
 
 
 def _passed_over(cloud: Cloud, keys: list[str], path: Path) -> list[Defect]:
-    """Other columns than the first of ``keys`` that may be labels, too, and say something else."""
+    """Return a report on the columns besides the first of ``keys`` that may be labels, too, and differ from it."""
     first = cloud.fields[keys[0]]
     others = [key for key in keys[1:] if np.ptp(cloud.fields[key]) and not np.array_equal(cloud.fields[key], first)]
     if not others:

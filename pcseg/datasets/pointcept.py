@@ -12,16 +12,21 @@ from pcseg.datasets.cloud_scene import frame_defects
 from pcseg.datasets.listing import list_files
 from pcseg.errors import InputError
 from pcseg.formats.defects import Defect
+from pcseg.scenes.columns import USUAL, kept_columns
 from pcseg.scenes.origin import strays
-from pcseg.scenes.scene import KINDS, Scene, broken_scene, read_classes, read_scene
+from pcseg.scenes.scene import KINDS, Scene, broken_scene, list_columns, read_classes, read_scene
 
 
 @dataclass(frozen=True)
 class PointceptReader:
-    """Reads ``root/<split>/<scene>/{coord,color,normal,segment|segment20,instance}.npy``."""
+    """Reads ``root/<split>/<scene>/{coord,color,normal,segment|segment20,instance}.npy``.
+
+    ``keep``: names of further arrays that scenes keep; None: those of pcseg.scenes.columns.USUAL that are there.
+    """
 
     root: str
     classes: Classes
+    keep: tuple[str, ...] | None = None
 
     def scenes(self) -> list[str]:
         found = [p for p in _scenes(self.root) if not any(part.startswith(".") for part in p.parts)]
@@ -44,10 +49,15 @@ class PointceptReader:
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         folder = Path(self.root) / name
-        scene = read_scene(folder, self.classes, with_labels=True)
+        there = list_columns(folder)
+        if self.keep is None:
+            kept = [name for name in there if name in USUAL]
+        else:
+            kept = list(kept_columns(str(folder), {name: np.empty(0) for name in there}, self.keep))
+        scene = read_scene(folder, self.classes, with_labels=True, columns=kept)
         if len(scene) < 2:
             raise InputError(f"{folder}: {len(scene)} point; a scene needs at least 2, remove it")
-        used = {"coord", *KINDS, Path(scene.labels_from).stem}
+        used = {"coord", *KINDS, *kept, Path(scene.labels_from).stem}
         scene = replace(scene, unused=tuple(sorted({path.stem for path in folder.glob("*.npy")} - used)))
         far = strays(scene.coord)
         return scene, frame_defects(str(folder), scene.coord, np.arange(len(scene)), far, scene.precision)
@@ -58,7 +68,7 @@ def is_pointcept(root: str) -> bool:
     return bool(_scenes(root))
 
 
-def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader:
+def open_pointcept(root: str, classes: Classes | None = None, keep: Sequence[str] | None = None) -> PointceptReader:
     """Return a reader with ``classes``, or with those found in our dataset.json, else of S3DIS areas or ScanNet's
     segment20.
     """
@@ -72,7 +82,7 @@ def open_pointcept(root: str, classes: Classes | None = None) -> PointceptReader
         classes = S3DIS
     if classes is None:
         raise InputError(f"{root}: its classes are unknown; write classes=s3dis, scannet20 or a classes.yaml")
-    return PointceptReader(root, classes)
+    return PointceptReader(root, classes, None if keep is None else tuple(keep))
 
 
 def _scenes(root: str) -> list[Path]:

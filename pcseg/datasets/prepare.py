@@ -186,7 +186,8 @@ def _told_of(folder: Path) -> dict[str, Any]:
     """What the scene.json in ``folder`` tells; {} where there is none, or a damaged one, so that the scene is made again."""
     try:
         meta = read_json(folder / "scene.json")
-        _texts(meta.get("defects", [])), _texts(meta.get("unused", []))
+        for key in ("defects", "columns", "unused"):
+            _texts(meta.get(key, []))
     except (InputError, AttributeError, TypeError):
         return {}
     return dict(meta)
@@ -195,7 +196,8 @@ def _told_of(folder: Path) -> dict[str, Any]:
 def _accounts(reader: SceneReader, output: str, names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What was wrong with the data set and with every scene that is there, and what was used; earlier runs included."""
     remarks = [str(d) for d in reader.remarks()]
-    used: dict[str, Counter[str]] = {"labels from": Counter(), "with": Counter(), "columns not used": Counter()}
+    keys = ("labels from", "with", "columns kept", "columns not used")
+    used: dict[str, Counter[str]] = {key: Counter() for key in keys}
     for name in names:
         folder = Path(output) / name
         meta = _told_of(folder)
@@ -203,6 +205,7 @@ def _accounts(reader: SceneReader, output: str, names: list[str]) -> tuple[tuple
         labels = str(meta.get("labels_from") or "a source not told")
         used["labels from"].update([labels if (folder / "segment.npy").is_file() else "nowhere"])
         used["with"].update(word for kind, word in WORDS.items() if (folder / f"{kind}.npy").is_file())
+        used["columns kept"].update(_texts(meta.get("columns", [])))
         used["columns not used"].update(_texts(meta.get("unused", [])))
     told = {key: [f"{what} ({count})" for what, count in counts.most_common()] for key, counts in used.items()}
     return tuple(remarks), tuple(f"{key}: {', '.join(values)}" for key, values in told.items() if values)

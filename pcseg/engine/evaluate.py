@@ -15,7 +15,7 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.engine.predict import Predictor
 from pcseg.feeding.features import Features
 from pcseg.metrics import ConfusionMatrix
-from pcseg.scenes.scene import Scene, read_scene
+from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
 
@@ -23,8 +23,8 @@ Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
 def check_scenes(scenes: Sequence[Path], classes: Classes, features: Features) -> None:
     """Raise InputError, before the work, for the first scene (a folder) that ``evaluate`` would refuse."""
     for folder in tqdm(scenes, desc="check scenes", unit="scene", leave=False):
-        scene = read_scene(folder, classes, with_labels=True)
-        features.check(scene.name, scene.color is not None, scene.normal is not None)
+        scene = read_scene(folder, classes, with_labels=True, columns=features.columns)
+        features.check(scene.name, [*scene.attributes, *list_columns(folder)])
 
 
 def evaluate(
@@ -33,7 +33,7 @@ def evaluate(
     fabric: lightning_fabric.Fabric | None = None,
     keep: Keep | None = None,
 ) -> ConfusionMatrix:
-    """Confusion matrix of ``scenes`` (folders); points whose truth is IGNORE are left out.
+    """Return the confusion matrix of ``scenes`` (folders); points whose truth is IGNORE are left out.
 
     With several processes each takes its share of the scenes and every one gets the sum. ``keep(scene, labels,
     confidence)`` is called for each scene, e.g. to save its prediction. A scene without labels is predicted and adds
@@ -43,7 +43,7 @@ def evaluate(
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     matrix = ConfusionMatrix(len(predictor.model.classes))
     for folder in tqdm(scenes[rank::world], desc="evaluate", unit="scene", leave=False, disable=rank > 0):
-        scene = read_scene(folder, predictor.model.classes, with_labels=True)
+        scene = predictor.read(folder)
         labels, confidence = predictor.predict_scene(scene)
         if scene.segment is not None:
             placed = labels != IGNORE

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from pcseg.classes import IGNORE
-from pcseg.engine.scan import Scan, checked_scan
+from pcseg.engine.scan import checked_scan
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
 from pcseg.feeding.collate import collate
+from pcseg.feeding.computed import compute, with_computed
 from pcseg.feeding.features import Features
-from pcseg.feeding.points import Points, make_points
+from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
-from pcseg.scenes.bulk import GAP, bulk
-from pcseg.scenes.places import FARTHEST, floor_level, usable
-from pcseg.scenes.scene import Scene
+from pcseg.scenes.bulk import GAP, bulk_and_floor
+from pcseg.scenes.places import FARTHEST, usable
+from pcseg.scenes.points import Points
+from pcseg.scenes.scene import Scene, read_scene
 
 CPU = torch.device("cpu")
 
@@ -76,7 +79,7 @@ class Predictor:
         return self._inputs.features
 
     def protocol(self) -> str:
-        """How labels are made, in words."""
+        """Return in words how labels are made."""
         return (
             f"every point at full resolution, voxel {self._inputs.voxel_size:g} m, "
             f"{self.votes} vote{'s' * (self.votes > 1)}, tiles of up to {self.max_voxels} voxels "
@@ -84,7 +87,7 @@ class Predictor:
         )
 
     def remarks(self, has_color: bool) -> list[str]:
-        """What to say before a scan with colors, or without, is labeled, since the network may have seen others only."""
+        """Return warnings about a scan with colors, or without, where the network was trained on others."""
         if "optional_color" not in self._features.names:
             return []
         colored = self.model.record.get("colored")  # share of the scenes trained on
@@ -103,51 +106,69 @@ class Predictor:
         color: np.ndarray | None = None,
         normal: np.ndarray | None = None,
         *,
+        columns: Mapping[str, np.ndarray] | None = None,
         name: str = "the scan",
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Label (P,) int64 and confidence (P,) float32, the mean probability of that label, of each point in order.
+        """Return for each point, in order, a label (P,) int64 and its mean probability as a confidence (P,) float32.
 
         A label is an index into ``classes``, whatever numbers the classes have in files (``model.classes.to_codes`` gives
         those). ``xyz`` (P, 3) in meters, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3).
-        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.feeding.points.usable) get
+        ``columns``: further arrays (P,) by name, such as intensity, of which the network's features take what they need.
+        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.scenes.places.usable) get
         IGNORE and confidence 0. Strays far from the bulk of the scan are labeled too and change nothing about the rest.
         Raises InputError, which begins with ``name``, where there is no point, arrays are not of numbers or their shapes
         disagree, or the network needs what is missing here.
         """
-        scan = checked_scan(name, xyz, color, normal)
-        self._features.check(name, scan.color is not None, scan.normal is not None)
+        scan = checked_scan(name, xyz, color, normal, columns, self._features.columns)
+        self._features.check(name, [*scan.attributes, *(columns or {})])
+        return self._label_scan(scan)
+
+    def read(self, folder: Path, with_labels: bool = True) -> Scene:
+        """Return the scene in a folder with all that the features need; raises InputError where it cannot be read."""
+        scene = read_scene(folder, self.model.classes, with_labels=with_labels, columns=self._features.columns)
+        return with_computed(self._features, scene, folder, self._inputs.voxel_size)
+
+    def predict_scene(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """Return what ``predict`` returns for the points of a scene, which may have its computed features already.
+
+        Raises InputError where it lacks what the features need.
+        """
+        self._features.check(scene.name, scene.attributes)
+        used = {"color", *(feature.attribute for feature in self._features.each)}
+        seen = {name: array for name, array in scene.attributes.items() if name in used}
+        return self._label_scan(Scene(np.asarray(scene.coord, dtype=np.float64), seen, scene.name))
+
+    def _label_scan(self, scan: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidences of the points of a scan with coordinates (P, 3) float64."""
         labels = np.full(len(scan), IGNORE, dtype=np.int64)
         confidence = np.zeros(len(scan), dtype=np.float32)
-        rows = np.flatnonzero(usable(scan.xyz))
+        rows = np.flatnonzero(usable(scan.coord))
         if not len(rows):
             raise InputError(
-                f"{name}: none of the {len(scan)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
+                f"{scan.name}: none of the {len(scan)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
             )
         scan = scan[rows] if len(rows) < len(scan) else scan
-        main = bulk(scan.xyz, GAP * self._inputs.voxel_size)
+        main, floor = bulk_and_floor(scan.coord, GAP * self._inputs.voxel_size)
         # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
         # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
-        body = scan.xyz if main.all() else scan.xyz[main]
-        scan = replace(scan, xyz=scan.xyz - (*body[:, :2].min(axis=0), floor_level(body)))
+        body = scan.coord if main.all() else scan.coord[main]
+        scan = scan.having(**compute(self._features, scan, self._inputs.voxel_size, main))
+        scan = replace(scan, coord=scan.coord - (*body[:, :2].min(axis=0), floor))
         with _evaluating(self.model.network):
-            # Apart, so that to the last bit the bulk is seen as it would be without the strays.
+            # Separately, so that to the last bit the bulk is seen as it would be without the strays.
             for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
                 self._label_part(scan[part], labels, confidence, rows[part])
         return labels, confidence
 
-    def predict_scene(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-        """Return what ``predict`` returns for the points of a scene."""
-        return self.predict(scene.coord, scene.color, scene.normal, name=scene.name)
-
-    def _label_part(self, scan: Scan, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
+    def _label_part(self, scan: Scene, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
         """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""
         size = self._inputs.voxel_size
-        for tile in tiles(scan.xyz, size, self.max_voxels, self.halo * size, self._coarsest):
+        for tile in tiles(scan.coord, size, self.max_voxels, self.halo * size, self._coarsest):
             decided = rows[tile.context[tile.core]]
             labels[decided], confidence[decided] = self._label(tile, scan)
 
-    def _label(self, tile: Tile, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-        """Labels and confidences of the core points of a tile."""
+    def _label(self, tile: Tile, scan: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels and confidences of the core points of a tile."""
         points = self._points(tile, scan)
         core = torch.from_numpy(tile.core).to(self.device)
         total = torch.zeros(int(tile.core.sum()), len(self.model.classes), device=self.device)
@@ -161,22 +182,22 @@ class Predictor:
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
         return labels.cpu().numpy(), confidence.cpu().numpy()
 
-    def _points(self, tile: Tile, scan: Scan) -> Points:
-        """The points of a tile, moved near zero by whole cells of the network's coarsest level.
+    def _points(self, tile: Tile, scan: Scene) -> Points:
+        """Return the points of a tile, moved near zero by whole cells of the network's coarsest level.
 
         Any other move would make the coarse levels see other cells than in the whole scan, and than in training, where
         the floor is at z = 0: untrained for it, a network then mistakes the floor for something else.
         """
         seen = scan[tile.context]
         moved = None if tile.moved is None else tile.moved * self._inputs.voxel_size
-        coord = seen.xyz if moved is None else seen.xyz - moved
+        coord = seen.coord if moved is None else seen.coord - moved
         cell = self._coarsest * self._inputs.voxel_size
         corner = np.floor(coord.min(axis=0) / cell) * cell
-        points = make_points(coord - corner, seen.color, seen.normal, floor=-corner[2])
-        return points if moved is None else replace(points, height=seen.xyz[:, 2].astype(np.float32))
+        points = make_points(replace(seen, coord=coord - corner), floor=-corner[2])
+        return points if moved is None else points.having(height=seen.coord[:, 2].astype(np.float32))
 
     def _view(self, points: Points, vote: int) -> Points:
-        """The points as one vote sees them: turned about the vertical and moved sideways; vote 0 as they are."""
+        """Return the points as one vote sees them: turned about the vertical and moved sideways; vote 0 as they are."""
         angle = 2 * math.pi * vote / self.votes
         cos, sin = math.cos(angle), math.sin(angle)
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points

@@ -52,7 +52,7 @@ class Relabel:
         for number, path in tqdm(scenes, desc="relabel", unit="scene", leave=False, disable=fabric.global_rank > 0):
             part = parts / f"{number}.npz"
             if not part.is_file():
-                scene = read_scene(path, self.data.classes, with_labels=False)
+                scene = predictor.read(path, with_labels=False)
                 with atomic_path(part) as temporary, open(temporary, "wb") as stream:
                     np.savez(stream, **self._labels(predictor, scene))  # type: ignore[arg-type]
         fabric.barrier()

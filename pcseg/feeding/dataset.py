@@ -14,15 +14,16 @@ from torch.utils.data import Dataset
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
+from pcseg.feeding.computed import measured, with_computed
 from pcseg.feeding.features import Features
-from pcseg.feeding.points import Points, make_points
+from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import Sample, make_sample
 from pcseg.feeding.samplers import Item
 from pcseg.feeding.transforms import mix3d
 from pcseg.ops import COORDINATE_LIMIT
-from pcseg.scenes.bulk import GAP, bulk
-from pcseg.scenes.places import floor_level
-from pcseg.scenes.scene import Scene, read_scene
+from pcseg.scenes.bulk import GAP, bulk_and_floor
+from pcseg.scenes.points import Points
+from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 OPEN_SCENES = 64
 """Scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
@@ -30,10 +31,9 @@ OPEN_SCENES = 64
 
 @dataclass(frozen=True)
 class _Known:
-    """A scene as training may know it: ``labels`` (P,) int16 hold the budget and nothing more."""
+    """A scene as training may know it: ``labels`` of its points hold the budget and nothing more. ``floor`` in meters."""
 
-    scene: Scene
-    labels: np.ndarray
+    points: Points
     floor: float
 
 
@@ -67,7 +67,8 @@ class TrainDataset(Dataset[Sample]):
         if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
             raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
         self.folders, self.classes, self.labels, self.voxel_size = tuple(folders), classes, labels, voxel_size
-        self.features = features if isinstance(features, Features) else Features(features)
+        features = features if isinstance(features, Features) else Features(features)
+        self.features = measured(features, self.folders, classes, voxel_size)
         self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
         self.strong, self.tags = strong, tags
         self.offers = frozenset() if tags is None else frozenset({"tags"})
@@ -92,13 +93,13 @@ class TrainDataset(Dataset[Sample]):
         """Labeled points (S, K) int64 of each scene and class: what PairSampler goes by."""
         if self.labels is not None:
             return self.labels.counts(self.names, self.classes)
-        known = (self._known(i).labels for i in range(len(self)))
+        known = (self._known(i).points.labels for i in range(len(self)))
         return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
 
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
         part = rng if item.view is None else np.random.default_rng(item.view)
-        points, center = self._part(item.scene, item.anchor, part)
+        points, center = self._part(item.scene, item.anchor, part, views=item.view is not None)
         points = self._transformed(points, item, rng)
         name = self.names[item.scene]
         if item.mix is not None:
@@ -114,49 +115,54 @@ class TrainDataset(Dataset[Sample]):
         transform = self.strong if item.strong else self.transform
         return points if transform is None else transform(points, rng)
 
-    def _part(self, index: int, anchor: int | None, rng: np.random.Generator) -> tuple[Points, np.ndarray]:
-        """Return a part of a scene, and the center (3,) it was cropped around."""
+    def _part(
+        self, index: int, anchor: int | None, rng: np.random.Generator, views: bool = False
+    ) -> tuple[Points, np.ndarray]:
+        """Return a part of a scene, and the center (3,) it was cropped around; with the rows of its points for ``views``."""
         known = self._known(index)
-        scene = known.scene
-        self.features.check(scene.name, scene.color is not None, scene.normal is not None)
-        choice = None if anchor is None else np.flatnonzero(known.labels == anchor)
+        points = known.points
+        choice = None if anchor is None else np.flatnonzero(points.labels == anchor)
         if choice is not None and not len(choice):
-            raise InputError(f"{scene.name}: has no label of class {anchor} to center on; sample by these labels")
-        center = scene.coord[rng.integers(len(scene)) if choice is None else rng.choice(choice)]
+            name = self.names[index]
+            raise InputError(f"{name}: has no label of class {anchor} to center on; sample by these labels")
+        center = points.coord[rng.integers(len(points)) if choice is None else rng.choice(choice)]
         origin = np.array([center[0], center[1], known.floor], dtype=np.float32)
-        kept = slice(None) if self.crop is None else self.crop(scene.coord, center)
-        coord = scene.coord[kept] - origin
+        kept = slice(None) if self.crop is None else self.crop(points.coord, center)
+        coord = points.coord[kept] - origin
         # Half of what voxels can number, so that a transform may still turn and stretch them.
         near = np.logical_and.reduce([np.abs(column) <= COORDINATE_LIMIT / 2 * self.voxel_size for column in coord.T])
         if not near.all():
-            kept, coord = np.arange(len(scene))[kept][near], coord[near]
-        points = make_points(
-            coord,
-            None if scene.color is None else scene.color[kept],
-            None if scene.normal is None else scene.normal[kept],
-            known.labels[kept].astype(np.int64),
-            floor=0.0,
-        )
-        return points, center - origin
+            kept, coord = np.arange(len(points))[kept][near], coord[near]
+        if views:
+            points = points.having(row=np.arange(len(points), dtype=np.int32))
+        return make_points(replace(points[kept], coord=coord), floor=0.0), center - origin
 
     def _known(self, index: int) -> _Known:
         if index in self._open:
             self._open.move_to_end(index)
             return self._open[index]
-        scene = read_scene(self.folders[index], self.classes, with_labels=self.labels is None)
+        folder = self.folders[index]
+        scene = read_scene(folder, self.classes, with_labels=self.labels is None, columns=self.features.columns)
+        self.features.check(scene.name, [*scene.attributes, *list_columns(folder)])
+        scene = with_computed(self.features, scene, folder, self.voxel_size)
+        _, floor = bulk_and_floor(scene.coord, GAP * self.voxel_size)
+        # What is kept of a scene are its memory maps and two bytes a point.
+        self._open[index] = _Known(self._seen(scene), floor)
+        if len(self._open) > OPEN_SCENES:
+            self._open.popitem(last=False)
+        return self._open[index]
+
+    def _seen(self, scene: Scene) -> Points:
+        """Return what the network sees of a scene, and as ``labels`` (P,) int16 what it is trained on."""
         if self.labels is not None:
             labels = self.labels.labels(scene)
         elif scene.segment is not None:
             labels = scene.segment
         else:
-            raise InputError(f"{self.folders[index]}: has no segment.npy; give a label file")
-        # What is kept of a scene are its memory maps and two bytes a point.
-        scene = replace(scene, segment=None, instance=None, superpoint=None)
-        floor = floor_level(scene.coord[bulk(scene.coord, GAP * self.voxel_size)])
-        self._open[index] = _Known(scene, labels.astype(np.int16), floor)
-        if len(self._open) > OPEN_SCENES:
-            self._open.popitem(last=False)
-        return self._open[index]
+            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
+        used = {"color", *(feature.attribute for feature in self.features.each)}
+        seen = {name: array for name, array in scene.attributes.items() if name in used}
+        return Points(scene.coord, {**seen, "labels": labels.astype(np.int16)})
 
 
 def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:

@@ -2,67 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from pcseg.errors import InputError
-from pcseg.feeding.points import Points
+from pcseg.errors import InputError, cut
+from pcseg.feeding.feature import Feature, make_feature
+from pcseg.scenes.columns import column_name
+from pcseg.scenes.points import Points
 
-WIDTHS = {"color": 3, "optional_color": 3, "height": 1, "normal": 3, "ones": 1}
-"""Channels of each feature."""
-
-
-LARGEST_NORMAL = 1e4
-"""Components of normals from here on are no lengths but "no data"; like NaN they count as 0, lest a point spoil others."""
+_REMEDIES = {
+    "color": "train with 'optional_color'",
+    "normal": "leave it out, or have normals computed: {name: normal, radius: 0.5}",
+}
 
 
 @dataclass(frozen=True)
 class Features:
-    """An ordered list of features; a checkpoint stores ``names`` and rebuilds this from it.
+    """An ordered list of features; a checkpoint stores ``to_json`` and rebuilds this from it.
 
     ``color``: rgb / 255 - 0.5, the habit of MinkowskiEngine's networks; a scan without color is an error.
     ``optional_color``: the same, but zeros (middle gray) for a scan without color; train it with the transform
     ColorDrop, which shows the network such scans. ``height``: meters above the floor of the scan. ``normal``: unit
-    normals; a scan without them is an error. ``ones``: a constant.
+    normals; with a ``radius`` they are computed for a scan without them, else that is an error. ``ones``: a constant.
+
+    Computed from the coordinates, for points (P,): with a ``radius`` in meters ``verticality``, ``planarity``, ``linearity``
+    and ``curvature`` (see pcseg.feeding.shape); ``ground_height``, meters above the ground there (see pcseg.feeding.ground).
+
+    Any other name is a column of the scan, such as ``intensity``: its ``range`` [low, high], which ``measured`` finds where
+    none is given, becomes -0.5 to 0.5. Values far out are clipped, those that are no finite number become 0.
     """
 
-    names: tuple[str, ...]
+    each: tuple[Feature, ...]
 
-    def __init__(self, names: Sequence[str]) -> None:
-        object.__setattr__(self, "names", tuple(names))
-        for name in self.names:
-            if name not in WIDTHS:
-                raise InputError(f"feature '{name}' is not one of: {', '.join(WIDTHS)}")
-        if not self.names or len(set(self.names)) != len(self.names):
+    def __init__(self, features: Sequence[str | Mapping[str, Any] | Feature]) -> None:
+        object.__setattr__(self, "each", tuple(make_feature(value) for value in features))
+        if not self.names or len({feature.attribute for feature in self.each}) != len(self.each):
             raise InputError(f"features {list(self.names)}: name at least one, and each once")
         if {"color", "optional_color"} <= set(self.names):
             raise InputError("features: color and optional_color exclude each other; keep one")
 
+    @classmethod
+    def from_json(cls, value: Any) -> Features:
+        """Rebuild features from what ``to_json`` gave, or from a list of names; raises InputError for anything else."""
+        if not isinstance(value, list):
+            raise InputError(f"features are {cut(repr(value), 60)}, no list")
+        return cls(value)
+
+    def to_json(self) -> list[str | dict[str, Any]]:
+        """Return the list that a config would hold."""
+        return [feature.to_json() for feature in self.each]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names, with the parameters of computed features in brackets."""
+        return tuple(map(str, self.each))
+
     @property
     def width(self) -> int:
         """Number of channels F: the network's ``in_channels``."""
-        return sum(WIDTHS[name] for name in self.names)
+        return sum(feature.width for feature in self.each)
 
-    def check(self, scan: str, has_color: bool, has_normal: bool) -> None:
-        """Raise InputError, naming ``scan``, if it lacks what the features need."""
-        if "color" in self.names and not has_color:
-            raise InputError(f"{scan}: has no color, which the feature 'color' needs; train with 'optional_color'")
-        if "normal" in self.names and not has_normal:
-            raise InputError(f"{scan}: has no normals, which the feature 'normal' needs; leave it out or add them")
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the scan, besides color and normal, that are features."""
+        return tuple(feature.name for feature in self.each if feature.is_column)
+
+    def check(self, scan: str, there: Collection[str]) -> None:
+        """Raise InputError, which names ``scan`` and all that is missing, if what the features need is not ``there``.
+
+        ``there``: names of the attributes of the scan.
+        """
+        missing = [feature.needs for feature in self.each if feature.needs and feature.needs not in there]
+        if not missing:
+            return
+        columns = [name for name in missing if name not in _REMEDIES]
+        remedies = [remedy for name, remedy in _REMEDIES.items() if name in missing]
+        if columns:
+            others = ", ".join(sorted(map(column_name, there))) or "coordinates only"
+            remedies.append(
+                f"the scan has {others}; keep the columns of its file (keep: in classes.yaml), or leave them out of the features"
+            )
+        named = ", ".join("normals" if name == "normal" else name for name in missing)
+        plural = f"features {', '.join(missing)} need" if len(missing) > 1 else f"feature '{missing[0]}' needs"
+        raise InputError(f"{scan}: has no {named}, which the {plural}; {'; '.join(remedies)}")
+
+    def ranged(self, ranges: Mapping[str, tuple[float, float]]) -> Features:
+        """Return the same features, the columns that have no range with those of ``ranges``."""
+        return Features([replace(f, range=ranges[f.name]) if f.is_column and f.range is None else f for f in self.each])
 
     def __call__(self, points: Points) -> np.ndarray:
-        """Features (N, F) float32 of N points."""
-        self.check("points", points.color is not None, points.normal is not None)
-        return np.concatenate([self._column(name, points) for name in self.names], axis=1, dtype=np.float32)
-
-    def _column(self, name: str, points: Points) -> np.ndarray:
-        if name == "height":
-            return points.height[:, None]
-        if name == "ones":
-            return np.ones((len(points), 1), dtype=np.float32)
-        if name == "normal":
-            assert points.normal is not None
-            return np.where(np.abs(points.normal) < LARGEST_NORMAL, points.normal, np.float32(0))
-        return np.zeros((len(points), 3), dtype=np.float32) if points.color is None else points.color - np.float32(0.5)
+        """Return features (P, F) float32 of P points; raises InputError where they lack what is needed."""
+        self.check("points", points.attributes)
+        return np.concatenate([feature(points) for feature in self.each], axis=1, dtype=np.float32)

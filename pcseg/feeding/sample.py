@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.feeding.features import Features
-from pcseg.feeding.points import Points
 from pcseg.ops import quantize, voxelize
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Sample:
     (N, 3) in [0, 1] (zeros where the scan has none), float32; ``labels`` (N,) int64. A voxel takes all of these from
     one of its points. ``inverse`` (P,) int64 is the voxel of each point, -1 for none.
 
-    ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the sample. ``domain``: 0 for a labeled, 1 for an unlabeled sample.
-    ``view``: samples of one number show the same scene; then ``row`` (P,) int64 numbers the points in that scene.
+    ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the sample.
+    ``domain``: 0 for a labeled, 1 for an unlabeled sample. ``view``: samples of one number show the same scene; then ``row``
+    (P,) int64 numbers the points in that scene.
     """
 
     coords: Tensor
@@ -39,24 +40,26 @@ class Sample:
 
 
 def make_sample(points: Points, features: Features, voxel_size: float, name: str = "") -> Sample:
-    """Voxels of ``voxel_size`` meters, aligned to the origin of ``points.coord``.
+    """Return voxels of ``voxel_size`` meters, aligned to the origin of ``points.coord``.
 
     A voxel is represented by its first labeled point (label not IGNORE), else by its first point, so no voxel with a
     label loses it; where labels in one voxel disagree, the first point's stands. Raises InputError for coordinates
     that are not finite or too far off for the voxel size, and for features the scan lacks.
     """
-    features.check(name or "points", points.color is not None, points.normal is not None)
+    features.check(name or "points", points.attributes)
     coords = quantize(torch.from_numpy(np.require(points.coord, np.float32, ["C", "W"])), voxel_size)
     sample = torch.zeros((len(coords), 1), dtype=torch.int32)
     voxels = voxelize(torch.cat([sample, coords], dim=1), keep=torch.from_numpy(points.labels != IGNORE))
     chosen = points[voxels.rows.numpy()]
     color = np.zeros((len(chosen), 3), dtype=np.float32) if chosen.color is None else chosen.color
+    row = points.attributes.get("row")
     return Sample(
         coords=coords[voxels.rows],
         feats=torch.from_numpy(features(chosen)),
         position=torch.from_numpy(chosen.coord),
         color=torch.from_numpy(color),
-        labels=torch.from_numpy(chosen.labels),
+        labels=torch.from_numpy(chosen.labels.astype(np.int64)),
         inverse=voxels.inverse,
         name=name,
+        row=None if row is None else torch.from_numpy(row.astype(np.int64)),
     )

@@ -36,7 +36,7 @@ class VoxelInputs:
         return self.features.width
 
     def to_json(self) -> dict[str, Any]:
-        return {"voxel_size": self.voxel_size, "features": list(self.features.names)}
+        return {"voxel_size": self.voxel_size, "features": self.features.to_json()}
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,7 @@ def read_inputs(value: Mapping[str, Any]) -> Inputs:
     if "mean" in value:
         mean, std = (tuple(_number(v, key) for v in value[key]) for key in ("mean", "std"))
         return ImageInputs(mean, std)  # type: ignore[arg-type]
-    features = value["features"]
-    if not isinstance(features, list):
-        raise TypeError(f"features are {cut(repr(features), 60)}, no list")
-    return VoxelInputs(_number(value["voxel_size"], "voxel_size"), tuple(map(str, features)))
+    return VoxelInputs(_number(value["voxel_size"], "voxel_size"), Features.from_json(value["features"]))
 
 
 def _number(value: Any, name: str) -> float:

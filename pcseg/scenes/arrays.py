@@ -1,4 +1,4 @@
-"""The .npy files of a scene folder, one array each, read and written with checks that name the file."""
+"""Read and write the .npy files of a scene folder, one array each, with checks that name the file."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
+from pcseg.classes import IGNORE, Classes, translation
 from pcseg.errors import InputError
+from pcseg.scenes.origin import precision, recenter, strays
+from pcseg.scenes.places import usable
 
 _WHOLE = np.float64(2**63)  # of numpy's type, since as float16 it would be infinite
 
 
 def narrowed(folder: Path, name: str, array: np.ndarray, kind: str) -> np.ndarray:
-    """``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
+    """Return ``array`` as ``kind``; raises InputError rather than let a whole number wrap around."""
     if "int" in kind and len(array):
         low, high, limit = int(array.min()), int(array.max()), np.iinfo(np.dtype(kind))
         if low < limit.min or high > limit.max:
             raise InputError(
                 f"{folder}: {name} runs from {low} to {high}, but must be {limit.min} to {limit.max}; renumber it"
             )
-    return array.astype(kind)
+    return array.astype(kind, copy=False)
 
 
 def load(path: Path) -> np.ndarray:
-    """The array of numbers at ``path``, memory-mapped; never unpickled. Whatever is wrong with the file is an InputError."""
+    """Return the array of numbers at ``path``, memory-mapped and never unpickled; raises InputError if that fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Python's parser, on what a damaged header holds
@@ -40,7 +43,7 @@ def load(path: Path) -> np.ndarray:
 
 
 def points(folder: Path, name: str, count: int) -> np.ndarray | None:
-    """``<name>.npy`` as (count, 3) float32, None where there is none."""
+    """Return ``<name>.npy`` as (count, 3) float32, None if there is none."""
     array = rows(folder, name, count)
     if array is None:
         return None
@@ -49,7 +52,7 @@ def points(folder: Path, name: str, count: int) -> np.ndarray | None:
 
 
 def rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
-    """``<name>.npy`` as (count, 3) of the type on disk, None where there is none; any ``count`` if that is None."""
+    """Return ``<name>.npy`` as (count, 3) in its type on disk, None if there is none; any ``count`` if that is None."""
     path = folder / f"{name}.npy"
     if not path.is_file():
         return None
@@ -60,7 +63,7 @@ def rows(folder: Path, name: str, count: int | None) -> np.ndarray | None:
 
 
 def color(folder: Path, count: int) -> np.ndarray | None:
-    """``color.npy`` (count, 3) as uint8, from 0 to 255 or, for fractions, 0 to 1; None where there is none.
+    """Return ``color.npy`` (count, 3) as uint8, from 0 to 255 or, for fractions, 0 to 1; None if there is none.
 
     Raises InputError for other values, and where a few above 1 leave it open which range the others have.
     """
@@ -83,7 +86,10 @@ def color(folder: Path, count: int) -> np.ndarray | None:
 
 
 def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
-    """``<name>.npy``, (count,) or (count, 1), as (count,) int64; None where there is none."""
+    """Return ``<name>.npy``, (count,) or (count, 1), as whole numbers (count,); None if there is none.
+
+    They are of the type on disk where that is int8, int16 or int32, else int64.
+    """
     path, array = folder / f"{name}.npy", numbers(folder, name, count)
     if array is None:
         return None
@@ -91,11 +97,11 @@ def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
         raise InputError(f"{path}: holds fractions or NaN, but whole numbers are needed; write -1 where unknown")
     if not ((array > -_WHOLE) & (array < _WHOLE)).all():
         raise InputError(f"{path}: holds {array.min()} to {array.max()}, more than 63 bits; prepare the scene again")
-    return array.astype(np.int64)
+    return array if array.dtype.kind == "i" and array.dtype.itemsize <= 4 else array.astype(np.int64)
 
 
 def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
-    """``<name>.npy``, (count,) or (count, 1), as (count,) of the type on disk, whatever they are; None where there is none."""
+    """Return ``<name>.npy``, (count,) or (count, 1), as (count,) in its type on disk; None if there is none."""
     path = folder / f"{name}.npy"
     if not path.is_file():
         return None
@@ -103,3 +109,48 @@ def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
     if array.shape not in ((count,), (count, 1)):
         raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
     return np.asarray(array).reshape(-1)
+
+
+def coordinates(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Return coordinates (P, 3) float32, the origin (3,) subtracted from them to keep their precision, and that precision."""
+    array = rows(folder, "coord", None)
+    assert array is not None
+    if len(array) == 0:
+        raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
+    placed = usable(array)
+    if not placed.all():
+        bad = int(np.flatnonzero(~placed)[0])
+        raise InputError(
+            f"{folder}/coord.npy: point {bad} is {array[bad].tolist()}; run tools/prepare.py on the raw file"
+        )
+    if array.dtype == np.float32:
+        return array, np.zeros(3), (0.0, 0.0)
+    apart = strays(array)
+    near, origin = recenter(array, apart)
+    return near, origin, precision(array, near, origin, apart)
+
+
+def segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> tuple[np.ndarray | None, str]:
+    """Return labels (P,) int16 and the name of their file; None and "" where there is none."""
+    stems = ("segment", f"segment{len(classes)}")  # Pointcept's ScanNet: segment20.npy and segment200.npy
+    stem = next((s for s in stems if (folder / f"{s}.npy").is_file()), "")
+    if not stem:
+        other = next(iter(sorted(folder.glob("segment*.npy"))), None)
+        if other is None:
+            return None, ""
+        raise InputError(f"{other}: labels of other classes than the {len(classes)} wanted; fix the class list")
+    labels = vector(folder, stem, count)
+    assert labels is not None
+    known = len(names) or len(classes)
+    bad = np.flatnonzero((labels >= known) | (labels < IGNORE))
+    if len(bad):
+        raise InputError(
+            f"{folder}/{stem}.npy: label {labels[bad[0]]} at point {bad[0]}, but there are {known} classes; "
+            "fix the class list"
+        )
+    if names and names != classes.names:
+        try:
+            labels = np.append(translation(names, classes), IGNORE)[labels]
+        except InputError as error:
+            raise InputError(f"{folder}/scene.json: {error}") from error
+    return labels.astype(np.int16, copy=False), f"{stem}.npy"

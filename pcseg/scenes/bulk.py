@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pcseg.scenes.places import floor_level
+
 GAP = 1024
 """Voxels of empty space that part strays, or another scan in the same file, from the bulk of a scan."""
 
@@ -27,6 +29,12 @@ def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
         inside = _run(coord, gap, free)
         free &= ~inside
     return first if _in_one_place(coord, inside) else inside
+
+
+def bulk_and_floor(coord: np.ndarray, gap: float) -> tuple[np.ndarray, float]:
+    """Return the bulk (P,) of a scan (P, 3) and its floor_level, which stands on z = 0 in training and prediction."""
+    inside = bulk(coord, gap)
+    return inside, floor_level(coord if inside.all() else coord[inside])
 
 
 def _in_one_place(coord: np.ndarray, inside: np.ndarray) -> bool:

@@ -1,78 +1,92 @@
-"""One scanned room as arrays, and the folder of .npy files that holds it on disk.
+"""A scanned room as arrays, and the folder of .npy files that holds it on disk.
 
 The layout is the one Pointcept's users have: ``<root>/<split>/<scene>/{coord,color,normal,segment,instance}.npy``,
-here with ``superpoint.npy`` and a ``scene.json`` (origin, class names, source) beside them where we wrote it.
+here with ``superpoint.npy``, further columns such as ``intensity.npy``, and a ``scene.json`` (origin, class names, source)
+beside them where we wrote it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pcseg.classes import IGNORE, Classes, translation
+from pcseg.classes import Classes
 from pcseg.errors import InputError, cut
 from pcseg.files import atomic_path, read_json, write_json
-from pcseg.scenes.arrays import color, load, narrowed, points, rows, vector
-from pcseg.scenes.origin import precision, recenter, strays
-from pcseg.scenes.places import FARTHEST, usable
+from pcseg.scenes.arrays import color, coordinates, load, narrowed, numbers, points, segment, vector
+from pcseg.scenes.columns import RESERVED
+from pcseg.scenes.places import FARTHEST
+from pcseg.scenes.points import Points
 
 KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": "int32", "superpoint": "int32"}
-"""The arrays a scene may have besides ``coord``, and their types on disk."""
+"""The arrays with a meaning of their own that a scene may have besides ``coord``, and their types on disk."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scene(Points):
     """P points of one scene.
 
-    ``name`` is ``split/scene``, e.g. ``Area_5/office_1``. ``coord`` (P, 3) float32 in meters, to which ``origin``
-    (3,) float64 is added to come back to the file's own frame (so that UTM coordinates keep their precision).
-    ``color`` (P, 3) uint8; ``normal`` (P, 3) float32; ``segment`` (P,) int64, an index into ``classes`` or IGNORE;
-    ``instance`` (P,) int64, -1 for none; ``superpoint`` (P,) int64. All but ``coord`` may be None. ``precision``: how far
-    ``coord + origin`` is off from the file, in meters, at most; of all points but strays, and of all. ``labels_from``: the
-    column or file that ``segment`` was read from; ``unused``: columns of the file that are not here.
+    ``coord`` (P, 3) float32 in meters, to which ``origin`` (3,) float64 is added to come back to the file's own frame (so
+    that UTM coordinates keep their precision). ``attributes``, all optional: ``color`` (P, 3) uint8; ``normal`` (P, 3)
+    float32; ``segment`` (P,) int16, an index into ``classes`` or IGNORE; ``instance`` (P,) int32, -1 for none; ``superpoint``
+    (P,) int32; and any further column of the file (P,), such as ``intensity``, in the file's type.
+
+    ``name`` is ``split/scene``, e.g. ``Area_1/office_1``. ``precision``: largest distance of ``coord + origin`` from the file
+    along an axis, in meters; of all points but strays, and of all. ``labels_from``: the column or file that ``segment`` was
+    read from; ``unused``: columns of the file that are not here.
     """
 
-    name: str
-    coord: np.ndarray
-    color: np.ndarray | None = None
-    normal: np.ndarray | None = None
-    segment: np.ndarray | None = None
-    instance: np.ndarray | None = None
-    superpoint: np.ndarray | None = None
+    name: str = ""
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
     classes: tuple[str, ...] = ()
     precision: tuple[float, float] = (0.0, 0.0)
     labels_from: str = ""
     unused: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.coord)
+    @property
+    def segment(self) -> np.ndarray | None:
+        return self.attributes.get("segment")
+
+    @property
+    def instance(self) -> np.ndarray | None:
+        return self.attributes.get("instance")
+
+    @property
+    def superpoint(self) -> np.ndarray | None:
+        return self.attributes.get("superpoint")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the attributes that are further columns of the file."""
+        return tuple(name for name in self.attributes if name not in KINDS)
 
     def digest(self) -> str:
-        """SHA-256 of the coordinates: what a label file is tied to."""
+        """Return the SHA-256 of the coordinates: what a label file is tied to."""
         return hashlib.sha256(np.ascontiguousarray(self.coord, dtype=np.float32).tobytes()).hexdigest()
 
 
 def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = ()) -> Path:
     """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder.
 
-    ``source`` says where it came from and ``defects`` what was wrong there; both are kept in ``scene.json``. All is read
-    again and compared before it takes its name.
+    Each attribute becomes ``<name>.npy``. ``source`` says where the scene came from and ``defects`` what was wrong there;
+    both are kept in ``scene.json``. All files are read again and compared before the folder takes its name.
     """
     folder = Path(root) / scene.name
     arrays = {"coord": np.asarray(scene.coord, dtype=np.float32)}
-    for name, kind in KINDS.items():
-        if getattr(scene, name) is not None:
-            arrays[name] = narrowed(folder, name, getattr(scene, name), kind)
+    arrays |= {
+        name: narrowed(folder, name, array, KINDS.get(name, array.dtype.name))
+        for name, array in scene.attributes.items()
+    }
     meta: dict[str, Any] = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes)}
     meta |= {"source": source, "precision_m": dict(zip(("bulk", "all"), scene.precision, strict=True))}
-    meta |= {"labels_from": scene.labels_from, "unused": list(scene.unused), "defects": list(defects)}
+    meta |= {"labels_from": scene.labels_from, "columns": list(scene.columns), "unused": list(scene.unused)}
+    meta["defects"] = list(defects)
 
     def check(written: Path) -> None:
         for name, array in arrays.items():
@@ -89,8 +103,12 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
     return folder
 
 
-def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels: bool) -> Scene:
+def read_scene(
+    folder: str | os.PathLike[str], classes: Classes, *, with_labels: bool, columns: Collection[str] = ()
+) -> Scene:
     """Read a scene folder; the arrays are memory-mapped where no conversion is needed.
+
+    Of further ``columns``, such as intensity, those that are there are read, each as (P,) in its type on disk.
 
     ``classes`` are the classes wanted: where the folder says which names its labels stand for, they are matched by
     name; a folder that says nothing (Pointcept's) is taken to number them as ``classes`` does. With
@@ -103,21 +121,26 @@ def read_scene(folder: str | os.PathLike[str], classes: Classes, *, with_labels:
     name = f"{folder.parent.name}/{folder.name}"
     if not (folder / "coord.npy").is_file():
         raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
-    coord, shift, exact = _coord(folder)
+    coord, shift, exact = coordinates(folder)
     names, origin = _meta(folder)
     labels_from = ""
-    arrays: dict[str, Any] = {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
+    arrays = {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
     arrays["superpoint"] = vector(folder, "superpoint", len(coord))
     if with_labels:
-        arrays["segment"], labels_from = _segment(folder, len(coord), names, classes)
+        arrays["segment"], labels_from = segment(folder, len(coord), names, classes)
         arrays["instance"] = vector(folder, "instance", len(coord))
-    return Scene(
-        name, coord, origin=origin + shift, classes=classes.names, precision=exact, labels_from=labels_from, **arrays
-    )
+    arrays |= {column: numbers(folder, column, len(coord)) for column in columns if column not in RESERVED}
+    attributes = {key: array for key, array in arrays.items() if array is not None}
+    return Scene(coord, attributes, name, origin + shift, classes.names, exact, labels_from)
+
+
+def list_columns(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the further columns of a scene folder, such as intensity: each other ``<name>.npy`` in it, sorted."""
+    return sorted(path.stem for path in Path(folder).glob("*.npy") if path.stem not in RESERVED)
 
 
 def read_classes(root: str | os.PathLike[str]) -> Classes:
-    """The classes, with colors and codes, of a folder that tools/prepare.py wrote; InputError where it did not."""
+    """Return the classes, with colors and codes, of a folder written by tools/prepare.py; raises InputError for others."""
     path = Path(root) / "dataset.json"
     meta = read_json(path)
     try:
@@ -127,7 +150,10 @@ def read_classes(root: str | os.PathLike[str]) -> Classes:
 
 
 def scene_classes(folder: str | os.PathLike[str]) -> Classes:
-    """The classes of a scene folder, as its data set's dataset.json or its own scene.json says; else an InputError."""
+    """Return the classes of a scene folder from its data set's dataset.json or its own scene.json.
+
+    Raises InputError where neither names them.
+    """
     folder = Path(folder)
     for root in (Path(os.path.abspath(folder)).parent.parent, folder.resolve().parent.parent):  # a link has two
         if (root / "dataset.json").is_file():
@@ -139,7 +165,7 @@ def scene_classes(folder: str | os.PathLike[str]) -> Classes:
 
 
 def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
-    """Scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none.
+    """Return the scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none.
 
     A folder with other arrays but no coord.npy, and a link that leads nowhere, are an InputError too: neither is left out
     in silence.
@@ -162,7 +188,7 @@ def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...
 
 
 def broken_scene(folder: Path) -> str:
-    """What makes ``folder`` look like a scene that is not whole; "" for a scene, and for what is none."""
+    """Return the fault of a folder with some arrays of a scene but no coord.npy; "" for a scene, or anything else."""
     if folder.is_symlink() and not folder.exists():
         return f"a link to {os.readlink(folder)}, which is not there"
     parts = [f"{name}.npy" for name in KINDS] + ["scene.json"]
@@ -172,7 +198,7 @@ def broken_scene(folder: Path) -> str:
 
 
 def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names and origin (3,) from ``scene.json``; no names and zero where there is none, as in Pointcept's folders."""
+    """Return class names and origin (3,) from ``scene.json``; () and zero where there is none, as in Pointcept's folders."""
     path = folder / "scene.json"
     if not path.is_file():
         return (), np.zeros(3)
@@ -189,48 +215,3 @@ def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
 
 def _place(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) <= float(FARTHEST)
-
-
-def _coord(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Coordinates (P, 3) float32, what was subtracted from them for the sake of their precision (3,), and that precision."""
-    array = rows(folder, "coord", None)
-    assert array is not None
-    if len(array) == 0:
-        raise InputError(f"{folder}/coord.npy: the scene has no point; remove it")
-    placed = usable(array)
-    if not placed.all():
-        bad = int(np.flatnonzero(~placed)[0])
-        raise InputError(
-            f"{folder}/coord.npy: point {bad} is {array[bad].tolist()}; run tools/prepare.py on the raw file"
-        )
-    if array.dtype == np.float32:
-        return array, np.zeros(3), (0.0, 0.0)
-    apart = strays(array)
-    near, origin = recenter(array, apart)
-    return near, origin, precision(array, near, origin, apart)
-
-
-def _segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> tuple[np.ndarray | None, str]:
-    """Labels (P,) and the file they are from; None and "" where there is none."""
-    stems = ("segment", f"segment{len(classes)}")  # Pointcept's ScanNet: segment20.npy and segment200.npy
-    stem = next((s for s in stems if (folder / f"{s}.npy").is_file()), "")
-    if not stem:
-        other = next(iter(sorted(folder.glob("segment*.npy"))), None)
-        if other is None:
-            return None, ""
-        raise InputError(f"{other}: labels of other classes than the {len(classes)} wanted; fix the class list")
-    segment = vector(folder, stem, count)
-    assert segment is not None
-    known = len(names) or len(classes)
-    bad = np.flatnonzero((segment >= known) | (segment < IGNORE))
-    if len(bad):
-        raise InputError(
-            f"{folder}/{stem}.npy: label {segment[bad[0]]} at point {bad[0]}, but there are {known} classes; "
-            "fix the class list"
-        )
-    if names and names != classes.names:
-        try:
-            segment = np.append(translation(names, classes), IGNORE)[segment]
-        except InputError as error:
-            raise InputError(f"{folder}/scene.json: {error}") from error
-    return segment, f"{stem}.npy"

@@ -242,7 +242,7 @@ def test_other_columns_that_may_be_labels_are_told(tmp_path: Path) -> None:
         scene, defects = open_folder(str(tmp_path)).read("train/a")
         assert scene.segment is not None
         assert scene.segment.tolist() == [0, 1]
-        assert (scene.labels_from, scene.unused) == ("label", ("classification", "intensity"))
+        assert (scene.labels_from, scene.unused) == ("label", ("classification",))
         assert any("label, classification may all be labels; label was taken" in str(d) for d in defects) == told
 
 

@@ -22,7 +22,8 @@ def grid(name: str = "train/s", step: float = 0.02, side: int = 12, **changes: o
         "segment": turns,
         "color": np.repeat(turns[:, None] * 9, 3, axis=1).astype(np.uint8),
     }
-    return Scene(name=name, **{**values, **changes})
+    values |= changes
+    return Scene(values.pop("coord"), {key: array for key, array in values.items() if array is not None}, name)
 
 
 def facts(*scenes: Scene) -> list[Facts]:
@@ -49,13 +50,15 @@ def test_facts() -> None:
 def test_spacing_of_a_large_cloud() -> None:
     coord = np.random.default_rng(0).random((20_000, 3)).astype(np.float32)
     exact = np.median(np.asarray(cKDTree(coord).query(coord, k=2)[0])[:, 1])
-    (found,) = facts(Scene("train/s", coord))
+    (found,) = facts(Scene(coord, name="train/s"))
     assert found.spacing == pytest.approx(exact, rel=0.1)
 
 
 def test_duplicates_are_counted() -> None:
     coord = grid().coord
-    (found,) = facts(Scene("train/s", np.concatenate([coord, coord[:432], -coord[:1]])))  # the last is (-0, -0, -0)
+    (found,) = facts(
+        Scene(np.concatenate([coord, coord[:432], -coord[:1]]), name="train/s")
+    )  # the last is (-0, -0, -0)
     assert found.duplicates == pytest.approx(433 / (12**3 + 432))
 
 

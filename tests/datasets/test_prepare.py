@@ -113,7 +113,7 @@ class Deadly:
             if self.way == "memory":
                 raise MemoryError
             os.kill(os.getpid(), getattr(signal, self.way))
-        return Scene(name, np.eye(3, dtype=np.float32)), []
+        return Scene(np.eye(3, dtype=np.float32), name=name), []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -198,7 +198,7 @@ def test_what_was_used_is_told(tmp_path: Path, reader: FolderReader) -> None:
     (tmp_path / "raw/c.csv").write_text("x,y,z,classification,intensity\n0,0,0,2,9\n1,1,1,5,9\n")
     summary = prepare(reader, str(tmp_path / "out"), workers=1)
     assert summary.used == (
-        "labels from: label (1), nowhere (1), classification (1)", "with: colors (1)", "columns not used: intensity (1)"
+        "labels from: label (1), nowhere (1), classification (1)", "with: colors (1)", "columns kept: intensity (1)"
     )  # fmt: skip
     assert read_summary(str(tmp_path / "out")) == summary
     assert prepare(reader, str(tmp_path / "out"), workers=1).used == summary.used

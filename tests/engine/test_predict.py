@@ -22,6 +22,7 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.scenes.places import floor_level, usable
+from pcseg.scenes.points import Points
 
 CLASSES = Classes(("floor", "wall", "chair"))
 
@@ -105,7 +106,7 @@ def test_the_network_meets_the_voxels_it_was_trained_on(max_voxels):
     xyz = np.concatenate([xyz, [[1.0, 1.0, -0.25], [1.0, 1.5, -0.23]]])  # strays below the floor
     color = np.concatenate([color, color[:2]])
     xyz[:, :2] -= xyz[:, :2].min(axis=0)
-    points = make_points(xyz - [0, 0, floor_level(xyz)], color, floor=0.0)
+    points = make_points(Points(xyz - [0, 0, floor_level(xyz)], {"color": color}), floor=0.0)
     sample = make_sample(points, Features(("color", "height")), 0.1)
     with torch.inference_mode():
         wanted = network(collate([sample]).inputs).logits.argmax(dim=1)[sample.inverse]
@@ -262,7 +263,8 @@ def test_rooms_far_from_each_other_are_labeled_as_if_each_were_alone(predictor):
     wanted = np.tile(predictor.predict(xyz, color), (1, 3))
     rooms = np.concatenate([xyz, xyz + far, xyz - 3 * far])
     labels, confidence = predictor.predict(rooms, np.tile(color, (3, 1)))
-    # The points that corner and floor are taken from lie on edges of the grid: rounding may put them into another voxel.
+    # The points that corner and floor are taken from lie on edges of the grid: rounding may put them into another
+    # voxel.
     assert (labels == wanted[0]).mean() > 0.98
     assert (np.abs(confidence - wanted[1]) < 0.02).mean() > 0.98
 

@@ -23,6 +23,7 @@ from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import Sample, make_sample
 from pcseg.feeding.samplers import Item, PairSampler, Plan, RandomSampler, StepSampler
 from pcseg.feeding.transforms import BoxCrop, Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
+from pcseg.scenes.points import Points
 from pcseg.scenes.scene import read_scene, write_scene
 from pcseg.sparse import SparseTensor
 from tests.scenes.rooms import CLASSES, building, room
@@ -191,13 +192,13 @@ def test_a_batch_keeps_the_rows_of_its_samples(tmp_path: Path) -> None:
 def test_voxels_hold_their_labeled_point() -> None:
     coord = np.array([[0.01, 0, 0], [0.02, 0, 0], [0.03, 0, 0], [-0.01, 0, 0], [0.95, 0, 0]], dtype=np.float32)
     labels = np.array([IGNORE, 2, 1, IGNORE, IGNORE])
-    sample = make_sample(make_points(coord, labels=labels), Features(["height"]), 0.1)
+    sample = make_sample(make_points(Points(coord, {"labels": labels})), Features(["height"]), 0.1)
     assert sample.coords.tolist() == [[-1, 0, 0], [0, 0, 0], [9, 0, 0]]
     assert sample.labels.tolist() == [IGNORE, 2, IGNORE]
     assert sample.position[1].tolist() == coord[1].tolist()
     assert sample.inverse.tolist() == [1, 1, 1, 0, 2]
     assert (sample.color == 0).all()
-    nothing = make_sample(make_points(coord), Features(["height"]), 0.1)
+    nothing = make_sample(make_points(Points(coord)), Features(["height"]), 0.1)
     assert (nothing.labels == IGNORE).all()
 
 
@@ -214,12 +215,11 @@ def test_height_is_measured_from_the_floor_of_the_whole_scene(tmp_path: Path) ->
 @pytest.mark.parametrize("crop", [None, SphereCrop(1.0), BoxCrop(2.0)])
 def test_strays_of_a_scene_change_nothing_about_its_samples(tmp_path: Path, far: float, crop: object) -> None:
     scene = room("Area_1/a", 2060)
-    scene = replace(scene, segment=np.where(np.arange(2060) % 40 == 7, 1, IGNORE), instance=None)
-    scene.segment[2000:], scene.coord[2000:, 2] = IGNORE, far
+    segment = np.where(np.arange(2060) % 40 == 7, 1, IGNORE)
+    segment[2000:], scene.coord[2000:, 2] = IGNORE, far
     samples = []
     for name, rows in (("plain", slice(2000)), ("strays", slice(None))):
-        arrays = {key: getattr(scene, key)[rows] for key in ("coord", "color", "normal", "segment")}
-        folder = write_scene(tmp_path / name, replace(scene, **arrays))
+        folder = write_scene(tmp_path / name, scene.having(segment=segment)[rows])
         data = TrainDataset([folder], CLASSES, None, ["color", "height"], 0.1, crop=crop)
         samples.append([data[Item(0, seed, anchor=1)] for seed in range(5)])
     for one, two in zip(*samples, strict=True):

@@ -17,6 +17,7 @@ from pcseg.feeding.loading import loader, plain, plain_errors
 from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import make_sample
 from pcseg.feeding.samplers import Plan, RandomSampler
+from pcseg.scenes.points import Points
 
 
 def no_memory():
@@ -63,7 +64,7 @@ class Scenes:
         self.happens = happens
 
     def __getitem__(self, item):
-        sample = make_sample(make_points(np.full((50, 3), item.scene)), Features(["ones"]), 0.1)
+        sample = make_sample(make_points(Points(np.full((50, 3), item.scene))), Features(["ones"]), 0.1)
         name = self.happens() if item.scene == 3 else "plain"
         return type(sample)(**{**vars(sample), "name": name})
 

@@ -17,15 +17,14 @@ def room(name: str, points: int = 400, classes: tuple[int, ...] = (0, 1, 2), unk
     rng = np.random.default_rng(list(name.encode()))
     segment = rng.choice(np.array(classes), points).astype(np.int64)
     segment[rng.random(points) < unknown] = IGNORE
-    return Scene(
-        name=name,
-        coord=(rng.random((points, 3)) * [4, 4, 2]).astype(np.float32),
-        color=rng.integers(0, 256, (points, 3)).astype(np.uint8),
-        normal=np.tile(np.array([0, 0, 1], dtype=np.float32), (points, 1)),
-        segment=segment,
-        instance=np.where(rng.random(points) < 0.05, -1, segment * 3 + rng.integers(0, 3, points)),
-        classes=CLASSES.names,
-    )
+    coord = (rng.random((points, 3)) * [4, 4, 2]).astype(np.float32)
+    attributes = {
+        "color": rng.integers(0, 256, (points, 3)).astype(np.uint8),
+        "normal": np.tile(np.array([0, 0, 1], dtype=np.float32), (points, 1)),
+        "segment": segment,
+        "instance": np.where(rng.random(points) < 0.05, -1, segment * 3 + rng.integers(0, 3, points)),
+    }
+    return Scene(coord, attributes, name, classes=CLASSES.names)
 
 
 def building(root: Path, scenes: int = 4, points: int = 400) -> list[Path]:

@@ -27,8 +27,9 @@ def scene(points: int = 50, **changes: object) -> Scene:
         "superpoint": rng.integers(0, 9, points),
         "origin": np.array([500000.25, 4500000.5, 100.0]),
         "classes": ABC.names,
-    }
-    return Scene(**{**values, **changes})
+    } | changes
+    own = {key: values.pop(key) for key in list(values) if key not in ("name", "coord", "origin", "classes")}
+    return Scene(**values, attributes={key: array for key, array in own.items() if array is not None})
 
 
 def assert_equal(a: Scene, b: Scene) -> None:
@@ -49,12 +50,12 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert isinstance(found.coord, np.memmap)
     assert isinstance(found.color, np.memmap)
     assert found.segment is not None
-    assert found.segment.dtype == np.int64
+    assert found.segment.dtype == np.int16
     assert read_json(folder / "scene.json")["defects"] == ["odd"]
 
 
 def test_only_coordinates_need_be_there(tmp_path: Path) -> None:
-    bare = Scene("train/s", np.zeros((3, 3), np.float32))
+    bare = Scene(np.zeros((3, 3), np.float32), name="train/s")
     found = read_scene(write_scene(tmp_path, bare), ABC, with_labels=True)
     assert_equal(found, bare)
 

@@ -29,7 +29,9 @@ def root(tmp_path: Path) -> Path:
     for name in ("train/a", "val/b"):
         coord = rng.uniform(0, 5, (500, 3)).astype(np.float32)
         color = rng.integers(0, 255, (500, 3)).astype(np.uint8)
-        write_scene(tmp_path, Scene(name, coord, color, segment=np.arange(500) % 2, classes=("ground", "tree")))
+        write_scene(
+            tmp_path, Scene(coord, {"color": color, "segment": np.arange(500) % 2}, name, classes=("ground", "tree"))
+        )
     write_json(tmp_path / "dataset.json", {"classes": ["ground", "tree"], "colors": [[1, 2, 3], [4, 5, 6]]})
     return tmp_path
 

@@ -53,7 +53,9 @@ def test_baselines_know_what_color_and_height_tell(tmp_path: Path) -> None:
         segment = np.array([S3DIS.index(n) for n in ("floor", "table", "chair")])[height.astype(int)]
         color = np.where((segment == S3DIS.index("chair"))[:, None], 200, 20) + rng.integers(0, 10, (3000, 3))
         coord = np.column_stack([rng.uniform(0, 5, (3000, 2)), height])
-        scene = Scene(f"Area_{area}/office_1", coord, color.astype(np.uint8), segment=segment, classes=S3DIS.names)
+        scene = Scene(
+            coord, {"color": color.astype(np.uint8), "segment": segment}, f"Area_{area}/office_1", classes=S3DIS.names
+        )
         write_scene(tmp_path / "scenes", scene)
     done = tool("trivial_baselines", f"root={tmp_path / 'scenes'}", f"output={tmp_path / 'figures.json'}")
     assert done.returncode == 0, done.stderr

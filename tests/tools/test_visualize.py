@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
         coord = rng.uniform(0, 3, (400, 3)).astype(np.float32)
         segment = (coord[:, 2] // 1.01).astype(np.int64)
         color = rng.integers(0, 255, (400, 3)).astype(np.uint8)
-        scenes.append(Scene(name, coord, color, segment=segment, classes=CLASSES.names))
+        scenes.append(Scene(coord, {"color": color, "segment": segment}, name, classes=CLASSES.names))
         write_scene(tmp_path / "data", scenes[-1])
         (tmp_path / "predictions" / "Area_5").mkdir(parents=True, exist_ok=True)
         np.save(tmp_path / "predictions" / f"{name}.npy", np.roll(segment, 40).astype(np.int16))

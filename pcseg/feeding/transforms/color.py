@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from pcseg.feeding.points import Points
 from pcseg.scenes.places import column_bounds
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class AutoContrast:
             return points
         low, high = column_bounds(points.color)
         stretched = (points.color - low) / np.maximum(high - low, np.float32(1 / 255))
-        return replace(points, color=(1 - share) * points.color + share * stretched)
+        return points.having(color=(1 - share) * points.color + share * stretched)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ColorShift:
 
     def __call__(self, points: Points, rng: np.random.Generator) -> Points:
         shift = rng.uniform(-self.amount, self.amount, 3).astype(np.float32)
-        return points if points.color is None else replace(points, color=np.clip(points.color + shift, 0, 1))
+        return points if points.color is None else points.having(color=np.clip(points.color + shift, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ColorJitter:
 
     def __call__(self, points: Points, rng: np.random.Generator) -> Points:
         noise = rng.standard_normal(points.coord.shape, dtype=np.float32) * np.float32(self.sigma)
-        return points if points.color is None else replace(points, color=np.clip(points.color + noise, 0, 1))
+        return points if points.color is None else points.having(color=np.clip(points.color + noise, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -53,4 +53,4 @@ class ColorDrop:
 
     def __call__(self, points: Points, rng: np.random.Generator) -> Points:
         dropped = rng.random() < self.p
-        return points if points.color is None or not dropped else replace(points, color=np.full_like(points.color, 0.5))
+        return points if points.color is None or not dropped else points.having(color=np.full_like(points.color, 0.5))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pcseg.errors import InputError
-from pcseg.feeding.points import Points
+from pcseg.scenes.points import Points
 
 Transform = Callable[[Points, np.random.Generator], Points]
 

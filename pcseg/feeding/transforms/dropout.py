@@ -8,7 +8,7 @@ import numpy as np
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.feeding.points import Points
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from pcseg.errors import InputError
-from pcseg.feeding.points import Points
 from pcseg.scenes.places import column_bounds
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)

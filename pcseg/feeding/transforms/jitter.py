@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pcseg.feeding.points import Points
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)

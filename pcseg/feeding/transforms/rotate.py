@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pcseg.feeding.points import Points
+from pcseg.scenes.points import Points
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from pcseg.feeding.features import Features
 from pcseg.feeding.transforms import AutoContrast, ColorDrop, ColorJitter, ColorShift
 from tests.feeding.transforms.clouds import cloud, same
 
-DULL = replace(cloud(), color=(0.4 + 0.2 * cloud().color).astype(np.float32))  # type: ignore[operator]
+DULL = cloud().having(color=(0.4 + 0.2 * cloud().attributes["color"]).astype(np.float32))
 
 
 def test_contrast_grows_towards_the_full_range() -> None:
@@ -27,7 +25,7 @@ def test_contrast_grows_towards_the_full_range() -> None:
 
 
 def test_a_cloud_of_one_color_stays_finite() -> None:
-    flat = replace(DULL, color=np.full_like(DULL.coord, 0.7))
+    flat = DULL.having(color=np.full_like(DULL.coord, 0.7))
     after = AutoContrast()(flat, np.random.default_rng(0)).color
     assert after is not None
     assert np.isfinite(after).all()
@@ -46,5 +44,5 @@ def test_shift_is_common_and_jitter_is_not() -> None:
 def test_dropped_color_is_what_a_scan_without_color_gives() -> None:
     features = Features(["optional_color"])
     dropped = ColorDrop(1.0)(DULL, np.random.default_rng(0))
-    assert np.array_equal(features(dropped), features(replace(DULL, color=None)))
+    assert np.array_equal(features(dropped), features(cloud(color=False)))
     assert same(ColorDrop(0.0)(DULL, np.random.default_rng(0)), DULL)

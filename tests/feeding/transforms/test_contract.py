@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.feeding import transforms
-from pcseg.feeding.points import Points
 from pcseg.feeding.transforms import Compose, Sometimes, Transform
-from tests.feeding.transforms.clouds import cloud, copied, same
+from tests.feeding.transforms.clouds import arrays, cloud, copied, same
 
 EACH: dict[str, Transform] = {
     "RotateZ": transforms.RotateZ(),
@@ -44,14 +43,15 @@ def test_contract(name: str, seed: int, count: int, color: bool, normal: bool) -
     points = cloud(count, color, normal, seed % 5)
     before = copied(points)
     after = EACH[name](points, np.random.default_rng(seed))
-    assert all(np.array_equal(getattr(points, key), array) for key, array in before.items())
+    assert all(np.array_equal(arrays(points)[key], array) for key, array in before.items())
+    assert np.array_equal(after.attributes["intensity"], points.attributes["intensity"])
     assert np.array_equal(after.labels, points.labels)  # all points are labeled here, so none may go
     assert (after.color is None, after.normal is None) == (not color, not normal)
     for array, columns in ((after.coord, 3), (after.color, 3), (after.normal, 3)):
         assert array is None or (array.shape == (count, columns) and array.dtype == np.float32)
     assert after.height.shape == (count,)
     assert after.height.dtype == np.float32
-    assert all(np.isfinite(array).all() for array in vars(after).values() if array is not None)
+    assert all(np.isfinite(array).all() for array in arrays(after).values())
     assert after.color is None or (after.color.min() >= -1e-6 and after.color.max() <= 1 + 1e-6)
     assert after.normal is None or np.allclose(np.linalg.norm(after.normal, axis=1), 1, atol=1e-5)
     assert same(after, EACH[name](points, np.random.default_rng(seed)))
@@ -61,6 +61,6 @@ def test_contract(name: str, seed: int, count: int, color: bool, normal: bool) -
 def test_another_generator_gives_another_result(name: str) -> None:
     """A Dropout of labeled points does nothing, so some are unlabeled here."""
     points = cloud()
-    points = Points(points.coord, points.height, np.where(points.labels < 30, -1, 0), points.color, points.normal)
+    points = points.having(labels=np.where(points.labels < 30, -1, 0))
     found = [EACH[name](points, np.random.default_rng(seed)) for seed in range(8)]
     assert any(not same(found[0], other) for other in found[1:])

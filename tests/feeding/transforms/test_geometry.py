@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from pcseg.errors import InputError
-from pcseg.feeding.points import Points
 from pcseg.feeding.transforms import Elastic, Flip, Jitter, RotateZ, Scale, Shift, Tilt
+from pcseg.scenes.points import Points
 from tests.feeding.transforms.clouds import cloud
 
 POINTS = cloud()
@@ -48,14 +48,14 @@ def test_rotation_about_the_vertical_keeps_z_and_stays_in_range(seed: int, degre
 def test_rotations_go_all_round_and_keep_handedness() -> None:
     first = np.array([RotateZ()(POINTS, np.random.default_rng(s)).coord[0] for s in range(300)])
     assert (np.histogram(np.arctan2(first[:, 1], first[:, 0]), bins=4, range=(-np.pi, np.pi))[0] > 45).all()
-    corner = Points(np.eye(3, dtype=np.float32), np.zeros(3, np.float32), np.zeros(3, np.int64))
+    corner = Points(np.eye(3, dtype=np.float32))
     for transform in (RotateZ(), Tilt(20)):
         turned = transform(corner, np.random.default_rng(1)).coord
         assert np.linalg.det(turned.astype(np.float64)) == pytest.approx(1, abs=1e-5)
 
 
 def test_tilt_is_small() -> None:
-    up = Points(np.array([[0, 0, 1]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+    up = Points(np.array([[0, 0, 1]], np.float32))
     steepest = max(np.linalg.norm(Tilt(3)(up, np.random.default_rng(s)).coord[0, :2]) for s in range(200))
     assert np.sin(np.radians(2.5)) < steepest < np.sin(np.radians(3)) * np.sqrt(2)
 
@@ -68,6 +68,10 @@ def test_scale_multiplies_distances_and_heights(seed: int) -> None:
     assert np.allclose(factor, factor[0], rtol=1e-4)
     assert 0.5 - 1e-4 <= factor[0] <= 2 + 1e-4
     assert np.allclose(after.height, after.coord[:, 2], atol=1e-5)
+    above = {"ground_height(cell=1)": POINTS.height, "planarity(radius=1)": POINTS.height}
+    stretched = Scale(0.5, 2.0)(POINTS.having(**above), np.random.default_rng(seed)).attributes
+    assert np.array_equal(stretched["ground_height(cell=1)"], stretched["height"])
+    assert np.array_equal(stretched["planarity(radius=1)"], POINTS.height)
     uneven = Scale(0.5, 2.0, anisotropic=True)(POINTS, np.random.default_rng(seed)).coord / POINTS.coord
     assert np.allclose(uneven, uneven[0], rtol=1e-3)
     assert len(set(uneven[0].round(4).tolist())) == 3
@@ -78,9 +82,7 @@ def test_normals_stay_perpendicular_to_a_stretched_surface() -> None:
     coord = rng.random((50, 3)).astype(np.float32)
     coord[:, 2] = coord[:, 0]  # the plane z = x
     normal = np.tile(np.array([-1, 0, 1], np.float32) / np.sqrt(2).astype(np.float32), (50, 1))
-    after = Scale(0.3, 3.0, anisotropic=True)(
-        Points(coord, coord[:, 2], np.zeros(50, np.int64), normal=normal), np.random.default_rng(2)
-    )
+    after = Scale(0.3, 3.0, anisotropic=True)(Points(coord, {"normal": normal}), np.random.default_rng(2))
     assert after.normal is not None
     assert np.allclose((after.coord - after.coord[0]) @ after.normal[0], 0, atol=1e-5)
 
@@ -109,7 +111,7 @@ def test_bending_is_smooth() -> None:
     """Neighbors move nearly alike, distant points do not: the ratio of the two grows as they come closer."""
     line = np.zeros((801, 3), dtype=np.float32)
     line[:, 0] = np.linspace(0, 8, 801)
-    points = Points(line, line[:, 2], np.zeros(801, np.int64))
+    points = Points(line)
     offsets = np.stack([Elastic(0.2, 0.4)(points, np.random.default_rng(s)).coord - line for s in range(20)])
     step = np.abs(np.diff(offsets, axis=1)).mean()
     far = np.abs(offsets[:, 400:] - offsets[:, :-400]).mean()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,14 +9,14 @@ from hypothesis import strategies as st
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.feeding.points import Points
 from pcseg.feeding.transforms import BoxCrop, Compose, Dropout, Flip, RotateZ, Sometimes, SphereCrop, mix3d
+from pcseg.scenes.points import Points
 from tests.feeding.transforms.clouds import cloud, same
 
 
 def marked(labels: np.ndarray) -> Points:
     """A cloud whose heights tell which point is which."""
-    return replace(cloud(len(labels)), labels=labels, height=np.arange(len(labels), dtype=np.float32))
+    return cloud(len(labels)).having(labels=labels, height=np.arange(len(labels), dtype=np.float32))
 
 
 @given(seed=st.integers(0, 2**32), ratio=st.floats(0, 1), known=st.lists(st.booleans(), min_size=1, max_size=50))
