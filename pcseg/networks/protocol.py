@@ -1,26 +1,21 @@
-"""The interface that all networks share, 2D and 3D, and the one of networks that can be cut at a stride.
+"""The interface that all networks share, 2D and 3D, and the interface of networks that can be cut at a stride.
 
 To add a network, write one file in this package, import its name in ``pcseg/networks/__init__.py`` and list it in
 ``__all__`` (checkpoints name networks by it), add ``configs/network/<name>.yaml`` and a row to NETWORKS in
-``tests/networks/test_contract.py``. The network is an ``nn.Module``; methods, evaluation and checkpoints rely on this:
+``tests/networks/test_contract.py``. A network is an ``nn.Module``. Methods, evaluation and checkpoints need this of it:
 
-- Constructor: takes ``in_channels`` and ``n_classes`` and any other arguments that JSON can hold; raises InputError for
-  values it cannot use. The weights of the classifier, and no others, have ``n_classes`` as their first size, so that
-  classes can be added later.
-- ``forward``: one of :class:`Network`, row for row in the order of the input. For voxels the E elements are the N rows
-  of
-  the SparseTensor. For images (B, C, H, W) they are the B * H * W pixels, sample by sample, row by row:
-  ``logits.permute(0, 2, 3, 1).reshape(-1, n_classes)`` at the resolution of the input.
-- Elements: ``logits`` (E, K), and ``feats`` (E, C), the features that they are computed from. Auxiliary logits,
-  projections
-  and the like go into ``outputs`` by name, flattened in the same way.
-- ``position`` and ``color`` are passed through unchanged. If ``position`` is None, it is voxel coordinates or pixels,
-  float32.
-- Batches may be as small as one element while training; use :func:`pcseg.nn.make_norm`. Samples do not see each other
-  in
-  eval mode.
-- ``activation_checkpointing``, where offered, is a constructor argument and an attribute that may be set at any time:
-  see :func:`pcseg.nn.run`. For torch.compile, sparse networks call :func:`pcseg.nn.make_maps` first.
+- Constructor: takes ``in_channels``, ``n_classes`` and any other arguments that JSON can hold; raises InputError for
+  values it cannot use. The first size of the classifier's weights, and of no others, is ``n_classes``, so that classes
+  can be added later.
+- ``forward``: that of :class:`Network`, row for row in the order of the input. For voxels the E elements are the N rows
+  of the SparseTensor; for images (B, C, H, W) the B * H * W pixels (:func:`pcseg.elements.flatten_pixels`).
+- Elements: ``logits`` (E, K) and ``feats`` (E, C), the features they are computed from. Auxiliary logits, projections
+  and the like go into ``outputs`` by name, flattened in the same way. ``position`` and ``color`` are those given; the
+  default of ``position`` is voxel coordinates or pixels, float32.
+- Samples of a batch do not affect each other in eval mode. A batch in training may have a single element: use
+  :func:`pcseg.nn.make_norm`.
+- ``activation_checkpointing``, if offered, is an argument of the constructor and an attribute that may change at any
+  time (:func:`pcseg.nn.run`). For torch.compile, sparse networks call :func:`pcseg.nn.make_maps` first.
 """
 
 from __future__ import annotations
@@ -50,8 +45,7 @@ class Network(Protocol[Inputs]):
 class LeveledNetwork(Protocol[Level]):
     """A Network that can be cut at a stride, for methods that change features there (dense supervision propagation).
 
-    ``decode(encode(inputs, s), position, color)`` equals ``forward(inputs, position, color)`` for each s in
-    ``strides``.
+    For each s of ``strides``, ``decode(encode(inputs, s), position, color)`` is ``forward(inputs, position, color)``.
     """
 
     strides: tuple[int, ...]

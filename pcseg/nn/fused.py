@@ -25,7 +25,7 @@ def conv_norm_relu(conv: nn.Module, norm: nn.Module, x: SparseTensor, residual: 
 
 
 def norm_relu(norm: nn.Module, feats: Tensor, residual: Tensor | None = None) -> Tensor:
-    """Return relu(norm(feats) + residual), (N, C); in place in the norm's output where nobody else can hold that."""
+    """Return relu(norm(feats) + residual), (N, C); in place in the norm's output where no hook can hold it."""
     feats = norm(feats)
     alone = type(norm) in (BatchNorm, nn.LayerNorm) and not _hooked(norm)
     if not alone or (residual is not None and residual.dtype != feats.dtype):

@@ -59,6 +59,4 @@ def implicit_gemm(device: torch.device, dtype: torch.dtype) -> ModuleType | None
     """Return the module of the Triton kernels; None for float64 and for GPUs before sm_80, which they do not serve."""
     if dtype == torch.float64 or torch.cuda.get_device_capability(device) < (8, 0):
         return None
-    return importlib.import_module(
-        "pcseg.ops.triton.implicit_gemm"
-    )  # imported late: it needs Triton and a GPU, and takes a second
+    return importlib.import_module("pcseg.ops.triton.implicit_gemm")  # imported late: it needs Triton and is slow

@@ -40,9 +40,7 @@ class SortedRows:
         rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=device).expand_as(order))
         place = rank.view(-1)[group * n_out + pairs[1]]
 
-        tile = (
-            group * n_tiles + place // size
-        ) * width + offset % width  # number of the pair's block among all that are possible
+        tile = (group * n_tiles + place // size) * width + offset % width  # number of the pair's possible block
         occurs = torch.zeros(n_groups * n_tiles * width, dtype=torch.bool, device=device)
         occurs[tile] = True
         number = occurs.cumsum(0)
