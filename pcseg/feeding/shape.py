@@ -61,10 +61,10 @@ def _covariances(mean: np.ndarray, radius: float) -> np.ndarray:
     result = np.zeros((len(mean), 3, 3))
     for rows, around in _slabs(mean, radius):
         pairs = cKDTree(mean[around]).query_pairs(radius, output_type="ndarray")
-        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
         one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
-        keep = np.isin(around[one], rows, assume_unique=False) if len(around) > len(rows) else slice(None)
-        one, other = one[keep], other[keep]
+        inside = np.zeros(len(around), dtype=bool)
+        inside[np.searchsorted(around, rows)] = True
+        one, other = one[inside[one]], other[inside[one]]
         # Relative to the center, so that large coordinates cost no digits; the center itself adds nothing but its count.
         offset = mean[around[other]] - mean[around[one]]
         count = np.bincount(one, minlength=len(around)) + 1.0
@@ -72,9 +72,7 @@ def _covariances(mean: np.ndarray, radius: float) -> np.ndarray:
         for i in range(3):
             for j in range(i, 3):
                 moment = np.bincount(one, offset[:, i] * offset[:, j], len(around)) / count - first[:, i] * first[:, j]
-                moment = np.where(count >= 3, moment, 0.0)
-                inside = np.searchsorted(around, rows)
-                result[rows, i, j] = result[rows, j, i] = moment[inside]
+                result[rows, i, j] = result[rows, j, i] = np.where(count >= 3, moment, 0.0)[inside]
     return result
 
 
