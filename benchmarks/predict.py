@@ -73,7 +73,8 @@ def main(options: Options) -> None:
     predictor = make_predictor(options)
     scenes = [synthetic_scene(voxels) for voxels in options.voxels]
     if options.scene is not None:
-        scenes.append(read_scene(Path(options.scene), predictor.model.classes, with_labels=False))
+        model, columns = predictor.model, voxel_inputs(predictor).features.columns
+        scenes.append(read_scene(Path(options.scene), model.classes, with_labels=False, columns=columns))
     rows = measure(predictor, scenes, options.votes, options.repeats)
     if options.json is not None:
         write_json(options.json, [asdict(row) for row in rows])
@@ -118,18 +119,25 @@ def make_predictor(options: Options) -> Predictor:
     return Predictor(model, choose_device(options.device), max_voxels=options.max_voxels)
 
 
+def voxel_inputs(predictor: Predictor) -> VoxelInputs:
+    """Return voxel size and features of the network."""
+    inputs = predictor.model.inputs
+    assert isinstance(inputs, VoxelInputs)  # Predictor refuses any other
+    return inputs
+
+
 def measure(predictor: Predictor, scenes: list[Scene], votes: list[int], repeats: int) -> list[Row]:
     """Return a row for each scene and number of votes, which take turns."""
     cases = {f"{scene.name} {n}": (scene, n) for scene in scenes for n in votes}
     tasks = {}
     for name, (scene, n) in cases.items():
-        label = partial(replace(predictor, votes=n).predict, scene.coord, scene.color, scene.normal, name=scene.name)
-        tasks[name] = Task(label, tuple)
-    inputs = predictor.model.inputs
-    assert isinstance(inputs, VoxelInputs)
+        columns = {column: scene.attributes[column] for column in scene.columns}
+        predict = partial(replace(predictor, votes=n).predict, columns=columns, name=scene.name)
+        tasks[name] = Task(partial(predict, scene.coord, scene.color, scene.normal), tuple)
+    size = voxel_inputs(predictor).voxel_size
     rows = []
     for (scene, n), seconds in zip(cases.values(), interleaved(tasks, repeats, 0).values(), strict=True):
-        grid = quantize(torch.from_numpy(np.array(scene.coord)), inputs.voxel_size)
+        grid = quantize(torch.from_numpy(np.array(scene.coord)), size)
         voxels = len(voxelize(torch.nn.functional.pad(grid, (1, 0))).rows)
         rows.append(Row(scene.name, len(scene), voxels, n, 1e3 * seconds, len(scene) / seconds))
     return rows

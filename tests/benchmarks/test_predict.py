@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.clouds import room
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 from tests.benchmarks._runs import bench_here
-from tests.tools._runs import building, checkpoint, failed
+from tests.tools._runs import CLASSES, building, checkpoint, failed
 
 QUICK = ("voxels=[1500]", "repeats=1", "threads=1", "device=cpu")
 
@@ -39,6 +43,19 @@ def test_a_checkpoint_on_a_prepared_scene(tmp_path: Path) -> None:
     assert (row["scene"], row["points"]) == ("Area_5/c", len(coord))
     assert row["voxels"] == len(np.unique(np.floor(coord / 0.2), axis=0))
     assert "voxels of 0.2 m" in done.stdout
+
+
+def test_a_network_of_intensities_reads_the_column_of_the_scene(tmp_path: Path) -> None:
+    scene = building(tmp_path) / "Area_5" / "c"
+    trained = tmp_path / "last.safetensors"
+    inputs = VoxelInputs(0.2, [{"name": "intensity", "range": [0.0, 1.0]}, "height"])
+    spec = NetworkSpec("MinkUNet", {"in_channels": 2, "n_classes": 3, "channels": [8, 8], "blocks": [1, 1]})
+    save_model(trained, Model(Networks.build(spec), CLASSES, inputs))
+    arguments = (*QUICK, "voxels=[]", f"scene={scene}", f"checkpoint={trained}")
+    failed(bench_here("predict", *arguments), "intensity")
+    np.save(scene / "intensity.npy", np.random.default_rng(0).random(len(np.load(scene / "coord.npy"))))
+    done = bench_here("predict", *arguments)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
