@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.interpolate import LinearNDInterpolator
 
 from pcseg.feeding.shape import UNIT
 
@@ -63,13 +62,24 @@ def _nearest(surface: np.ndarray, unknown: np.ndarray) -> np.ndarray:
 
 
 def _filled(surface: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Return the raster with ``removed`` cells interpolated linearly from the cells around them; beyond those, the nearest."""
-    result = _nearest(surface, removed)
-    edge = ~removed & ndimage.binary_dilation(removed, np.ones((3, 3), dtype=bool))
-    known, wanted = np.argwhere(edge), np.argwhere(removed)
-    if len(wanted) == 0 or np.linalg.matrix_rank(known - known[:1]) < 2:
-        return result
-    values = LinearNDInterpolator(known, surface[edge])(wanted)
-    inside = np.isfinite(values)
-    result[tuple(wanted[inside].T)] = values[inside]
-    return result
+    """Return the raster with ``removed`` cells interpolated linearly along its rows and columns.
+
+    Of the two values a cell gets so, that across the shorter gap weighs more, inversely to the gaps. Cells with no known cell
+    on both sides of either axis get the value of the nearest.
+    """
+    total, weight = np.zeros(surface.shape), np.zeros(surface.shape)
+    for values, kept, result, share in (
+        (surface, ~removed, total, weight),
+        (surface.T, ~removed.T, total.T, weight.T),
+    ):
+        at = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+        left = np.maximum.accumulate(np.where(kept, at, -1), axis=1)
+        right = np.minimum.accumulate(np.where(kept, at, len(values.T))[:, ::-1], axis=1)[:, ::-1]
+        row, column = np.nonzero(~kept & (left >= 0) & (right < len(values.T)))
+        before, after = left[row, column], right[row, column]
+        gap = after - before
+        low, high = values[row, before], values[row, after]
+        result[row, column] += (low + (column - before) / gap * (high - low)) / gap
+        share[row, column] += 1 / gap
+    between = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    return np.where(removed & (weight > 0), between, _nearest(surface, removed))
