@@ -6,6 +6,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning_fabric
 from tqdm import tqdm
@@ -88,7 +89,8 @@ def main(options: Options) -> None:
     device = choose_device(options.device).type
     if device == "cpu":
         keep_freed_memory()  # as tools/train.py does
-    fabric = lightning_fabric.Fabric(accelerator=device, devices=1, precision=options.precision)  # type: ignore[arg-type]
+    precision: Any = options.precision
+    fabric = lightning_fabric.Fabric(accelerator=device, devices=1, precision=precision)
     with tempfile.TemporaryDirectory() as folder:
         if options.scenes is None:
             folders = [write_scene(folder, synthetic_scene(voxels)) for voxels in options.voxels]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pcseg.nn import SparseConv3d, SparseConvTranspose3d
 
-collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]  # 0.5.4 imports it from there, as Python 3.9 allowed
+collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]  # where 0.5.4 looks for it
 import MinkowskiEngine as ME  # noqa: E402
 
 
