@@ -144,7 +144,7 @@ def test_samples_of_a_batch_do_not_see_each_other(make: Callable[..., MinkUNet])
 @each_network
 @each_norm
 @pytest.mark.parametrize("count", [0, 1, 2])
-def test_hardly_any_voxels(make: Callable[..., MinkUNet], norm: str, count: int) -> None:
+def test_very_few_voxels(make: Callable[..., MinkUNet], norm: str, count: int) -> None:
     """In training torch's batch norm refuses a single row; the bottleneck has one here."""
     network, x = build(make, norm), voxels()
     network.train()

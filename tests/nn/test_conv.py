@@ -129,7 +129,7 @@ def test_an_empty_input_gives_an_empty_output() -> None:
     out.feats.sum().backward()
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_wrong_arguments_are_refused() -> None:
     coords, feats = one_sample(0, 3)
     x = SparseTensor(feats.float(), coords)
     with pytest.raises(InputError, match="3 channels; give 4, those of this convolution"):
@@ -155,7 +155,7 @@ def test_sizes_that_are_none_are_refused(layer: type, sizes: tuple[Any, ...], me
         layer(*sizes)
 
 
-def test_a_dilation_that_is_none_is_refused() -> None:
+def test_an_invalid_dilation_is_refused() -> None:
     with pytest.raises(InputError, match="dilation=-1"):
         SparseConv3d(3, 4, 3, dilation=-1)
 

@@ -182,7 +182,7 @@ def test_the_first_nan_is_the_greatest() -> None:
     assert arg[:, 0].tolist() == [300, -1]
 
 
-def test_kernels_refuse_what_is_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_refuse_numbers_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segment, "_check", lambda *_: None)  # which does not look on a GPU, lest it wait
     values = torch.rand(4, 2)
     for index in (torch.tensor([0, 1, 2, 3]), torch.tensor([0, -1, 0, 0])):

@@ -77,7 +77,7 @@ def test_half_precision_errs_by_one_rounding() -> None:
     np.testing.assert_allclose(out.double().numpy(), exact, rtol=2**-8, atol=1e-5)
 
 
-def test_refuses_what_does_not_fit() -> None:
+def test_wrong_arguments_are_refused() -> None:
     coords = voxels(5, 0)
     values = torch.rand(len(coords), 1)
     with pytest.raises(InputError, match="NaN or infinite"):

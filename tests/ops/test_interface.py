@@ -56,7 +56,7 @@ def test_all_that_is_declared_is_defined(folder: str) -> None:
     assert defined == expected
 
 
-def test_python_calls_what_is_declared() -> None:
+def test_python_calls_declared_functions() -> None:
     found = calls()
     assert {name for _, name, _ in found if name.startswith("pcseg_cuda_")} == {
         name for name in DECLARED if name.startswith("pcseg_cuda_")

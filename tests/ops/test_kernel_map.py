@@ -103,7 +103,7 @@ def test_a_voxel_given_twice_is_refused_by_name(device: str) -> None:
             kernel(coords, coords, oracle.offsets(3).to(device))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_wrong_arguments_are_refused() -> None:
     coords = distinct(5, 2, 1, seed=0)
     offsets = oracle.offsets(3)
     far = coords.clone()

@@ -122,7 +122,7 @@ def test_no_library_is_said_once() -> None:
     assert "no compiled library" not in asked_for.stderr
 
 
-def test_info_names_what_runs() -> None:
+def test_info_names_the_library() -> None:
     done = subprocess.run([sys.executable, "-m", "pcseg.info"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert f"torch:           {torch.__version__}" in done.stdout

@@ -93,7 +93,7 @@ def test_opcheck() -> None:
     torch.library.opcheck(torch.ops.pcseg.neighbors.default, (points, points, 3, 0.3, sample, sample))
 
 
-def test_refuses_what_does_not_fit() -> None:
+def test_wrong_arguments_are_refused() -> None:
     points = torch.rand(5, 3)
     with pytest.raises(InputError, match="NaN or infinite"):
         knn(points, torch.full((2, 3), torch.nan), 1)

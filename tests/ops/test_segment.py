@@ -148,7 +148,7 @@ def test_opcheck() -> None:
 
 
 @op
-def test_refuses_what_does_not_fit(how: str) -> None:
+def test_wrong_arguments_are_refused(how: str) -> None:
     values = torch.rand(4, 2)
     for segment, words in (
         (torch.tensor([0, 1, 2, 3]), "holds 3"),
@@ -173,7 +173,7 @@ def test_refuses_values_and_numbers_that_are_none(how: str) -> None:
             OPS[how](values, segment[: values.shape[0] if values.dim() else 0], n)
 
 
-def test_weighted_sum_refuses_what_does_not_fit() -> None:
+def test_weighted_sum_refuses_wrong_arguments() -> None:
     values, index = torch.rand(4, 2), torch.zeros(4, dtype=torch.int64)
     for changed, words in (
         ({"values": values[:, 0]}, r"values: \(4,\) given; give \(N, C\)"),

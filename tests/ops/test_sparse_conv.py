@@ -186,7 +186,7 @@ def test_one_voxel() -> None:
     torch.testing.assert_close(sparse_conv(feats, weight, pairs, starts, 1), feats @ weight[13])
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_wrong_arguments_are_refused() -> None:
     feats, weight, pairs, starts, _ = case()
     feats, n = feats.detach(), len(feats)
     with pytest.raises(InputError, match="same floating type"):
@@ -204,7 +204,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 @compiled
-def test_a_map_that_is_none_is_an_error_not_a_crash() -> None:
+def test_an_invalid_map_is_an_error_not_a_crash() -> None:
     feats, weight, pairs, starts, _ = case()
     feats, n = feats.detach(), len(feats)
     beyond, negative, swapped = pairs.clone(), pairs.clone(), pairs.clone()

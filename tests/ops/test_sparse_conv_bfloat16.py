@@ -68,7 +68,7 @@ def test_equals_dense_conv3d_rounded_once(points: int, cin: int, cout: int, kern
 
 @pytest.mark.parametrize("cout", [5, 32])
 @pytest.mark.parametrize("with_residual", [True, False])
-def test_what_finishes_a_row_is_rounded_with_it(cout: int, with_residual: bool) -> None:
+def test_norm_and_residual_are_rounded_with_the_sum(cout: int, with_residual: bool) -> None:
     n, pairs, starts = a_map()
     feats, weight = random_bfloat16(n, 7), random_bfloat16(27, 7, cout, seed=1)
     scale, shift, residual = random_like(cout, seed=2).float(), random_like(cout, seed=3), random_bfloat16(n, cout)
@@ -94,7 +94,7 @@ def test_rounds_as_torch_does(values: list[float]) -> None:
 
 @pytest.mark.parametrize("channels", [(3, 5), (8, 32)])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_what_is_no_number_stays_in_its_rows(channels: tuple[int, int], bad: float) -> None:
+def test_nan_and_infinity_stay_in_their_rows(channels: tuple[int, int], bad: float) -> None:
     """Rows that are in no pair, before, between and after those that are, are never read."""
     cin, cout = channels
     feats, grad = torch.full((7, cin), bad).bfloat16(), torch.full((7, cout), bad).bfloat16()

@@ -84,7 +84,7 @@ def test_equals_the_reference(
     torch.testing.assert_close(weight_grad, gradient._reference(feats, grad, pairs, starts), **close)
 
 
-def test_a_map_that_is_none_is_an_error_not_a_crash(cuda: Emulated) -> None:
+def test_an_invalid_map_is_an_error_not_a_crash(cuda: Emulated) -> None:
     feats, weight, pairs, starts, _ = case()
     feats, weight, grad, n = feats.detach(), weight.detach(), random_like(len(feats), 4), len(feats)
     beyond, negative = pairs.clone(), pairs.clone()

@@ -23,7 +23,7 @@ def finish(n_out: int, cout: int, dtype: torch.dtype = torch.float64) -> tuple[T
 
 
 @pytest.mark.parametrize("with_residual", [True, False])
-def test_equals_dense_conv3d_and_what_follows(with_residual: bool) -> None:
+def test_equals_dense_conv3d_norm_residual_and_relu(with_residual: bool) -> None:
     coords = distinct(150, 5, seed=3)
     feats, weight = random_like(len(coords), 5), random_like(27, 5, 7, seed=1)
     pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
@@ -93,7 +93,7 @@ def test_autocast_keeps_the_norm_in_float32(dtype: torch.dtype) -> None:
     torch.testing.assert_close(out.double(), exact, rtol=2 * torch.finfo(dtype).eps, atol=20 * torch.finfo(dtype).eps)
 
 
-def test_what_is_not_a_number_stays_so() -> None:
+def test_nan_stays_nan() -> None:
     feats, weight, pairs, starts, _ = (tensor.detach() for tensor in case())
     feats = feats.clone()
     feats[0, 0] = torch.nan
@@ -117,7 +117,7 @@ def test_opcheck() -> None:
     torch.library.opcheck(op.default, (feats, weight, pairs, starts, len(feats), *finish(len(feats), 4)[:2], None))
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_wrong_arguments_are_refused() -> None:
     feats, weight, pairs, starts, _ = case()
     scale, shift, residual = finish(len(feats), 4)
     with pytest.raises(InputError, match="has no gradient"):

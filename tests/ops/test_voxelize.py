@@ -60,7 +60,7 @@ def test_rows_need_not_be_contiguous() -> None:
 
 
 @devices
-def test_what_is_not_coords_is_refused(device: str) -> None:
+def test_wrong_coords_are_refused(device: str) -> None:
     coords = random_coords(5, 2, 1, seed=0).to(device)
     far = coords.clone()
     far[3, 2] = COORDINATE_LIMIT + 1
@@ -115,12 +115,12 @@ def test_quantize_names_the_row_it_cannot_place(bad: float) -> None:
 
 
 @pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
-def test_quantize_refuses_a_size_that_is_none(size: float) -> None:
+def test_quantize_refuses_invalid_sizes(size: float) -> None:
     with pytest.raises(InputError, match="voxel_size"):
         quantize(torch.zeros(1, 3), size)
 
 
 @pytest.mark.parametrize("origin", [(0.0, 0.0), (0.0, 0.0, float("nan")), 0.0])
-def test_quantize_refuses_an_origin_that_is_none(origin: Any) -> None:
+def test_quantize_refuses_invalid_origins(origin: Any) -> None:
     with pytest.raises(InputError, match=r"origin=.*; give x, y and z"):
         quantize(torch.zeros(1, 3), 0.5, origin)

@@ -54,7 +54,7 @@ def test_an_empty_tensor_is_fine() -> None:
         (torch.zeros(4, 2, dtype=torch.int64), torch.zeros(4, 4, dtype=torch.int32)),
     ],
 )
-def test_what_does_not_fit_is_refused(feats: torch.Tensor, coords: torch.Tensor) -> None:
+def test_wrong_arguments_are_refused(feats: torch.Tensor, coords: torch.Tensor) -> None:
     with pytest.raises(InputError, match=r"; give \(") as error:
         SparseTensor(feats, coords)
     assert "\n" not in str(error.value)
@@ -73,7 +73,7 @@ def test_coarse_coordinates_are_rounded_down_unique_and_sorted(seed: int, throug
     assert cache.coords(8) is coarse
 
 
-def test_a_stride_that_is_none_is_refused() -> None:
+def test_an_invalid_stride_is_refused() -> None:
     with pytest.raises(InputError, match="SparseTensor: stride=0"):
         SparseTensor(torch.zeros(80, 3)[: len(random_coords(0))], random_coords(0), stride=0)
 
