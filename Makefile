@@ -46,10 +46,8 @@ demo: install
 		labels=data/simulated_labels/1pct_seed0.npz output=outputs/demo/rooms
 	@echo "look at outputs/demo/rooms/*.html, outputs/demo/rooms/*.png and outputs/demo/metrics.json"
 
-ROWS := simulated_full_equal_compute simulated_1pct_supervised_equal_compute \
-	simulated_1pct_dense_propagation simulated_20pts_supervised_equal_compute
-comma := ,
-space := $(subst ,, )
+AS_LONG := method=supervised match=dense_propagation
+ROWS := labels=full $(AS_LONG),labels=1pct $(AS_LONG),labels=1pct method=dense_propagation,labels=20pts $(AS_LONG)
 # README's table of results: three draws of the labels, every row at the compute of dense propagation. Goes on where it stopped.
 table: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
@@ -62,7 +60,7 @@ table: install
 		done; \
 	done
 	$(RUN) tools/trivial_baselines.py root=data/simulated
-	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[steps=1000]' 'experiments=[$(subst $(space),$(comma),$(ROWS))]'
+	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[experiment=simulated,steps=1000]' 'rows=[$(ROWS)]'
 
 test: lint cuda pytest
 lint: $(VENV)/installed-dev

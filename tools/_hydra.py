@@ -1,4 +1,4 @@
-"""What the tools that read Hydra configs share: a typed schema, help made from it, one-line errors, exit code 2."""
+"""Shared by the tools that read Hydra configs: a typed schema, help made from it, one-line errors, exit code 2."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from _overrides import quote_texts
+from _schema import BY_NAME, GROUPS, run_name
 from pcseg.command_line import guard
 from pcseg.errors import InputError
 
@@ -51,16 +52,20 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
             failed.append(InputError(f"config: {one_line(error)}; see --help"))
 
     def action() -> None:
-        sys.argv[1:] = quote_texts(sys.argv[1:], schema, {path.name for path in Path(CONFIGS).iterdir()})
+        sys.argv[1:] = quote_texts(sys.argv[1:], schema, set(GROUPS))
         try:
             application()
         except OverrideParseException as error:
             raise InputError(
-                f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with blanks "
-                "or signs in quotes of its own"
+                f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with "
+                "blanks or signs in quotes of its own"
             ) from error
         except (HydraException, OmegaConfBaseException) as error:
-            raise InputError(f"config: {one_line(error)}; see --help") from error
+            if "'network._target_'" in str(error):
+                raise InputError(BY_NAME) from error
+            message = one_line(error)
+            add = "; to add a key, write +name=value" if "is not in struct" in message else ""
+            raise InputError(f"config: {message}{add}; see --help") from error
         if len(failed) > 1:
             raise InputError(f"{len(failed)} jobs failed, the first by: {failed[0]}") from failed[0]
         if failed:
@@ -70,25 +75,34 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
 
 
 def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
-    """What Hydra's parser does with an option it does not know, in place of printing the whole usage."""
+    """Raise an InputError for an option that Hydra's parser does not know, instead of printing the whole usage."""
     raise InputError(f"{message}; see --help")
 
 
 def register(schema: type[Any], config_name: str) -> None:
-    """Make known what the yaml files refer to: the schema, the help text, and the name of the experiment."""
+    """Register the names that the yaml files refer to: schema, help text, name of a run, and the group ``match``.
+
+    A choice of ``match`` is the file of that name in configs/method, below the key ``match``.
+    """
     store = ConfigStore.instance()
     store.store(name=f"{config_name}_schema", node=schema)
     store.store(group="hydra/help", name="pcseg", node=HelpConf(template=_help(schema, config_name)))
-    OmegaConf.register_new_resolver("experiment", chosen_experiment, replace=True)
+    for method in _choices("method"):
+        store.store(group="match", name=method, node={"defaults": [{"/method@_global_.match": method}]})
+    OmegaConf.register_new_resolver("run_name", _typed_name, replace=True)
 
 
-def chosen_experiment() -> str:
-    """The name given as ``experiment=``, "own" without one."""
-    return HydraConfig.get().runtime.choices.get("experiment") or "own"
+def _typed_name() -> str:
+    """Return the name of a run from the choices that were typed."""
+    config = HydraConfig.get()
+    typed = {override.partition("=")[0] for override in config.overrides.task}
+    return run_name(
+        {group: str(choice) for group, choice in config.runtime.choices.items() if group in typed and choice}
+    )
 
 
 def build(node: Any, where: str, *arguments: Any) -> Any:
-    """Build the object that ``_target_`` of ``node`` names; raises InputError naming ``where`` if that fails."""
+    """Return the object that ``_target_`` of ``node`` names; raises InputError naming ``where`` if that fails."""
     try:
         return hydra.utils.instantiate(node, *arguments, _convert_="all")
     except HydraException as error:
@@ -101,13 +115,13 @@ def build(node: Any, where: str, *arguments: Any) -> Any:
 
 
 def job_folder(output: str) -> Path:
-    """``output``; in a ``--multirun``, the folder below it that has the number of this job."""
+    """Return ``output``; in a ``--multirun``, the folder below it that has the number of this job."""
     hydra = HydraConfig.get()
     return Path(output) / str(hydra.job.num) if hydra.mode == RunMode.MULTIRUN else Path(output)
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of Hydra or OmegaConf says is wrong, and its cause, without positions, types and search paths."""
+    """Return the message of an error of Hydra or OmegaConf and its cause, without positions, types and search paths."""
     text = str(error).partition("Config search path")[0]
     unhelpful = ("full_key:", "object_type=", "reference_type=", "To append", "See https:")
     lines = [line.strip() for line in text.splitlines()]
@@ -130,7 +144,11 @@ def _help(schema: type[Any], config_name: str) -> str:
 
 
 def _groups(config_name: str) -> list[str]:
-    """``<group>: <choice>, ...`` for each group that ``configs/<config_name>.yaml`` chooses from."""
+    """Return ``<group>: <choice>, ...`` for each group that ``configs/<config_name>.yaml`` chooses from."""
     defaults = OmegaConf.load(Path(CONFIGS) / f"{config_name}.yaml").defaults
     groups = [str(group) for entry in defaults if isinstance(entry, DictConfig) for group in entry]
-    return [f"{group}: {', '.join(sorted(p.stem for p in Path(CONFIGS, group).glob('*.yaml')))}" for group in groups]
+    return [f"{group}: {', '.join(_choices('method' if group == 'match' else group))}" for group in groups]
+
+
+def _choices(group: str) -> list[str]:
+    return sorted(path.stem for path in Path(CONFIGS, group).glob("*.yaml"))

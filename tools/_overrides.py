@@ -16,7 +16,7 @@ SWEEP = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DO
 
 
 def quote_texts(arguments: list[str], schema: type[Any], groups: set[str]) -> list[str]:
-    """Hydra's command line with the values quoted that are texts by ``schema`` (str, list[str] or Any) or name a choice.
+    """Return Hydra's command line with the values quoted that are texts by ``schema`` (str, list[str], Any) or choices.
 
     So ``output=data #2`` is that folder, and ``data.train=train`` a list of one. Any, and the choice for one of
     ``groups``, is a text, or in brackets a list of texts. What is quoted already stays, as do ``null`` where it may be
@@ -47,7 +47,7 @@ def _quote_text(argument: str, schema: type[Any], groups: set[str], sweeping: bo
 
 
 def _declared(schema: Any, key: str) -> Any:
-    """The type declared for ``key``, a name or names with dots; None where there is none, or below a dict."""
+    """Return the type declared for ``key``, a name or names with dots; None where there is none, or below a dict."""
     for name in key.split("."):
         schema = get_type_hints(schema).get(name) if is_dataclass(schema) else None
     return schema

@@ -1,30 +1,43 @@
-"""Every setting of tools/train.py with its type and a line on what it means; configs/ holds the values."""
+"""Every setting of tools/train.py with its type and one line on its meaning; configs/ holds the values."""
 
 # ruff: noqa: RUF009 (setting() is dataclasses.field)
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from omegaconf import MISSING
 
+from pcseg.errors import InputError
 
-def setting(help: str, default: Any = MISSING) -> Any:
-    """A field of the schema with its line of help."""
+GROUPS = ("experiment", "labels", "method", "match", "network", "augment", "optim", "data")
+"""The choices of a run, in the order in which they name it."""
+
+
+BY_NAME = (
+    "network: is chosen by its name in pcseg.networks, not by _target_; write network=minkunet34c, or "
+    "network.name=MinkUNet with its arguments"
+)
+"""The message for a network that is given by ``_target_``."""
+
+
+def setting(help: str, default: Any = MISSING, factory: Any = None) -> Any:
+    """Return a field of the schema with its line of help."""
+    if factory is not None:
+        return field(default_factory=factory, metadata={"help": help})
     return field(default=default, metadata={"help": help})
 
 
 @dataclass
 class Data:
-    """Where the scenes are and how they are seen."""
+    """The scenes, and how they become samples."""
 
     root: str = setting("folder of scenes, written by tools/prepare.py")
     train: list[str] = setting("splits to train on; those of `test` are left out")
     test: list[str] = setting("splits to evaluate on")
     voxel_size: float = setting("meters")
-    features: list[str] = setting("what the network is given of a voxel, in order")
-    label_folder: str = setting("where the label files lie")
+    features: list[Any] = setting("input features of a voxel, in order: names, or {name: ..., radius: ...}")
+    label_folder: str = setting("folder of the label files")
     crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
     max_sample: int | None = setting("largest sample in training, in voxels, null: any", None)
     classes: Any = setting("auto: as the scenes say; s3dis; scannet20; a classes.yaml; or a list of names", "auto")
@@ -35,15 +48,17 @@ class Labels:
     """The label budget."""
 
     file: str | None = setting("file written by tools/draw_labels.py; null: every label", None)
-    seed: int = setting("which draw of the labels", 0)
+    seed: int = setting("number of the draw of the labels", 0)
+    tags: str | None = setting("file of the classes in each scene; labels: those of its labels; null: none", None)
 
 
 @dataclass
 class Augment:
-    """What is changed about a scene each time it is drawn."""
+    """Changes of a scene, drawn anew each time it becomes a sample."""
 
     transforms: dict[str, Any] = setting("objects of pcseg.feeding.transforms by any name, in order")
-    mix: float = setting("probability that another scene is merged in (Mix3D); not in pairs", 0.0)
+    strong: dict[str, Any] = setting("the same for views that are to be strongly augmented", factory=dict)
+    mix: float = setting("probability that another scene is merged in (Mix3D); for RandomSampler only", 0.0)
 
 
 @dataclass
@@ -55,33 +70,53 @@ class Optim:
 
 
 @dataclass
+class Player:
+    """Optimizer and schedule of one player of a method."""
+
+    optimizer: dict[str, Any] = setting("a torch optimizer, {}: that of `optim`", factory=dict)
+    schedule: dict[str, Any] = setting("one of pcseg.schedules, {}: that of `optim`", factory=dict)
+
+
+@dataclass
 class Part:
     """A stage of a recipe."""
 
     method: dict[str, Any] = setting("one of pcseg.methods")
     steps: float = setting("share of `steps`", 1.0)
-    rate: float = setting("factor on the learning rate", 1.0)
-    pairs: bool = setting("batches of pairs of scenes that share a labeled class", False)
+    rate: float = setting("factor on the learning rates", 1.0)
+    sampler: dict[str, Any] = setting("one of pcseg.feeding.samplers, {}: RandomSampler, augment.mix", factory=dict)
+    optimizers: dict[str, Player] = setting("by the method's players, where not `optim`", factory=dict)
+    before: dict[str, Any] = setting("a pass over the data as the stage begins, {}: none", factory=dict)
+    cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.step", 1.0)
+
+
+@dataclass
+class Recipe:
+    """The stages of a method, to be matched in time."""
+
+    stages: dict[str, Part] = setting("stages in order", factory=dict)
 
 
 @dataclass
 class Train:
     """Train a network on scene folders from a label budget, and evaluate it.
 
-    python tools/train.py experiment=simulated_1pct_dense_propagation
-    python tools/train.py experiment=s3dis_1pct_supervised data.root=/disk/s3dis network=minkunet34c seed=1
-    torchrun --nproc-per-node 4 tools/train.py experiment=scannet_full
+    python tools/train.py experiment=simulated labels=1pct method=dense_propagation
+    python tools/train.py experiment=s3dis labels=1pct method=supervised match=dense_propagation seed=1
+    torchrun --nproc-per-node 4 tools/train.py experiment=scannet data.root=/disk/scannet network=minkunet18a
 
     Leaves in `output`: metrics.json, last.safetensors, best.safetensors, config.yaml, train.log, curve.jsonl.
+    With match=<method> it trains for as long as that method computes, on the same kinds of batches.
     """
 
-    output: str = setting("folder of the run")
-    data: Data = setting("where the scenes are and how they are seen")
+    output: str = setting("folder of the run, by default named from the choices")
+    data: Data = setting("the scenes, and how they become samples")
     labels: Labels = setting("the label budget")
-    network: dict[str, Any] = setting("one of pcseg.networks and its arguments")
+    network: dict[str, Any] = setting("name of one of pcseg.networks and its arguments")
     augment: Augment = setting("transforms of the scenes")
     optim: Optim = setting("optimizer and schedule")
-    stages: dict[str, Part] = setting("the recipe: stages in order, weights carry over")
+    stages: dict[str, Part] = setting("the recipe: stages in order, networks carry over")
+    match: Recipe | None = setting("method whose stages, samplers and compute are matched, null: none", None)
     steps: int = setting("optimizer steps of a stage of share 1; each takes stages.<name>.steps times as many")
     batch_size: int = setting("scenes a batch, over all processes")
     accumulate: int = setting("batches whose gradients are added up for one step", 1)
@@ -104,14 +139,34 @@ class Train:
     wandb: str | None = setting("project on Weights & Biases, null: none", None)
 
 
-def training_splits(train: list[str], test: list[str]) -> list[str]:
-    """The splits that are trained on: those of ``train`` that ``test`` does not hold back, however it writes them."""
-    held_back = {Path(split) for split in test}
-    return [split for split in train if Path(split) not in held_back]
-
-
 VOLATILE = (
     "output", "evaluate_every", "checkpoint_every", "device", "threads", "workers", "resume", "overwrite",
-    "tensorboard", "wandb", "network.activation_checkpointing",
+    "tensorboard", "wandb", "network.activation_checkpointing", "steps",
 )  # fmt: skip
-"""Settings that a resumed run may have otherwise than the run it goes on from."""
+"""Settings in which a resumed run may differ from the run it goes on from; of `steps` the engine takes care."""
+
+
+def recipe(config: Train) -> dict[str, Part]:
+    """Return the stages to train, by name.
+
+    With ``match`` they are those of the matched method, of the same sampler and rate and of steps times their cost,
+    each with the method that the config names. Raises InputError where that has several stages.
+    """
+    if config.match is None:
+        return config.stages
+    if len(config.stages) != 1:
+        raise InputError(
+            f"match: takes a method of one stage, this one has {', '.join(config.stages)}; choose method=supervised"
+        )
+    (own,) = config.stages.values()
+    return {
+        name: replace(own, sampler=part.sampler, rate=part.rate, steps=part.steps * part.cost)
+        for name, part in config.match.stages.items()
+    }
+
+
+def run_name(choices: dict[str, str]) -> str:
+    """Return the name of a run from its choices by group, such as ``s3dis_1pct_dense_propagation``."""
+    experiment = choices.get("experiment", "own")
+    parts = [("match_" if group == "match" else "") + choices[group] for group in GROUPS[1:] if group in choices]
+    return "_".join([experiment, *parts])

@@ -9,8 +9,11 @@ from pcseg.command_line import check_output, option, run
 from pcseg.datasets.class_file import open_classes
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features
-from pcseg.model.checkpoint import Model, NetworkSpec, save_model
+from pcseg.model.checkpoint import save_model
+from pcseg.model.inputs import VoxelInputs
 from pcseg.model.minkowski import convert_minkowski, read_minkowski
+from pcseg.model.model import Model
+from pcseg.model.networks import Networks, NetworkSpec
 
 
 @dataclass
@@ -41,8 +44,8 @@ def main(options: Options) -> None:
     arguments, network = convert_minkowski(read_minkowski(options.input), options.input)
     if arguments["n_classes"] != len(classes):
         raise InputError(
-            f"classes={options.classes}: {len(classes)} names, but {options.input} has {arguments['n_classes']} outputs; "
-            "give the classes it was trained on"
+            f"classes={options.classes}: {len(classes)} names, but {options.input} has {arguments['n_classes']} "
+            "outputs; give the classes it was trained on"
         )
     if arguments["in_channels"] != features.width:
         raise InputError(
@@ -51,7 +54,8 @@ def main(options: Options) -> None:
         )
     record = {"converted_from": Path(options.input).name}
     spec = NetworkSpec("MinkUNet", arguments)
-    save_model(options.output, Model(spec, network, classes, options.voxel_size, features.names, record))
+    inputs = VoxelInputs(options.voxel_size, features)
+    save_model(options.output, Model(Networks(network, spec), classes, inputs, record))
     count = sum(p.numel() for p in network.parameters())
     print(f"{options.output}: MinkUNet, {count:,} parameters, channels {arguments['channels']}")
 

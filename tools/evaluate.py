@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from _hydra import job_folder, run
-from _schema import setting, training_splits
+from _schema import setting
 from pcseg.classes import Classes
 from pcseg.command_line import check_output
 from pcseg.datasets.scannet_submission import write_scannet, zip_folder
@@ -23,10 +23,12 @@ from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.predict import Predictor
 from pcseg.engine.report import metrics, number
 from pcseg.errors import InputError
-from pcseg.feeding.features import Features
 from pcseg.files import atomic_path, write_json
 from pcseg.metrics import ConfusionMatrix
-from pcseg.model.checkpoint import Model, load_model
+from pcseg.model.checkpoint import load_model
+from pcseg.model.inputs import VoxelInputs
+from pcseg.model.model import Model
+from pcseg.model.trained_on import TrainedOn, trained_on
 from pcseg.scenes.scene import Scene, list_scenes
 
 
@@ -43,9 +45,9 @@ class Evaluate:
     """Score checkpoints on full-resolution points, with one confusion matrix over all scenes.
 
     python tools/evaluate.py checkpoint=outputs/demo
-    python tools/evaluate.py checkpoint=outputs/s3dis_full votes=8 output=outputs/s3dis_full/votes_8
+    python tools/evaluate.py checkpoint=outputs/s3dis votes=8 output=outputs/s3dis/votes_8
     python tools/evaluate.py 'checkpoint=[outputs/fold1,outputs/fold2,...,outputs/fold6]' output=outputs/6fold
-    python tools/evaluate.py checkpoint=outputs/scannet_full 'data.test=[test]' submission=true output=outputs/submission
+    python tools/evaluate.py checkpoint=outputs/scannet 'data.test=[test]' submission=true output=outputs/submission
 
     Several checkpoints are the folds of a cross-validation: each is scored on the splits it did not see, and the
     confusion matrices are summed before the IoU is taken (the mean of the folds' mIoU is given beside it).
@@ -74,7 +76,7 @@ def main(config: Evaluate) -> None:
     if not paths or not all(isinstance(path, str) for path in paths):
         raise InputError(f"checkpoint={config.checkpoint}: give a .safetensors file, a run folder, or a list of them")
     models = [load_model(path) for path in paths]
-    splits = [config.data.test or trained_on(model, path, "test") for model, path in zip(models, paths, strict=True)]
+    splits = [config.data.test or list(scenes_of(model, path).test) for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)
     print(threads_summary())
@@ -82,15 +84,16 @@ def main(config: Evaluate) -> None:
         list_scenes(config.data.root or root_of(model, path), names)
         for path, model, names in zip(paths, models, splits, strict=True)
     ]
+    predictors = [Predictor(model, device, config.votes, config.max_voxels) for model in models]
     for model, scenes in zip(models, folders, strict=True):
-        check_scenes(scenes, model.classes, Features(model.features))
+        assert isinstance(model.inputs, VoxelInputs)  # Predictor refuses others
+        check_scenes(scenes, model.classes, model.inputs.features)
     total, scores = ConfusionMatrix(len(models[0].classes)), {}
-    for path, model, scenes in zip(paths, models, folders, strict=True):
-        predictor = Predictor(model, device, config.votes, config.max_voxels)
+    for path, model, predictor, scenes in zip(paths, models, predictors, folders, strict=True):
         matrix = evaluate(predictor, scenes, keep=partial(keep, config, output, model.classes))
         total += matrix
         scores[str(path)] = number(matrix.miou)
-    protocol = f"{sum(map(len, folders))} scenes of {', '.join(chain(*splits))}; {predictor.protocol()}"
+    protocol = f"{sum(map(len, folders))} scenes of {', '.join(chain(*splits))}; {predictors[-1].protocol()}"
     protocol += f"; TRAINED on {', '.join(seen)}" if seen else ""
     print(f"{total.table(models[0].classes.names)}\n{protocol}")
     figures = metrics(total, models[0].classes, protocol, time.monotonic() - started)
@@ -108,20 +111,17 @@ def main(config: Evaluate) -> None:
     print(f"written to {output}/metrics.json")
 
 
-def trained_on(model: Model, path: str, key: str) -> list[str]:
-    """The names in a data setting (root, train or test) of the run that made a checkpoint, which its maker wrote there."""
-    config = model.record.get("config")
-    data = config.get("data") if isinstance(config, dict) else None
-    found = data.get(key) if isinstance(data, dict) else None
-    names = [found] if key == "root" else found
-    if not isinstance(names, list) or not all(isinstance(n, str) and n and "\0" not in n for n in names):
+def scenes_of(model: Model, path: str) -> TrainedOn:
+    """Return the scenes that a checkpoint was trained on; raises InputError where it does not say."""
+    found = trained_on(model.record)
+    if found is None:
         raise InputError(f"{path}: does not say what it was trained on; give data.root and data.test")
-    return names
+    return found
 
 
 def root_of(model: Model, path: str) -> str:
-    """The folder of the scenes that a checkpoint was trained on, which may be relative to where that was done."""
-    (root,) = trained_on(model, path, "root")
+    """Return the folder of the scenes that a checkpoint was trained on; raises InputError where it is not there."""
+    root = scenes_of(model, path).root
     if not Path(root).is_dir():
         here = "" if Path(root).is_absolute() else f" in {Path.cwd()}"
         raise InputError(
@@ -133,27 +133,26 @@ def root_of(model: Model, path: str) -> str:
 def seen_in_training(
     paths: list[str], models: list[Model], splits: list[list[str]], root: str | None
 ) -> list[str] | None:
-    """Those splits that are scored by a checkpoint that was trained on them, each told in a line on stderr.
+    """Return those splits that are scored by a checkpoint that was trained on them, and warn of each on stderr.
 
-    ``root`` is the folder they are scored in, where it is not the one of the training. None where none is known of and
-    some checkpoint does not say what it was trained on.
+    ``root`` is the folder they are scored in, where it is not the one of the training. None where no such split is
+    found and some checkpoint does not say what it was trained on.
     """
     seen, unknown = [], False
     for path, model, names in zip(paths, models, splits, strict=True):
-        try:
-            (place,), *lists = (trained_on(model, path, key) for key in ("root", "train", "test"))
-        except InputError:
+        scenes = trained_on(model.record)
+        if scenes is None:
             unknown = True
             continue
-        trained = {Path(split) for split in training_splits(*lists)}
-        if root and Path(root).resolve() != Path(place).resolve():
+        if root and Path(root).resolve() != Path(scenes.root).resolve():
             continue  # other scenes, whatever their splits are called
+        trained = {Path(split) for split in scenes.train}
         found = [name for name in names if Path(name) in trained]
         seen += found
         if found:
             print(
-                f"warning: {path} was TRAINED on {', '.join(found)} of {place}: "
-                "the score tells nothing of scenes that it has not seen",
+                f"warning: {path} was TRAINED on {', '.join(found)} of {scenes.root}: "
+                "the score says nothing about scenes that it has not seen",
                 file=sys.stderr,
             )
     return seen or (None if unknown else [])
@@ -163,7 +162,7 @@ def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) 
     """Checkpoints that are scored together must know the same classes and no scene twice."""
     for path, model in zip(paths, models, strict=True):
         if model.classes.names != models[0].classes.names:
-            raise InputError(f"{path}: has other classes than {paths[0]}; score them apart")
+            raise InputError(f"{path}: has other classes than {paths[0]}; score them separately")
     names = [Path(name) for name in chain(*splits)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -173,7 +172,7 @@ def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) 
 def keep(
     config: Evaluate, output: Path, classes: Classes, scene: Scene, labels: np.ndarray, confidence: np.ndarray
 ) -> None:
-    """Save what was asked for of one scene."""
+    """Save the predictions of one scene that were asked for."""
     if config.predictions:
         path, wanted = output / "predictions" / f"{scene.name}.npy", labels.astype(np.int16)
 

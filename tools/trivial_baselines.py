@@ -1,4 +1,4 @@
-"""What color alone and height alone achieve: the floor below which a segmentation has learned nothing of shape."""
+"""Score color alone and height alone: the floor below which a segmentation has learned nothing of shape."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Options:
 
 
 def color_bin(scene: Scene) -> np.ndarray:
-    """Bin of each point's color (P,) int64."""
+    """Return the bin of each point's color (P,) int64."""
     if scene.color is None:
         raise InputError(f"{scene.name}: no color.npy; the color baseline needs colors")
     level = scene.color.astype(np.int64) * COLOR_LEVELS // 256
@@ -45,13 +45,13 @@ def color_bin(scene: Scene) -> np.ndarray:
 
 
 def height_bin(scene: Scene) -> np.ndarray:
-    """Bin of each point's height above the lowest point (P,) int64."""
+    """Return the bin of each point's height above the lowest point (P,) int64."""
     height = scene.coord[:, 2] - scene.coord[:, 2].min()
     return np.asarray((height / HEIGHT_BIN).astype(np.int64).clip(0, HEIGHT_BINS - 1))
 
 
 def counted(folders: list[Path], bins: Callable[[Scene], np.ndarray], n_bins: int) -> np.ndarray:
-    """How many points of each class fall into each bin: (n_bins, K). Points of unknown class are left out."""
+    """Return the number of points of each class in each bin (n_bins, K), without points of unknown class."""
     counts = np.zeros((n_bins, len(S3DIS)))
     for folder in folders:
         scene = read_scene(folder, S3DIS, with_labels=True)
@@ -63,14 +63,14 @@ def counted(folders: list[Path], bins: Callable[[Scene], np.ndarray], n_bins: in
 
 
 def confusion(counts: np.ndarray, choice: np.ndarray) -> ConfusionMatrix:
-    """The confusion matrix of predicting class ``choice[b]`` in bin b where ``counts`` (n_bins, K) are the true classes."""
+    """Return the confusion matrix of predicting class ``choice[b]`` in bin b; ``counts`` (n_bins, K): true classes."""
     matrix = ConfusionMatrix(len(S3DIS))
     np.add.at(matrix.counts.T, choice, counts.astype(np.int64))
     return matrix
 
 
 def baseline(train: np.ndarray, test: np.ndarray) -> ConfusionMatrix:
-    """Choose a class for each bin from the counts ``train`` and score it on ``test``, both (n_bins, K).
+    """Return the confusion matrix on ``test`` of the classes chosen for each bin from ``train``, both (n_bins, K).
 
     A bin that no training point fell into takes the class with most points.
     """

@@ -11,6 +11,7 @@ from pcseg.classes import Classes
 from pcseg.errors import InputError, cut
 from pcseg.model.inputs import Inputs
 from pcseg.model.networks import MAIN, Networks, NetworkSpec
+from pcseg.model.trained_on import trained_on
 
 
 @dataclass
@@ -59,9 +60,7 @@ class Model:
 
     def _origin(self) -> str:
         """Where the weights come from, in a few words."""
-        try:
-            data = self.record["config"]["data"]
-            trained = [split for split in data["train"] if split not in data["test"]]
-            return cut(f"trained on {', '.join(trained)} of {data['root']} for {self.record['step']} steps", 200)
-        except (KeyError, TypeError):
+        scenes = trained_on(self.record)
+        if scenes is None or "step" not in self.record:
             return "of unknown training"
+        return cut(f"trained on {', '.join(scenes.train)} of {scenes.root} for {self.record['step']} steps", 200)

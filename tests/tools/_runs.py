@@ -21,12 +21,13 @@ from pcseg.model.checkpoint import save_model
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.model.trained_on import TrainedOn
 from pcseg.scenes.scene import Scene, list_scenes, read_scene, write_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = Classes(("floor", "wall", "chair"), ((10, 200, 10), (10, 10, 200), (200, 10, 10)))
 TINY = (
-    "network._target_=pcseg.networks.MinkUNet", "+network.channels=[8,8]", "+network.blocks=[1,1]",
+    "network.name=MinkUNet", "+network.channels=[8,8]", "+network.blocks=[1,1]",
     "data.voxel_size=0.2", "workers=0", "threads=1", "tensorboard=false", "device=cpu",
 )  # fmt: skip
 """Settings of a network of a few thousand weights, for the rooms of ``building``."""
@@ -71,7 +72,7 @@ def room(name: str, seed: int) -> Scene:
     segment = np.repeat(np.arange(3), 200)
     color = np.clip(CLASSES.palette()[segment] + rng.integers(-40, 40, (600, 3)), 0, 255).astype(np.uint8)
     coord = np.concatenate([floor, wall, chair]).astype(np.float32)
-    return Scene(name, coord, color=color, segment=segment, classes=CLASSES.names)
+    return Scene(coord, {"color": color, "segment": segment}, name, classes=CLASSES.names)
 
 
 def building(root: Path) -> Path:
@@ -84,15 +85,16 @@ def building(root: Path) -> Path:
     return root / "rooms"
 
 
-def checkpoint(path: Path, seed: int = 0, classes: Classes = CLASSES, **data: object) -> Path:
-    """A network that was never trained, as a run leaves it."""
+def checkpoint(path: Path, seed: int = 0, classes: Classes = CLASSES, scenes: TrainedOn | None = None) -> Path:
+    """Save a network of random weights, as a run on ``scenes`` leaves it, and return ``path``."""
     torch.manual_seed(seed)
     arguments = {"in_channels": 4, "n_classes": len(classes), "channels": (8, 8), "blocks": (1, 1)}
     spec = NetworkSpec("MinkUNet", arguments)
     network = spec.build()
     torch.nn.init.normal_(network.head.weight, std=3.0)
+    record = {"trained_on": scenes.to_json()} if scenes else {}
     inputs = VoxelInputs(0.2, ("optional_color", "height"))
-    save_model(path, Model(Networks(network, spec), classes, inputs, {"config": {"data": data}}))
+    save_model(path, Model(Networks(network, spec), classes, inputs, record))
     return path
 
 

@@ -13,6 +13,7 @@ import pytest
 import pcseg
 from pcseg.classes import SCANNET20, SCANNET20_NYU40, Classes
 from pcseg.model.checkpoint import load_model, save_model
+from pcseg.model.trained_on import TrainedOn
 from pcseg.scenes.scene import list_scenes, read_scene, write_scene
 from tests.tools._runs import CLASSES, building, checkpoint, failed, room, tool, tool_here
 
@@ -39,7 +40,7 @@ def miou_of(counts):
 
 
 def test_a_checkpoint_is_scored_where_its_run_held_back(rooms, tmp_path):
-    path = checkpoint(tmp_path / "last.safetensors", root=str(rooms), test=["Area_5"])
+    path = checkpoint(tmp_path / "last.safetensors", scenes=TrainedOn(str(rooms), ("Area_1",), ("Area_5",)))
     done = tool("evaluate", f"checkpoint={tmp_path}", f"output={tmp_path / 'out'}", "predictions=true", "device=cpu")
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -56,9 +57,7 @@ def test_a_checkpoint_is_scored_where_its_run_held_back(rooms, tmp_path):
 def test_an_absent_class_is_null_and_out_of_the_mean(rooms, tmp_path):
     path = checkpoint(tmp_path / "last.safetensors")
     scene = room("Area_9/x", 9)
-    write_scene(
-        tmp_path / "rooms", type(scene)(**{**vars(scene), "segment": np.where(scene.segment == 2, 0, scene.segment)})
-    )
+    write_scene(tmp_path / "rooms", scene.having(segment=np.where(scene.segment == 2, 0, scene.segment)))
     done = tool_here(
         "evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.root={tmp_path / 'rooms'}", "data.test=[Area_9]"
     )
@@ -70,7 +69,7 @@ def test_an_absent_class_is_null_and_out_of_the_mean(rooms, tmp_path):
 
 def test_folds_are_merged_by_summing_their_matrices(rooms, tmp_path):
     paths = [
-        checkpoint(tmp_path / f"{area}.safetensors", seed=seed, root=str(rooms), test=[area])
+        checkpoint(tmp_path / f"{area}.safetensors", seed=seed, scenes=TrainedOn(str(rooms), ("Area_9",), (area,)))
         for seed, area in enumerate(("Area_1", "Area_5"))
     ]
     for seed, path in enumerate(paths):
@@ -93,8 +92,7 @@ def test_folds_are_merged_by_summing_their_matrices(rooms, tmp_path):
 
 
 def test_a_split_that_was_trained_on_is_told(rooms, tmp_path):
-    areas = ["Area_1", "Area_5"]
-    path = checkpoint(tmp_path / "last.safetensors", root=str(rooms), train=areas, test=["Area_5"])
+    path = checkpoint(tmp_path / "last.safetensors", scenes=TrainedOn(str(rooms), ("Area_1",), ("Area_5",)))
     for given, found in (("[Area_5]", []), ("[Area_5,Area_1/]", ["Area_1/"])):
         done = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.test={given}")
         assert done.returncode == 0, done.stderr
@@ -111,8 +109,9 @@ def test_a_split_that_was_trained_on_is_told(rooms, tmp_path):
     assert "TRAINED" not in done.stderr + done.stdout
     assert json.loads((tmp_path / "metrics.json").read_text())["trained_on"] == []
 
-    unknown = checkpoint(tmp_path / "other.safetensors", root=str(rooms), test=["Area_5"])
-    assert tool_here("evaluate", f"checkpoint={unknown}", f"output={tmp_path}").returncode == 0
+    unknown = checkpoint(tmp_path / "other.safetensors")
+    given = f"data.root={rooms}", "data.test=[Area_5]"
+    assert tool_here("evaluate", f"checkpoint={unknown}", f"output={tmp_path}", *given).returncode == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["trained_on"] is None
 
 
@@ -128,7 +127,7 @@ def test_a_scannet_submission_holds_an_nyu40_id_a_vertex(rooms, tmp_path):
     classes = Classes(("floor", "shower curtain", "chair"))
     path = checkpoint(tmp_path / "net.safetensors", classes=classes)
     scene = room("test/scene0707_00", 7)
-    write_scene(tmp_path / "scans", type(scene)(**{**vars(scene), "segment": None, "classes": ()}))
+    write_scene(tmp_path / "scans", replace(scene, attributes={"color": scene.color}, classes=()))
     done = tool_here(
         "evaluate", f"checkpoint={path}", f"output={tmp_path}", f"data.root={tmp_path / 'scans'}", "data.test=[test]",
         "submission=true", "predictions=true",
@@ -157,26 +156,43 @@ def test_scenes_of_other_classes_are_told_before_the_work(rooms, tmp_path):
 
 
 def test_a_root_that_was_relative_to_another_folder_is_told(rooms, tmp_path):
-    path = checkpoint(tmp_path / "net.safetensors", root="data/away", test=["Area_5"])
+    path = checkpoint(tmp_path / "net.safetensors", scenes=TrainedOn("data/away", (), ("Area_5",)))
     done = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}/out")
     failed(done, "net.safetensors: was trained on data/away, which is no folder in", "data.root=")
     again = tool_here("evaluate", f"checkpoint={path}", f"output={tmp_path}/out", f"data.root={rooms}")
     assert again.returncode == 0, again.stderr
 
 
+def test_a_checkpoint_of_the_first_version_names_its_scenes_in_its_config(rooms, tmp_path):
+    model = load_model(checkpoint(tmp_path / "net.safetensors"))
+    data = {"root": str(rooms), "train": ["Area_1", "Area_5"], "test": ["Area_5"]}
+    save_model(tmp_path / "net.safetensors", replace(model, record={"config": {"data": data}, "step": 7}))
+    arguments = (f"checkpoint={tmp_path}/net.safetensors", f"output={tmp_path}/e")
+    assert tool_here("evaluate", *arguments).returncode == 0
+    assert "scenes of Area_5;" in json.loads((tmp_path / "e" / "metrics.json").read_text())["protocol"]
+    done = tool_here("evaluate", *arguments, "data.test=Area_1")
+    assert "TRAINED on Area_1" in done.stderr
+    assert f"trained on Area_1 of {rooms} for 7 steps" in repr(load_model(tmp_path / "net.safetensors"))
+
+
+SCENES = {"root": "rooms", "train": ["Area_1"], "test": ["Area_5"]}
+
+
 @pytest.mark.parametrize(
-    "config",
+    "record",
     [
-        None, [], {}, {"data": 5}, {"data": {"train": ["a"], "test": ["Area_5"]}},
-        *({"data": {"root": "rooms", "train": ["Area_1"], "test": ["Area_5"]} | odd} for odd in (
-            {"root": [0.5]}, {"root": "a\0b"}, {"root": None}, {"test": False}, {"test": [["Area_5"]]}, {"test": "Area_5"},
-            {"train": [None]}, {"train": {"Area_1": 1}}, {"test": ["a\0"]}, {"test": [""]},
+        {}, {"config": None}, {"config": []}, {"config": {}}, {"config": {"data": 5}}, {"trained_on": 5},
+        {"trained_on": {"train": ["a"], "test": ["Area_5"]}},
+        {"config": {"data": {"train": ["a"], "test": ["Area_5"]}}},
+        *({"trained_on": SCENES | odd} for odd in (
+            {"root": [0.5]}, {"root": "a\0b"}, {"root": None}, {"test": False}, {"test": [["Area_5"]]},
+            {"test": "Area_5"}, {"train": [None]}, {"train": {"Area_1": 1}}, {"test": ["a\0"]}, {"test": [""]},
         )),
     ],
 )  # fmt: skip
-def test_what_a_checkpoint_says_of_its_training_is_not_relied_on(rooms, tmp_path, config):
+def test_a_damaged_record_of_the_training_is_not_relied_on(rooms, tmp_path, record):
     model = load_model(checkpoint(tmp_path / "net.safetensors"))
-    save_model(tmp_path / "net.safetensors", replace(model, record={"config": config}))
+    save_model(tmp_path / "net.safetensors", replace(model, record=record))
     arguments = [f"checkpoint={tmp_path}/net.safetensors", f"output={tmp_path}/e", "device=cpu"]
     failed(tool_here("evaluate", *arguments), "trained on")
     assert tool_here("evaluate", *arguments, f"data.root={rooms}", "data.test=Area_5").returncode == 0
@@ -186,7 +202,7 @@ def test_what_a_checkpoint_says_of_its_training_is_not_relied_on(rooms, tmp_path
 def test_points_without_a_place_are_left_out_of_the_score_and_said(tmp_path, monkeypatch):
     scene = room("Area_5/x", 1)
     scene.coord[:7] = 3.4e38
-    monkeypatch.setattr("pcseg.engine.evaluate.read_scene", lambda *given, **more: scene)
+    monkeypatch.setattr("pcseg.engine.predict.Predictor.read", lambda *given: scene)
     write_scene(tmp_path / "rooms", room("Area_5/x", 1))
     path = checkpoint(tmp_path / "net.safetensors")
     done = tool_here(

@@ -12,8 +12,8 @@ import pytest
 from tests.tools._runs import TINY, building, checkpoint, failed, room, tool, tool_here
 
 NAMES = (
-    "data #2", "2024_01_15", "001", "20:30", "1e3", "true", "null", "~", "@x", "%x", "!x", "&x", "a=b", "it's", '"q"', "a\tb",
-    "[a] b", "{a}", "`x`", "| x", "- x", "C:\\a", "über", "$x", "x\ny", "(a, b)",
+    "data #2", "2024_01_15", "001", "20:30", "1e3", "true", "null", "~", "@x", "%x", "!x", "&x", "a=b", "it's", '"q"',
+    "a\tb", "[a] b", "{a}", "`x`", "| x", "- x", "C:\\a", "über", "$x", "x\ny", "(a, b)",
 )  # fmt: skip
 
 
@@ -93,5 +93,5 @@ def test_simulate_and_compare_from_another_process(tmp_path: Path) -> None:
     done = tool("simulate", f"output={place}", "areas=1", "rooms=1", "points=1000", "frames=1", "workers=1")
     assert done.returncode == 0, done.stderr
     assert (place / "Area_1").is_dir()
-    failed(tool("compare", "experiments=nothing #1", "seeds=0", f"output={place}/c"), "nothing #1, seed 0")
+    failed(tool("compare", "rows=experiment='nothing #1'", "seeds=0", f"output={place}/c"), "seed 0", "nothing #1")
     assert {path.name for path in tmp_path.iterdir()} == {"2024_01_15 #2"}

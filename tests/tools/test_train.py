@@ -80,6 +80,47 @@ def test_a_run_leaves_what_it_promises(rooms, tmp_path):
     assert list((tmp_path / "tensorboard").iterdir())
 
 
+def test_a_control_trains_for_as_long_as_the_method_it_is_matched_with(rooms, tmp_path):
+    matched = ("match=dense_propagation", "match.stages.intra.cost=2")
+    done = tool_here("train", *settings(rooms, tmp_path, *matched, "steps=4"))
+    assert done.returncode == 0, done.stderr
+    assert "stages: cross 7 steps, intra 2 steps\n" in done.stdout
+    assert [line["stage"] for line in curve(tmp_path)] == ["cross"] * 7 + ["intra"] * 2
+    assert "consistency" not in curve(tmp_path)[-1]
+
+
+def test_a_stage_may_begin_with_a_pass_that_labels_the_scenes(rooms, tmp_path):
+    relabel = "{_target_: pcseg.engine.rounds.Relabel, confidence: 0.1}"
+    done = tool_here("train", *settings(rooms, tmp_path, *PROPAGATION, f"+stages.intra.before={relabel}", "steps=8"))
+    assert done.returncode == 0, done.stderr
+    guessed = WeakLabels.load(tmp_path / "labels" / "intra.npz")
+    assert guessed.rule == "pseudo"
+    assert guessed.count > WeakLabels.load(rooms.parent / "labels.npz").count
+    assert guessed.sha256[:12] in done.stdout
+
+
+def test_sampler_and_tags_are_settings(rooms, tmp_path):
+    sampler = "{_target_: pcseg.feeding.samplers.ViewSampler, views: 4}"
+    arguments = settings(rooms, tmp_path, f"+stages.main.sampler={sampler}", "labels.tags=labels", "steps=2")
+    failed(tool_here("train", *arguments), "batch_size=2", "groups of 4")
+    done = tool_here("train", *arguments, "batch_size=4")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_is_named_from_its_choices_in_a_fixed_order():
+    for typed, name in (
+        (["experiment=demo"], "demo"),
+        (["method=dense_propagation", "labels=1pct", "experiment=s3dis"], "s3dis_1pct_dense_propagation"),
+        (["network=minkunet18a", "seed=3"], "own_minkunet18a"),
+        (
+            ["experiment=simulated", "labels=20pts", "match=dense_propagation", "method=supervised"],
+            "simulated_20pts_supervised_match_dense_propagation",
+        ),
+    ):
+        done = tool_here("train", *typed, "--cfg", "job", "--resolve")
+        assert f"output: outputs/{name}\n" in done.stdout, done.stderr
+
+
 def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
     arguments = [*PROPAGATION, "steps=24", "checkpoint_every=14", "evaluate_every=10"]
     whole = tool_here("train", *settings(rooms, tmp_path / "whole", *arguments))
@@ -107,7 +148,9 @@ def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
     assert not [p.name for p in (tmp_path / "cut").iterdir() if p.name.startswith(".")]
 
     failed(tool_here("train", *cut), "holds a run", "resume=true")
-    failed(tool_here("train", *cut, "resume=true", "seed=5"), "resume: seed is 5", "has 0")
+    failed(
+        tool_here("train", *cut, "resume=true", "seed=5"), "begun with other settings (seed was 0, now 5)", "resume: "
+    )
 
 
 def test_two_processes_do_the_work_of_one(rooms, tmp_path):
@@ -143,7 +186,7 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
     ("change", "words"),
     [
         (["batch_sise=3"], ["batch_sise"]),
-        (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "simulated_1pct_supervised"]),
+        (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "scannet simulated"]),
         (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
         (["labels.file=none.npz"], ["none.npz: no such label file"]),
         (["data.train=[Area_5]"], ["nothing is left"]),
@@ -157,7 +200,14 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
         (["precision=8-mixed"], ["precision"]),
         (["augment.transforms.scale.low=-1"], ["Scale: low=-1"]),
         (["output=/dev/null/run"], ["/dev/null/run", "cannot write"]),
-        (["network._target_=os.system"], ["network 'system' is not one of", "minkunet_small"]),
+        (["network._target_=os.system"], ["chosen by its name", "write network=minkunet34c"]),
+        (["+network._target_=pcseg.networks.MinkUNet"], ["chosen by its name", "network.name=MinkUNet"]),
+        (["network.name=system"], ["network 'system' is not one of", "minkunet_small"]),
+        (["stages.main.before={x: 1}"], ["stages.main.before", "to add a key, write +name=value"]),
+        (["match=everything"], ["match/everything", "dense_propagation"]),
+        (["method=dense_propagation", "match=dense_propagation"], ["match:", "cross, intra", "method=supervised"]),
+        ([*PROPAGATION, "~stages.cross.sampler._target_"], ["needs", "PairSampler"]),
+        (["labels.tags=labels", "labels.file=null"], ["labels.tags=labels", "tag file"]),
         (["optim.optimizer._target_=torch.optim.AdamWW"], ["optim.optimizer", "AdamWW"]),
         (["data.classes=[floor,wall,lamp]"], ["lamp"]),
     ],
@@ -242,8 +292,8 @@ def test_numbers_that_make_no_sense_are_refused_before_training(rooms, tmp_path,
     assert not (tmp_path / "run" / "curve.jsonl").exists()
 
 
-def test_a_run_is_started_over_only_when_told_to(rooms, tmp_path):
-    arguments = settings(rooms, tmp_path / "run", "steps=2", "experiment=simulated_full", "labels.file=null")
+def test_a_run_is_started_over_only_when_asked_to(rooms, tmp_path):
+    arguments = settings(rooms, tmp_path / "run", "steps=2", "experiment=simulated", "labels.file=null")
     assert tool_here("train", *arguments).returncode == 0
     failed(tool_here("train", *arguments, "steps=1"), "holds a run", "overwrite=true")
     assert len(curve(tmp_path / "run")) == 2
@@ -261,13 +311,13 @@ def unlabeled(rooms, folder):
     for name in ("Area_1/a", "Area_1/b", "Area_5/c"):
         scene = read_scene(rooms / name, CLASSES, with_labels=True)
         segment = scene.segment if "Area_5" in name else np.full(len(scene), IGNORE)
-        write_scene(folder, replace(scene, segment=segment))
+        write_scene(folder, scene.having(segment=segment))
     return folder
 
 
 def test_training_on_no_label_is_refused(rooms, tmp_path):
     scenes = [read_scene(f, CLASSES, with_labels=True) for f in list_scenes(rooms, ["Area_1"])]
-    nothing = [labeled(replace(s, segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
+    nothing = [labeled(s.having(segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
     WeakLabels(CLASSES.names, "clicks", {}, None, tuple(nothing)).save(tmp_path / "none.npz")
     for root, file in ((rooms, tmp_path / "none.npz"), (unlabeled(rooms, tmp_path / "rooms"), "null")):
         done = tool_here("train", *settings(root, tmp_path / "run", f"labels.file={file}"))
@@ -275,8 +325,8 @@ def test_training_on_no_label_is_refused(rooms, tmp_path):
         assert not (tmp_path / "run" / "curve.jsonl").exists()
 
 
-def test_scenes_that_cannot_be_scored_are_told_before_training(rooms, tmp_path):
-    for split, scene in (("Area_7", room("Area_7/x", 1)), ("Area_8", replace(room("Area_8/x", 1), color=None))):
+def test_scenes_that_cannot_be_scored_are_reported_before_training(rooms, tmp_path):
+    for split, scene in (("Area_7", room("Area_7/x", 1)), ("Area_8", replace(room("Area_8/x", 1), attributes={}))):
         write_scene(tmp_path / "rooms", replace(scene, classes=("tree", "house", "lamp") if split == "Area_7" else ()))
         shutil.copytree(rooms / "Area_1", tmp_path / "rooms" / "Area_1", dirs_exist_ok=True)
         done = tool_here(
@@ -294,7 +344,7 @@ def test_a_run_may_begin_with_the_weights_of_another(rooms, tmp_path):
         (
             "other",
             ["data.classes=[floor,chair]", "labels.file=null"],
-            "the classifier is made anew: it told floor, wall, chair; now floor, chair",
+            "the classifier is made anew: it knew floor, wall, chair; now floor, chair",
         ),
     ):
         begun = settings(rooms, tmp_path / name, *still, f"weights={tmp_path}/one", "seed=7", *more)
@@ -321,7 +371,7 @@ def test_a_run_at_a_constant_rate_may_become_longer_than_planned(rooms, tmp_path
     assert curve(tmp_path / "planned") == curve(tmp_path / "longer")
     one, two = (read_tensors(tmp_path / run / "last.safetensors", "model")[0] for run in ("planned", "longer"))
     assert {k: v.numpy().tobytes() for k, v in one.items()} == {k: v.numpy().tobytes() for k, v in two.items()}
-    failed(tool_here("train", *arguments("longer", "steps=6", "resume=true")), "steps is 6", "can only become longer")
+    failed(tool_here("train", *arguments("longer", "steps=6", "resume=true")), "steps are 6", "can only become longer")
 
 
 @pytest.mark.parametrize(
@@ -331,7 +381,7 @@ def test_a_run_that_cannot_become_longer_says_how_to_go_on(rooms, tmp_path, more
     arguments = settings(rooms, tmp_path / "run", *more)
     assert tool_here("train", *arguments, "steps=4").returncode == 0
     done = tool_here("train", *arguments, "steps=8", "resume=true")
-    failed(done, "resume: steps is 8, but the run in", "has 4", words, f"weights={tmp_path}/run/last.safetensors")
+    failed(done, "resume: the steps are ", "but the run in", " has ", words, f"weights={tmp_path}/run/last.safetensors")
 
 
 def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
@@ -343,7 +393,7 @@ def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
     failed(done, "ulimit -n")
 
 
-def test_a_place_that_cannot_be_written_is_told_first(rooms, tmp_path):
+def test_a_place_that_cannot_be_written_is_refused_first(rooms, tmp_path):
     failed(tool_here("train", *settings(rooms, "/proc/run", "data.root=nowhere")), "output=/proc/run: cannot write")
 
 
@@ -353,7 +403,8 @@ def test_help_tells_settings_and_choices():
     words = (
         "resume",
         "go on from the last checkpoint",
-        "simulated_1pct_dense_propagation",
+        "experiment: custom, demo, s3dis",
+        "match: dense_propagation",
         "torchrun",
         "stages.<name>.steps times",
     )

@@ -1,0 +1,52 @@
+"""The scenes that a network was trained on, as its checkpoint keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """Scenes of the splits ``train`` of the folder ``root``; ``test`` are the splits held back to score on.
+
+    ``root`` may be relative to the folder the training was started in.
+    """
+
+    root: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"root": self.root, "train": list(self.train), "test": list(self.test)}
+
+
+def trained_on(record: Mapping[str, Any]) -> TrainedOn | None:
+    """Return the scenes named in ``Model.record``; None where it names none, or not as a run of ours does.
+
+    Checkpoints of pcseg 0.1 hold them in the configuration of their run.
+    """
+    if "trained_on" in record:
+        return _read(record["trained_on"])
+    config = record.get("config")
+    found = _read(config.get("data") if isinstance(config, dict) else None)
+    return found and TrainedOn(found.root, training_splits(found.train, found.test), found.test)
+
+
+def training_splits(train: tuple[str, ...], test: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the splits of ``train`` that ``test`` does not hold back, however it writes them."""
+    held_back = {Path(split) for split in test}
+    return tuple(split for split in train if Path(split) not in held_back)
+
+
+def _read(value: Any) -> TrainedOn | None:
+    """Return the scenes named in what may have any form; None where that is not the one of ``to_json``."""
+    value = value if isinstance(value, dict) else {}
+    root, train, test = (value.get(key) for key in ("root", "train", "test"))
+    if not isinstance(train, list) or not isinstance(test, list):
+        return None
+    if not all(isinstance(name, str) and name and "\0" not in name for name in (root, *train, *test)):
+        return None
+    return TrainedOn(str(root), tuple(train), tuple(test))
