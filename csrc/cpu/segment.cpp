@@ -24,7 +24,7 @@ class Order {
    public:
     std::vector<int64_t> start;
 
-    Order(const int64_t* segment, int64_t elements, int64_t segments, int64_t* room) : start(segments + 2, 0) {
+    Order(const int64_t* segment, int64_t elements, int64_t segments, int64_t* workspace) : start(segments + 2, 0) {
         bool sorted = true;
         for (int64_t e = 0; e < elements; ++e) {
             sorted &= e == 0 || segment[e - 1] <= segment[e];
@@ -35,9 +35,10 @@ class Order {
             start.erase(start.begin());
             return;
         }
-        for (int64_t e = 0; e < elements; ++e) room[start[segment[e] + 1]++] = e;  // start[s + 1]: now the end of s
+        // Afterwards start[s + 1] is the end of s.
+        for (int64_t e = 0; e < elements; ++e) workspace[start[segment[e] + 1]++] = e;
         start.pop_back();
-        order_ = room;
+        order_ = workspace;
     }
     int64_t element(int64_t place) const { return order_ ? order_[place] : place; }
 
@@ -121,8 +122,8 @@ struct Sum {
         });
     }
 
-    void by_order(int64_t* room, int64_t threads) const {
-        const Order order(segment, elements, segments, room);
+    void by_order(int64_t* workspace, int64_t threads) const {
+        const Order order(segment, elements, segments, workspace);
         std::vector<T> scratch(scratch_rows(elements) * channels, T(0));
         std::fill_n(out, segments * channels, T(0));
         by_block(
@@ -141,12 +142,12 @@ struct Sum {
 };
 
 template <class T>
-void weighted_sum(const Sum<T>& sum, int64_t rows, int64_t* room, int64_t threads) {
+void weighted_sum(const Sum<T>& sum, int64_t rows, int64_t* workspace, int64_t threads) {
     check_index("segment", sum.segment, sum.elements, sum.segments, threads);
     if (sum.row != nullptr) check_index("row", sum.row, sum.elements, rows, threads);
     // With few segments threads would be idle. The choice does not depend on their number, so neither does the
     // rounding.
-    sum.segments > sum.elements / 512 ? sum.by_range(threads) : sum.by_order(room, threads);
+    sum.segments > sum.elements / 512 ? sum.by_range(threads) : sum.by_order(workspace, threads);
 }
 
 template <class T>
@@ -156,9 +157,9 @@ bool greater(T value, T best) {
 
 template <class T>
 void segment_max(const T* values, int64_t channels, const int64_t* segment, int64_t elements, int64_t segments, T* out,
-                 int64_t* arg, int64_t* room, int64_t threads) {
+                 int64_t* arg, int64_t* workspace, int64_t threads) {
     check_index("segment", segment, elements, segments, threads);
-    const Order order(segment, elements, segments, room);
+    const Order order(segment, elements, segments, workspace);
     std::vector<T> scratch(scratch_rows(elements) * channels);
     std::vector<int64_t> scratch_arg(scratch.size());
     by_block(
@@ -197,26 +198,26 @@ void segment_max(const T* values, int64_t channels, const int64_t* segment, int6
 
 int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                        const void* weight, const int64_t* segment, int64_t elements, int64_t segments, void* out,
-                       int64_t* room, int64_t threads) {
+                       int64_t* workspace, int64_t threads) {
     return pcseg::guarded([&] {
         const auto run = [&](auto zero) {
             using T = decltype(zero);
             pcseg::weighted_sum<T>({static_cast<const T*>(values), channels, row, static_cast<const T*>(weight),
                                     segment,
-                                    elements, segments, static_cast<T*>(out)}, rows, room, threads);
+                                    elements, segments, static_cast<T*>(out)}, rows, workspace, threads);
         };
         dtype == PCSEG_FLOAT64 ? run(double{}) : run(float{});
     });
 }
 
 int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment, int64_t elements,
-                      int64_t segments, void* out, int64_t* arg, int64_t* room, int64_t threads) {
+                      int64_t segments, void* out, int64_t* arg, int64_t* workspace, int64_t threads) {
     return pcseg::guarded([&] {
         if (dtype == PCSEG_FLOAT64)
             pcseg::segment_max(static_cast<const double*>(values), channels, segment, elements, segments,
-                               static_cast<double*>(out), arg, room, threads);
+                               static_cast<double*>(out), arg, workspace, threads);
         else
             pcseg::segment_max(static_cast<const float*>(values), channels, segment, elements, segments,
-                               static_cast<float*>(out), arg, room, threads);
+                               static_cast<float*>(out), arg, workspace, threads);
     });
 }

@@ -118,14 +118,14 @@ void weight_grad(const Map& map, const T* feats, int64_t cin, const T* grad, int
         Sum<T>* partial = workspace + range * size;
         std::memset(partial + k0 * cin * padded, 0, (k1 - k0) * cin * padded * sizeof(Sum<T>));
         std::vector<T> spare(padded == cout ? 0 : rows * padded);  // padded with zeros to whole vectors
-        std::vector<Term<T>> room(kNumbers<T> == 1 ? 0 : kPiece / 2 * (cin + padded));
+        std::vector<Term<T>> workspace(kNumbers<T> == 1 ? 0 : kPiece / 2 * (cin + padded));
         Walk walk(map, first, k0, k1);
         for (int64_t row = first; row < last; row += rows) {
             const int64_t end = std::min(last, row + rows);
             for (int64_t r = row; r < end && !spare.empty(); ++r)
                 std::memcpy(spare.data() + (r - row) * padded, grad + r * cout, cout * sizeof(T));
             kernel.weight_grad({walk.next(row, end), feats, cin, spare.empty() ? grad + row * cout : spare.data(),
-                                padded, padded, partial, room.data()});
+                                padded, padded, partial, workspace.data()});
         }
         seen += walk.seen();
     });

@@ -90,7 +90,7 @@ struct WeightGradBlock {
     int64_t grad_stride;
     int64_t padded;
     Sum<T>* partial;  // (offsets, cin, padded), added to
-    Term<T>* room;    // workspace: kPiece / 2 * (cin + padded) terms, where a term has two numbers
+    Term<T>* workspace;    // workspace: kPiece / 2 * (cin + padded) terms, where a term has two numbers
 };
 
 template <class T>

@@ -112,9 +112,9 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
             if constexpr (kNumbers<T> == 1) {
                 from = block.feats, to = grad;
             } else {  // a term is a channel of two pairs: interleave() of the instruction set's file
-                interleave(block.feats, block.cin, rows_in, pairs, block.room);
-                interleave(grad, block.grad_stride, rows_out, pairs, block.room + kPiece / 2 * block.cin);
-                from = block.room, to = block.room + kPiece / 2 * block.cin;
+                interleave(block.feats, block.cin, rows_in, pairs, block.workspace);
+                interleave(grad, block.grad_stride, rows_out, pairs, block.workspace + kPiece / 2 * block.cin);
+                from = block.workspace, to = block.workspace + kPiece / 2 * block.cin;
                 rows_in = rows_out = in_order;
                 pairs = (pairs + 1) / 2;
             }

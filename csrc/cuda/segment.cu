@@ -137,13 +137,14 @@ struct Max {
 }  // namespace
 }  // namespace pcseg
 
-int64_t pcseg_cuda_segment_room(int64_t elements, int64_t channels) {
+int64_t pcseg_cuda_segment_workspace(int64_t elements, int64_t channels) {
     return 2 * ((elements + pcseg::kChunk - 1) / pcseg::kChunk) * channels * sizeof(pcseg::Greatest<double>);
 }
 
 int pcseg_cuda_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                             const void* weight, const int64_t* sorted, const int32_t* order, int64_t elements,
-                            int64_t segments, void* out, int64_t* start, void* room, int64_t device, int64_t stream) {
+                            int64_t segments, void* out, int64_t* start, void* workspace, int64_t device,
+                            int64_t stream) {
     using namespace pcseg;
     return guarded([&] {
         const Stream on(device, stream);
@@ -151,21 +152,21 @@ int pcseg_cuda_weighted_sum(int64_t dtype, const void* values, int64_t rows, int
             using T = decltype(zero);
             const Sum<T> sum{static_cast<const T*>(values), channels, row, rows, static_cast<const T*>(weight),
                              static_cast<T*>(out)};
-            reduce(on, {sorted, order, elements, segments, start}, start, channels, sum, room);
+            reduce(on, {sorted, order, elements, segments, start}, start, channels, sum, workspace);
         });
     });
 }
 
 int pcseg_cuda_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* sorted,
                            const int32_t* order, int64_t elements, int64_t segments, void* out, int64_t* arg,
-                           int64_t* start, void* room, int64_t device, int64_t stream) {
+                           int64_t* start, void* workspace, int64_t device, int64_t stream) {
     using namespace pcseg;
     return guarded([&] {
         const Stream on(device, stream);
         for_dtype(dtype, [&](auto zero) {
             using T = decltype(zero);
             const Max<T> max{static_cast<const T*>(values), channels, static_cast<T*>(out), arg};
-            reduce(on, {sorted, order, elements, segments, start}, start, channels, max, room);
+            reduce(on, {sorted, order, elements, segments, start}, start, channels, max, workspace);
         });
     });
 }

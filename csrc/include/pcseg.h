@@ -76,15 +76,15 @@ PCSEG_API int pcseg_gather(const void* values, int64_t value_rows, int64_t row_b
                            void* out, int64_t threads);
 
 // --- segment ------------------------------------------------------------------------------------------------------
-// segment (elements), each in [0, segments), in any order; room (elements): workspace.
+// segment (elements), each in [0, segments), in any order; workspace (elements): scratch memory.
 // values (rows, channels); out (segments, channels): out[segment[e]] is the sum over e of weight[e] * values[row[e]];
 // NULL means e for row and 1 for weight.
 PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                                  const void* weight, const int64_t* segment, int64_t elements, int64_t segments,
-                                 void* out, int64_t* room, int64_t threads);
+                                 void* out, int64_t* workspace, int64_t threads);
 // Pass out filled with 0 and arg with -1, which empty segments keep; arg is the first element that has the maximum.
 PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
-                                int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* room,
+                                int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* workspace,
                                 int64_t threads);
 
 // --- neighbors ---------------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ PCSEG_API int pcseg_neighbors(const double* query, int64_t queries, const double
 // marked "host". No function waits for the GPU. Results have the same bits each time. Python combines these parts.
 
 // Stable sort by the lowest `bits` bits, 1 to 64, unsigned: sorted (count), and order (count), the row of each before.
-// Call it twice, first without a workspace: it then only sets workspace_bytes (host). rows (count): workspace.
+// Call it twice, first without a workspace: it then only sets workspace_bytes (host). rows (count): scratch memory.
 PCSEG_API int pcseg_cuda_sort(const int64_t* keys, int64_t count, int64_t bits, int64_t* sorted, int32_t* rows,
                               int32_t* order, void* workspace, int64_t* workspace_bytes, int64_t device,
                               int64_t stream);
@@ -130,17 +130,17 @@ PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_ro
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
-// segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and room
-// (pcseg_cuda_segment_room bytes) are workspace. Pass out filled with 0, arg with -1. A number out of range ends the
-// program.
-PCSEG_API int64_t pcseg_cuda_segment_room(int64_t elements, int64_t channels);
+// segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and workspace
+// (pcseg_cuda_segment_workspace bytes) are scratch memory. Pass out filled with 0, arg with -1. A number out of range
+// ends the program.
+PCSEG_API int64_t pcseg_cuda_segment_workspace(int64_t elements, int64_t channels);
 PCSEG_API int pcseg_cuda_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels,
                                       const int64_t* row, const void* weight, const int64_t* sorted,
                                       const int32_t* order, int64_t elements, int64_t segments, void* out,
-                                      int64_t* start, void* room, int64_t device, int64_t stream);
+                                      int64_t* start, void* workspace, int64_t device, int64_t stream);
 PCSEG_API int pcseg_cuda_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* sorted,
                                      const int32_t* order, int64_t elements, int64_t segments, void* out, int64_t* arg,
-                                     int64_t* start, void* room, int64_t device, int64_t stream);
+                                     int64_t* start, void* workspace, int64_t device, int64_t stream);
 
 // neighbors, in two steps: the cell of each point in a grid over all of them, to be sorted; then the search, with
 // points in the order of `keys`, the sorted cells. Samples count from 0; a query with sample -1 has no neighbors. place

@@ -106,7 +106,7 @@ class WeakLabels:
         if entry.weight is None:
             return None
         weights = np.zeros(len(scene), dtype=np.float32)
-        weights[entry.index] = entry.weight
+        weights[entry.index] = np.where(entry.label == IGNORE, 0, entry.weight)
         return weights
 
     def classes_of(self, scene_name: str) -> set[int]:

@@ -125,7 +125,7 @@ def _sum_cuda(values: Tensor, row: Tensor | None, weight: Tensor | None, segment
 def _workspace(segment: Tensor, n_segments: int, channels: int) -> tuple[Tensor, Tensor]:
     """Return the workspace of the CUDA kernels: starts of segments, and partial results of chunks."""
     start = segment.new_empty(n_segments + 1)
-    size = native.query("pcseg_cuda_segment_room", len(segment), channels)
+    size = native.query("pcseg_cuda_segment_workspace", len(segment), channels)
     return start, torch.empty(size, dtype=torch.uint8, device=segment.device)
 
 
