@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
@@ -26,29 +27,30 @@ from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 OPEN_SCENES = 64
-"""Scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
+"""Number of scenes kept open in each process; each holds a few file handles, of which a process often has 1024."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """A scene as training may know it: ``labels`` of its points hold the budget and nothing more. ``floor`` in meters."""
+    """Points of a scene with the ``labels`` of the budget and no others, and the height of its ``floor`` in meters."""
 
     points: Points
     floor: float
+    origin: np.ndarray
 
 
 class TrainDataset(Dataset[Sample]):
     """Samples of scene folders, drawn by Item.
 
     ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
-    supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to keep;
-    ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a sample: the
-    voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for it. ``tags`` gives
-    the classes (K,) bool known to be in a scene, by its name.
+    supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to
+    keep; ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a
+    sample: the voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for
+    it. ``tags`` gives the classes (K,) bool known to be in a scene, by its name.
 
-    A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point is one
-    of the item's anchor class if it has one, else any point of the scene. Points too far from it to be numbered as voxels
-    are left out of the sample: strays.
+    A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point
+    is one of the item's anchor class if it has one, else any point of the scene. Points too far from it to be
+    numbered as voxels are left out of the sample: strays.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class TrainDataset(Dataset[Sample]):
         crop: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         max_voxels: int | None = None,
         strong: Callable[[Points, np.random.Generator], Points] | None = None,
-        tags: Callable[[str], np.ndarray] | None = None,
+        tags: Tags | None = None,
+        some_classes: bool = False,
     ) -> None:
         if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
             raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
@@ -72,9 +75,10 @@ class TrainDataset(Dataset[Sample]):
         self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
         self.strong, self.tags = strong, tags
         self.offers = frozenset() if tags is None else frozenset({"tags"})
+        self._only = classes.names if some_classes else None
         self._open: OrderedDict[int, _Known] = OrderedDict()
         if labels is not None:
-            labels.counts(self.names, classes)  # so that what does not fit is told before the first step
+            self.counts()  # so that labels that do not fit are refused before the first step
 
     @property
     def names(self) -> list[str]:
@@ -90,24 +94,23 @@ class TrainDataset(Dataset[Sample]):
         return len(self.folders)
 
     def counts(self) -> np.ndarray:
-        """Labeled points (S, K) int64 of each scene and class: what PairSampler goes by."""
+        """Return the labeled points (S, K) int64 of each scene and class."""
         if self.labels is not None:
-            return self.labels.counts(self.names, self.classes)
+            return self.labels.counts(self.names, self.classes, only=self._only)
         known = (self._known(i).points.labels for i in range(len(self)))
         return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
 
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
         part = rng if item.view is None else np.random.default_rng(item.view)
-        points, center = self._part(item.scene, item.anchor, part, views=item.view is not None)
+        points, center, middle = self._part(item.scene, item.anchor, part, views=item.view is not None)
         points = self._transformed(points, item, rng)
         name = self.names[item.scene]
         if item.mix is not None:
             points = mix3d(points, self._transformed(self._part(item.mix, None, rng)[0], item, rng))
             name += f"+{self.names[item.mix]}"
-        sample = _nearest(make_sample(points, self.features, self.voxel_size, name), center, self.max_voxels)
-        tags = None if self.tags is None else torch.from_numpy(self.tags(self.names[item.scene]))
-        return replace(sample, tags=tags, domain=item.domain, view=item.view)
+        sample = _nearest(make_sample(points, self.features, self.voxel_size, name), middle, self.max_voxels)
+        return replace(sample, tags=self._tags(item.scene, center), domain=item.domain, view=item.view)
 
     def _transformed(self, points: Points, item: Item, rng: np.random.Generator) -> Points:
         if item.strong and self.strong is None:
@@ -117,15 +120,19 @@ class TrainDataset(Dataset[Sample]):
 
     def _part(
         self, index: int, anchor: int | None, rng: np.random.Generator, views: bool = False
-    ) -> tuple[Points, np.ndarray]:
-        """Return a part of a scene, and the center (3,) it was cropped around; with the rows of its points for ``views``."""
+    ) -> tuple[Points, np.ndarray, np.ndarray]:
+        """Return a part of a scene, and the center (3,) of its crop; for ``views`` with the row of each point."""
         known = self._known(index)
         points = known.points
         choice = None if anchor is None else np.flatnonzero(points.labels == anchor)
         if choice is not None and not len(choice):
             name = self.names[index]
             raise InputError(f"{name}: has no label of class {anchor} to center on; sample by these labels")
-        center = points.coord[rng.integers(len(points)) if choice is None else rng.choice(choice)]
+        seeds = None if self.tags is None or choice is not None else self.tags.scene(self.names[index]).center
+        if seeds is not None and len(seeds):
+            center = (rng.choice(seeds) - known.origin).astype(np.float32)
+        else:
+            center = points.coord[rng.integers(len(points)) if choice is None else rng.choice(choice)]
         origin = np.array([center[0], center[1], known.floor], dtype=np.float32)
         kept = slice(None) if self.crop is None else self.crop(points.coord, center)
         coord = points.coord[kept] - origin
@@ -135,7 +142,7 @@ class TrainDataset(Dataset[Sample]):
             kept, coord = np.arange(len(points))[kept][near], coord[near]
         if views:
             points = points.having(row=np.arange(len(points), dtype=np.int32))
-        return make_points(replace(points[kept], coord=coord), floor=0.0), center - origin
+        return make_points(replace(points[kept], coord=coord), floor=0.0), center, center - origin
 
     def _known(self, index: int) -> _Known:
         if index in self._open:
@@ -147,31 +154,46 @@ class TrainDataset(Dataset[Sample]):
         scene = with_computed(self.features, scene, folder, self.voxel_size)
         _, floor = bulk_and_floor(scene.coord, GAP * self.voxel_size)
         # What is kept of a scene are its memory maps and two bytes a point.
-        self._open[index] = _Known(self._seen(scene), floor)
+        self._open[index] = _Known(self._seen(scene), floor, scene.origin)
         if len(self._open) > OPEN_SCENES:
             self._open.popitem(last=False)
         return self._open[index]
 
+    def _tags(self, index: int, center: np.ndarray) -> torch.Tensor | None:
+        """Return the tags (K,) bool of the sample at ``center`` (3,) of a scene."""
+        if self.tags is None:
+            return None
+        return torch.from_numpy(self.tags.of(self.names[index], center + self._known(index).origin))
+
     def _seen(self, scene: Scene) -> Points:
         """Return what the network sees of a scene, and as ``labels`` (P,) int16 what it is trained on."""
+        weights = None
         if self.labels is not None:
-            labels = self.labels.labels(scene)
+            labels, weights = self.labels.labels(scene, only=self._only), self.labels.weights(scene)
         elif scene.segment is not None:
             labels = scene.segment
         else:
             raise InputError(f"{scene.name}: has no segment.npy; give a label file")
         used = {"color", *(feature.attribute for feature in self.features.each)}
         seen = {name: array for name, array in scene.attributes.items() if name in used}
+        seen |= {} if weights is None else {"weight": weights}
         return Points(scene.coord, {**seen, "labels": labels.astype(np.int16)})
 
 
 def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:
-    """The ``count`` voxels nearest to ``center``, in their order; points of the others get ``inverse`` -1."""
+    """Return the ``count`` voxels nearest to ``center``, in their order; points of the others get ``inverse`` -1."""
     if count is None or len(sample.coords) <= count:
         return sample
     distance = (sample.position - torch.from_numpy(center)).square().sum(dim=1)
     kept = distance.topk(count, largest=False, sorted=False).indices.sort().values
     number = torch.full((len(sample.coords),), -1)
     number[kept] = torch.arange(count)
-    rows = {name: getattr(sample, name)[kept] for name in ("coords", "feats", "position", "color", "labels")}
+    rows = {
+        name: _rows(getattr(sample, name), kept)
+        for name in ("coords", "feats", "position", "color", "labels", "weights")
+    }
     return replace(sample, **rows, inverse=number[sample.inverse])
+
+
+def _rows(values: torch.Tensor | None, kept: torch.Tensor) -> torch.Tensor | None:
+    return None if values is None else values[kept]

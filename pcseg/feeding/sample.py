@@ -20,9 +20,9 @@ class Sample:
     (N, 3) in [0, 1] (zeros where the scan has none), float32; ``labels`` (N,) int64. A voxel takes all of these from
     one of its points. ``inverse`` (P,) int64 is the voxel of each point, -1 for none.
 
-    ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the sample.
-    ``domain``: 0 for a labeled, 1 for an unlabeled sample. ``view``: samples of one number show the same scene; then ``row``
-    (P,) int64 numbers the points in that scene.
+    ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the
+    sample. ``domain``: 0 for a labeled, 1 for an unlabeled sample. ``view``: samples of one number show the same
+    scene; then ``row`` (P,) int64 numbers the points in that scene.
     """
 
     coords: Tensor
@@ -52,7 +52,7 @@ def make_sample(points: Points, features: Features, voxel_size: float, name: str
     voxels = voxelize(torch.cat([sample, coords], dim=1), keep=torch.from_numpy(points.labels != IGNORE))
     chosen = points[voxels.rows.numpy()]
     color = np.zeros((len(chosen), 3), dtype=np.float32) if chosen.color is None else chosen.color
-    row = points.attributes.get("row")
+    row, weight = points.attributes.get("row"), chosen.attributes.get("weight")
     return Sample(
         coords=coords[voxels.rows],
         feats=torch.from_numpy(features(chosen)),
@@ -61,5 +61,6 @@ def make_sample(points: Points, features: Features, voxel_size: float, name: str
         labels=torch.from_numpy(chosen.labels.astype(np.int64)),
         inverse=voxels.inverse,
         name=name,
+        weights=None if weight is None else torch.from_numpy(weight),
         row=None if row is None else torch.from_numpy(row.astype(np.int64)),
     )

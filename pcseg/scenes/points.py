@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HEIGHTS = ("height", "ground_height")
 """Attributes in meters above something below: a vertical stretch scales them. Parameters may follow in brackets."""
@@ -16,10 +19,10 @@ HEIGHTS = ("height", "ground_height")
 class Points:
     """P points: ``coord`` (P, 3) in meters and ``attributes``, arrays (P, ...) by name.
 
-    ``points[chosen]`` (a mask, indices or a slice) selects rows of all of them. Usual attributes: ``color`` (P, 3), uint8 in a
-    scene and float32 in [0, 1] in a sample; ``normal`` (P, 3) float32; ``height`` (P,) float32, meters above the floor of the
-    scan; ``labels`` (P,) int16, IGNORE where unknown; ``row`` (P,) int32, the number of the point in its scene. Arrays are
-    never changed in place: they may be a memory-mapped file.
+    ``points[chosen]`` (a mask, indices or a slice) selects rows of all of them. Usual attributes: ``color`` (P, 3),
+    uint8 in a scene and float32 in [0, 1] in a sample; ``normal`` (P, 3) float32; ``height`` (P,) float32, meters
+    above the floor of the scan; ``labels`` (P,) int16, IGNORE where unknown; ``row`` (P,) int32, the number of the
+    point in its scene. Arrays are never changed in place: they may be a memory-mapped file.
     """
 
     coord: np.ndarray

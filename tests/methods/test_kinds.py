@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import torch
 
 from pcseg.budgets.draw import draw_uniform
+from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine.folder import RunFolder
@@ -29,8 +31,8 @@ from pcseg.feeding.batch import Batch
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.images import collate_images
 from pcseg.feeding.loading import loader
-from pcseg.feeding.samplers import MixedSampler, Plan, RandomSampler, StepSampler, ViewSampler
-from pcseg.feeding.transforms import Dropout, Jitter, RotateZ
+from pcseg.feeding.samplers import Item, MixedSampler, Plan, RandomSampler, StepSampler, ViewSampler
+from pcseg.feeding.transforms import Dropout, Jitter, RotateZ, SphereCrop
 from pcseg.methods import Method, Supervised
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.checkpoint import load_model, save_model
@@ -342,9 +344,41 @@ def test_labeled_and_unlabeled_scenes_train_together(tmp_path: Path, scenes: lis
     run(tmp_path / "run", model_of(classes=CLASSES), [stage(kinds.Confident, **options)])
 
 
+def test_samples_of_tagged_sub_clouds_are_centered_on_them(scenes: list[Path]) -> None:
+    """Each sample is a ball around a seed, and has the tags of that ball."""
+    seeds = np.array([[1.0, 1.0, 1.0], [3.0, 3.0, 1.0]])
+    inside = np.eye(4, dtype=bool)[:2]
+    known = tuple(
+        SceneTags(f"Area_1/room_{i}", np.zeros(4, dtype=bool), seeds, np.array([1.0, 1.0]), inside) for i in range(4)
+    )
+    tags = Tags(CLASSES.names, "file", {}, None, known)
+    data = dataset(scenes, budget(scenes), tags=tags, crop=SphereCrop(1.0))
+    seen = set()
+    for seed in range(20):
+        sample = data[Item(seed % 4, seed)]
+        assert sample.tags is not None
+        number = int(sample.tags.int().argmax())
+        assert sample.tags.tolist() == inside[number].tolist()
+        scene = read_scene(scenes[seed % 4], CLASSES, with_labels=False)
+        ball = np.linalg.norm(scene.coord - seeds[number], axis=1) <= 1.0
+        assert len(sample.inverse) == ball.sum()
+        seen.add(number)
+    assert seen == {0, 1}
+
+
+def test_weights_of_labels_reach_the_batch(scenes: list[Path]) -> None:
+    labels = budget(scenes)
+    weighted = [replace(s, weight=np.full(len(s.index), 0.5, np.float16)) for s in labels.scenes]
+    data = dataset(scenes, replace(labels, rule="pseudo", scenes=tuple(weighted)), max_voxels=100)
+    batch = next(iter(from_scenes(data, RandomSampler)["batches"](model_of(), 0)))
+    assert batch.weights is not None
+    assert torch.equal(batch.weights, torch.where(batch.labels != IGNORE, 0.5, 0.0))
+
+
 def test_tags_reach_the_method(tmp_path: Path, scenes: list[Path]) -> None:
     present = {f"Area_1/room_{i}": np.arange(4) == i for i in range(4)}
-    data = dataset(scenes, budget(scenes), tags=lambda name: present[name])
+    known = tuple(SceneTags(name, values) for name, values in present.items())
+    data = dataset(scenes, budget(scenes), tags=Tags(CLASSES.names, "file", {}, None, known))
     options = from_scenes(data, RandomSampler)
     batch = next(iter(options["batches"](model_of(), 0)))
     assert batch.tags is not None
