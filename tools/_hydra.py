@@ -151,4 +151,6 @@ def _groups(config_name: str) -> list[str]:
 
 
 def _choices(group: str) -> list[str]:
-    return sorted(path.stem for path in Path(CONFIGS, group).glob("*.yaml"))
+    """Return the choices of a group in configs/ and in a folder given as ``--config-dir=<folder>``."""
+    own = [argument.partition("=")[2] for argument in sys.argv if argument.startswith("--config-dir=")]
+    return sorted({path.stem for folder in (CONFIGS, *own) for path in Path(folder, group).glob("*.yaml")})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ def trained_on(record: Mapping[str, Any]) -> TrainedOn | None:
     return found and TrainedOn(found.root, training_splits(found.train, found.test), found.test)
 
 
-def training_splits(train: tuple[str, ...], test: tuple[str, ...]) -> tuple[str, ...]:
+def training_splits(train: Sequence[str], test: Sequence[str]) -> tuple[str, ...]:
     """Return the splits of ``train`` that ``test`` does not hold back, however it writes them."""
     held_back = {Path(split) for split in test}
     return tuple(split for split in train if Path(split) not in held_back)

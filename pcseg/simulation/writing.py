@@ -14,6 +14,7 @@ from tqdm import tqdm
 from pcseg.classes import S3DIS
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, sweep, write_json
+from pcseg.same_settings import check_same
 from pcseg.simulation.difficulty import Difficulty
 from pcseg.simulation.frames import draw_poses, photograph, write_frames
 from pcseg.simulation.light import Lit
@@ -140,10 +141,7 @@ def _claim(output: Path, settings: Settings) -> None:
     """
     note, made = output / "simulated.json", asdict(settings)
     if note.is_file():
-        found = read_json(note)
-        if found != made:
-            names = sorted(k for k in made if not isinstance(found, dict) or found.get(k) != made[k])
-            raise InputError(f"{note}: made with another {', '.join(names)}; choose another output or remove {output}")
+        check_same(note, read_json(note), made, f"choose another output or remove {output}")
     else:
         write_json(note, made)
     sweep(output)

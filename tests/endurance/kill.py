@@ -51,7 +51,7 @@ class Command:
 
 
 TRAIN = (
-    "experiment=simulated_1pct_dense_propagation", "data.root=scenes", "data.train=[Area_1]", "data.test=[Area_2]",
+    "experiment=simulated", "method=dense_propagation", "data.root=scenes", "data.train=[Area_1]", "data.test=[Area_2]",
     "labels.file=labels.npz", "output=run", "steps=16", "checkpoint_every=2", "evaluate_every=8", "batch_size=2",
     "workers=1", "tensorboard=false", "data.max_sample=5000", "optim=sgd_poly",
 )  # fmt: skip

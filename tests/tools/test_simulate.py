@@ -32,7 +32,7 @@ def test_simulate(tmp_path: Path) -> None:
         assert (tmp_path / "raw" / f"Area_{area}" / "office_1" / "pose" / "0.txt").is_file()
     refused = tool("simulate", *arguments)
     assert refused.returncode == 2
-    assert "another difficulty" in refused.stderr
+    assert "begun with other settings (difficulty was {'clutter': 0.5}, now {'clutter': 1.0});" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
