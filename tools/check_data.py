@@ -1,4 +1,4 @@
-"""Tell what is wrong with a data set before an hour of training does."""
+"""Check a data set before an hour of training fails on it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pcseg.workers import Died, count_workers, in_processes
 
 @dataclass
 class Options:
-    """Look a prepared folder over (or a raw one): points, classes, colors, labels, density, and what is wrong.
+    """Inspect a prepared folder (or a raw one): points, classes, colors, labels, density, and faults.
 
-    Exit code 2 when something must be mended before training, a scene that tools/prepare.py failed on included. The
-    problems that it survived are told too, file by file.
+    Exit code 2 when something must be fixed before training, a scene that tools/prepare.py failed on included. Problems
+    that it worked around are listed too, file by file.
     """
 
     root: str = option("prepared folder, or raw data")
@@ -65,12 +65,12 @@ def main(options: Options) -> None:
     for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
         print(f"{'MUST FIX' if finding.fault else 'note'}: {finding.scene}: {finding.text}")
     if faults:
-        raise InputError(f"{options.root}: things to mend: {len(faults)}; they are told above as MUST FIX")
-    print("nothing must be mended")
+        raise InputError(f"{options.root}: faults to fix: {len(faults)}; they are listed above as MUST FIX")
+    print("nothing must be fixed")
 
 
 def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], list[Finding]]:
-    """What is in one scene, and what was wrong with it."""
+    """Return the measurements of one scene, and its defects."""
     try:
         scene, defects = reader.read(name)
         return [inspect(scene, n_classes)], [Finding(name, str(defect), False) for defect in defects]
@@ -83,15 +83,18 @@ def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], l
 
 
 def reported(summary: Summary | None, root: str, there: list[str]) -> list[Finding]:
-    """What prepare_report.json says: each scene that failed and is not ``there`` by now, how much in all, then each file
-    with its first problem."""
+    """Return findings of prepare_report.json.
+
+    Each scene that failed and is not ``there`` by now, the total, then each file with its first problem.
+    """
     if summary is None:
         return []
     files: dict[str, list[str]] = defaultdict(list)
     for remark in summary.remarks:  # <file>[:<line>]: <what was found>; <what was done>
         files[re.sub(r":\d+$", "", remark.partition(": ")[0])].append(remark)
     total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
-    text = f"{len(summary.failed)} of {total} scenes failed, {len(summary.remarks)} problems in {len(files)} files survived"
+    text = f"{len(summary.failed)} of {total} scenes failed; "
+    text += f"{len(summary.remarks)} problems noted in {len(files)} files"
     where = f"failed in tools/prepare.py (see {Path(root) / REPORT})"
     found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in there]
     found.append(Finding(REPORT, text, False))

@@ -29,12 +29,12 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labeled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labeled
 
-    The output has two more columns than the scan, label and confidence (in place of columns of that name). All others are
-    kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate system. A label
-    is the number that the class had in the files trained on; the tool prints them, and .ply files name them.
-    Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label -1. Of several
-    scans one that cannot be labeled is reported, and the others are labeled. Columns that the network was trained on, such
-    as intensity, must be in the file.
+    The output has two more columns than the scan, label and confidence (in place of columns of that name). All others
+    are kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate
+    system. A label is the number that the class had in the files trained on; the tool prints them, and .ply files
+    name them. Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label
+    -1. Of several scans one that cannot be labeled is reported, and the others are labeled. Columns that the network
+    was trained on, such as intensity, must be in the file.
     """
 
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
@@ -52,7 +52,7 @@ class Options:
 
 
 DEFECTS = 3
-"""How many remarks on one scan are printed; the others are counted."""
+"""Number of remarks on one scan that are printed; the others are counted."""
 
 
 def main(options: Options) -> None:
@@ -76,7 +76,7 @@ def main(options: Options) -> None:
 
 
 def attempt(predictor: Predictor, source: Path, target: Path, options: Options) -> bool:
-    """Label one of many files and say so; one that cannot be is told and costs the others nothing."""
+    """Label one of many files and print the result; report one that cannot be labeled, and go on."""
     try:
         tqdm.write(predict_file(predictor, source, target, options))
     except InputError as error:
@@ -86,7 +86,7 @@ def attempt(predictor: Predictor, source: Path, target: Path, options: Options) 
 
 
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
-    """Label one file and say in a few lines what was found, and what of the file was left out or taken otherwise."""
+    """Label one file and return a few lines: the classes found, and what of the file was left out or changed."""
     cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
     check_places(target, cloud.coord.T)
     labels, confidence = predictor.predict(
@@ -108,7 +108,7 @@ def predict_file(predictor: Predictor, source: Path, target: Path, options: Opti
 
 
 def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarray) -> str:
-    """The points of a scan and the share of each class, in a line."""
+    """Return the points of a scan and the share of each class, in a line."""
     known = labels != IGNORE
     counts = np.bincount(labels[known], minlength=len(classes))
     shares = [
@@ -121,16 +121,16 @@ def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarra
 
 
 def numbered(classes: Classes) -> dict[int, str]:
-    """The name of each class by the number that stands for it in files."""
+    """Return the name of each class by the number that stands for it in files."""
     return dict(zip(classes.to_codes(np.arange(len(classes))).tolist(), classes.names, strict=True))
 
 
 def pair(options: Options) -> list[tuple[Path, Path]]:
-    """Each file to read with the file to write."""
+    """Return each file to read with the file to write."""
     source, target = Path(options.input), Path(options.output)
     if source.is_file():
         made = target / named(source, options.format) if target.is_dir() else target
-        apart(source, made)
+        check_not_itself(source, made)
         return [(source, made)]
     if (source / "coord.npy").is_file():
         raise InputError(
@@ -147,7 +147,7 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
         raise InputError(f"output={options.output}: is a file; give a folder for {len(files)} scans")
     targets = [target / named(path, options.format) for path in files]
     for path, made in zip(files, targets, strict=True):
-        apart(path, made)
+        check_not_itself(path, made)
     twice, times = Counter(targets).most_common(1)[0]
     if times > 1:
         raise InputError(f"input={options.input}: two files would both become {twice}; label them one by one")
@@ -155,13 +155,13 @@ def pair(options: Options) -> list[tuple[Path, Path]]:
 
 
 def named(source: Path, ending: str) -> str:
-    """The name of a scan's labeled copy in an output folder."""
+    """Return the name of the labeled copy of a scan in an output folder."""
     own = source.suffix if source.suffix.lower() in WRITERS else ".ply"
     return f"{source.stem}.{ending.lstrip('.')}" if ending else f"{source.stem}{own}"
 
 
-def apart(source: Path, target: Path) -> None:
-    """See that a scan is not replaced by its labeled copy, which may hold less than it."""
+def check_not_itself(source: Path, target: Path) -> None:
+    """Raise InputError where a labeled copy would replace its scan, which may hold more."""
     if source.resolve() == target.resolve():
         raise InputError(f"output={target}: is the scan itself; give another name")
 

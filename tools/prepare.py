@@ -20,7 +20,7 @@ class Options:
     """Turn raw scans into scene folders <output>/<split>/<scene>/*.npy, in parallel.
 
     An interrupted run is continued by running it again. Exit code 2 if a scene failed; the others are there all the
-    same, and <output>/prepare_report.json tells what was wrong.
+    same, and <output>/prepare_report.json lists all defects.
     """
 
     input: str = option("folder of the raw data")
@@ -58,14 +58,14 @@ def main(options: Options) -> None:
 
 
 def report(summary: Summary, output: str) -> str:
-    """What was done, used and survived, and the failures but the first, with which the tool ends."""
+    """Return lines on scenes, sources and defects, and all failures but the first, with which the tool ends."""
     lines = [
         f"{len(summary.prepared)} scenes prepared, {len(summary.already_there)} were there already, "
         f"{len(summary.failed)} failed; written to {output}"
     ]
     lines += [f"  {line}" for line in summary.used]
     lines += [f"  failed: {error}" for _, error in summary.failed[1:SHOWN]]
-    lines += [f"  survived: {remark}" for remark in summary.remarks[:SHOWN]]
+    lines += [f"  note: {remark}" for remark in summary.remarks[:SHOWN]]
     hidden = len(summary.failed[SHOWN:]) + len(summary.remarks[SHOWN:])
     if hidden:
         lines.append(f"  and {hidden} more; all are in {output}/prepare_report.json")

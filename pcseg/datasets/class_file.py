@@ -77,7 +77,7 @@ class ClassFile:
         return Classes(self.names, self.colors, numbers)
 
     def segment(self, values: np.ndarray, where: str) -> np.ndarray:
-        """Return labels (P,) int64 of the numbers ``values`` (P,) in a file; raises InputError for a number of no meaning."""
+        """Return labels (P,) int64 of the numbers ``values`` (P,) in a file; InputError for a number of no meaning."""
         if values.dtype.kind not in "biuf":
             raise InputError(
                 f"{where}: its labels are no numbers ({values.dtype}); write the numbers under ids: instead"
@@ -126,7 +126,7 @@ def read_class_file(path: str | Path) -> ClassFile:
 
 
 def open_classes(choice: str) -> ClassFile:
-    """Return the classes of ``choice``: s3dis, scannet20, the path of a classes.yaml, or names with commas between them."""
+    """Return the classes of ``choice``: s3dis, scannet20, the path of a classes.yaml, or names with commas."""
     if choice in KNOWN:
         return ClassFile(KNOWN[choice].names, KNOWN[choice].colors)
     if "," in choice and not choice.endswith((".yaml", ".yml")):
@@ -135,7 +135,7 @@ def open_classes(choice: str) -> ClassFile:
 
 
 def choose_classes(choice: str | Sequence[str], folder: str | Path) -> Classes:
-    """Return the classes of ``choice``: auto (those of the scene ``folder``), a list of names, or as open_classes takes it."""
+    """Return the classes of ``choice``: auto (of the scene ``folder``), a list of names, or as for open_classes."""
     if choice == "auto":
         return scene_classes(folder)
     return open_classes(choice).classes if isinstance(choice, str) else Classes(tuple(map(str, choice)))

@@ -21,11 +21,12 @@ COARSE = 0.001
 def to_scene(
     name: str, where: str, cloud: Cloud, attributes: Mapping[str, np.ndarray], classes: tuple[str, ...]
 ) -> tuple[Scene, list[Defect]]:
-    """Make a scene of a cloud: points whose coordinates stand for no place are dropped and reported, the rest is recentered.
+    """Return the scene of a cloud near its origin, without points whose coordinates stand for no place, and reports.
 
-    ``attributes`` holds any of segment, instance, superpoint and further columns, each (P,). Strays are kept and reported, and so is a loss of
-    more than a millimeter to float32. Normals that are no finite numbers become zero. A cloud of fewer than two points
-    with a place is an InputError, since nothing can be learnt or measured on it.
+    ``attributes`` holds any of segment, instance, superpoint and further columns, each (P,). Reported are dropped
+    points, strays, which are kept, and a loss of more than a millimeter to float32. Normals that are no finite
+    numbers become zero. Raises InputError for a cloud of fewer than two points with a place: nothing can be learnt or
+    measured on it.
     """
     defects = list(cloud.defects)
     keep = usable(cloud.coord)
@@ -55,8 +56,8 @@ def frame_defects(
 ) -> list[Defect]:
     """Return reports on strays and on a precision worse than COARSE.
 
-    ``far`` (P,): the strays among ``coord`` (P, 3), which are the points ``rows`` (P,) of the file. ``exact``: precision of
-    all points but strays, and of all, in meters.
+    ``far`` (P,): the strays among ``coord`` (P, 3), which are the points ``rows`` (P,) of the file. ``exact``:
+    precision of all points but strays, and of all, in meters.
     """
     found = []
     if far.any():

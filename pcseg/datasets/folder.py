@@ -29,8 +29,8 @@ SIDECARS = {".labels": FORMATS, ".label": FORMATS, ".prj": (), ".lax": ()}
 class FolderReader:
     """Each point file below ``root`` is a scene.
 
-    ``root/<split>/<file>`` becomes ``<split>/<file>``; files deeper down get their folders' names before their own; files
-    in ``root`` itself go to ``train``. Links are followed.
+    ``root/<split>/<file>`` becomes ``<split>/<file>``; files deeper down get their folders' names before their own;
+    files in ``root`` itself go to ``train``. Links are followed.
     """
 
     root: str
@@ -109,7 +109,7 @@ class FolderReader:
 
 
 def open_folder(root: str, classes: str = "", keep: Sequence[str] | None = None) -> FolderReader:
-    """Return a reader for ``root`` with the classes.yaml in it, or with that at ``classes``; ``keep`` replaces its own."""
+    """Return a reader for ``root`` with the classes.yaml there or at ``classes``; ``keep`` replaces its own."""
     path = Path(classes) if classes else Path(root) / "classes.yaml"
     if not Path(root).is_dir():
         raise InputError(f"{root}: no such folder; give the one that holds the scans")
@@ -163,8 +163,8 @@ def _absent(path: Path, cloud: Cloud, key: str, name: str) -> InputError:
     if cloud.named:
         return InputError(f"{path}: no '{name}' in it, only {_listed(cloud)}; fix {key}: in classes.yaml")
     return InputError(
-        f"{path}: its columns have no names, so which is '{name}' ({key}: in classes.yaml) is not known; write a first line "
-        f"of names, or name all columns under columns: in classes.yaml, e.g. [x, y, z, {name}]"
+        f"{path}: its columns have no names, so which is '{name}' ({key}: in classes.yaml) is unknown; write a first "
+        f"line of names, or name all columns under columns: in classes.yaml, e.g. [x, y, z, {name}]"
     )
 
 

@@ -1,4 +1,4 @@
-"""Looks a data set over before it costs an hour of training: what each scene holds, and what is wrong or odd about it."""
+"""Inspect a data set before it costs an hour of training: the content of each scene, and its faults."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from pcseg.scenes.origin import strays
 from pcseg.scenes.scene import Scene
 
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Voxel sizes to suggest, meters."""
+"""Voxel sizes to suggest, in meters."""
 
 OUTSIDE = 3.0
-"""Times the size of a scan beyond which a point is an outlier."""
+"""Distance, in sizes of a scan, beyond which a point is an outlier."""
 
 FEW = 100
-"""Points of a class, in all training scenes, from which it can hardly be learnt."""
+"""Number of points of a class, in all training scenes, below which it can hardly be learnt."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found in one scene: ``extent`` (3,), that of the middle 98 % along each axis of the points but strays (see
-    :func:`pcseg.scenes.origin.strays`), and ``spacing`` (median distance to the nearest other point) in meters; ``histogram``
-    (K,) points of each class, or None without labels; ``duplicates`` the share of points that stand where another does;
-    ``colors``: "none", "flat" (all the same) or "varied"; ``digest`` of the coordinates; ``outliers``: points farther from that middle than OUTSIDE times its largest extent."""
+    """Measurements of one scene.
+
+    ``extent`` (3,) in meters: of the middle 98 % along each axis of the points but strays (see
+    pcseg.scenes.origin.strays). ``spacing``: median distance in meters to the nearest other point. ``histogram``
+    (K,): points of each class, None without labels. ``duplicates``: share of points that stand where another does.
+    ``colors``: "none", "flat" (all the same) or "varied". ``digest``: that of the coordinates. ``outliers``: points
+    farther from the middle than OUTSIDE times its largest extent.
+    """
 
     name: str
     points: int
@@ -47,7 +51,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Finding:
-    """``fault``: must be mended before training; else it is only worth knowing."""
+    """A remark on a scene; a ``fault`` must be fixed before training."""
 
     scene: str
     text: str
@@ -77,7 +81,7 @@ def inspect(scene: Scene, n_classes: int) -> Facts:
 
 
 def judge(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
-    """What is wrong (faults first) or odd about scenes that could be read."""
+    """Return the faults of scenes that could be read, then what is only worth knowing."""
     found: list[Finding] = []
     for f in facts:
         if f.extent.max() == 0:
@@ -99,8 +103,11 @@ def judge(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
 
 
 def suggest_voxel_size(facts: Sequence[Facts]) -> float:
-    """Twice the usual spacing of points, to the nearest of STEPS; no finer than a 500th of the usual scene, nor, in
-    scenes of the size of rooms, than the 2 cm that the field uses however dense the scan."""
+    """Return a voxel size in meters: twice the usual spacing of points, to the nearest of STEPS.
+
+    It is no finer than a 500th of the usual scene, nor, in scenes of the size of rooms, than the 2 cm that the field
+    uses however dense the scan.
+    """
     spacing = float(np.median([f.spacing for f in facts]))
     extent = float(np.median([f.extent.max() for f in facts]))
     wanted = max(2 * spacing, extent / 500, min(0.02, extent / 100), STEPS[0])
@@ -108,7 +115,7 @@ def suggest_voxel_size(facts: Sequence[Facts]) -> float:
 
 
 def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
-    """Findings on the scenes of each split together, and on the classes."""
+    """Return findings on the scenes of each split together, and on the classes."""
     found = []
     splits: dict[str, list[Facts]] = defaultdict(list)
     for f in facts:
@@ -139,7 +146,7 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
 
 
 def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Finding]:
-    """Classes that the training lacks, or nearly, while other splits have them."""
+    """Return findings on classes that the training lacks, or nearly, while other splits have them."""
     zero = np.zeros(len(classes), dtype=np.int64)
     counts = {s: sum((f.histogram for f in m if f.histogram is not None), zero) for s, m in splits.items()}
     labeled = {split: count for split, count in counts.items() if count.sum()}
@@ -160,7 +167,7 @@ def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Find
 
 
 def _twins(facts: Sequence[Facts]) -> list[Finding]:
-    """The same cloud under two names; in two splits, it would be trained and tested on."""
+    """Return findings on equal clouds under two names; in two splits, one would be trained on and tested on."""
     first: dict[str, Facts] = {}
     found = []
     for f in facts:
@@ -173,10 +180,10 @@ def _twins(facts: Sequence[Facts]) -> list[Finding]:
 
 
 def _extent(coord: np.ndarray) -> tuple[np.ndarray, int]:
-    """Extent (3,) of the middle 98 % along each axis of the points but strays, and how many points are outliers to it."""
+    """Return the extent (3,) of the middle 98 % along each axis of all but strays, and the number of outliers."""
     low, high = (np.empty(3), np.empty(3))
-    apart = strays(coord)
-    body = coord[~apart] if apart.any() else coord
+    far = strays(coord)
+    body = coord[~far] if far.any() else coord
     rank = len(body) // 100
     for axis in range(3):
         ordered = np.partition(body[:, axis], (rank, len(body) - 1 - rank)).astype(np.float64)
@@ -194,7 +201,7 @@ def _colors(color: np.ndarray | None) -> str:
 
 
 def _spacing(coord: np.ndarray, places: int = 8, around: int = 4096) -> float:
-    """Median distance from a point to its nearest other point, measured around ``places`` points."""
+    """Return the median distance from a point to its nearest other point, measured around ``places`` points."""
     if len(coord) < 2:
         return 0.0
     distances = []

@@ -1,4 +1,4 @@
-"""Turns a raw data set into scene folders: in parallel, resumable, one bad file never costing the others."""
+"""Turn a raw data set into scene folders: in parallel, resumable, without losing others to one bad file."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from pcseg.scenes.scene import write_scene
 from pcseg.workers import Died, count_workers, in_processes
 
 REPORT = "prepare_report.json"
-"""Where a run leaves its summary."""
+"""Name of the file with the summary of a run."""
 
 WORDS = {"color": "colors", "normal": "normals", "instance": "objects", "superpoint": "superpoints"}
-"""What the summary calls the arrays of a scene."""
+"""Names of the arrays of a scene in the summary."""
 
 LONGEST = 120
-"""Characters of a setting that a message shows."""
+"""Number of characters of a setting that a message quotes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What became of each scene: names of those written now and those found finished; (scene, error) of those that
-    failed; what was wrong with the data but survived, and what of it was used, as text. Also written to
-    ``prepare_report.json`` (REPORT)."""
+    """Outcome of a run, also written to ``prepare_report.json`` (REPORT).
+
+    Names of the scenes written now and of those found finished; (scene, error) of those that failed; ``remarks``, the
+    defects of the data that scenes were made in spite of; ``used``, the sources of labels, arrays and columns, as text.
+    """
 
     prepared: tuple[str, ...]
     already_there: tuple[str, ...]
@@ -45,22 +47,23 @@ class Summary:
 def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
     """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
 
-    ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process. How
-    long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
-    interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where ``output``
-    cannot be written or was prepared with other settings; a scene that cannot be read is listed in the summary instead.
+    ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process.
+    How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
+    interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where
+    ``output`` cannot be written or was prepared with other settings; a scene that cannot be read is listed in the
+    summary instead.
     """
     workers = count_workers(workers)
     names = reader.scenes()
     _claim(reader, Path(output), overwrite)
-    finished = [name for name in names if not overwrite and _told_of(Path(output) / name)]
+    finished = [name for name in names if not overwrite and _meta(Path(output) / name)]
     todo = sorted(set(names) - set(finished))
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
     try:
         with bar, closing(in_processes(partial(_one, reader, output), todo, workers)) as outcomes:
             for name, result in outcomes:
-                if error := _told(name, result):
+                if error := _error(name, result):
                     failed.append((name, error))
                 bar.set_postfix({"failed": len(failed)} if failed else {}, refresh=False)
                 bar.update()
@@ -74,7 +77,7 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
 
 
 def read_summary(output: str) -> Summary | None:
-    """What the last run of ``prepare`` into ``output`` reported; None where there is no report."""
+    """Return the summary of the last ``prepare`` into ``output``; None where there is no report."""
     path = Path(output) / REPORT
     if not path.is_file():
         return None
@@ -96,7 +99,7 @@ def read_summary(output: str) -> Summary | None:
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise TypeError(f"{_shown(values)} where a list was written")
+        raise TypeError(f"{_cut(values)} where a list was written")
     return tuple(map(str, values))
 
 
@@ -109,9 +112,9 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     started = any((output / name / "scene.json").is_file() for name in reader.scenes())
-    if path.is_file() and started and not overwrite and (odd := _difference(read_json(path), meta)):
+    if path.is_file() and started and not overwrite and (changed := _difference(read_json(path), meta)):
         raise InputError(
-            f"{path}: prepared with other settings ({odd}); "
+            f"{path}: prepared with other settings ({changed}); "
             "choose another output, or overwrite=true to prepare it all again"
         )
     sweep(output)
@@ -122,17 +125,17 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
 
 
 def _difference(found: Any, meta: dict[str, Any]) -> str:
-    """What ``found`` in dataset.json is otherwise than ``meta``: each name with its value then and now; "" for nothing."""
+    """Return how ``found`` in dataset.json differs from ``meta``: each name with its values; "" if equal."""
     before, now = _flat(found if isinstance(found, dict) else {}), _flat(meta)
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     if "reader" in names:
         names = ["reader"]  # another reader has other settings
-    pairs = {name: _apart(before.get(name), now.get(name)) for name in names}
-    return ", ".join(f"{name} was {_shown(old)}, now {_shown(new)}" for name, (old, new) in pairs.items())
+    pairs = {name: _without_common(before.get(name), now.get(name)) for name in names}
+    return ", ".join(f"{name} was {_cut(old)}, now {_cut(new)}" for name, (old, new) in pairs.items())
 
 
 def _flat(meta: dict[str, Any]) -> dict[str, Any]:
-    """Reader, classes, colors and the settings, by name; those of a classes.yaml are settings like others."""
+    """Return reader, classes, colors and settings by name; those of a classes.yaml are settings like others."""
     flat = {key: meta.get(key) for key in ("reader", "classes", "colors")}
     for name, value in (meta.get("settings") or {}).items():
         flat |= value if isinstance(value, dict) else {name: value}
@@ -141,8 +144,8 @@ def _flat(meta: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _apart(before: Any, now: Any) -> tuple[Any, Any]:
-    """Two values without what they have in common, where they are tables or lists."""
+def _without_common(before: Any, now: Any) -> tuple[Any, Any]:
+    """Return two values without their common part, where they are tables or lists."""
     if isinstance(before, dict) and isinstance(now, dict):
         before, now = ({k: v for k, v in a.items() if b.get(k) != v} for a, b in ((before, now), (now, before)))
     if isinstance(before, list) and isinstance(now, list):
@@ -151,13 +154,13 @@ def _apart(before: Any, now: Any) -> tuple[Any, Any]:
     return before, now
 
 
-def _shown(value: Any) -> str:
+def _cut(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _one(reader: SceneReader, output: str, name: str) -> str:
-    """Prepare one scene; what is wrong with the scene is returned, what is wrong with the output is raised."""
+    """Prepare one scene; return the fault of the scene, raise the fault of the output."""
     try:
         scene, defects = reader.read(name)
     except InputError as error:
@@ -175,15 +178,15 @@ def _one(reader: SceneReader, output: str, name: str) -> str:
     return ""
 
 
-def _told(name: str, result: str | Died) -> str:
-    """The error of a scene, "" for none."""
+def _error(name: str, result: str | Died) -> str:
+    """Return the error of a scene, "" for none."""
     if isinstance(result, str):
         return result
-    return f"{name}: {result.reason}; its file is damaged or too large for the memory, mend or remove it"
+    return f"{name}: {result.reason}; its file is damaged or too large for the memory, repair or remove it"
 
 
-def _told_of(folder: Path) -> dict[str, Any]:
-    """What the scene.json in ``folder`` tells; {} where there is none, or a damaged one, so that the scene is made again."""
+def _meta(folder: Path) -> dict[str, Any]:
+    """Return the content of scene.json in ``folder``; {} without a whole one, so that the scene is made again."""
     try:
         meta = read_json(folder / "scene.json")
         for key in ("defects", "columns", "unused"):
@@ -194,18 +197,18 @@ def _told_of(folder: Path) -> dict[str, Any]:
 
 
 def _accounts(reader: SceneReader, output: str, names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What was wrong with the data set and with every scene that is there, and what was used; earlier runs included."""
+    """Return the defects of the data set and of every scene, and the sources used; earlier runs included."""
     remarks = [str(d) for d in reader.remarks()]
     keys = ("labels from", "with", "columns kept", "columns not used")
     used: dict[str, Counter[str]] = {key: Counter() for key in keys}
     for name in names:
         folder = Path(output) / name
-        meta = _told_of(folder)
+        meta = _meta(folder)
         remarks += _texts(meta.get("defects", []))
-        labels = str(meta.get("labels_from") or "a source not told")
+        labels = str(meta.get("labels_from") or "an unknown source")
         used["labels from"].update([labels if (folder / "segment.npy").is_file() else "nowhere"])
         used["with"].update(word for kind, word in WORDS.items() if (folder / f"{kind}.npy").is_file())
         used["columns kept"].update(_texts(meta.get("columns", [])))
         used["columns not used"].update(_texts(meta.get("unused", [])))
-    told = {key: [f"{what} ({count})" for what, count in counts.most_common()] for key, counts in used.items()}
-    return tuple(remarks), tuple(f"{key}: {', '.join(values)}" for key, values in told.items() if values)
+    lines = {key: [f"{what} ({count})" for what, count in counts.most_common()] for key, counts in used.items()}
+    return tuple(remarks), tuple(f"{key}: {', '.join(values)}" for key, values in lines.items() if values)

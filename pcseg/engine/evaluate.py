@@ -37,8 +37,8 @@ def evaluate(
 
     With several processes each takes its share of the scenes and every one gets the sum. ``keep(scene, labels,
     confidence)`` is called for each scene, e.g. to save its prediction. A scene without labels is predicted and adds
-    nothing; nor does a point whose coordinates stand for no place, which has no prediction (how many is printed). Raises
-    InputError for an unreadable scene.
+    nothing; nor does a point whose coordinates stand for no place, which has no prediction (how many is printed).
+    Raises InputError for an unreadable scene.
     """
     rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     matrix = ConfusionMatrix(len(predictor.model.classes))

@@ -35,9 +35,9 @@ CPU = torch.device("cpu")
 class Predictor:
     """A model ready to label scans. ``classes`` are the names that its labels index.
 
-    ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1: the scan
-    as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a scan that fits
-    is done in one piece. Results are deterministic.
+    ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1:
+    the scan as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a
+    scan that fits is done in one piece. Results are deterministic.
     """
 
     model: Model
@@ -111,13 +111,13 @@ class Predictor:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return for each point, in order, a label (P,) int64 and its mean probability as a confidence (P,) float32.
 
-        A label is an index into ``classes``, whatever numbers the classes have in files (``model.classes.to_codes`` gives
-        those). ``xyz`` (P, 3) in meters, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1; ``normal`` (P, 3).
-        ``columns``: further arrays (P,) by name, such as intensity, of which the network's features take what they need.
-        Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``: see pcseg.scenes.places.usable) get
-        IGNORE and confidence 0. Strays far from the bulk of the scan are labeled too and change nothing about the rest.
-        Raises InputError, which begins with ``name``, where there is no point, arrays are not of numbers or their shapes
-        disagree, or the network needs what is missing here.
+        A label is an index into ``classes``, whatever numbers the classes have in files (``model.classes.to_codes``
+        gives those). ``xyz`` (P, 3) in meters, of any size and origin; ``color`` (P, 3), 0 to 255 or 0 to 1;
+        ``normal`` (P, 3). ``columns``: further arrays (P,) by name, such as intensity, of which the network's
+        features take what they need. Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``:
+        see pcseg.scenes.places.usable) get IGNORE and confidence 0. Strays far from the bulk of the scan are labeled
+        too and change nothing about the rest. Raises InputError, which begins with ``name``, where there is no point,
+        arrays are not of numbers or their shapes disagree, or the network needs what is missing here.
         """
         scan = checked_scan(name, xyz, color, normal, columns, self._features.columns)
         self._features.check(name, [*scan.attributes, *(columns or {})])
@@ -144,13 +144,12 @@ class Predictor:
         confidence = np.zeros(len(scan), dtype=np.float32)
         rows = np.flatnonzero(usable(scan.coord))
         if not len(rows):
-            raise InputError(
-                f"{scan.name}: none of the {len(scan)} points has finite coordinates (within {FARTHEST:g}); read the scan again"
-            )
+            found = f"none of the {len(scan)} points has finite coordinates (within {FARTHEST:g})"
+            raise InputError(f"{scan.name}: {found}; read the scan again")
         scan = scan[rows] if len(rows) < len(scan) else scan
         main, floor = bulk_and_floor(scan.coord, GAP * self._inputs.voxel_size)
-        # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor, since
-        # training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
+        # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor,
+        # since training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
         body = scan.coord if main.all() else scan.coord[main]
         scan = scan.having(**compute(self._features, scan, self._inputs.voxel_size, main))
         scan = replace(scan, coord=scan.coord - (*body[:, :2].min(axis=0), floor))

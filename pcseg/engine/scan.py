@@ -1,4 +1,4 @@
-"""A scan as a predictor takes it: arrays of known types, made of whatever a user gives."""
+"""Make a scene of known types of the arrays that a user gives to a predictor."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def checked_scan(
 ) -> Scene:
     """Return a scene of a user's arrays, of any type of number and layout, with coordinates (P, 3) float64.
 
-    ``columns``: further arrays (P,) or (P, 1) by name, of which those ``wanted`` are taken. Raises InputError, which begins
-    with ``name``, for anything else.
+    ``columns``: further arrays (P,) or (P, 1) by name, of which those ``wanted`` are taken. Raises InputError, which
+    begins with ``name``, for anything else.
     """
     xyz = _numbers(name, "xyz", xyz).astype(np.float64, copy=False)
     if xyz.ndim != 2 or xyz.shape[1] != 3:
@@ -51,7 +51,7 @@ def checked_scan(
 
 
 def _numbers(name: str, key: str, values: np.ndarray, shape: str = "(P, 3)") -> np.ndarray:
-    """Return ``values`` as integers or floats in this machine's byte order; raises InputError where they are no numbers."""
+    """Return ``values`` as integers or floats in native byte order; raises InputError where they are no numbers."""
     try:
         array = np.asarray(values)
         if array.dtype.kind == "O":

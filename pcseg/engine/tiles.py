@@ -14,16 +14,16 @@ from pcseg.errors import InputError
 from pcseg.ops import COORDINATE_LIMIT
 
 LARGEST = COORDINATE_LIMIT // 2
-"""Voxels that a tile may span, whatever it holds: turned and moved, it still has numbers."""
+"""Largest extent of a tile, in voxels, whatever it holds: turned and moved, its voxels still have numbers."""
 
 
 @dataclass(frozen=True)
 class Tile:
     """Indices of points: ``context`` is what the network sees, ``core`` (a mask over it) what it decides.
 
-    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context. ``moved`` (context, 3) int64:
-    by how many voxels, multiples of the coarsest cell, the points are to be moved back, to where their island has its place
-    among the others; None where all stay.
+    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context. ``moved`` (context, 3)
+    int64: by how many voxels, multiples of the coarsest cell, the points are to be moved back, to where their island
+    has its place among the others; None where all stay.
     """
 
     context: np.ndarray
@@ -36,13 +36,13 @@ def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float, coar
     """Bisect a cloud (P, 3) until no tile, its halo of ``halo`` meters included, holds over ``max_voxels`` voxels.
 
     A scan that fits is one tile. A tile is cut across its longest side through the median of its voxels. Where voxels
-    are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most
-    ``10 * max_voxels`` points, except where one voxel alone has more, and spans what the ops can number. Voxels are aligned to the origin of ``xyz``. The
-    order and the cuts are deterministic.
+    are so dense that the halo alone is too much, the halo of that tile is halved. A tile also holds at most ``10 *
+    max_voxels`` points, except where one voxel alone has more, and spans what the ops can number. Voxels are aligned
+    to the origin of ``xyz``. The order and the cuts are deterministic.
 
-    Where the scan is too long for one tile, islands that no convolution reaches across from each other (which are apart by
-    more than the halo and two cells of ``coarsest`` voxels) are first moved side by side, by whole cells: so points far
-    from each other share a tile, and the cost follows the points and not the distance between them.
+    Where the scan is too long for one tile, islands that no convolution reaches across from each other (which are
+    apart by more than the halo and two cells of ``coarsest`` voxels) are first moved side by side, by whole cells: so
+    points far from each other share a tile, and the cost follows the points and not the distance between them.
     """
     if max_voxels < 1:
         raise InputError(f"max_voxels: {max_voxels} is too small; give 1 or more (about 200000)")
@@ -61,7 +61,7 @@ def tiles(xyz: np.ndarray, voxel_size: float, max_voxels: int, halo: float, coar
 
 
 def _closer(cell: np.ndarray, wide: int, step: int) -> np.ndarray | None:
-    """By how much (P, 3) to move voxels (P, 3) back so that their islands stand in a row; None where all is near anyway.
+    """Return the voxels (P, 3) by which to move back each, so that islands stand in a row; None if all is near.
 
     Islands are ``wide`` voxels or more from each other, before and after; they are moved by multiples of ``step``.
     """
@@ -114,7 +114,7 @@ def _split(voxel: np.ndarray, count: np.ndarray, max_voxels: int, halo: int) -> 
 
 
 def _unique(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct rows of ``cell`` (P, 3), sorted; the row of each point; the points of each row."""
+    """Return the distinct rows of ``cell`` (P, 3), sorted; the row of each point; the number of points of each row."""
     shape = cell.max(axis=0) + 1
     if np.prod(shape.astype(np.float64)) < 2**62:  # one integer a voxel sorts many times faster than rows
         key, inverse, count = np.unique(
@@ -126,6 +126,6 @@ def _unique(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """``[start_0, ..., start_0 + length_0 - 1, start_1, ...]``."""
+    """Return ``[start_0, ..., start_0 + length_0 - 1, start_1, ...]``."""
     ends = np.cumsum(length)
     return np.arange(ends[-1]) + np.repeat(start - (ends - length), length)

@@ -40,7 +40,8 @@ def compute(
 ) -> dict[str, np.ndarray]:
     """Return the computed features of a whole scan by attribute, (P,) or (P, 3) float32; normals only if it has none.
 
-    ``main`` (P,): the bulk of the scan where it is known. Strays are computed separately, and change nothing about the rest.
+    ``main`` (P,): the bulk of the scan where it is known. Strays are computed separately, and change nothing about
+    the rest.
     """
     wanted = _wanted(features, scan)
     if not wanted:
@@ -83,10 +84,10 @@ def with_computed(features: Features, scene: Scene, folder: Path, voxel_size: fl
 
 
 def measured(features: Features, folders: Sequence[Path], classes: Classes, voxel_size: float) -> Features:
-    """Return the features with the range of each column that has none: PERCENTILES of it over the scenes in ``folders``.
+    """Return the features with the range of each column that has none: PERCENTILES of it over the scenes.
 
-    Computed features are written to the cache of each scene, so that training does not wait for them. Raises InputError
-    for a scene that lacks a column.
+    ``folders`` are those of the scenes. Computed features are written to the cache of each, so that training does not
+    wait for them. Raises InputError for a scene that lacks a column.
     """
     unknown = [f.name for f in features.each if f.is_column and f.range is None]
     if not unknown and not any(f.computed for f in features.each):
@@ -104,7 +105,7 @@ def measured(features: Features, folders: Sequence[Path], classes: Classes, voxe
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """Return low and high, at least apart: around the value of a column that has one value only; (0, 1) for none."""
+    """Return low and high, which differ; for a column of one value around it, and (0, 1) for no value."""
     if not len(values):
         return 0.0, 1.0
     low, high = map(float, np.percentile(values, PERCENTILES))

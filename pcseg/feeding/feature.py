@@ -23,18 +23,18 @@ GROUND = {"cell": 1.0, "window": 18.0, "slope": 0.15}
 """Parameters of ``ground_height`` where none are given; see pcseg.feeding.ground."""
 
 LARGEST_NORMAL = 1e4
-"""Components of normals from here on are no lengths but "no data"; like NaN they count as 0, lest a point spoil others."""
+"""Size from which components of normals are no lengths but "no data"; they become 0, as NaN does."""
 
 FARTHEST = np.float32(2.0)
-"""Ranges from the middle of a column's range at which its values are clipped: marks of "no data" are no measurements."""
+"""Distance from the middle of a column's range, in ranges, at which values are clipped: some mean "no data"."""
 
 
 @dataclass(frozen=True)
 class Feature:
     """A feature by name and parameters; ``str`` gives both, and names the attribute of the points that holds it.
 
-    ``parameters`` are numbers in the order of their names. ``range`` is that of a column: values from low to high become
-    -0.5 to 0.5. It does not change which feature this is.
+    ``parameters`` are numbers in the order of their names. ``range`` is that of a column: values from low to high
+    become -0.5 to 0.5. It does not change which feature this is.
     """
 
     name: str
@@ -103,8 +103,8 @@ class Feature:
 def make_feature(value: Any) -> Feature:
     """Return the feature that a config or a checkpoint writes as ``value``: a name, or a table of name and parameters.
 
-    ``{name: planarity, radius: 1.5}``, ``{name: ground_height, cell: 1, window: 18, slope: 0.15}``, ``{name: intensity, range:
-    [0, 2000]}``. Raises InputError for anything else.
+    ``{name: planarity, radius: 1.5}``, ``{name: ground_height, cell: 1, window: 18, slope: 0.15}``, ``{name:
+    intensity, range: [0, 2000]}``. Raises InputError for anything else.
     """
     if isinstance(value, Feature):
         return value

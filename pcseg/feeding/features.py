@@ -28,11 +28,12 @@ class Features:
     ColorDrop, which shows the network such scans. ``height``: meters above the floor of the scan. ``normal``: unit
     normals; with a ``radius`` they are computed for a scan without them, else that is an error. ``ones``: a constant.
 
-    Computed from the coordinates, for points (P,): with a ``radius`` in meters ``verticality``, ``planarity``, ``linearity``
-    and ``curvature`` (see pcseg.feeding.shape); ``ground_height``, meters above the ground there (see pcseg.feeding.ground).
+    Computed from the coordinates, for points (P,): with a ``radius`` in meters ``verticality``, ``planarity``,
+    ``linearity`` and ``curvature`` (see pcseg.feeding.shape); ``ground_height``, meters above the ground there (see
+    pcseg.feeding.ground).
 
-    Any other name is a column of the scan, such as ``intensity``: its ``range`` [low, high], which ``measured`` finds where
-    none is given, becomes -0.5 to 0.5. Values far out are clipped, those that are no finite number become 0.
+    Any other name is a column of the scan, such as ``intensity``: its ``range`` [low, high], which ``measured`` finds
+    where none is given, becomes -0.5 to 0.5. Values far out are clipped, those that are no finite number become 0.
     """
 
     each: tuple[Feature, ...]
@@ -83,7 +84,7 @@ class Features:
         if columns:
             others = ", ".join(sorted(map(column_name, there))) or "coordinates only"
             remedies.append(
-                f"the scan has {others}; keep the columns of its file (keep: in classes.yaml), or leave them out of the features"
+                f"the scan has {others}; keep columns of its file (keep: in classes.yaml), or leave out these features"
             )
         named = ", ".join("normals" if name == "normal" else name for name in missing)
         plural = f"features {', '.join(missing)} need" if len(missing) > 1 else f"feature '{missing[0]}' needs"

@@ -15,12 +15,13 @@ def ground_height(coord: np.ndarray, cell: float, window: float, slope: float) -
     """Return the height (P,) float32, in meters, of points (P, 3) above the ground, by the simple morphological filter.
 
     SMRF (Pingel, Clarke and McBride 2013, "An improved simple morphological filter for the terrain classification of
-    airborne LIDAR data", sections 2.1 to 2.3). The lowest point of each ``cell`` (meters) makes a surface. It is opened (an
-    erosion, then a dilation) with squares of growing half width, 1 cell to ``window`` meters; cells that an opening lowers by
-    more than ``slope`` times its half width are objects, if they are no larger than twice ``window``. Cells that a closing with
-    the smallest square raises by more than that are low outliers. The ground is what remains, interpolated linearly across
-    the removed and empty cells, and bilinearly between centers of cells. Other than in SMRF, slopes are measured against the
-    plane that fits the surface best, so that a hillside is not cut off where the scan ends. Coordinates are rounded to UNIT.
+    airborne LIDAR data"). The lowest point of each ``cell`` (meters) makes a surface. It is
+    opened (an erosion, then a dilation) with squares of growing half width, 1 cell to ``window`` meters; cells that
+    an opening lowers by more than ``slope`` times its half width are objects, if they are no larger than twice
+    ``window``. Cells that a closing with the smallest square raises by more than that are low outliers. The ground is
+    what remains, interpolated linearly across the removed and empty cells, and bilinearly between centers of cells.
+    Other than in SMRF, slopes are measured against the plane that fits the surface best, so that a hillside is not
+    cut off where the scan ends. Coordinates are rounded to UNIT.
     """
     place = np.round((coord - coord.min(axis=0)) / UNIT) * UNIT
     cell = max(cell, float(np.sqrt(np.prod(np.ptp(place[:, :2], axis=0) + cell) / _MOST_CELLS)))
@@ -64,8 +65,8 @@ def _nearest(surface: np.ndarray, unknown: np.ndarray) -> np.ndarray:
 def _filled(surface: np.ndarray, removed: np.ndarray) -> np.ndarray:
     """Return the raster with ``removed`` cells interpolated linearly along its rows and columns.
 
-    Of the two values a cell gets so, that across the shorter gap weighs more, inversely to the gaps. Cells with no known cell
-    on both sides of either axis get the value of the nearest.
+    Of the two values a cell gets so, that across the shorter gap weighs more, inversely to the gaps. Cells with no
+    known cell on both sides of either axis get the value of the nearest.
     """
     total, weight = np.zeros(surface.shape), np.zeros(surface.shape)
     for values, kept, result, share in (

@@ -1,4 +1,4 @@
-"""The points of one sample on their way from a scene to voxels: what transforms take and return."""
+"""Make the points of a sample, which transforms take and return, of those of a scan."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pcseg.scenes.points import Points
 
 
 def make_points(points: Points, floor: float | None = None) -> Points:
-    """Return points of a scan as transforms and features take them: coordinates float32, colors float32 in [0, 1], heights.
+    """Return points of a scan as transforms and features take them: coordinates and colors float32, with heights.
 
-    ``color`` is uint8 (P, 3), 0 to 255. Without ``labels`` all are IGNORE. ``floor`` is the scan's floor_level; to be given
-    where the points are only a part of the scan.
+    ``color``, uint8 (P, 3) from 0 to 255, becomes 0 to 1. Without ``labels`` all are IGNORE. ``floor`` is the scan's
+    floor_level; to be given where the points are only a part of the scan.
     """
     coord = np.asarray(points.coord, dtype=np.float32)
     attributes = dict(points.attributes)

@@ -8,30 +8,30 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 CELLS = 5.0
-"""Cells along a radius: points are merged into cells of ``radius / CELLS`` first."""
+"""Number of cells along a radius: points are merged into cells of ``radius / CELLS`` first."""
 
 UNIT = 0.001
-"""Meters to which coordinates are rounded, so that a scan has the same features to the bit in float32 and in UTM coordinates."""
+"""Meters to which coordinates are rounded: features are the same to the bit in float32 and in UTM coordinates."""
 
 _CHUNK = 50_000
-"""Cells that are worked on at a time, which bounds the memory."""
+"""Number of cells that are worked on at a time, which bounds the memory."""
 
 
 def shapes(coord: np.ndarray, radius: float) -> dict[str, np.ndarray]:
-    """Return ``verticality``, ``planarity``, ``linearity``, ``curvature`` (P,) and ``normal`` (P, 3), float32, of points (P, 3).
+    """Return ``verticality``, ``planarity``, ``linearity``, ``curvature`` (P,), ``normal`` (P, 3) of (P, 3); float32.
 
-    Points are merged into cells of ``radius / 5``, each with the mean of its points, so that dense places do not outweigh
-    others and the cost is bounded (spherical neighborhoods on a subsampled cloud: Thomas et al. 2018, arXiv 1808.00495,
-    section 3.1). The neighborhood of a cell are the means within ``radius`` meters of its own. With the eigenvalues
-    l1 >= l2 >= l3 of their covariance matrix and its eigenvector n of l3 (Weinmann et al. 2015, "Semantic point cloud
-    interpretation based on optimal neighborhoods", table 1; linearity and planarity there are those of Demantke et al. 2011
-    without their square roots):
+    Points are merged into cells of ``radius / 5``, each with the mean of its points, so that dense places do not
+    outweigh others and the cost is bounded (spherical neighborhoods on a subsampled cloud: Thomas et al. 2018, arXiv
+    1808.00495). The neighborhood of a cell are the means within ``radius`` meters of its own. With the
+    eigenvalues l1 >= l2 >= l3 of their covariance matrix and its eigenvector n of l3 (Weinmann et al. 2015, "Semantic
+    point cloud interpretation based on optimal neighborhoods"; linearity and planarity there are those of
+    Demantke et al. 2011 without their square roots):
 
         linearity = (l1 - l2) / l1      planarity = (l2 - l3) / l1
         curvature = l3 / (l1 + l2 + l3)      verticality = 1 - |n_z|
 
-    All points of a cell share its values. Where fewer than 3 means are near, or all are in one place, all values are 0 and
-    so is the normal. Normals point upward. Coordinates are rounded to UNIT.
+    All points of a cell share its values. Where fewer than 3 means are near, or all are in one place, all values are
+    0 and so is the normal. Normals point upward. Coordinates are rounded to UNIT.
     """
     place = np.round((coord - coord.min(axis=0)) / UNIT)
     cell = np.floor((place + 0.5) * (UNIT * CELLS / radius)).astype(np.int64)
@@ -65,7 +65,7 @@ def _covariances(mean: np.ndarray, radius: float) -> np.ndarray:
         inside = np.zeros(len(around), dtype=bool)
         inside[np.searchsorted(around, rows)] = True
         one, other = one[inside[one]], other[inside[one]]
-        # Relative to the center, so that large coordinates cost no digits; the center itself adds nothing but its count.
+        # Relative to the center, so that large coordinates cost no digits; the center itself adds only its count.
         offset = mean[around[other]] - mean[around[one]]
         count = np.bincount(one, minlength=len(around)) + 1.0
         first = np.stack([np.bincount(one, column, len(around)) for column in offset.T], axis=1) / count[:, None]
@@ -77,7 +77,7 @@ def _covariances(mean: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _slabs(mean: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows of about _CHUNK neighbors along the longest axis, and all rows within ``radius`` of them, both sorted."""
+    """Yield rows of _CHUNK neighbors along the longest axis, and all rows within ``radius`` of them, both sorted."""
     axis = int(np.argmax(np.ptp(mean, axis=0)))
     order = np.argsort(mean[:, axis], kind="stable")
     along = mean[order, axis]

@@ -112,7 +112,7 @@ def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
 
 
 def coordinates(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Return coordinates (P, 3) float32, the origin (3,) subtracted from them to keep their precision, and that precision."""
+    """Return coordinates (P, 3) float32, the origin (3,) taken from them for precision, and that precision."""
     array = rows(folder, "coord", None)
     assert array is not None
     if len(array) == 0:
@@ -125,9 +125,9 @@ def coordinates(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, floa
         )
     if array.dtype == np.float32:
         return array, np.zeros(3), (0.0, 0.0)
-    apart = strays(array)
-    near, origin = recenter(array, apart)
-    return near, origin, precision(array, near, origin, apart)
+    far = strays(array)
+    near, origin = recenter(array, far)
+    return near, origin, precision(array, near, origin, far)
 
 
 def segment(folder: Path, count: int, names: tuple[str, ...], classes: Classes) -> tuple[np.ndarray | None, str]:

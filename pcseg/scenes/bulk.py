@@ -1,4 +1,4 @@
-"""Where the bulk of a scan is: what its corner and its floor are taken from, since strays must not decide for the rest."""
+"""Find the bulk of a scan, which decides about its corner and its floor, so that strays do not."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import numpy as np
 from pcseg.scenes.places import floor_level
 
 GAP = 1024
-"""Voxels of empty space that part strays, or another scan in the same file, from the bulk of a scan."""
+"""Width, in voxels, of an empty space that separates strays, or another scan in the file, from the bulk of a scan."""
 
 ROUNDS = 16
-"""Most passes over the axes: each settles what the one before cut off, and two or three do."""
+"""Largest number of passes over the axes: each settles what the one before cut off, and two or three do."""
 
 
 def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
-    """Mask (P,) of the bulk of a scan with finite coordinates (P, 3): the most points with no gap of over ``gap`` meters.
+    """Return the mask (P,) of the bulk of a scan with finite coordinates (P, 3): most points, without wide gaps.
 
-    Along one axis after the other, and again until nothing changes, the longest run of points stays that no empty slab
-    wider than ``gap`` cuts. So all other points are farther than ``gap`` from the bulk, and whether they are there or not
-    changes nothing about it. An ordinary scan is all bulk. Points that are all one, as the (0, 0, 0) that scanners write for
-    no return, are no bulk, however many, where others are.
+    Along one axis after the other, and again until nothing changes, the longest run of points stays that no empty
+    slab wider than ``gap`` meters cuts. So all other points are farther than ``gap`` from the bulk, and whether they
+    are there or not changes nothing about it. An ordinary scan is all bulk. Points that are all in one place, as the
+    (0, 0, 0) that scanners write for no return, are no bulk, however many, where others are.
     """
     inside = first = _run(coord, gap, np.ones(len(coord), dtype=bool))
     free = ~inside
@@ -32,7 +32,10 @@ def bulk(coord: np.ndarray, gap: float) -> np.ndarray:
 
 
 def bulk_and_floor(coord: np.ndarray, gap: float) -> tuple[np.ndarray, float]:
-    """Return the bulk (P,) of a scan (P, 3) and its floor_level, which stands on z = 0 in training and prediction."""
+    """Return the mask (P,) of the bulk of a scan (P, 3), and its floor_level.
+
+    Training and prediction both put that floor on z = 0.
+    """
     inside = bulk(coord, gap)
     return inside, floor_level(coord if inside.all() else coord[inside])
 
@@ -43,7 +46,7 @@ def _in_one_place(coord: np.ndarray, inside: np.ndarray) -> bool:
 
 
 def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
-    """Those of the points ``inside`` (P,) that no gap cuts off from most of them, axis after axis."""
+    """Return the mask of the points of ``inside`` (P,) that no gap separates from most of them, axis after axis."""
     inside = inside.copy()
     for _ in range(ROUNDS):
         before = int(inside.sum())
@@ -57,7 +60,7 @@ def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
 
 
 def _longest(values: np.ndarray, gap: float) -> tuple[float, float]:
-    """The ends of the run of most values that holds no gap of over ``gap``; the first of them where several are as long."""
+    """Return the ends of the run of most values without a gap over ``gap``; of the first where several are as long."""
     low, high = values.min(), values.max()
     if high - low <= gap:
         return low, high

@@ -13,14 +13,14 @@ USUAL = ("intensity", "return_number", "number_of_returns")
 """Columns that a scene keeps where the user does not choose."""
 
 RESERVED = frozenset(
-    ("coord", "color", "optional_color", "normal", "height", "ground_height", "ones", "labels", "row",
+    ("coord", "color", "optional_color", "normal", "height", "ground_height", "ones", "labels", "weight", "row",
      "segment", "segment20", "segment200", "instance", "superpoint")
 )  # fmt: skip
 """Names with a meaning of their own, which no further column may have."""
 
 
 def column_name(name: str) -> str:
-    """Return the name of a column as scenes and features write it: lower case, ``_`` for other signs than letters and digits.
+    """Return the name of a column as scenes and features write it: lower case, ``_`` for all but letters and digits.
 
     The ``scalar_`` that CloudCompare writes before names is left out: ``scalar_Scan Angle`` is ``scan_angle``.
     """
@@ -40,9 +40,9 @@ def kept_columns(
 ) -> dict[str, np.ndarray]:
     """Return the columns of a file that its scene keeps, each (P,), by ``column_name``.
 
-    ``keep``: their names in any case; None takes those of USUAL that are there. ``taken`` are the columns that hold the labels
-    and objects, which would give the truth away and are never kept. Numbers of 64 bits become float32. Raises InputError,
-    beginning with ``where``, for a name of ``keep`` that is not there, is taken or is RESERVED.
+    ``keep``: their names in any case; None takes those of USUAL that are there. ``taken`` are the columns that hold
+    the labels and objects, which would give the truth away and are never kept. Numbers of 64 bits become float32.
+    Raises InputError, beginning with ``where``, for a name of ``keep`` that is not there, is taken or is RESERVED.
     """
     found, hidden = by_name(fields), {column_name(name) for name in taken}
     wanted = [column_name(name) for name in (USUAL if keep is None else keep)]
@@ -53,9 +53,8 @@ def kept_columns(
             raise InputError(f"{where}: has no column {', '.join(absent)} (there are: {there}); fix keep")
         wrong = [name for name in wanted if name in hidden or name in RESERVED]
         if wrong:
-            raise InputError(
-                f"{where}: the column {wrong[0]} holds labels or has a meaning of its own; take it from keep, or rename it"
-            )
+            fault = f"the column {wrong[0]} holds labels or has a meaning of its own"
+            raise InputError(f"{where}: {fault}; take it from keep, or rename it")
     return {
         name: narrow(found[name]) for name in wanted if name in found and name not in hidden and name not in RESERVED
     }

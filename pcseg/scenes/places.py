@@ -1,4 +1,4 @@
-"""Coordinates: which stand for a place, their bounds, and the floor of a scan."""
+"""Tell which coordinates stand for a place; measure their bounds and the floor of a scan."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ FARTHEST = np.float64(1e12)  # of numpy's type, since as float16 it would be inf
 
 
 def usable(coord: np.ndarray) -> np.ndarray:
-    """Mask (P,) of the points of (P, 3) whose coordinates stand for a place: no NaN, not infinite, within FARTHEST."""
+    """Return the mask (P,) of the points of (P, 3) with coordinates that stand for a place: finite, within FARTHEST."""
     columns = np.asarray(coord).T  # one after the other, which numpy does faster; NaN is in no range
     with np.errstate(invalid="ignore"):
         return np.logical_and.reduce([(c >= -FARTHEST) & (c <= FARTHEST) for c in columns])
 
 
 def column_bounds(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest value of each column of (P, 3); column by column, which numpy does many times faster."""
+    """Return the smallest and largest value of each column of (P, 3); column by column numpy is many times faster."""
     columns = array.T
     return np.array([c.min() for c in columns]), np.array([c.max() for c in columns])
 
 
 def floor_level(coord: np.ndarray) -> float:
-    """Height of the floor of a scan (P, 3): the 1st percentile of z, which stray points below do not move."""
+    """Return the height of the floor of a scan (P, 3): the 1st percentile of z, since strays below do not move it."""
     z = np.asarray(coord[:, 2])
     rank = len(z) // 100
     return float(np.partition(z, rank)[rank])

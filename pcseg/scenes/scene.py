@@ -1,8 +1,8 @@
 """A scanned room as arrays, and the folder of .npy files that holds it on disk.
 
 The layout is the one Pointcept's users have: ``<root>/<split>/<scene>/{coord,color,normal,segment,instance}.npy``,
-here with ``superpoint.npy``, further columns such as ``intensity.npy``, and a ``scene.json`` (origin, class names, source)
-beside them where we wrote it.
+here with ``superpoint.npy``, further columns such as ``intensity.npy``, and a ``scene.json`` (origin, class names,
+source) beside them where we wrote it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": 
 class Scene(Points):
     """P points of one scene.
 
-    ``coord`` (P, 3) float32 in meters, to which ``origin`` (3,) float64 is added to come back to the file's own frame (so
-    that UTM coordinates keep their precision). ``attributes``, all optional: ``color`` (P, 3) uint8; ``normal`` (P, 3)
-    float32; ``segment`` (P,) int16, an index into ``classes`` or IGNORE; ``instance`` (P,) int32, -1 for none; ``superpoint``
-    (P,) int32; and any further column of the file (P,), such as ``intensity``, in the file's type.
+    ``coord`` (P, 3) float32 in meters, to which ``origin`` (3,) float64 is added to come back to the file's own frame
+    (so that UTM coordinates keep their precision). ``attributes``, all optional: ``color`` (P, 3) uint8; ``normal``
+    (P, 3) float32; ``segment`` (P,) int16, an index into ``classes`` or IGNORE; ``instance`` (P,) int32, -1 for none;
+    ``superpoint`` (P,) int32; and any further column of the file (P,), such as ``intensity``, in the file's type.
 
-    ``name`` is ``split/scene``, e.g. ``Area_1/office_1``. ``precision``: largest distance of ``coord + origin`` from the file
-    along an axis, in meters; of all points but strays, and of all. ``labels_from``: the column or file that ``segment`` was
-    read from; ``unused``: columns of the file that are not here.
+    ``name`` is ``split/scene``, e.g. ``Area_1/office_1``. ``precision``: largest distance of ``coord + origin`` from
+    the file along an axis, in meters; of all points but strays, and of all. ``labels_from``: the column or file that
+    ``segment`` was read from; ``unused``: columns of the file that are not here.
     """
 
     name: str = ""
@@ -74,8 +74,8 @@ class Scene(Points):
 def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = ()) -> Path:
     """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder.
 
-    Each attribute becomes ``<name>.npy``. ``source`` says where the scene came from and ``defects`` what was wrong there;
-    both are kept in ``scene.json``. All files are read again and compared before the folder takes its name.
+    Each attribute becomes ``<name>.npy``. ``source`` says where the scene came from and ``defects`` what was wrong
+    there; both are kept in ``scene.json``. All files are read again and compared before the folder takes its name.
     """
     folder = Path(root) / scene.name
     arrays = {"coord": np.asarray(scene.coord, dtype=np.float32)}
@@ -135,12 +135,12 @@ def read_scene(
 
 
 def list_columns(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the further columns of a scene folder, such as intensity: each other ``<name>.npy`` in it, sorted."""
+    """Return the sorted names of further columns in a scene folder, such as intensity: other ``<name>.npy``."""
     return sorted(path.stem for path in Path(folder).glob("*.npy") if path.stem not in RESERVED)
 
 
 def read_classes(root: str | os.PathLike[str]) -> Classes:
-    """Return the classes, with colors and codes, of a folder written by tools/prepare.py; raises InputError for others."""
+    """Return the classes, with colors and codes, of a folder made by tools/prepare.py; raises InputError for others."""
     path = Path(root) / "dataset.json"
     meta = read_json(path)
     try:
@@ -167,8 +167,8 @@ def scene_classes(folder: str | os.PathLike[str]) -> Classes:
 def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
     """Return the scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none.
 
-    A folder with other arrays but no coord.npy, and a link that leads nowhere, are an InputError too: neither is left out
-    in silence.
+    A folder with other arrays but no coord.npy, and a link that leads nowhere, are an InputError too: neither is left
+    out in silence.
     """
     root = Path(root)
     if not root.is_dir():
@@ -198,7 +198,7 @@ def broken_scene(folder: Path) -> str:
 
 
 def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return class names and origin (3,) from ``scene.json``; () and zero where there is none, as in Pointcept's folders."""
+    """Return class names and origin (3,) from ``scene.json``; () and zero without one, as in Pointcept's folders."""
     path = folder / "scene.json"
     if not path.is_file():
         return (), np.zeros(3)

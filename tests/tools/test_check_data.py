@@ -43,7 +43,7 @@ def test_a_good_folder(root: Path) -> None:
         "train       1     500   100.0%    1/1",
         "250 (50.0%)",
         "suggested voxel size:",
-        "nothing must be mended",
+        "nothing must be fixed",
     ):
         assert text in done.stdout
 
@@ -64,7 +64,7 @@ def test_faults(root: Path, file: str, array: np.ndarray, told: str) -> None:
     assert done.returncode == 2
     assert any(line.startswith("MUST FIX: val/b: ") and told in line for line in done.stdout.splitlines())
     (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert error.endswith("things to mend: 1; they are told above as MUST FIX")
+    assert error.endswith("faults to fix: 1; they are listed above as MUST FIX")
     assert (done.stdout + done.stderr).count(told) == 1
     assert "250 (50.0%)" in done.stdout  # the good scene is told of all the same
 
@@ -91,7 +91,7 @@ def test_what_prepare_reported_is_quoted_by_file(root: Path) -> None:
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
-        "note: prepare_report.json: 1 of 3 scenes failed, 4 problems in 2 files survived",
+        "note: prepare_report.json: 1 of 3 scenes failed; 4 problems noted in 2 files",
         f"note: prepare_report.json: {remarks[0]} (and 2 more there)",
         "note: prepare_report.json: /raw/d.ply: no labels; unlabeled",
     ]
@@ -103,7 +103,7 @@ def test_a_scene_that_prepare_failed_on_must_be_mended(root: Path) -> None:
     assert done.returncode == 2
     told = f"val/c: failed in tools/prepare.py (see {root}/prepare_report.json): /raw/c.txt: no numbers"
     assert f"MUST FIX: {told}" in done.stdout
-    assert "things to mend: 1; " in done.stderr
+    assert "faults to fix: 1; " in done.stderr
     assert (done.stdout + done.stderr).count(told) == 1
 
 

@@ -19,6 +19,7 @@ import pcseg.formats
 from pcseg.classes import Classes
 from pcseg.formats import Defect, read_cloud, write_cloud
 from pcseg.model.checkpoint import load_model, save_model
+from pcseg.model.inputs import VoxelInputs
 from pcseg.scenes.scene import write_scene
 from tests.tools._runs import CLASSES, ROOT, checkpoint, environment, failed, room, tool, tool_here
 
@@ -114,7 +115,7 @@ def test_a_ply_scan_keeps_what_it_holds(net, tmp_path):
 
 
 def test_a_scan_that_lacks_what_the_network_needs_is_named(net, tmp_path):
-    save_model(tmp_path / "net.safetensors", replace(load_model(net), features=("color", "height")))
+    save_model(tmp_path / "net.safetensors", replace(load_model(net), inputs=VoxelInputs(0.1, ("color", "height"))))
     plain = scan(tmp_path / "plain.las", color=False)
     done = tool_here("predict", f"checkpoint={tmp_path}/net.safetensors", f"input={plain}", f"output={tmp_path}/o.las")
     failed(done, f"error: {plain}: has no color", "optional_color")

@@ -1,4 +1,4 @@
-"""Augmentation: callables that take Points and a numpy generator and give Points. Mix3D and the crops differ: see there."""
+"""Augmentation: callables that take Points and a numpy generator and return Points. Mix3D and crops take others."""
 
 from pcseg.feeding.transforms.color import AutoContrast, ColorDrop, ColorJitter, ColorShift
 from pcseg.feeding.transforms.compose import Compose, Sometimes, Transform

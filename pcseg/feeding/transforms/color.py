@@ -47,7 +47,7 @@ class ColorJitter:
 
 @dataclass(frozen=True)
 class ColorDrop:
-    """With probability ``p`` make the whole cloud middle gray, which is what ``optional_color`` gives without color."""
+    """With probability ``p`` make the whole cloud middle gray, which equals ``optional_color`` without color."""
 
     p: float = 0.2
 

@@ -1,4 +1,4 @@
-"""Transforms one after the other, and one that happens only sometimes."""
+"""Apply transforms in order, or one with some probability."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from pcseg.scenes.points import Points
 def mix3d(first: Points, second: Points) -> Points:
     """Return the union of two clouds as one sample, each with its own labels (Mix3D, arXiv 2110.02210, section 3.1).
 
-    Both are expected around the origin, as TrainDataset centers them. Where one lacks an attribute that the other has, its
-    points get middle gray as color, else zeros. Not for pairs: propagation must know which scene a point is of, so
-    only RandomSampler asks for it.
+    Both are expected around the origin, as TrainDataset centers them. Where one lacks an attribute that the other
+    has, its points get middle gray as color, else zeros. Not for pairs: propagation must know which scene a point is
+    of, so only RandomSampler asks for it.
     """
     names = [*first.attributes, *(name for name in second.attributes if name not in first.attributes)]
     joined = {
