@@ -91,18 +91,17 @@ def make_dataset(config: Train, folders: list[Path], classes: Classes, labels: W
         build(data.crop, "data.crop") if data.crop else None,
         data.max_sample,
         strong if augment.strong else None,
-        tags_of(config.labels.tags, classes, labels),
+        tags_of(config.labels.tags, labels),
     )
 
 
-def tags_of(choice: str | None, classes: Classes, labels: WeakLabels | None) -> Any:
-    """Return the function of a scene's name that gives its tags (K,) bool; None without tags."""
+def tags_of(choice: str | None, labels: WeakLabels | None) -> Tags | None:
+    """Return the tags of the scenes; None without tags."""
     if choice is None:
         return None
     if choice == "labels" and labels is None:
         raise InputError("labels.tags=labels: every label is known here; draw a label budget, or give a tag file")
-    tags = Tags.from_labels(labels) if choice == "labels" and labels is not None else Tags.load(choice)
-    return tags.ordered(classes).of
+    return Tags.from_labels(labels) if choice == "labels" and labels is not None else Tags.load(choice)
 
 
 def make_model(config: Train, data: TrainDataset) -> Model:

@@ -104,6 +104,7 @@ def _record(job: Job, spent: dict[str, Any]) -> dict[str, Any]:
         "trained_on": job.scenes.to_json(),
         "stages": {stage.name: stage.steps for stage in job.stages},
         "labels": spent,
+        "tags": None if job.data.tags is None else job.data.tags.sha256,
         "colored": job.data.colored,
         "git": git_hash(),
     }
@@ -121,6 +122,8 @@ def _announce(
     splits, labels = ", ".join(job.scenes.train), job.data.labels
     folder.log(f"training {len(job.data)} scenes of {splits} into {job.folder} on {fabric.device}")
     folder.log(labels.summary() if labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}")
+    if job.data.tags is not None:
+        folder.log(job.data.tags.summary())
     for line in taken:
         folder.log(line)
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in job.stages))

@@ -46,7 +46,8 @@ class TrainDataset(Dataset[Sample]):
     supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to
     keep; ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a
     sample: the voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for
-    it. ``tags`` gives the classes (K,) bool known to be in a scene, by its name.
+    it. With ``some_classes`` labels of other classes than ``classes`` become IGNORE. ``tags``: the classes known to be
+    in each scene; in a scene with tagged sub-clouds each sample is centered on one of these.
 
     A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point
     is one of the item's anchor class if it has one, else any point of the scene. Points too far from it to be
@@ -74,6 +75,7 @@ class TrainDataset(Dataset[Sample]):
         self.features = measured(features, self.folders, classes, voxel_size)
         self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
         self.strong, self.tags = strong, tags
+        self._tagged = None if tags is None else tags.ordered(classes)
         self.offers = frozenset() if tags is None else frozenset({"tags"})
         self._only = classes.names if some_classes else None
         self._open: OrderedDict[int, _Known] = OrderedDict()
@@ -128,7 +130,7 @@ class TrainDataset(Dataset[Sample]):
         if choice is not None and not len(choice):
             name = self.names[index]
             raise InputError(f"{name}: has no label of class {anchor} to center on; sample by these labels")
-        seeds = None if self.tags is None or choice is not None else self.tags.scene(self.names[index]).center
+        seeds = None if self._tagged is None or choice is not None else self._tagged.scene(self.names[index]).center
         if seeds is not None and len(seeds):
             center = (rng.choice(seeds) - known.origin).astype(np.float32)
         else:
@@ -161,9 +163,9 @@ class TrainDataset(Dataset[Sample]):
 
     def _tags(self, index: int, center: np.ndarray) -> torch.Tensor | None:
         """Return the tags (K,) bool of the sample at ``center`` (3,) of a scene."""
-        if self.tags is None:
+        if self._tagged is None:
             return None
-        return torch.from_numpy(self.tags.of(self.names[index], center + self._known(index).origin))
+        return torch.from_numpy(self._tagged.of(self.names[index], center + self._known(index).origin))
 
     def _seen(self, scene: Scene) -> Points:
         """Return what the network sees of a scene, and as ``labels`` (P,) int16 what it is trained on."""
