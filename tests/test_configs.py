@@ -56,6 +56,9 @@ class Scenes:
     def counts(self) -> np.ndarray:
         return np.ones((8, 4), dtype=np.int64)
 
+    def labeled(self) -> np.ndarray:
+        return self.counts().sum(axis=1) > 0
+
 
 @pytest.mark.parametrize(("experiment", "labels"), list(product(names("experiment"), names("labels"))))
 def test_every_experiment_takes_every_budget_and_method(experiment: str, labels: str) -> None:

@@ -102,6 +102,12 @@ class TrainDataset(Dataset[Sample]):
         known = (self._known(i).points.labels for i in range(len(self)))
         return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
 
+    def labeled(self) -> np.ndarray:
+        """Return the scenes (S,) bool that have a label; all of them under full supervision."""
+        if self.labels is None:
+            return np.ones(len(self), dtype=bool)
+        return self.labels.labeled(self.names)
+
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
         part = rng if item.view is None else np.random.default_rng(item.view)

@@ -36,6 +36,9 @@ class Labels:
     def counts(self) -> np.ndarray:
         return self._counts
 
+    def labeled(self) -> np.ndarray:
+        return self._counts.sum(axis=1) > 0
+
 
 def unlabeled(count: int) -> Labels:
     return Labels(np.zeros((count, 4), dtype=int))
@@ -171,6 +174,16 @@ def test_one_scene_and_no_label_at_all_still_make_batches() -> None:
 def test_settings_that_cannot_work_are_named(make: object, named: str) -> None:
     with pytest.raises(InputError, match=named):
         make()  # type: ignore[operator]
+
+
+def test_scenes_without_a_label_are_left_out_where_asked() -> None:
+    drawn = Counter(item.scene for batch in RandomSampler(Labels(COUNTS), Plan(4, 20), labeled=True) for item in batch)
+    assert set(drawn) == {0, 1, 3, 4}
+    assert set(drawn.values()) == {20}
+    every = Labels(np.ones((7, 4), dtype=int))
+    assert list(RandomSampler(every, Plan(4, 20), mix=0.5, labeled=True)) == list(random(20, seed=0))
+    with pytest.raises(InputError, match="no scene has a label"):
+        RandomSampler(unlabeled(3), Plan(1, 1), labeled=True)
 
 
 def test_views_show_one_part_of_a_scene_and_the_last_is_strong() -> None:

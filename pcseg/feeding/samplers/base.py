@@ -40,6 +40,9 @@ class Scenes(Protocol):
     def counts(self) -> np.ndarray:
         """Labeled points (S, K) int64 of each scene and class."""
 
+    def labeled(self) -> np.ndarray:
+        """Scenes (S,) bool that have a label."""
+
 
 @dataclass(frozen=True)
 class Plan:

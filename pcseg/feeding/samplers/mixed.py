@@ -27,7 +27,7 @@ class MixedSampler(StepSampler):
                 f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} "
                 "in a process; at least one scene of each kind must fit, the unlabeled ones in whole views"
             )
-        has = scenes.counts().sum(axis=1) > 0
+        has = scenes.labeled()
         self.kinds = [np.flatnonzero(has), np.flatnonzero(~has)]
         for kind, name in zip(self.kinds, ("labeled", "unlabeled"), strict=True):
             if not len(kind):
