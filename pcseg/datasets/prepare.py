@@ -7,15 +7,15 @@ import json
 from collections import Counter
 from contextlib import closing
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from pcseg.datasets.contract import SceneReader
-from pcseg.errors import InputError
+from pcseg.errors import InputError, cut
 from pcseg.files import read_json, sweep, write_json
+from pcseg.same_settings import check_same
 from pcseg.scenes.scene import write_scene
 from pcseg.workers import Died, count_workers, in_processes
 
@@ -24,9 +24,6 @@ REPORT = "prepare_report.json"
 
 WORDS = {"color": "colors", "normal": "normals", "instance": "objects", "superpoint": "superpoints"}
 """Names of the arrays of a scene in the summary."""
-
-LONGEST = 120
-"""Number of characters of a setting that a message quotes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +47,7 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process.
     How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
     interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where
-    ``output`` cannot be written or was prepared with other settings; a scene that cannot be read is listed in the
+    ``output`` cannot be written or was begun with other settings; a scene that cannot be read is listed in the
     summary instead.
     """
     workers = count_workers(workers)
@@ -99,7 +96,7 @@ def read_summary(output: str) -> Summary | None:
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
-        raise TypeError(f"{_cut(values)} where a list was written")
+        raise TypeError(f"{cut(repr(values), 120)} where a list was written")
     return tuple(map(str, values))
 
 
@@ -112,11 +109,11 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     started = any((output / name / "scene.json").is_file() for name in reader.scenes())
-    if path.is_file() and started and not overwrite and (changed := _difference(read_json(path), meta)):
-        raise InputError(
-            f"{path}: prepared with other settings ({changed}); "
-            "choose another output, or overwrite=true to prepare it all again"
-        )
+    if path.is_file() and started and not overwrite:
+        before, now = _settings(read_json(path)), _settings(meta)
+        if before.get("reader") != now["reader"]:  # of another reader, all settings differ
+            before, now = {"reader": before.get("reader")}, {"reader": now["reader"]}
+        check_same(path, before, now, "choose another output, or overwrite=true to prepare it all again")
     sweep(output)
     if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
         for name in reader.scenes():
@@ -124,39 +121,15 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     write_json(path, meta)
 
 
-def _difference(found: Any, meta: dict[str, Any]) -> str:
-    """Return how ``found`` in dataset.json differs from ``meta``: each name with its values; "" if equal."""
-    before, now = _flat(found if isinstance(found, dict) else {}), _flat(meta)
-    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
-    if "reader" in names:
-        names = ["reader"]  # another reader has other settings
-    pairs = {name: _without_common(before.get(name), now.get(name)) for name in names}
-    return ", ".join(f"{name} was {_cut(old)}, now {_cut(new)}" for name, (old, new) in pairs.items())
-
-
-def _flat(meta: dict[str, Any]) -> dict[str, Any]:
+def _settings(meta: Any) -> dict[str, Any]:
     """Return reader, classes, colors and settings by name; those of a classes.yaml are settings like others."""
+    meta = meta if isinstance(meta, dict) else {}
     flat = {key: meta.get(key) for key in ("reader", "classes", "colors")}
     for name, value in (meta.get("settings") or {}).items():
         flat |= value if isinstance(value, dict) else {name: value}
     if "names" in flat:
         del flat["classes"]  # which these are
     return flat
-
-
-def _without_common(before: Any, now: Any) -> tuple[Any, Any]:
-    """Return two values without their common part, where they are tables or lists."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        before, now = ({k: v for k, v in a.items() if b.get(k) != v} for a, b in ((before, now), (now, before)))
-    if isinstance(before, list) and isinstance(now, list):
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
-        before, now = (["..."] * (same > 0) + values[same:] for values in (before, now))
-    return before, now
-
-
-def _cut(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _one(reader: SceneReader, output: str, name: str) -> str:

@@ -55,7 +55,7 @@ def test_only_what_differs_is_told(tmp_path: Path, reader: FolderReader, change:
     with pytest.raises(InputError) as caught:
         prepare(replace(reader, meaning=replace(MEANING, **change)), str(tmp_path / "out"), workers=1)
     message = str(caught.value)
-    assert f"{tmp_path / 'out/dataset.json'}: prepared with other settings ({told}" in message
+    assert f"{tmp_path / 'out/dataset.json'}: begun with other settings ({told}" in message
     assert message.endswith("; choose another output, or overwrite=true to prepare it all again")
     assert "label" not in message  # which is as it was
     assert len(message) < len(str(tmp_path)) + 450

@@ -78,7 +78,7 @@ def test_run_again_keeps_what_is_there_unless_told(tmp_path: Path) -> None:
     assert "0 scenes prepared, 2 were there already, 0 failed" in done.stdout
     assert (tmp_path / "out/Area_1/office_0/coord.npy").stat().st_mtime_ns == stamp
     error = failed(prepare(*arguments, "stairs=ignore"))
-    assert "prepared with other settings (stairs was 'clutter', now 'ignore'); choose another output, or over" in error
+    assert "begun with other settings (stairs was 'clutter', now 'ignore'); choose another output, or over" in error
     done = prepare(*arguments, "stairs=ignore", "overwrite=true")
     assert "2 scenes prepared" in done.stdout
     assert (tmp_path / "out/Area_1/office_0/coord.npy").stat().st_mtime_ns != stamp
@@ -206,7 +206,7 @@ def test_own_scans(tmp_path: Path) -> None:
     assert scene.segment.tolist() == [0, 1]
     np.testing.assert_allclose(scene.coord[:, 0] + scene.origin[0], [500000.001, 500001], rtol=0, atol=1e-6)
     (raw / "classes.yaml").write_text("names: [ground, tree]\nids: {2: ground, 5: tree}\nignore: [7]\n")
-    assert "prepared with other settings (ignore was [], now [7]);" in failed(prepare(*arguments))
+    assert "begun with other settings (ignore was [], now [7]);" in failed(prepare(*arguments))
     assert prepare(*arguments, "overwrite=true").returncode == 0
     (raw / "train/c.ply").write_bytes(b"ply\nformat binary_little_endian 1.0\nelement vertex 9\n")
     assert "c.ply: not a readable PLY file" in failed(prepare(*arguments))
