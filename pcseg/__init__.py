@@ -17,11 +17,12 @@ configure_threads()  # before anything imports torch
 
 
 def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, max_voxels: int = 300_000) -> Predictor:
-    """A trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
+    """Return a trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
 
     ``path`` is a checkpoint of tools/train.py or the folder of a run (its last weights); ``device`` "auto", "cpu" or
-    "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory. Nothing in the
-    file is executed. Raises InputError where it is not a checkpoint of this version.
+    "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory. A network trained
+    on columns such as intensity takes them, too: ``predict(xyz, columns={"intensity": values})``. Nothing in the file
+    is executed. Raises InputError where it is not a checkpoint of this version.
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device

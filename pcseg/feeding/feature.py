@@ -22,6 +22,9 @@ SHAPES = ("verticality", "planarity", "linearity", "curvature")
 GROUND = {"cell": 1.0, "window": 18.0, "slope": 0.15}
 """Parameters of ``ground_height`` where none are given; see pcseg.feeding.ground."""
 
+SMALLEST, LARGEST = 1e-3, 1e4
+"""Bounds of parameters, in meters (of a slope: meters per meter)."""
+
 LARGEST_NORMAL = 1e4
 """Size from which components of normals are no lengths but "no data"; they become 0, as NaN does."""
 
@@ -118,11 +121,11 @@ def make_feature(value: Any) -> Feature:
     bounds = given.pop("range", None)
     feature = Feature(name, _parameters(name, given))
     if feature.is_column and (name in RESERVED or not re.fullmatch(r"[a-z0-9_]{1,100}", name)):
-        raise InputError(f"feature '{cut(name, 60)}': is no column; give {', '.join(OWN)} or the name of a column")
+        raise InputError(f"feature {cut(repr(name), 60)}: is no column; give {', '.join(OWN)} or the name of a column")
     if bounds is None:
         return feature
     if not feature.is_column:
-        raise InputError(f"feature '{name}': has no range; leave range out, it is for columns such as intensity")
+        raise InputError(f"feature {cut(repr(name), 60)}: has no range; leave it out, it is for columns as intensity")
     low, high = _bounds(name, bounds)
     return replace(feature, range=(low, high))
 
@@ -133,21 +136,21 @@ def _parameters(name: str, given: Mapping[str, Any]) -> tuple[tuple[str, float],
     wrong = [key for key in given if key not in names]
     if wrong:
         takes = f"takes {', '.join(names)}" if names else "takes no parameter but range"
-        raise InputError(f"feature '{cut(name, 60)}': {cut(wrong[0], 60)} is unknown, it {takes}")
+        raise InputError(f"feature {cut(repr(name), 60)}: {cut(repr(wrong[0]), 60)} is unknown, it {takes}")
     values = {**known, **given}
     for key, value in values.items():
-        if not _is_number(value) or not 0 < value <= 1e4:
-            raise InputError(f"feature '{name}': {key}={cut(repr(value), 60)} must be a number above 0, up to 10000")
+        if not _is_number(value) or not SMALLEST <= value <= LARGEST:
+            found = f"{key}={cut(repr(value), 60)}"
+            raise InputError(f"feature '{name}': {found} must be a number from {SMALLEST:g} to {LARGEST:g}")
     return tuple((key, float(values[key])) for key in names if key in values)
 
 
 def _bounds(name: str, value: Any) -> tuple[float, float]:
     if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(map(_is_number, value)):
         raise InputError(f"feature '{name}': range {cut(repr(value), 60)} must be two numbers, [low, high]")
-    low, high = map(float, value)
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"feature '{name}': range [{low:g}, {high:g}] must be finite and in order")
-    return low, high
+    if not all(abs(bound) < 1e300 for bound in value) or not value[0] < value[1]:
+        raise InputError(f"feature '{name}': range {cut(repr(value), 60)} must be finite and in order")
+    return float(value[0]), float(value[1])
 
 
 def _is_number(value: Any) -> bool:

@@ -84,7 +84,7 @@ class Features:
         if columns:
             others = ", ".join(sorted(map(column_name, there))) or "coordinates only"
             remedies.append(
-                f"the scan has {others}; keep columns of its file (keep: in classes.yaml), or leave out these features"
+                f"the scan has {others}; give one that has them (keep: in classes.yaml keeps columns), or train without"
             )
         named = ", ".join("normals" if name == "normal" else name for name in missing)
         plural = f"features {', '.join(missing)} need" if len(missing) > 1 else f"feature '{missing[0]}' needs"

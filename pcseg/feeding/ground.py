@@ -7,8 +7,8 @@ from scipy import ndimage
 
 from pcseg.feeding.shape import UNIT
 
-_MOST_CELLS = 2**26
-"""Cells of the largest raster; a wider scan gets larger cells."""
+_MOST_CELLS = 2**24
+"""Number of cells, about, of the largest raster; a wider scan gets larger cells."""
 
 
 def ground_height(coord: np.ndarray, cell: float, window: float, slope: float) -> np.ndarray:
@@ -24,7 +24,8 @@ def ground_height(coord: np.ndarray, cell: float, window: float, slope: float) -
     cut off where the scan ends. Coordinates are rounded to UNIT.
     """
     place = np.round((coord - coord.min(axis=0)) / UNIT) * UNIT
-    cell = max(cell, float(np.sqrt(np.prod(np.ptp(place[:, :2], axis=0) + cell) / _MOST_CELLS)))
+    extent = np.ptp(place[:, :2], axis=0)
+    cell = max(cell, float(np.sqrt(extent.prod() / _MOST_CELLS)), float(extent.sum() / _MOST_CELLS))
     column = np.floor((place[:, :2] + UNIT / 2) / cell).astype(np.int64)
     lowest = np.full(column.max(axis=0) + 1, np.inf)
     np.minimum.at(lowest, tuple(column.T), place[:, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -60,20 +61,23 @@ def _covariances(mean: np.ndarray, radius: float) -> np.ndarray:
     """Return the covariance (V, 3, 3) of the means (V, 3) within ``radius`` of each; zero for fewer than 3 of them."""
     result = np.zeros((len(mean), 3, 3))
     for rows, around in _slabs(mean, radius):
-        pairs = cKDTree(mean[around]).query_pairs(radius, output_type="ndarray")
-        one, other = np.concatenate([pairs, pairs[:, ::-1]]).T
-        inside = np.zeros(len(around), dtype=bool)
-        inside[np.searchsorted(around, rows)] = True
-        one, other = one[inside[one]], other[inside[one]]
+        one, other = cKDTree(mean[around]).query_pairs(radius, output_type="ndarray").T
         # Relative to the center, so that large coordinates cost no digits; the center itself adds only its count.
-        offset = mean[around[other]] - mean[around[one]]
-        count = np.bincount(one, minlength=len(around)) + 1.0
-        first = np.stack([np.bincount(one, column, len(around)) for column in offset.T], axis=1) / count[:, None]
+        offset = (mean[around[other]] - mean[around[one]]).T
+        sums = partial(_sums, one, other, len(around))
+        count = sums() + 1.0
+        first = [sums(along, -1) / count for along in offset]
+        inside = np.searchsorted(around, rows)
         for i in range(3):
             for j in range(i, 3):
-                moment = np.bincount(one, offset[:, i] * offset[:, j], len(around)) / count - first[:, i] * first[:, j]
+                moment = sums(offset[i] * offset[j]) / count - first[i] * first[j]
                 result[rows, i, j] = result[rows, j, i] = np.where(count >= 3, moment, 0.0)[inside]
     return result
+
+
+def _sums(one: np.ndarray, other: np.ndarray, size: int, values: np.ndarray | None = None, sign: int = 1) -> np.ndarray:
+    """Return for each of ``size`` members the sum of ``values`` over its pairs, times ``sign`` if it is the second."""
+    return np.bincount(one, values, size) + sign * np.bincount(other, values, size)
 
 
 def _slabs(mean: np.ndarray, radius: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
