@@ -137,7 +137,8 @@ def test_a_matched_run_computes_as_much_on_the_same_batches() -> None:
     stages = recipe(composed("experiment=simulated", "method=supervised", "match=dense_propagation"))
     shares = {name: (part.steps, part.rate) for name, part in stages.items()}
     assert shares == {"cross": (1.75, 1.0), "intra": (pytest.approx(0.45), 0.1)}
-    assert [part.sampler for part in stages.values()] == [{"_target_": "pcseg.feeding.samplers.PairSampler"}, {}]
+    own = composed("method=supervised").stages["main"].sampler
+    assert [part.sampler for part in stages.values()] == [{"_target_": "pcseg.feeding.samplers.PairSampler"}, own]
     changed = composed("match=dense_propagation", "match.stages.intra.steps=0.5", "+stages.main.method.lovasz=0.5")
     assert recipe(changed)["intra"].steps == pytest.approx(0.9)
     assert {part.method["lovasz"] for part in recipe(changed).values()} == {0.5}

@@ -1,9 +1,10 @@
-"""What the tests of train, evaluate and predict share: a building of four tiny rooms, a tiny network, the command line."""
+"""Shared by the tests of train, evaluate and predict: a building of four rooms, a tiny network, the command line."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import runpy
 import subprocess
@@ -31,6 +32,9 @@ TINY = (
     "data.voxel_size=0.2", "workers=0", "threads=1", "tensorboard=false", "device=cpu",
 )  # fmt: skip
 """Settings of a network of a few thousand weights, for the rooms of ``building``."""
+
+PROPAGATION = ("method=dense_propagation", "stages.cross.method.stride=2", "stages.intra.method.stride=2")
+"""Settings of dense propagation for that network."""
 
 
 def tool(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -96,6 +100,19 @@ def checkpoint(path: Path, seed: int = 0, classes: Classes = CLASSES, scenes: Tr
     inputs = VoxelInputs(0.2, ("optional_color", "height"))
     save_model(path, Model(Networks(network, spec), classes, inputs, record))
     return path
+
+
+def settings(rooms: Path, output: Path, *more: str) -> list[str]:
+    """Return the settings of a run on the two training rooms of ``building``."""
+    return [
+        f"data.root={rooms}", "data.train=[Area_1]", "data.test=[Area_5]", f"labels.file={rooms.parent / 'labels.npz'}",
+        f"output={output}", "batch_size=2", *TINY, *more,
+    ]  # fmt: skip
+
+
+def curve(folder: Path) -> list[dict[str, object]]:
+    """Return the lines of a run's loss curve."""
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
 def failed(result: subprocess.CompletedProcess[str], *words: str) -> None:

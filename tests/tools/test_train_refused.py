@@ -1,0 +1,141 @@
+"""tools/train.py with bad input: one line, before the first step, and no half-written file."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pcseg.budgets.draw import labeled
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE
+from pcseg.scenes.scene import list_scenes, read_scene, write_scene
+from tests.tools._runs import (
+    CLASSES,
+    PROPAGATION,
+    ROOT,
+    building,
+    environment,
+    failed,
+    room,
+    settings,
+    tool_here,
+)
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    return building(tmp_path_factory.mktemp("building"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["batch_sise=3"], ["batch_sise"]),
+        (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "scannet simulated"]),
+        (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
+        (["labels.file=none.npz"], ["none.npz: no such label file"]),
+        (["data.train=[Area_5]"], ["nothing is left"]),
+        (["data.train=[Area_5]", "data.test=[Area_5/]"], ["nothing is left"]),
+        (["workers=-1"], ["workers=-1", "0 (no process beside this one) or more"]),
+        (["optim.optimizer.lr=abc"], ["optim.optimizer.lr=abc: is not a number"]),
+        (["optim.optimizer.lr=null"], ["optim.optimizer.lr=None: is not a number"]),
+        (["batch_size=0"], ["batch_size=0"]),
+        (["steps=0"], ["stages.main: has 0 steps"]),
+        (["device=tpu"], ["device=tpu"]),
+        (["precision=8-mixed"], ["precision"]),
+        (["augment.transforms.scale.low=-1"], ["Scale: low=-1"]),
+        (["output=/dev/null/run"], ["/dev/null/run", "cannot write"]),
+        (["network._target_=os.system"], ["chosen by its name", "write network=minkunet34c"]),
+        (["+network._target_=pcseg.networks.MinkUNet"], ["chosen by its name", "network.name=MinkUNet"]),
+        (["network.name=system"], ["network 'system' is not one of", "minkunet_small"]),
+        (["stages.main.before={x: 1}"], ["stages.main.before", "to add a key, write +name=value"]),
+        (["match=everything"], ["match/everything", "dense_propagation"]),
+        (["method=dense_propagation", "match=dense_propagation"], ["match:", "cross, intra", "method=supervised"]),
+        ([*PROPAGATION, "~stages.cross.sampler._target_"], ["needs", "PairSampler"]),
+        (["labels.tags=labels", "labels.file=null"], ["labels.tags=labels", "tag file"]),
+        (["optim.optimizer._target_=torch.optim.AdamWW"], ["optim.optimizer", "AdamWW"]),
+        (["data.classes=[floor,wall,lamp]"], ["lamp"]),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(rooms, tmp_path, change, words):
+    failed(tool_here("train", *settings(rooms, tmp_path / "run"), *change), *words)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_labels_of_another_cloud_are_refused(rooms, tmp_path):
+    other = building(tmp_path / "other")
+    coord = other / "Area_1" / "a" / "coord.npy"
+    coord.write_bytes((other / "Area_1" / "b" / "coord.npy").read_bytes())
+    arguments = settings(other, tmp_path / "run", f"labels.file={rooms.parent / 'labels.npz'}")
+    failed(tool_here("train", *arguments, "steps=2"), "another cloud")
+
+
+def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path):
+    limit = 20_000  # bytes a file: enough for the curve, not for the weights
+    done = subprocess.run(
+        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=2")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    failed(done, "cannot write", "File too large")
+    assert not list((tmp_path / "run").glob("*.safetensors"))
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+@pytest.mark.parametrize("given", ["threads=0", "checkpoint_every=-5", "max_voxels=0"])
+def test_numbers_that_make_no_sense_are_refused_before_training(rooms, tmp_path, given):
+    failed(tool_here("train", *settings(rooms, tmp_path / "run", given)), given)
+    assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
+def unlabeled(rooms, folder):
+    """The building with no label in the scenes to train on."""
+    for name in ("Area_1/a", "Area_1/b", "Area_5/c"):
+        scene = read_scene(rooms / name, CLASSES, with_labels=True)
+        segment = scene.segment if "Area_5" in name else np.full(len(scene), IGNORE)
+        write_scene(folder, scene.having(segment=segment))
+    return folder
+
+
+def test_training_on_no_label_is_refused(rooms, tmp_path):
+    scenes = [read_scene(f, CLASSES, with_labels=True) for f in list_scenes(rooms, ["Area_1"])]
+    nothing = [labeled(s.having(segment=np.full(len(s), IGNORE)), CLASSES, np.arange(5)) for s in scenes]
+    WeakLabels(CLASSES.names, "clicks", {}, None, tuple(nothing)).save(tmp_path / "none.npz")
+    found = "labels: 0 points of the 2 scenes to train on carry a class"
+    for root, file, words in (
+        (rooms, tmp_path / "none.npz", "no scene has a label"),
+        (unlabeled(rooms, tmp_path / "rooms"), "null", found),
+    ):
+        done = tool_here("train", *settings(root, tmp_path / "run", f"labels.file={file}"))
+        failed(done, words)
+        assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
+def test_scenes_that_cannot_be_scored_are_reported_before_training(rooms, tmp_path):
+    for split, scene in (("Area_7", room("Area_7/x", 1)), ("Area_8", replace(room("Area_8/x", 1), attributes={}))):
+        write_scene(tmp_path / "rooms", replace(scene, classes=("tree", "house", "lamp") if split == "Area_7" else ()))
+        shutil.copytree(rooms / "Area_1", tmp_path / "rooms" / "Area_1", dirs_exist_ok=True)
+        done = tool_here(
+            "train", *settings(tmp_path / "rooms", tmp_path / "run", "labels.file=null", f"data.test=[{split}]")
+        )
+        failed(done, *(["tree, house, lamp"] if split == "Area_7" else ["Area_8/x: has no color"]))
+        assert not (tmp_path / "run" / "curve.jsonl").exists()
+
+
+def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=4", "workers=2")],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)),
+    )  # fmt: skip
+    failed(done, "ulimit -n")
+
+
+def test_a_place_that_cannot_be_written_is_refused_first(rooms, tmp_path):
+    failed(tool_here("train", *settings(rooms, "/proc/run", "data.root=nowhere")), "output=/proc/run: cannot write")
