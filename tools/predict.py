@@ -58,12 +58,12 @@ DEFECTS = 3
 def main(options: Options) -> None:
     jobs = pair(options)
     for _, target in jobs:
-        writer_of(target)  # tells of an unknown format before the work is done
+        writer_of(target)  # refuses an unknown format before the work is done
         check_output(str(target), folder=False)
     predictor = pcseg.load(options.checkpoint, options.device, votes=options.votes, max_voxels=options.max_voxels)
     names = numbered(predictor.model.classes)
     if options.classification:
-        las_classes(np.array(list(names)), jobs[0][1], names)  # tells of numbers that it cannot hold
+        las_classes(np.array(list(names)), jobs[0][1], names)  # refuses numbers that it cannot hold
     print(f"{predictor.protocol()}; {threads_summary()}")
     print(f"labels: {', '.join(f'{number} {name}' for number, name in names.items())}; {IGNORE} unknown")
     if len(jobs) == 1:

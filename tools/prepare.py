@@ -25,7 +25,7 @@ class Options:
 
     input: str = option("folder of the raw data")
     output: str = option("folder to write")
-    dataset: str = option("s3dis, scannet, folder, pointcept, or auto to tell from what is there", "auto")
+    dataset: str = option("s3dis, scannet, folder, pointcept, or auto: found from the files", "auto")
     workers: int = option("processes, 0 for one a core", 0)
     overwrite: bool = option("prepare again what is there already", False)
     stairs: str | None = option("s3dis: what the points of stairs become, clutter (if not given) or ignore", None)

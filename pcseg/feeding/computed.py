@@ -59,7 +59,7 @@ def compute(
 def with_computed(features: Features, scene: Scene, folder: Path, voxel_size: float) -> Scene:
     """Return ``scene``, of a scene folder, with its computed features, memory-mapped from the cache there.
 
-    What the cache lacks is computed and written to it; in memory where the folder cannot be written.
+    Features that the cache lacks are computed and written to it, or kept in memory where it cannot be written.
     """
     wanted = _wanted(features, scene)
     if not wanted:
@@ -135,6 +135,6 @@ def _of_part(wanted: Sequence[Feature], coord: np.ndarray) -> dict[str, np.ndarr
 
 
 def _file_name(feature: Feature, digest: str, voxel_size: float) -> str:
-    """Return a name that tells the feature, and all that its values depend on by a hash."""
+    """Return a name made of the feature and of a hash of all that its values depend on."""
     text = json.dumps([VERSION, feature.to_json(), digest, voxel_size])
     return f"{feature.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npy"

@@ -1,4 +1,4 @@
-"""What every transform keeps: labels with their points, its input as it was, shapes and types, and the generator's word."""
+"""Contract of every transform: labels stay with their points, the input stays as it was, one result per generator."""
 
 from __future__ import annotations
 
