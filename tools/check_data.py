@@ -30,7 +30,7 @@ class Options:
 
     root: str = option("prepared folder, or raw data")
     dataset: str = option("pointcept (any prepared folder), s3dis, scannet, folder, or auto", "auto")
-    classes: str | None = option("classes, where the folder does not name them: s3dis, scannet20 or a classes.yaml", None)
+    classes: str | None = option("classes, if the folder does not name them: s3dis, scannet20 or a classes.yaml", None)
     workers: int = option("processes, 0 for one a core", 0)
 
 

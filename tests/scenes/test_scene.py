@@ -332,11 +332,16 @@ def test_no_damage_breaks_it(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("header", [
-    "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), ", "{'descr': '<f4', 'fortran_order': False, 'shape': (10**9, 3)}",
-    "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000000000, 3)}", "(" * 3000, "-" * 5000 + "1", "'\\N{no}'",
-    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3.5)}",
-    "{'descr': ['a', 5], 'fortran_order': False, 'shape': (3, 3)}", "{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}",
-    "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3)}", "1" * 5000, "{'descr': '|V0', 'fortran_order': 0, 'shape': ()}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 3), ",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (10**9, 3)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000000000, 3)}",
+    "(" * 3000, "-" * 5000 + "1", "'\\N{no}'",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 3)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3.5)}",
+    "{'descr': ['a', 5], 'fortran_order': False, 'shape': (3, 3)}",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (3, 3)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 3)}",
+    "1" * 5000, "{'descr': '|V0', 'fortran_order': 0, 'shape': ()}",
 ])  # fmt: skip
 def test_no_header_breaks_it(tmp_path: Path, header: str) -> None:
     folder = write_scene(tmp_path, scene())
