@@ -97,7 +97,7 @@ class BuildLibrary(build_ext):
 
 
 class EditableInstall(editable_wheel):
-    """Under ``none`` no extension is built, hence none replaced: a library of an earlier build would still be loaded."""
+    """Under ``none`` no extension is built, so a library of an earlier build would still be loaded."""
 
     def run(self) -> None:
         library = Path(__file__).parent / "pcseg" / "ops" / "libpcseg.so"

@@ -1,4 +1,4 @@
-"""For every test: one torch thread, so that the suite's workers do not fight over the cores; no GPU, Triton interpreted."""
+"""Settings of every test: one torch thread, so that workers share the cores; no GPU, Triton interpreted."""
 
 from __future__ import annotations
 

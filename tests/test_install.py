@@ -24,7 +24,8 @@ assert pathlib.Path(pcseg.__file__).is_relative_to(pathlib.Path.cwd()), pcseg.__
 points = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=torch.int32)
 voxels = voxelize(points)
 coords = points[voxels.rows]
-out = sparse_conv(torch.tensor([[1.0], [10.0]]), torch.ones(27, 1, 1), *kernel_map(coords, coords, kernel_offsets(3)), 2)
+kernels = kernel_map(coords, coords, kernel_offsets(3))
+out = sparse_conv(torch.tensor([[1.0], [10.0]]), torch.ones(27, 1, 1), *kernels, 2)
 print(voxels.counts.tolist(), out.tolist())
 """
 

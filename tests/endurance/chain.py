@@ -1,8 +1,8 @@
-"""Takes a folder of point files through the whole chain: python -m tests.endurance.chain files=<folder> checkpoint=<run>.
+"""Take a folder of point files through all tools: python -m tests.endurance.chain files=<folder> checkpoint=<run>.
 
-Each file is read and compared with an independent reader (tests/oracles/point_files.py), prepared, checked, labeled in its
-own format, read again and drawn, in a process that is ended after ``seconds``. Prints figures by format; ``output`` gets
-``chain.jsonl``, a line a file, with what each step said.
+Each file is read and compared with an independent reader (tests/oracles/point_files.py), prepared, checked, labeled in
+its own format, read again and drawn, in a process that is ended after ``seconds``. Prints figures by format; ``output``
+gets ``chain.jsonl``, a line a file, with what each step said.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reads thousands of damaged files of every kind in bounded workers: python -m tests.endurance.fuzz count=20000 seed=1.
 
 A damaged file may be read, or be refused by one InputError of one line. Anything else is a fault: another exception, a
-signal, a time of over ``seconds`` or a memory of over ``memory`` GiB for a file of some kilobytes, a long message. Faulty
-files are kept in ``output`` with what was seen.
+signal, a time of over ``seconds`` or a memory of over ``memory`` GiB for a file of some kilobytes, a long message.
+Faulty files are kept in ``output`` with what was seen.
 """
 
 from __future__ import annotations
@@ -162,9 +162,7 @@ def main(arguments: list[str]) -> int:
     for key in sorted(tally):
         print(f"{tally[key]:7,}  {key}")
     faults = sum(number for key, number in tally.items() if key.endswith("FAULT"))
-    print(
-        f"{sum(tally.values()):,} files in {time.monotonic() - started:.0f} s, {faults} faults; the files are in {output}"
-    )
+    print(f"{sum(tally.values()):,} files in {time.monotonic() - started:.0f} s, {faults} faults; files: {output}")
     return faults
 
 

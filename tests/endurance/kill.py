@@ -1,9 +1,9 @@
 """Kills every tool at random moments and tries again: python -m tests.endurance.kill times=100 seed=0.
 
 Each round takes a tool, starts it in a copy of a small data set, ends its whole process group by SIGKILL at a random
-moment of its usual duration, and looks: what stands under its name must be whole (it is read); the same command, run again,
-must succeed and leave nothing behind; a training that is resumed must end with the weights and the curve of one that was
-never killed, bit for bit.
+moment of its usual duration, and looks: what stands under its name must be whole (it is read); the same command, run
+again, must succeed and leave nothing behind; a training that is resumed must end with the weights and the curve of one
+that was never killed, bit for bit.
 """
 
 from __future__ import annotations

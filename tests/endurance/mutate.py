@@ -22,7 +22,7 @@ WORDS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFF
 
 
 def damaged(content: bytes, name: str, rng: np.random.Generator) -> bytes:
-    """``content`` of a file called ``name`` with some damage, most often in one place. Archives are damaged inside as often as outside."""
+    """Return ``content`` of a file called ``name`` with damage, most often in one place; archives also inside."""
     if name.endswith(".npz") and rng.random() < 0.5:
         parts = list(members(content))
         which = int(rng.integers(len(parts)))

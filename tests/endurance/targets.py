@@ -30,7 +30,7 @@ from tests.endurance import seeds
 
 @dataclass(frozen=True)
 class Target:
-    """``file`` is damaged and put back in its place below the worker's folder; ``read`` is then called with its path."""
+    """``file`` is damaged and put back below the worker's folder; ``read`` is then called with its path."""
 
     kind: str
     file: Path

@@ -20,7 +20,7 @@ def depth_inside(solid: Solid, points: np.ndarray) -> np.ndarray:
 
 
 def walk(solids: list[Solid], origin: np.ndarray, ends: np.ndarray, step: float) -> np.ndarray:
-    """First distance (R,) at which the way from ``origin`` (3,) to each of ``ends`` (R, 3) is inside a solid, or inf."""
+    """Return the first distance (R,) inside a solid on the way from ``origin`` (3,) to ``ends`` (R, 3), or inf."""
     first = np.full(len(ends), np.inf)
     for r, end in enumerate(ends):
         length = np.linalg.norm(end - origin)

@@ -1,9 +1,10 @@
 """What MinkowskiEngine 0.5 computes, from its documentation, by dense convolutions in torch; knows nothing of pcseg.
 
-Conventions (``src/kernel_region.hpp``, ``MinkowskiConvolution.py``, ``examples/minkunet.py`` of NVIDIA/MinkowskiEngine):
-a kernel is (K, Cin, Cout), its index running over the region as an odometer whose first axis turns fastest; regions of
-odd size are centered, those of even size start at the voxel; a convolution reads x[u + i] under weight i, its transpose
-writes to y[u + i]; a kernel of volume 1 is a matrix (Cin, Cout); strided coordinates are rounded down.
+Conventions (``src/kernel_region.hpp``, ``MinkowskiConvolution.py``, ``examples/minkunet.py`` of
+NVIDIA/MinkowskiEngine): a kernel is (K, Cin, Cout), its index running over the region as an odometer whose first axis
+turns fastest; regions of odd size are centered, those of even size start at the voxel; a convolution reads x[u + i]
+under weight i, its transpose writes to y[u + i]; a kernel of volume 1 is a matrix (Cin, Cout); strided coordinates are
+rounded down.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def dense_kernel(kernel: Tensor) -> Tensor:
 
 
 class Grid:
-    """Voxels of one sample as a dense grid: ``values`` (1, C, X, Y, Z), zero where ``mask`` (1, 1, X, Y, Z) is not set."""
+    """Voxels of a sample as a dense grid: ``values`` (1, C, X, Y, Z), zero where ``mask`` (1, 1, X, Y, Z) is not set."""
 
     def __init__(self, values: Tensor, mask: Tensor) -> None:
         self.values, self.mask = values * mask, mask

@@ -1,7 +1,7 @@
 """Point files read by other means than the library's: what a file holds, to compare with.
 
-Each function gives the columns of a file by name, (P,) each, x, y and z in float64. LAS is taken apart by hand here; LAZ
-needs laszip (LASzip itself, where the library uses lazrs) and PCD pypcd4, each of which may be absent.
+Each function gives the columns of a file by name, (P,) each, x, y and z in float64. LAS is taken apart by hand here;
+LAZ needs laszip (LASzip itself, where the library uses lazrs) and PCD pypcd4, each of which may be absent.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def reallocate(query: np.ndarray, source: np.ndarray, weight: np.ndarray) -> np.
 def gradients(
     query: np.ndarray, source: np.ndarray, weight: np.ndarray, gradient: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dL/dF_i, dL/dF_j and dL/dW from ``gradient`` G = dL/dF_{j->i}, derived by hand, through the softmax and the layer norm."""
+    """Return dL/dF_i, dL/dF_j and dL/dW from ``gradient`` G = dL/dF_{j->i}, derived by hand."""
     a, normed_query, normed_source = affinity(query, source, weight), layer_norm(query), layer_norm(source)
     reached = gradient @ source.T
     scores = a * (reached - (a * reached).sum(1, keepdims=True))

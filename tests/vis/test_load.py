@@ -166,7 +166,8 @@ def test_intensity_is_shown_where_it_varies(tmp_path: Path) -> None:
 
 
 def scene(root: Path, names: tuple[str, ...], segment: list[int]) -> Path:
-    write_scene(root, Scene(points(len(segment)).astype(np.float32), {"segment": np.array(segment)}, "A/b", classes=names))
+    coord = points(len(segment)).astype(np.float32)
+    write_scene(root, Scene(coord, {"segment": np.array(segment)}, "A/b", classes=names))
     return root / "A" / "b"
 
 
