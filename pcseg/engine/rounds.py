@@ -42,11 +42,12 @@ class Relabel:
         self.data, self.budget, self.stage, self.confidence = data, data.labels, stage, confidence
 
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
-        source = {"weights": digest(model.network), "budget": self.budget.sha256, "confidence": self.confidence}
+        weights = digest(model.network)
+        source = {"weights": weights, "budget": self.budget.sha256, "confidence": self.confidence}
         target = label_file(folder.path, self.stage)
         if target.is_file() and WeakLabels.load(target).parameters == source:
             return
-        parts = target.with_name(f"{self.stage}.{source['weights'][:16]}")
+        parts = target.with_name(f"{self.stage}.{weights[:16]}")
         predictor = Predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
         for number, path in tqdm(scenes, desc="relabel", unit="scene", leave=False, disable=fabric.global_rank > 0):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -196,7 +197,7 @@ def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:
     kept = distance.topk(count, largest=False, sorted=False).indices.sort().values
     number = torch.full((len(sample.coords),), -1)
     number[kept] = torch.arange(count)
-    rows = {
+    rows: dict[str, Any] = {
         name: _rows(getattr(sample, name), kept)
         for name in ("coords", "feats", "position", "color", "labels", "weights")
     }

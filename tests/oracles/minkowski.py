@@ -42,7 +42,7 @@ def dense_kernel(kernel: Tensor) -> Tensor:
 
 
 class Grid:
-    """Voxels of a sample as a dense grid: ``values`` (1, C, X, Y, Z), zero where ``mask`` (1, 1, X, Y, Z) is not set."""
+    """Voxels of a sample as a dense grid: ``values`` (1, C, X, Y, Z), zero where ``mask`` (1, 1, X, Y, Z) is 0."""
 
     def __init__(self, values: Tensor, mask: Tensor) -> None:
         self.values, self.mask = values * mask, mask
