@@ -37,7 +37,8 @@ demo: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
 	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
 	test -f data/simulated_labels/1pct_seed0.npz || $(RUN) tools/draw_labels.py root=data/simulated \
-		'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' rule=uniform fraction=0.01 seed=0 output=data/simulated_labels/1pct_seed0.npz
+		'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]' rule=uniform fraction=0.01 seed=0 \
+		output=data/simulated_labels/1pct_seed0.npz
 	$(RUN) tools/train.py experiment=demo overwrite=true
 	$(RUN) tools/evaluate.py checkpoint=outputs/demo output=outputs/demo/evaluation predictions=true
 	$(RUN) tools/predict.py checkpoint=outputs/demo \
@@ -48,7 +49,7 @@ demo: install
 
 AS_LONG := method=supervised match=dense_propagation
 ROWS := labels=full $(AS_LONG),labels=1pct $(AS_LONG),labels=1pct method=dense_propagation,labels=20pts $(AS_LONG)
-# README's table of results: three draws of the labels, every row at the compute of dense propagation. Goes on where it stopped.
+# README's table of results: three draws of the labels, each row at equal compute. Goes on after a stop.
 table: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
 	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated

@@ -20,8 +20,8 @@ def check_same(place: object, before: Any, now: dict[str, Any], remedy: str) -> 
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     pairs = {name: _without_common(before.get(name), now.get(name)) for name in names}
     if pairs:
-        odd = ", ".join(f"{name} was {_short(old)}, now {_short(new)}" for name, (old, new) in pairs.items())
-        raise InputError(f"{place}: begun with other settings ({odd}); {remedy}")
+        changed = ", ".join(f"{name} was {_short(old)}, now {_short(new)}" for name, (old, new) in pairs.items())
+        raise InputError(f"{place}: begun with other settings ({changed}); {remedy}")
 
 
 def flat(value: dict[str, Any], path: str = "") -> dict[str, Any]:

@@ -98,9 +98,9 @@ def read_row(text: str, options: Options) -> Row:
         settings = shlex.split(text)
     except ValueError as error:
         raise InputError(f"rows={text}: {error}; write name=value name=value, blanks in quotes") from error
-    odd = next((setting for setting in settings if "=" not in setting), "" if settings else text)
-    if odd or not settings:
-        raise InputError(f"rows={text}: '{odd}' is not understood; write name=value name=value")
+    wrong = next((setting for setting in settings if "=" not in setting), "" if settings else text)
+    if wrong or not settings:
+        raise InputError(f"rows={text}: '{wrong}' is not understood; write name=value name=value")
     pairs = [setting.partition("=")[::2] for setting in settings]
     choices = {name: value for name, value in pairs if name in GROUPS}
     parts = [f"{name}-{value}" for name, value in pairs if name not in GROUPS]

@@ -68,7 +68,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def room(name: str, seed: int) -> Scene:
-    """A floor, a wall and a chair, told apart by color and height, of 200 points each."""
+    """A floor, a wall and a chair, which differ in color and height, of 200 points each."""
     rng = np.random.default_rng(seed)
     floor = rng.uniform((0, 0, -0.02), (3, 3, 0.02), (200, 3))
     wall = rng.uniform((0, 0, 0), (3, 0.02, 2.5), (200, 3))

@@ -184,7 +184,7 @@ SCENES = {"root": "rooms", "train": ["Area_1"], "test": ["Area_5"]}
         {}, {"config": None}, {"config": []}, {"config": {}}, {"config": {"data": 5}}, {"trained_on": 5},
         {"trained_on": {"train": ["a"], "test": ["Area_5"]}},
         {"config": {"data": {"train": ["a"], "test": ["Area_5"]}}},
-        *({"trained_on": SCENES | odd} for odd in (
+        *({"trained_on": SCENES | damaged} for damaged in (
             {"root": [0.5]}, {"root": "a\0b"}, {"root": None}, {"test": False}, {"test": [["Area_5"]]},
             {"test": "Area_5"}, {"train": [None]}, {"train": {"Area_1": 1}}, {"test": ["a\0"]}, {"test": [""]},
         )),

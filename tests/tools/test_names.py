@@ -1,4 +1,4 @@
-"""Files and folders of odd names through the tools as typed: what was named is read and written, and nothing else."""
+"""Files and folders of unusual names through the tools as typed: those named are read and written, no others."""
 
 from __future__ import annotations
 
@@ -63,9 +63,12 @@ def test_names_that_are_no_text(rooms: Path, tmp_path: Path) -> None:
     output = f"output={tmp_path / name}/evaluation"
     done = tool_here("evaluate", f"checkpoint={tmp_path}/run", output, "predictions=true", "threads=1")
     assert done.returncode == 0, done.stderr
-    told, *_ = (tmp_path / name / "evaluation" / "predictions" / name).iterdir()
+    saved, *_ = (tmp_path / name / "evaluation" / "predictions" / name).iterdir()
     done = tool_here(
-        "visualize", f"input={tmp_path / name / name / told.stem}", f"prediction={told}", f"output={tmp_path / name}/v"
+        "visualize",
+        f"input={tmp_path / name / name / saved.stem}",
+        f"prediction={saved}",
+        f"output={tmp_path / name}/v",
     )
     assert done.returncode == 0, done.stderr
     done = tool_here("draw_labels", f"root={tmp_path / name}", f"splits={name}", f"output={tmp_path}/{name}.npz")

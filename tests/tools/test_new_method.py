@@ -38,8 +38,8 @@ def test_a_method_of_ones_own_trains_from_one_file_and_one_yaml(tmp_path: Path) 
     (tmp_path / "configs" / "method" / "smooth.yaml").write_text(RECIPE)
     done = tool(
         "train", f"--config-dir={tmp_path / 'configs'}", "method=smooth", f"data.root={rooms}", "data.train=[Area_1]",
-        "data.test=[Area_5]", f"labels.file={rooms.parent / 'labels.npz'}", f"output={tmp_path / 'run'}", "batch_size=2",
-        "steps=3", *TINY, PYTHONPATH=str(tmp_path),
+        "data.test=[Area_5]", f"labels.file={rooms.parent / 'labels.npz'}", f"output={tmp_path / 'run'}",
+        "batch_size=2", "steps=3", *TINY, PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "run" / "curve.jsonl").read_text().splitlines()]

@@ -75,16 +75,16 @@ def test_a_run_is_resumed_on_the_labels_it_began_with_only(rooms, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "odd", [{"best": {"step": 1}}, {"best": {"step": 1, "miou": "x"}}, {"step": -1}, {"record": {}}]
+    "changed", [{"best": {"step": 1}}, {"best": {"step": 1, "miou": "x"}}, {"step": -1}, {"record": {}}]
 )
-def test_a_damaged_state_is_not_gone_on_from(rooms, tmp_path, odd):
+def test_a_damaged_state_is_not_gone_on_from(rooms, tmp_path, changed):
     arguments = settings(rooms, tmp_path / "run", "steps=1")
     assert tool_here("train", *arguments).returncode == 0
     state = tmp_path / "run" / "resume.safetensors"
     tensors, header = read_tensors(state, "state")
-    if "record" in odd:
-        odd = {"record": {**header["record"], "labels": 5}}
-    write_tensors(state, "state", tensors, {**header, **odd})
+    if "record" in changed:
+        changed = {"record": {**header["record"], "labels": 5}}
+    write_tensors(state, "state", tensors, {**header, **changed})
     failed(tool_here("train", *arguments, "resume=true"), "resume")
 
 

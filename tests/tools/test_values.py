@@ -1,4 +1,4 @@
-"""Typed values: text to the letter, numbers and truths by their type, lists by commas; through the parser all tools share."""
+"""Typed values: text to the letter, numbers and truths by type, lists by commas; through the parser of all tools."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pcseg.option_values import show
 ODD = (
     "data #2", "2024_01_15", "012", "001", "0x10", "1e3", "1.50", "20:30", "yes", "on", "1_000", "true", "None", "~",
     " lead", "trail ", "*.ply", "@x.ply", "[a] b.ply", "{a}.ply", "%x.ply", "!x.ply", "&x.ply", "x\ty.ply", "`x`", "|",
-    '"q" x.ply', "it's", "C:\\a\\b\\", "über.ply", "a=b.ply", "a, b.ply", "a(1).ply", "- x", "a: b", "$HOME", "?", "x\ny",
-    "\\'", "choice(a,b)", "",
+    '"q" x.ply', "it's", "C:\\a\\b\\", "über.ply", "a=b.ply", "a, b.ply", "a(1).ply", "- x", "a: b", "$HOME", "?",
+    "x\ny", "\\'", "choice(a,b)", "",
 )  # fmt: skip
 TEXT = st.sampled_from(ODD) | st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 PLAIN = st.text("abc012#:*@%!&|`_.=-~\\/ é\t", min_size=1).map(str.strip).filter(bool)
@@ -163,7 +163,7 @@ def test_help_shows_defaults_as_they_would_be_typed() -> None:
 
 
 def hydra_value(argument: str, *flags: str) -> Any:
-    """What Hydra is given by one override of tools/train.py."""
+    """Return the value that Hydra gets from one override of tools/train.py."""
     *_, override = quote_texts([argument, *flags], Train, {"experiment", "data"})
     parser = OverridesParser.create()
     parsed = parser.parse_override(override)
