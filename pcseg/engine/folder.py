@@ -18,7 +18,7 @@ from pcseg.files import sweep
 
 
 class RunFolder:
-    """Where a run leaves what it finds out.
+    """The files of a run: log, loss curve, TensorBoard events and checkpoints.
 
     ``curve.jsonl`` holds one line a step. After a crash it is cut back to the step of the checkpoint, so that a resumed
     run leaves the same curve as an uninterrupted one. With ``writes=False`` (every process but the first) nothing is

@@ -30,7 +30,7 @@ class Record:
 
     @property
     def is_description(self) -> bool:
-        """Whether it describes the extra columns of a point."""
+        """Return whether it describes the extra columns of a point."""
         return (self.user, self.number) == ("LASF_Spec", 4)
 
     def body(self, stream: IO[bytes]) -> bytes:

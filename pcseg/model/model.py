@@ -59,7 +59,7 @@ class Model:
         )
 
     def _origin(self) -> str:
-        """Where the weights come from, in a few words."""
+        """Return the origin of the weights, in a few words."""
         scenes = trained_on(self.record)
         if scenes is None or "step" not in self.record:
             return "of unknown training"
