@@ -149,8 +149,8 @@ VOLATILE = (
 def recipe(config: Train) -> dict[str, Part]:
     """Return the stages to train, by name.
 
-    With ``match`` they are those of the matched method, of the same sampler (where it names one) and rate and of steps
-    times their cost, each with the method that the config names. Raises InputError where that has several stages.
+    With ``match`` they are those of the matched method, of the same sampler (where it names one) and rate, of as
+    many steps as take the same time by the stages' costs, each with the method that the config names. Raises InputError where that has several stages.
     """
     if config.match is None:
         return config.stages
@@ -160,7 +160,7 @@ def recipe(config: Train) -> dict[str, Part]:
         )
     (own,) = config.stages.values()
     return {
-        name: replace(own, sampler=part.sampler or own.sampler, rate=part.rate, steps=part.steps * part.cost)
+        name: replace(own, sampler=part.sampler or own.sampler, rate=part.rate, steps=part.steps * part.cost / own.cost)
         for name, part in config.match.stages.items()
     }
 
