@@ -150,7 +150,8 @@ def recipe(config: Train) -> dict[str, Part]:
     """Return the stages to train, by name.
 
     With ``match`` they are those of the matched method, of the same sampler (where it names one) and rate, of as
-    many steps as take the same time by the stages' costs, each with the method that the config names. Raises InputError where that has several stages.
+    many steps as take the same time by the stages' costs, each with the method that the config names. Raises
+    InputError where that has several stages.
     """
     if config.match is None:
         return config.stages
