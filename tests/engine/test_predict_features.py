@@ -10,7 +10,7 @@ import pytest
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene
-from tests.engine.test_predict import model, scan
+from tests.engine.scans import model, scan
 
 RANGED = {"name": "intensity", "range": [0, 1000]}
 
