@@ -1,60 +1,20 @@
-"""classes.yaml: every reading to the letter or refused in one line, whatever it holds."""
+"""classes.yaml: names and numbers read as typed, and every wrong or damaged file refused in one line."""
 
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.classes import IGNORE
-from pcseg.datasets.class_file import LARGEST, ClassFile, open_classes, read_class_file
+from pcseg.datasets.class_file import ClassFile, open_classes, read_class_file
 from pcseg.datasets.yaml_file import MOST_YAML
 from pcseg.errors import InputError
-
-NAMES = "names: [ground, tree, house]\n"
-
-
-def written(folder: Path, text: str | bytes) -> Path:
-    path = folder / "classes.yaml"
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
-
-
-def refused(path: Path) -> str:
-    """The message with which a file is refused: one printable line that names it, of bounded length, soon."""
-    started = time.perf_counter()
-    with pytest.raises(InputError) as caught:
-        read_class_file(path)
-    message = str(caught.value)
-    assert time.perf_counter() - started < 5
-    assert message.startswith(str(path))
-    assert message.isprintable()
-    assert len(message) < 1000
-    return message
-
-
-words = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=8)
-codes = st.integers(0, LARGEST) | st.integers(0, 20) | st.integers(-99, -2)
-
-
-@st.composite
-def class_files(draw: st.DrawFn) -> ClassFile:
-    names = tuple(draw(st.lists(words, min_size=1, max_size=5, unique=True)))
-    numbers = draw(st.lists(codes, unique=True, max_size=10))
-    n_ids = draw(st.integers(0, len(numbers)))
-    ids = {number: draw(st.sampled_from(names)) for number in numbers[:n_ids]}
-    ignore = tuple(n for n in numbers[n_ids:] if ids or not 0 <= n < len(names))
-    channel = st.integers(0, 255)
-    colors = draw(st.just(()) | st.tuples(*[st.tuples(channel, channel, channel)] * len(names)))
-    scale = draw(st.floats(1e-9, 1e9))
-    return ClassFile(names, colors, draw(words), draw(words), ids, ignore, tuple(draw(st.lists(words))), scale)
+from tests.datasets.class_files import NAMES, class_files, refused, written
 
 
 def test_names_that_look_like_powers_are_names(tmp_path: Path) -> None:
@@ -66,7 +26,7 @@ def test_names_that_look_like_powers_are_names(tmp_path: Path) -> None:
 
 @given(meant=class_files(), flow=st.booleans(), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 @settings(max_examples=150, deadline=None)
-def test_what_is_read_is_what_was_written(
+def test_a_written_class_file_reads_back_equal(
     tmp_path_factory: pytest.TempPathFactory, meant: ClassFile, flow: bool, encoding: str
 ) -> None:
     lists: dict[str, Any] = {"names": list(meant.names), "ids": dict(meant.ids), "ignore": list(meant.ignore)}
@@ -78,32 +38,6 @@ def test_what_is_read_is_what_was_written(
     found = read_class_file(path)
     assert found == ClassFile(**{**vars(meant), "colors": found.colors if not meant.colors else meant.colors})
     assert found.classes == meant.classes
-
-
-@given(meant=class_files())
-@settings(max_examples=150, deadline=None)
-def test_codes_are_the_numbers_of_the_files_and_stand_for_one_class_each(meant: ClassFile) -> None:
-    classes = meant.classes
-    if not meant.ids:
-        assert classes.codes == ()
-        return
-    everything = [code for numbers in classes.codes for code in numbers]
-    assert len(set(everything)) == len(everything)
-    assert not set(everything) & {*meant.ignore, IGNORE}
-    for name, numbers in zip(meant.names, classes.codes, strict=True):
-        own = tuple(number for number, named in meant.ids.items() if named == name)
-        assert numbers == own or (not own and len(numbers) == 1 and numbers[0] >= 0)
-    labels = meant.segment(np.array(list(meant.ids)), "here")
-    assert [classes.names[i] for i in labels] == list(meant.ids.values())
-
-
-def test_a_class_without_a_number_gets_the_smallest_free_one() -> None:
-    meaning = ClassFile(
-        ("ground", "facade", "roof", "tree", "car"), ids={2: "ground", 5: "tree", 6: "roof", 9: "ground"}, ignore=(0, 1)
-    )
-    assert meaning.classes.codes == ((2, 9), (3,), (6,), (5,), (4,))
-    with pytest.raises(InputError, match=r"label 3 \(1 points, first is 1\) means no class"):
-        meaning.segment(np.array([2, 3]), "a.las")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +62,7 @@ def test_numbers_are_decimal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("names: [1, 2]", "names: [1, 2] should be a list of names"),
         ("names: [a, null]", "should be a list of names"),
@@ -186,8 +120,8 @@ def test_numbers_are_decimal(tmp_path: Path) -> None:
         ("names: [a]\n? [b]\n: c", "not a readable YAML"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_value(tmp_path: Path, text: str, told: str) -> None:
-    assert told in refused(written(tmp_path, text))
+def test_errors_name_the_wrong_value(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refused(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("levels", [5, 7, 9])
@@ -209,40 +143,6 @@ def test_large_files_and_other_encodings_are_refused(tmp_path: Path) -> None:
         read_class_file(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         open_classes("x" * 5000)
-
-
-@pytest.mark.parametrize("value", [2.5, 1e300, -1e300, np.inf, -np.inf, 2.0**60, -2, 3])
-def test_a_number_that_means_no_class_is_named(value: float) -> None:
-    meaning = ClassFile(("a", "b", "c"))
-    values = np.array([0, np.nan, value, 1, value])
-    with pytest.raises(
-        InputError, match=r"a\.ply: label .* \(2 points, first is 2\) (means no class|is no whole number)"
-    ) as caught:
-        meaning.segment(values, "a.ply")
-    assert f"label {value:g} " in str(caught.value) or f"label {value} " in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "kind", ["uint8", "int8", "int64", "uint64", "float32", "float64", "longdouble", "float16", "bool"]
-)
-def test_labels_of_every_type_are_read(kind: str) -> None:
-    meaning = ClassFile(("a", "b"), ids={1: "a", 0: "b"})
-    assert meaning.segment(np.array([1, 0, 1], dtype=kind), "here").tolist() == [0, 1, 0]
-    assert meaning.segment(np.zeros(0, dtype=kind), "here").tolist() == []
-
-
-def test_large_whole_numbers_are_kept_apart() -> None:
-    meaning = ClassFile(("a", "b"), ids={LARGEST: "a", LARGEST - 1: "b"})
-    assert meaning.segment(np.array([LARGEST - 1, LARGEST]), "here").tolist() == [1, 0]
-    for value in (2**60 + 1, 2**63):
-        with pytest.raises(InputError, match=f"label {value} "):
-            meaning.segment(np.array([LARGEST, value], dtype=np.uint64), "here")
-
-
-@pytest.mark.parametrize("values", [np.array(["a", "b"]), np.array([None, 1], dtype=object), np.array([1j])])
-def test_labels_that_are_no_numbers_are_refused(values: np.ndarray) -> None:
-    with pytest.raises(InputError, match="its labels are no numbers"):
-        ClassFile(("a", "b")).segment(values, "here")
 
 
 SEED = """# a comment
@@ -297,3 +197,37 @@ def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
             read_class_file(path)
         except InputError:
             refused(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label: kind\n", "names: missing"),
+        (NAMES + "palette: []\n", "palette: unknown key"),
+        ("names: ground\n", "list of names"),
+        ("names: [1, 2]\n", "list of names"),
+        ("names: []\n", "empty"),
+        ("names: [a, a]\n", "listed twice"),
+        (NAMES + "ids: {2: grund}\n", "'grund' is not one of: ground, tree, house"),
+        (NAMES + "ids: [ground]\n", "table of number: name"),
+        (NAMES + "ids: {'2': ground}\n", "table of number: name"),
+        (NAMES + "ignore: 0\n", "list of whole numbers"),
+        (NAMES + "colors: [[1, 2, 3]]\n", "3 names but 1 colors"),
+        (NAMES + "colors: [[1, 2, 300], [0, 0, 0], [0, 0, 0]]\n", "from 0 to 255"),
+        (NAMES + "scale: big\n", "big"),
+        (NAMES + "scale: 0\n", "must be positive"),
+        ("names: [ground\n", "not a readable YAML"),
+        ("", "no keys"),
+    ],
+)
+def test_wrong_keys_and_values_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "classes.yaml").write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_class_file(tmp_path / "classes.yaml")
+    assert str(tmp_path / "classes.yaml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bare_list_of_names_is_a_class_file(tmp_path: Path) -> None:
+    (tmp_path / "classes.yaml").write_text("- ground\n- tree\n")
+    assert read_class_file(tmp_path / "classes.yaml") == ClassFile(("ground", "tree"))
