@@ -1,86 +1,27 @@
-"""Training samples: what a run may know, what a sample is made of, and batches that do not depend on who makes them."""
+"""Training samples: their labels, center, size and heights, and scenes that cannot be trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pcseg.budgets.draw import draw_points, draw_uniform
-from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.budgets.draw import draw_points
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
-from pcseg.feeding.batch import Batch
-from pcseg.feeding.collate import collate
 from pcseg.feeding.dataset import OPEN_SCENES, TrainDataset
 from pcseg.feeding.features import Features
-from pcseg.feeding.loading import loader
 from pcseg.feeding.points import make_points
-from pcseg.feeding.sample import Sample, make_sample
-from pcseg.feeding.samplers import Item, PairSampler, Plan, RandomSampler, StepSampler
-from pcseg.feeding.transforms import BoxCrop, Compose, Dropout, Elastic, Flip, Jitter, RotateZ, SphereCrop
+from pcseg.feeding.sample import make_sample
+from pcseg.feeding.samplers import Item
+from pcseg.feeding.transforms import BoxCrop, SphereCrop
 from pcseg.scenes.points import Points
 from pcseg.scenes.scene import read_scene, write_scene
-from pcseg.sparse import SparseTensor
+from tests.feeding.datasets import augmented, budget, dataset, equal
 from tests.scenes.rooms import CLASSES, building, room
-
-AUGMENT = Compose([RotateZ(), Flip(), Elastic(0.5, 0.1), Jitter(), Dropout(0.3)])
-
-
-def budget(folders: Iterable[Path], fraction: float = 0.1) -> WeakLabels:
-    return draw_uniform((read_scene(f, CLASSES, with_labels=True) for f in folders), CLASSES, fraction)
-
-
-def dataset(folders: list[Path], labels: WeakLabels | None, **settings: object) -> TrainDataset:
-    return TrainDataset(folders, CLASSES, labels, ["color", "height"], 0.1, **settings)  # type: ignore[arg-type]
-
-
-def equal(a: Batch | Sample, b: Batch | Sample) -> bool:
-    pairs = [(getattr(a, f.name), getattr(b, f.name)) for f in fields(a)]
-    return all(_equal(x, y) for x, y in pairs)
-
-
-def _equal(x: object, y: object) -> bool:
-    if isinstance(x, SparseTensor) and isinstance(y, SparseTensor):
-        return torch.equal(x.feats, y.feats) and torch.equal(x.coords, y.coords)
-    return torch.equal(x, y) if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) else x == y
-
-
-def batches(data: TrainDataset, sampler: StepSampler, workers: int = 0) -> list[Batch]:
-    return list(loader(data, sampler, workers))
-
-
-def augmented(folders: list[Path], labels: WeakLabels | None) -> TrainDataset:
-    return dataset(folders, labels, transform=AUGMENT, crop=SphereCrop(1.5), max_voxels=200)
-
-
-@pytest.mark.parametrize("poison", ["garbage", "wrong", "gone"])
-def test_hidden_labels_cannot_reach_a_batch(tmp_path: Path, poison: str) -> None:
-    """With the ground truth made unreadable, or false, or taken away, every batch stays the same bit for bit."""
-    folders = building(tmp_path)
-    labels = budget(folders)
-
-    def run() -> list[Batch]:
-        data = augmented(folders, labels)
-        random = batches(data, RandomSampler(data, Plan(2, 6), mix=0.5))
-        return random + batches(data, PairSampler(data, Plan(4, 6)))
-
-    before = run()
-    for folder in folders:
-        for name in ("segment.npy", "instance.npy"):
-            if poison == "garbage":
-                (folder / name).write_bytes(b"this is not an array")
-            elif poison == "wrong":
-                np.save(folder / name, np.full(400, 2, dtype=np.int16))
-            else:
-                (folder / name).unlink()
-    after = run()
-    assert all(equal(a, b) for a, b in zip(before, after, strict=True))
-    assert any((batch.labels != IGNORE).any() for batch in before)
 
 
 def test_a_budget_of_all_points_is_full_supervision(tmp_path: Path) -> None:
@@ -104,7 +45,7 @@ def test_every_label_of_the_budget_is_in_the_voxels(tmp_path: Path) -> None:
         assert set(sample.labels[sample.labels != IGNORE].tolist()) <= set(known.tolist())
 
 
-def test_an_item_is_all_there_is_to_a_sample(tmp_path: Path) -> None:
+def test_a_sample_depends_on_its_item_alone(tmp_path: Path) -> None:
     data = augmented(building(tmp_path), None)
     again = augmented(building(tmp_path), None)
     for item in (Item(0, 1), Item(1, 2, anchor=1), Item(2, 3, mix=0)):
@@ -149,44 +90,6 @@ def test_mixing_joins_two_scenes(tmp_path: Path) -> None:
     assert 2 in mixed.labels
     assert len(mixed.coords) > 1.5 * len(data[Item(0, 1)].coords)
     assert len(torch.unique(mixed.coords, dim=0)) == len(mixed.coords)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_change_nothing(tmp_path: Path, workers: int) -> None:
-    folders = building(tmp_path)
-    data = augmented(folders, budget(folders))
-    alone = batches(data, RandomSampler(data, Plan(2, 5), mix=0.5))
-    shared = batches(data, RandomSampler(data, Plan(2, 5), mix=0.5), workers)
-    assert all(equal(a, b) for a, b in zip(alone, shared, strict=True))
-    resumed = batches(data, RandomSampler(data, Plan(2, 5, start=3), mix=0.5), workers)
-    assert all(equal(a, b) for a, b in zip(alone[3:], resumed, strict=True))
-
-
-def test_pairs_lie_side_by_side_and_share_their_class(tmp_path: Path) -> None:
-    folders = building(tmp_path)
-    data = augmented(folders, budget(folders))
-    for batch in batches(data, PairSampler(data, Plan(4, 5))):
-        sample = batch.inputs.coords[:, 0]
-        for first in (0, 2):
-            here, there = (set(batch.labels[sample == b].tolist()) - {IGNORE} for b in (first, first + 1))
-            assert here & there
-            assert batch.names[first] != batch.names[first + 1]
-
-
-def test_a_batch_keeps_the_rows_of_its_samples(tmp_path: Path) -> None:
-    data = dataset(building(tmp_path), None)
-    samples = [data[Item(i, i)] for i in range(3)]
-    batch = collate(samples)
-    assert batch.n_samples == 3
-    assert batch.inputs.coords.dtype == torch.int32
-    for b, sample in enumerate(samples):
-        rows = batch.inputs.coords[:, 0] == b
-        assert torch.equal(batch.inputs.coords[rows, 1:], sample.coords)
-        assert torch.equal(batch.inputs.feats[rows], sample.feats)
-        assert torch.equal(batch.labels[rows], sample.labels)
-    assert (batch.inputs.coords[:, 0].diff() >= 0).all()
-    with pytest.raises(InputError, match="no sample"):
-        collate([])
 
 
 def test_voxels_hold_their_labeled_point() -> None:
@@ -238,7 +141,7 @@ def test_more_scenes_than_may_be_open(tmp_path: Path, monkeypatch: pytest.Monkey
     assert equal(first, data[Item(0, 1)])
 
 
-def test_mistakes_are_told_before_the_first_step(tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_the_first_step(tmp_path: Path) -> None:
     folders = building(tmp_path)
     labels = budget(folders[:-1])
     with pytest.raises(InputError, match="Area_1/room_3: the label file does not cover"):
@@ -250,7 +153,7 @@ def test_mistakes_are_told_before_the_first_step(tmp_path: Path) -> None:
             TrainDataset(folders[:1], CLASSES, labels, ["ones"], **wrong)  # type: ignore[arg-type]
 
 
-def test_a_scene_that_does_not_fit_is_named(tmp_path: Path) -> None:
+def test_a_scene_that_does_not_fit_its_labels_or_features_is_named(tmp_path: Path) -> None:
     folders = building(tmp_path)
     labels = budget(folders)
     write_scene(tmp_path, room("Area_1/room_1", 399))
