@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.memory import peak_memory
+from pcseg.engine.rounds import label_file
 from pcseg.engine.state import State, read_state, restore_state, write_state
 from pcseg.errors import InputError
 from pcseg.metrics import ConfusionMatrix
@@ -71,6 +73,7 @@ class Run:
         self.step = 0
         self.best: dict[str, Any] | None = None
         self._evaluate = evaluate
+        self._labels: dict[str, str] = {}
         self._started = time.monotonic()
 
     @property
@@ -78,11 +81,19 @@ class Run:
         """Time spent on the run, in all its parts."""
         return time.monotonic() - self._started
 
+    def share_buffers(self, names: Iterable[str]) -> None:
+        """Give all processes the first one's buffers of some networks: each has running statistics of its own batches.
+
+        To be called before they are used at test time, so that all processes use the same network.
+        """
+        if self.fabric.world_size > 1:
+            for name in names:
+                for buffer in self.model.networks[name].buffers():
+                    torch.distributed.broadcast(buffer, 0)
+
     def score(self) -> ConfusionMatrix:
         """Evaluate, report, and keep the weights if they are the best so far."""
-        if self.fabric.world_size > 1:  # else each process would score the running statistics of its own batches
-            for buffer in self.model.network.buffers():
-                torch.distributed.broadcast(buffer, 0)
+        self.share_buffers([self.model.deployed])
         matrix = self._evaluate()
         table = matrix.table(self.model.classes.names) if matrix.counts.sum() else "nothing to score on"
         self.folder.log(f"step {self.step}, evaluation:\n{table}")
@@ -93,6 +104,18 @@ class Run:
                 save_model(self.folder.best, self._stamped())
         return matrix
 
+    def to_training(self, method: Any) -> None:
+        """Put all modules into training mode but networks without a gradient: a teacher answers as at test time."""
+        method.train()
+        for _, network in self.model.networks.items():  # noqa: PERF102 (it is no dict)
+            if not any(parameter.requires_grad for parameter in network.parameters()):
+                network.eval()
+
+    def note_labels(self, stage: str) -> None:
+        """Take note of the label file that the pass before ``stage`` left, if any."""
+        path = label_file(self.folder.path, stage)
+        self._labels = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
     def save(self, method: Any, optimizers: Mapping[str, Any]) -> None:
         """Write the newest weights and what resuming needs. Each file is whole at any moment."""
         if self.fabric.is_global_zero:
@@ -100,6 +123,7 @@ class Run:
                 "step": self.step,
                 "seconds": self.seconds,
                 "best": self.best,
+                "label_files": self._labels,
                 "precision": self.fabric.strategy.precision.state_dict(),
             }
             # In this order: a run killed between the two resumes from the older state and writes both again.
@@ -128,6 +152,13 @@ class Run:
 
     def restore(self, state: State, method: Any, optimizers: Mapping[str, Any]) -> None:
         """Put networks, method, optimizers and precision back to where ``save`` saw them."""
+        saved = state[1].get("label_files", {})
+        if saved != self._labels:
+            name = next(iter({**self._labels, **saved}))
+            raise InputError(
+                f"resume: {self.folder.path}: labels/{name} is not as this stage began with; put it back, or start "
+                "over with overwrite=true"
+            )
         restore_state(self.folder.state, state, self.model, method.module, optimizers)
         self.fabric.strategy.precision.load_state_dict(state[1]["precision"])
 

@@ -51,12 +51,13 @@ def read_state(path: str | os.PathLike[str], model: Model) -> State:
     """
     tensors, header = read_tensors(path, "state")
     try:
-        frozen = {name for name, value in header["networks"].items() if value.pop("frozen")}
+        frozen = {name: set(value.pop("frozen")) for name, value in header["networks"].items()}
         specs = {name: read_spec(value, len(tensors)) for name, value in header["networks"].items()}
         model.classes = Classes.from_json(header["classes"])
         model.networks.restore(specs)
         for name, network in model.networks.items():
-            network.requires_grad_(name not in frozen)
+            for weight, parameter in network.named_parameters():
+                parameter.requires_grad_(weight not in frozen[name])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its networks are damaged ({error}); start over with overwrite=true") from error
     return tensors, header
@@ -87,8 +88,8 @@ def restore_state(
 def _description(model: Model, name: str) -> dict[str, Any]:
     """Return what a network is rebuilt from."""
     spec = model.networks.specs[name]
-    frozen = not any(parameter.requires_grad for parameter in model.networks[name].parameters())
-    return {"name": spec.name, "arguments": spec.arguments, "frozen": frozen}
+    frozen = [weight for weight, p in model.networks[name].named_parameters() if not p.requires_grad]
+    return {"name": spec.name, "arguments": spec.arguments, "source": spec.source, "frozen": frozen}
 
 
 def own_tensors(method: nn.Module, model: Model) -> dict[str, Tensor]:

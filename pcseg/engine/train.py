@@ -72,9 +72,18 @@ class Stage:
         return {name: self._player(name, groups) for name, groups in method.players().items()}
 
     def check(self, model: Model) -> None:
-        """Raise InputError where the method or its optimizers cannot be made, or the data lacks what it needs."""
-        method = self.method(replace(model, networks=model.networks.scratch()))
-        self.players(method)
+        """Raise InputError where the method or its optimizers cannot be made, or the data lacks what it needs.
+
+        Networks that the method makes are left in ``model``, as the stage would leave them.
+        """
+        method = self.method(model)
+        players = self.players(method)
+        unknown = sorted(self.optimizers.keys() - players.keys() - {"main"})
+        if unknown:
+            raise InputError(f"stages.{self.name}.optimizers: no player '{unknown[0]}'; it has {', '.join(players)}")
+        if method.deployed not in model.networks:
+            known = ", ".join(model.networks)
+            raise InputError(f"stages.{self.name}: no network '{method.deployed}' to be deployed; there is {known}")
         lacking = sorted(method.needs - self.offers)
         if lacking:
             wanted = ", ".join(f"{name}: {REMEDIES.get(name, 'batches that hold it')}" for name in lacking)
@@ -114,8 +123,10 @@ def train(
     run = Run(fabric, model, folder, settings, evaluate)
     state = run.read() if resume else None
     folder.begin(run.step)
+    trial = replace(model, networks=model.networks.scratch())
     for stage in stages:
-        stage.check(model)
+        stage.check(trial)
+    del trial
     total = sum(stage.steps for stage in stages)
     with tqdm(total=total, initial=run.step, unit="step", disable=not fabric.is_global_zero) as bar, plain_errors():
         first = 0
@@ -134,8 +145,10 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
     """Do the steps left of ``stage``, whose first step is step ``first`` of the run."""
     fabric, settings, model = run.fabric, run.settings, run.model
     if stage.before is not None and state is None:
+        run.share_buffers(model.networks)
         stage.before(model, run.folder, fabric)
         fabric.barrier()
+    run.note_labels(stage.name)
     torch.manual_seed(derive(settings.seed, first))
     method = stage.method(model)
     model.deployed = method.deployed
@@ -145,7 +158,7 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
     method.mark_forward_method("losses")
     if state is not None:
         run.restore(state, method, optimizers)
-    method.train()
+    run.to_training(method)
     batches = plain(stage.batches(model, run.step - first))
     while run.step < first + stage.steps:
         fetched = list(islice(batches, settings.accumulate))
@@ -172,7 +185,7 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
         bar.update()
         if _due(run.step, settings.evaluate_every) and run.step < total:
             run.score()
-            method.train()
+            run.to_training(method)
         if _due(run.step, settings.checkpoint_every) or run.step == first + stage.steps:
             run.save(method, optimizers)
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pcseg.elements import Elements
+from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.model.model import Model
 from pcseg.model.networks import MAIN
@@ -68,11 +69,17 @@ def groups(named: Iterable[tuple[str, nn.Parameter]], rates: Mapping[str, float]
     """Sort the trainable ones of named parameters into groups: those below a module in ``rates`` have its rate, others
     1.
 
-    ``groups(self.named_parameters(), {"network.head": 10.0})`` trains the classifier at ten times the rate.
+    ``groups(self.named_parameters(), {"network.head": 10.0})`` trains the classifier at ten times the rate. Raises
+    InputError for a module in ``rates`` that has no parameter.
     """
+    rates, found = rates or {}, set()
     sorted_in: dict[float, list[nn.Parameter]] = {1.0: []}
     for name, parameter in named:
+        module = next((prefix for prefix in rates if f"{name}.".startswith(f"{prefix}.")), None)
+        found.add(module)
         if parameter.requires_grad:
-            rate = next((r for prefix, r in (rates or {}).items() if f"{name}.".startswith(f"{prefix}.")), 1.0)
-            sorted_in.setdefault(rate, []).append(parameter)
+            sorted_in.setdefault(1.0 if module is None else rates[module], []).append(parameter)
+    lost = sorted(rates.keys() - found)
+    if lost:
+        raise InputError(f"rates: no parameter is below '{lost[0]}'; name a module of the method, such as network.head")
     return [ParameterGroup(tuple(parameters), rate) for rate, parameters in sorted_in.items() if parameters]

@@ -79,9 +79,10 @@ def load_model(
 def add_teacher(model: Model, name: str, path: str | os.PathLike[str]) -> nn.Module:
     """Add the trained network of another run to ``model.networks``, frozen and in eval mode; of any width or kind.
 
+    A network that is there under this name is replaced, unless it came from the same ``path``.
     Raises InputError where it is of other classes or inputs than ``model``.
     """
-    if name in model.networks:
+    if name in model.networks and model.networks.specs[name].source == str(path):  # kept from an earlier stage
         return model.networks[name]
     other = load_model(path)
     if other.classes.names != model.classes.names or other.inputs != model.inputs:
@@ -89,7 +90,8 @@ def add_teacher(model: Model, name: str, path: str | os.PathLike[str]) -> nn.Mod
             f"{path}: was trained for {other.inputs} and the classes {', '.join(other.classes.names)}; a teacher needs "
             f"the run's: {model.inputs}, {', '.join(model.classes.names)}"
         )
-    return model.networks.add(name, other.network.eval().requires_grad_(False), other.spec)
+    spec = replace(other.spec, source=str(path))
+    return model.networks.add(name, other.network.eval().requires_grad_(False), spec)
 
 
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:

@@ -24,11 +24,13 @@ class NetworkSpec:
     """Name and arguments that a network is rebuilt from.
 
     ``name`` is one of ``pcseg.networks.__all__``, or any name where ``constructor`` is given (a network of your own).
+    ``source``: checkpoint of another run that the weights come from, if any.
     """
 
     name: str
     arguments: dict[str, Any]
     constructor: Callable[..., nn.Module] | None = None
+    source: str = ""
 
     def build(self) -> nn.Module:
         """Return a network with fresh weights; raises InputError for an unknown name or arguments it does not take."""
@@ -81,14 +83,16 @@ class Networks:
     def make(self, name: str, spec: NetworkSpec | None = None) -> nn.Module:
         """Return the network ``name`` that an earlier stage made; the first time one with an initialization of its own.
 
-        Without ``spec`` it is of the same kind as ``main``.
+        Without ``spec`` it is of the same kind as ``main``. Raises InputError where an earlier stage made another kind.
         """
         if name not in self._modules:
+            self._modules[name] = self._placed(self._fresh(name, spec or self.specs[MAIN]))
             self.specs[name] = spec or self.specs[MAIN]
-            digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
-            with torch.random.fork_rng():
-                torch.manual_seed(int.from_bytes(digest[:7], "little"))
-                self._modules[name] = self._placed(self.specs[name].build())
+        elif spec is not None and _arguments(self.specs[name]) != _arguments(spec):
+            raise InputError(
+                f"network '{name}': an earlier stage made {_arguments(self.specs[name])}, this one wants "
+                f"{_arguments(spec)}; give it another name"
+            )
         return self._modules[name]
 
     def copy(self, name: str, of: str = MAIN) -> nn.Module:
@@ -103,9 +107,9 @@ class Networks:
         return network
 
     def scratch(self) -> Networks:
-        """Return the same networks in a list of their own, for trying what a method would add."""
+        """Return copies of all networks, for trying what methods would add, replace or freeze."""
         other = Networks(self[MAIN], self.specs[MAIN], self.seed)
-        other._modules, other.specs = dict(self._modules), dict(self.specs)
+        other._modules, other.specs = copy.deepcopy(self._modules), dict(self.specs)
         return other
 
     def resize(self, rows: list[int | None]) -> None:
@@ -121,9 +125,7 @@ class Networks:
             if "n_classes" not in spec.arguments:
                 raise InputError(f"network '{name}': {spec.name} takes no n_classes; its classes cannot change")
             self.specs[name] = replace(spec, arguments={**spec.arguments, "n_classes": len(rows)})
-            with torch.random.fork_rng():
-                torch.manual_seed(self.seed)
-                grown = self.specs[name].build()
+            grown = self._fresh(name, self.specs[name])
             state = network.state_dict()
             for key, value in grown.state_dict().items():
                 old = state[key].to(value.device)
@@ -131,7 +133,8 @@ class Networks:
                     value.copy_(old)
                 else:
                     value[kept] = old[taken]
-            grown.requires_grad_(any(p.requires_grad for p in network.parameters()))
+            for new, old in zip(grown.parameters(), network.parameters(), strict=True):
+                new.requires_grad_(old.requires_grad)
             self._modules[name] = self._placed(grown)
 
     def restore(self, specs: Mapping[str, NetworkSpec]) -> None:
@@ -144,6 +147,13 @@ class Networks:
                     self.add(name, spec.build(), spec)
         for name in [name for name in self if name not in specs]:
             del self._modules[name], self.specs[name]
+
+    def _fresh(self, name: str, spec: NetworkSpec) -> nn.Module:
+        """A network with weights that the seed and its name decide."""
+        digest = hashlib.sha256(f"{self.seed} {name}".encode()).digest()
+        with torch.random.fork_rng():
+            torch.manual_seed(int.from_bytes(digest[:7], "little"))
+            return spec.build()
 
     def _placed(self, network: nn.Module) -> nn.Module:
         """``network`` on the device of ``main``."""
