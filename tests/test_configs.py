@@ -50,6 +50,8 @@ METHODS += [("method=supervised", f"match={method}") for method in names("method
 class Scenes:
     """Eight scenes that all hold four classes."""
 
+    strong = None
+
     def __len__(self) -> int:
         return 8
 

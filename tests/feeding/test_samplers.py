@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ COUNTS = np.array(
 
 class Labels:
     """Scenes as samplers see them: labeled points (S, K)."""
+
+    strong: Any = "transforms"
 
     def __init__(self, counts: np.ndarray) -> None:
         self._counts = counts
@@ -184,6 +187,17 @@ def test_scenes_without_a_label_are_left_out_where_asked() -> None:
     assert list(RandomSampler(every, Plan(4, 20), mix=0.5, labeled=True)) == list(random(20, seed=0))
     with pytest.raises(InputError, match="no scene has a label"):
         RandomSampler(unlabeled(3), Plan(1, 1), labeled=True)
+
+
+def test_strong_views_are_refused_where_there_are_no_strong_transforms() -> None:
+    scenes = Labels(COUNTS)
+    scenes.strong = None
+    ViewSampler(scenes, Plan(4, 1))
+    MixedSampler(scenes, Plan(4, 1))
+    with pytest.raises(InputError, match=r"augment\.strong: the sampler asks for strongly augmented views"):
+        ViewSampler(scenes, Plan(4, 1), strong=1)
+    with pytest.raises(InputError, match=r"augment\.strong: the sampler asks for strongly augmented views"):
+        MixedSampler(scenes, Plan(4, 1), views=2)
 
 
 def test_views_show_one_part_of_a_scene_and_the_last_is_strong() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -33,7 +33,10 @@ class Item:
 
 
 class Scenes(Protocol):
-    """The part of a training set that samplers read: its length, and the labels of the budget per scene."""
+    """The part of a training set that samplers read: its length, the labels of the budget per scene, and the strong
+    transforms (None: there are none)."""
+
+    strong: Any
 
     def __len__(self) -> int: ...
 
@@ -113,6 +116,11 @@ class StepSampler(Sampler[list[Item]]):
     def generator(self, step: int) -> np.random.Generator:
         """Return the random generator of a step."""
         return np.random.default_rng([self.plan.seed, 1, step])
+
+    def need_strong(self, scenes: Scenes) -> None:
+        """Raise InputError where there are no strong transforms."""
+        if scenes.strong is None:
+            raise InputError("augment.strong: the sampler asks for strongly augmented views; name their transforms")
 
     def other(self, rng: np.random.Generator, scene: int) -> int:
         """Return any scene but ``scene``, if there is another."""

@@ -14,7 +14,8 @@ class MixedSampler(StepSampler):
     Both kinds come in turns of their own; ``Batch.domain`` is 0 for the labeled and 1 for the unlabeled samples. With
     ``views`` above 1 each unlabeled scene comes as that many views of one part, with ``Batch.matches`` (FixMatch takes
     2): the first is augmented as usual, the others strongly). Each process gets both kinds, labeled ones first. Raises
-    InputError where all scenes are of one kind, or the shares of a process are not whole.
+    InputError where all scenes are of one kind, the shares of a process are not whole, or the data set has no strong
+    transforms for the views.
     """
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
@@ -27,6 +28,8 @@ class MixedSampler(StepSampler):
                 f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} "
                 "in a process; at least one scene of each kind must fit, the unlabeled ones in whole views"
             )
+        if views > 1:
+            self.need_strong(scenes)
         has = scenes.labeled()
         self.kinds = [np.flatnonzero(has), np.flatnonzero(~has)]
         for kind, name in zip(self.kinds, ("labeled", "unlabeled"), strict=True):

@@ -10,7 +10,8 @@ class ViewSampler(StepSampler):
     """Each step: ``batch_size / views`` scenes in turn, each as ``views`` samples of the same part of the scene.
 
     Samples ``views * m`` to ``views * (m + 1) - 1`` show one part; ``Batch.matches`` says which of their voxels hold
-    the same point. The last ``strong`` views of each are augmented strongly. Raises InputError for fewer than 2 views.
+    the same point. The last ``strong`` views of each are augmented strongly. Raises InputError for fewer than 2 views,
+    and for strong ones where the data set has no strong transforms.
     """
 
     offers = frozenset({"matches"})
@@ -20,6 +21,8 @@ class ViewSampler(StepSampler):
             raise InputError(f"views={views}, strong={strong}: give 2 or more views, of which some are strong")
         self.unit, self.weak = views, views - strong
         super().__init__(scenes, plan)
+        if strong:
+            self.need_strong(scenes)
 
     def global_batch(self, step: int) -> list[Item]:
         rng = self.generator(step)
