@@ -85,6 +85,7 @@ class Part:
     steps: float = setting("share of `steps`", 1.0)
     rate: float = setting("factor on the learning rates", 1.0)
     sampler: dict[str, Any] = setting("one of pcseg.feeding.samplers, {}: RandomSampler, augment.mix", factory=dict)
+    only_labeled: bool = setting("without a sampler, draw only scenes that have a label", False)
     optimizers: dict[str, Player] = setting("by the method's players, where not `optim`", factory=dict)
     before: dict[str, Any] = setting("a pass over the data as the stage begins, {}: none", factory=dict)
     cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.step", 1.0)

@@ -121,7 +121,11 @@ def make_stage(
     """Return stage number ``index`` of a recipe."""
     steps = round(part.steps * config.steps)
     last, where = steps * config.accumulate, (fabric.global_rank, fabric.world_size)
-    default = {"_target_": "pcseg.feeding.samplers.RandomSampler", "mix": config.augment.mix}
+    default = {
+        "_target_": "pcseg.feeding.samplers.RandomSampler",
+        "mix": config.augment.mix,
+        "labeled": part.only_labeled,
+    }
 
     def sample(source: TrainDataset, first: int) -> StepSampler:
         plan = Plan(config.batch_size, last, derive(config.seed, index), first, *where)

@@ -94,7 +94,7 @@ def test_columns_are_chosen_by_the_user(run: Path, tmp_path: Path) -> None:
     assert "columns kept: scan_angle (3)" in done.stdout
     assert not (tmp_path / "a/train/a/intensity.npy").exists()
     done = tool_here("prepare", *where, f"output={tmp_path / 'a'}", "keep=[intensity]")
-    failed(done, "with other settings (keep was")
+    failed(done, "begun with other settings (keep was")
     done = tool_here("prepare", *where, f"output={tmp_path / 'b'}", "keep=[classification]")
     failed(done, "holds labels")
     done = tool_here(

@@ -14,6 +14,7 @@ import torch
 
 from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
+from pcseg.model.inputs import VoxelInputs
 from pcseg.sparse import SparseTensor
 from tests.oracles import minkowski
 from tests.sparse.clouds import random_coords
@@ -40,7 +41,7 @@ def test_the_converted_network_gives_the_same_scores(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "MinkUNet" in done.stdout
     model = load_model(output)
-    assert (len(model.classes), model.voxel_size, model.features) == (13, 0.05, ("color",))
+    assert (len(model.classes), model.inputs) == (13, VoxelInputs(0.05, ("color",)))
     coords = random_coords(0, 300, -9, 12, n_samples=1)
     feats = torch.rand(len(coords), 3) - 0.5
     expected = minkowski.minkunet(state, coords[:, 1:], feats)

@@ -88,12 +88,7 @@ def test_a_stage_may_begin_with_a_pass_that_labels_the_scenes(rooms, tmp_path):
 
 def test_sampler_and_tags_are_settings(rooms, tmp_path):
     name = "stages.main.sampler"
-    chosen = (
-        f"~{name}.mix",
-        f"~{name}.labeled",
-        f"{name}._target_=pcseg.feeding.samplers.ViewSampler",
-        f"+{name}.views=4",
-    )
+    chosen = (f"+{name}._target_=pcseg.feeding.samplers.ViewSampler", f"+{name}.views=4")
     arguments = settings(rooms, tmp_path, *chosen, "labels.tags=labels", "steps=2")
     failed(tool_here("train", *arguments), "batch_size=2", "groups of 4")
     done = tool_here("train", *arguments, "batch_size=4")
@@ -174,7 +169,7 @@ def test_help_tells_settings_and_choices():
     words = (
         "resume",
         "go on from the last checkpoint",
-        "experiment: custom, demo, s3dis",
+        "experiment: als, custom, demo, s3dis",
         "match: dense_propagation",
         "torchrun",
         "stages.<name>.steps times",
