@@ -68,6 +68,12 @@ def restore_state(
 ) -> None:
     """Put networks, the method's own tensors and the optimizers back; raises InputError where one does not fit."""
     tensors, header = state
+    lost = sorted(header["networks"].keys() - set(model.networks))
+    if lost:
+        raise InputError(
+            f"{path}: network '{lost[0]}' is {header['networks'][lost[0]]['name']}, not one of pcseg.networks, and "
+            "this stage does not make it; let its method make it too"
+        )
     for name, network in model.networks.items():
         restore(network, _below(f"networks.{name}.", tensors), path)
     own, saved = own_tensors(method, model), _below("method.", tensors)

@@ -138,11 +138,16 @@ class Networks:
             self._modules[name] = self._placed(grown)
 
     def restore(self, specs: Mapping[str, NetworkSpec]) -> None:
-        """Make the list of networks that of ``specs``, with fresh weights where one is not here or of another spec."""
+        """Make the list of networks that of ``specs``, with fresh weights where one is not here or of another spec.
+
+        One of a class of your own, which no file can name, is left to the method that makes it.
+        """
         own = {spec.name: spec.constructor for spec in self.specs.values()}
         for name, spec in specs.items():
             if name not in self or _arguments(self.specs[name]) != _arguments(spec):
                 spec = replace(spec, constructor=own.get(spec.name))
+                if spec.constructor is None and spec.name not in pcseg.networks.__all__ and name != MAIN:
+                    continue
                 with torch.random.fork_rng():
                     self.add(name, spec.build(), spec)
         for name in [name for name in self if name not in specs]:

@@ -126,6 +126,26 @@ def test_a_stage_may_use_what_an_earlier_one_makes(tmp_path: Path) -> None:
         run(tmp_path / "alone", normed(), [stage(Second)])
 
 
+def test_a_network_of_a_class_of_its_own_is_made_again_by_its_method(tmp_path: Path) -> None:
+    class Two(Supervised):
+        def __init__(self, model: Model) -> None:
+            super().__init__(model)
+            spec = NetworkSpec("own", {"in_channels": 4, "n_classes": 3}, kinds.Points)
+            self.other = model.networks.make("other", spec)
+
+        def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
+            return {**super().losses(batch, progress), "other": self.other(batch.inputs).logits.square().mean()}
+
+    run(tmp_path, normed(), [stage(Two)])
+    wanted = tensors(tmp_path / "resume.safetensors", "state")
+    model = normed()
+    run(tmp_path, model, [stage(Two)], resume=True)
+    for key, value in model.networks["other"].state_dict().items():
+        assert value.numpy().tobytes() == wanted[f"networks.other.{key}"]
+    with pytest.raises(InputError, match=r"network 'other' is own, .* this stage does not make it"):
+        run(tmp_path, normed(), [stage(Supervised)], resume=True)
+
+
 def test_a_network_that_is_deployed_must_be_there(tmp_path: Path) -> None:
     class Lost(Supervised):
         deployed = "mean"
