@@ -115,11 +115,15 @@ class TrainDataset(Dataset[Sample]):
         points, center, middle = self._part(item.scene, item.anchor, part, views=item.view is not None)
         points = self._transformed(points, item, rng)
         name = self.names[item.scene]
+        tags = self._tags(item.scene, center)
         if item.mix is not None:
-            points = mix3d(points, self._transformed(self._part(item.mix, None, rng)[0], item, rng))
+            other, its_center, _ = self._part(item.mix, None, rng)
+            points = mix3d(points, self._transformed(other, item, rng))
             name += f"+{self.names[item.mix]}"
+            its_tags = self._tags(item.mix, its_center)
+            tags = None if tags is None or its_tags is None else tags | its_tags
         sample = _nearest(make_sample(points, self.features, self.voxel_size, name), middle, self.max_voxels)
-        return replace(sample, tags=self._tags(item.scene, center), domain=item.domain, view=item.view)
+        return replace(sample, tags=tags, domain=item.domain, view=item.view)
 
     def _transformed(self, points: Points, item: Item, rng: np.random.Generator) -> Points:
         if item.strong and self.strong is None:

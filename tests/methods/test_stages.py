@@ -26,7 +26,7 @@ from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.sparse import SparseTensor
 from tests.methods import kinds
-from tests.methods.test_kinds import FEATURES, NAMES, SGD, run, stage, tensors, voxels
+from tests.methods.runs import FEATURES, NAMES, SGD, run, stage, tensors, voxels
 
 
 class Normed(nn.Module):

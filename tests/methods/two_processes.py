@@ -15,7 +15,7 @@ from pcseg.engine.run import Settings
 from pcseg.engine.train import Optimizer, train
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.model import Model
-from tests.methods.test_kinds import KINDS, endless, model_of, stage, voxels
+from tests.methods.runs import KINDS, endless, model_of, stage, voxels
 from tests.methods.test_stages import normed
 
 
