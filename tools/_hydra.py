@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from types import NoneType, UnionType
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import hydra
 from hydra.conf import HelpConf
@@ -44,6 +45,7 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
     @hydra.main(version_base="1.3", config_path=CONFIGS, config_name=config_name)
     def application(config: DictConfig) -> None:
         try:
+            refuse_unknown(OmegaConf.to_container(config), schema)
             task(OmegaConf.to_object(config))  # type: ignore[arg-type]
         # Raised from here, Hydra would add lines of its own; also, the other jobs of a multirun should go on.
         except InputError as error:
@@ -72,6 +74,20 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
             raise failed[0]
 
     guard(action)
+
+
+def refuse_unknown(value: Any, kind: Any, path: str = "") -> None:
+    """Raise InputError for a key that the declared type ``kind`` of ``value`` lacks: ``+key=`` may add any."""
+    kind = next((k for k in get_args(kind) if k is not NoneType), kind) if isinstance(kind, UnionType) else kind
+    if get_origin(kind) is dict and isinstance(value, dict):
+        for key, part in value.items():
+            refuse_unknown(part, get_args(kind)[1], f"{path}{key}.")
+    if is_dataclass(kind) and isinstance(value, dict):
+        kinds = get_type_hints(kind)
+        for key, part in value.items():
+            if key not in kinds:
+                raise InputError(f"{path}{key}: no such setting; {path.rstrip('.') or 'a run'} has {', '.join(kinds)}")
+            refuse_unknown(part, kinds[key], f"{path}{key}.")
 
 
 def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:

@@ -55,6 +55,9 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Sce
     Raises InputError, or another exception that ``reading`` makes one, if the file is damaged or something else.
     """
     wrong = f"{path}: not a readable label file"
+    with open(path, "rb") as stream:
+        if stream.read(1) == b"{":
+            raise InputError(f"{path}: is a tag file, no label file; give it as labels.tags")
     arrays, _ = read_npz(path)
     missing = {"meta", "sha256", "length", "index", "label"} - arrays.keys()
     if missing:

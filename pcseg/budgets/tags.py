@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -150,6 +151,8 @@ class Tags:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tags:
         """Read a file that ``save`` wrote; raises InputError if it is missing, damaged, changed or something else."""
+        if zipfile.is_zipfile(path):
+            raise InputError(f"{path}: is a label file, no tag file; give it as labels.file")
         with reading(path, "tag"):
             content = read_json(path)
             if content["format"] != FORMAT:

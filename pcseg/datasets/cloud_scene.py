@@ -25,7 +25,7 @@ def to_scene(
 
     ``attributes`` holds any of segment, instance, superpoint and further columns, each (P,). Reported are dropped
     points, strays, which are kept, and a loss of more than a millimeter to float32. Normals that are no finite
-    numbers become zero. Raises InputError for a cloud of fewer than two points with a place: nothing can be learnt or
+    numbers become zero. Raises InputError for a cloud of fewer than two points with a place: nothing can be learned or
     measured on it.
     """
     defects = list(cloud.defects)

@@ -20,7 +20,7 @@ OUTSIDE = 3.0
 """Distance, in sizes of a scan, beyond which a point is an outlier."""
 
 FEW = 100
-"""Number of points of a class, in all training scenes, below which it can hardly be learnt."""
+"""Number of points of a class, in all training scenes, below which it can hardly be learned."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,14 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
     histograms = [f.histogram for f in facts if f.histogram is not None]
     if facts and not histograms:
         found.append(
-            Finding("all", "no scene has labels, so nothing can be learnt; check label: in classes.yaml", True)
+            Finding("all", "no scene has labels, so nothing can be learned; check label: in classes.yaml", True)
         )
     if histograms:
         total = np.sum(histograms, axis=0)
         absent = [name for name, count in zip(classes, total, strict=True) if count == 0]
         if absent:
             found.append(
-                Finding("all", f"no point of {', '.join(absent)}; such a class cannot be learnt or scored", False)
+                Finding("all", f"no point of {', '.join(absent)}; such a class cannot be learned or scored", False)
             )
         found += _uneven(splits, classes)
     return found
@@ -157,12 +157,12 @@ def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Find
         if "train" not in labeled:
             if len(having) == 1 < len(labeled):
                 found.append(
-                    Finding(having[0], f"the only split with {name}; if it is held back, none is learnt", False)
+                    Finding(having[0], f"the only split with {name}; if it is held back, none is learned", False)
                 )
         elif having and labeled["train"][k] < FEW:
             text = f"only {labeled['train'][k]} points of {name}" if labeled["train"][k] else f"no point of {name}"
             text += f", which is in {others}" if others else ""
-            found.append(Finding("train", f"{text}; it can hardly be learnt", False))
+            found.append(Finding("train", f"{text}; it can hardly be learned", False))
     return found
 
 

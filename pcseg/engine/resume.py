@@ -25,7 +25,8 @@ def check_new(folder: Path, overwrite: bool) -> None:
     """Raise InputError where a run stands in ``folder`` that is not to be overwritten."""
     if holds_run(folder) and not overwrite:
         raise InputError(
-            f"output={folder}: holds a run; go on with resume=true, start over with overwrite=true, or move"
+            f"output={folder}: holds a run; go on with resume=true, start over with overwrite=true, or give another "
+            "output"
         )
 
 

@@ -33,11 +33,14 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     else:
         theirs = {name: value for name, value in theirs.items() if not name.startswith(HEAD)}
         lines.append(
-            f"  the classifier is made anew: it knew {', '.join(classes)}; now {', '.join(model.classes.names)}"
+            f"  the classifier is re-initialized: it was trained on {', '.join(classes)}; "
+            f"now {', '.join(model.classes.names)}"
         )
     if _channels(source.inputs) != _channels(model.inputs):
         theirs = {name: value for name, value in theirs.items() if not name.startswith(STEM)}
-        lines.append(f"  the first convolution is made anew: it read {_features(source)}; now {_features(model)}")
+        lines.append(
+            f"  the first convolution is re-initialized: it was trained on {_features(source)}; now {_features(model)}"
+        )
     sizes = [_voxel_size(inputs) for inputs in (source.inputs, model.inputs)]
     if sizes[0] != sizes[1]:
         lines.append(f"  its voxels were of {sizes[0]:g} m, now {sizes[1]:g} m: all sizes look different to it")
@@ -50,7 +53,7 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
     left = [name for name in state if name not in taken and not name.startswith((STEM, HEAD))]
     if left:
         lines.append(
-            f"  {len(left)} of {len(state)} do not fit and are made anew: "
+            f"  {len(left)} of {len(state)} do not fit and are re-initialized: "
             f"{', '.join(left[:3])}{', ...' * (len(left) > 3)}"
         )
     model.network.load_state_dict({**state, **taken})

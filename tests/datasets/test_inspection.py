@@ -124,7 +124,7 @@ def of_classes(name: str, *counts: int) -> Facts:
             ["no point of b, which is in test; it can hardly"],
         ),
         ([of_classes("train/a", 900, 9), of_classes("test/b", 9, 9)], ["only 9 points of b, which is in test; it can"]),
-        ([of_classes("train/a", 900, 9)], ["only 9 points of b; it can hardly be learnt"]),
+        ([of_classes("train/a", 900, 9)], ["only 9 points of b; it can hardly be learned"]),
         ([of_classes("train/a", 900, 900), of_classes("test/b", 9, 0)], []),
         ([of_classes("Area_1/a", 900, 0), of_classes("Area_5/b", 9, 9)], ["the only split with b; if it is held back"]),
         ([of_classes("Area_1/a", 900, 5), of_classes("Area_5/b", 9, 9)], []),

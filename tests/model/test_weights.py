@@ -67,7 +67,7 @@ def test_a_classifier_of_other_classes_is_fresh(source):
     made = model(2, Classes(("ground", "tree", "chair")))
     lines, before = taken(made, path)
     assert fresh(made, before, theirs) == {"head.weight", "head.bias"}
-    assert "the classifier is made anew: it knew floor, wall, chair; now ground, tree, chair" in lines[1]
+    assert "the classifier is re-initialized: it was trained on floor, wall, chair; now ground, tree, chair" in lines[1]
 
 
 def test_classes_in_another_order_are_put_in_order(source):
@@ -85,7 +85,7 @@ def test_a_first_convolution_of_other_features_is_fresh(source, features, width)
     made = model(2, features=features, width=width)
     lines, before = taken(made, path)
     assert fresh(made, before, theirs) == {"stem.conv.weight"}
-    assert f"the first convolution is made anew: it read color, height; now {', '.join(features)}" in lines[1]
+    assert f"the first convolution is re-initialized: it was trained on color, height; now {', '.join(features)}" in lines[1]
 
 
 def test_other_voxels_and_levels_are_told(source):
@@ -96,7 +96,7 @@ def test_other_voxels_and_levels_are_told(source):
     assert "down.0.1.conv1.weight" not in fresh(made, before, theirs)
     text = "\n".join(lines)
     assert "its voxels were of 0.1 m, now 0.2 m" in text
-    assert "do not fit and are made anew: up.0" in text
+    assert "do not fit and are re-initialized: up.0" in text
 
 
 def test_weights_of_which_nothing_fits_are_refused(source, tmp_path):

@@ -123,7 +123,7 @@ def test_classes_that_the_training_lacks_and_strays(root: Path) -> None:
     np.save(root / "val/b/coord.npy", np.r_[coord[:-1], np.float32([[0, 0, 1e9]])])
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
-    assert "note: train: no point of tree, which is in val; it can hardly be learnt" in done.stdout
+    assert "note: train: no point of tree, which is in val; it can hardly be learned" in done.stdout
     assert "1 of 500 points stand over 1000 m apart from the others (first: point 499, " in done.stdout
     assert "1 points stand apart, farther than 3 times the size of the scan" in done.stdout
     assert "4.9 x 4.9 x 4.9" in done.stdout.replace("5.0", "4.9").replace("4.8", "4.9")

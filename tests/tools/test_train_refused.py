@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pcseg.budgets.draw import labeled
+from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
 from pcseg.scenes.scene import list_scenes, read_scene, write_scene
@@ -139,3 +140,21 @@ def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_refused_first(rooms, tmp_path):
     failed(tool_here("train", *settings(rooms, "/proc/run", "data.root=nowhere")), "output=/proc/run: cannot write")
+
+
+def test_keys_added_by_mistake_are_refused(rooms, tmp_path):
+    """``+key=value`` adds any key in Hydra; one that no setting has would be ignored."""
+    for typed, found in (
+        ("+step=1", "step: no such setting; a run has output, "),
+        ("+stages.main.pairs=true", "stages.main.pairs: no such setting; stages.main has method, steps, "),
+        ("+data.voxelsize=0.1", "data.voxelsize: no such setting; data has root, "),
+    ):
+        failed(tool_here("train", *settings(rooms, tmp_path / "run", typed)), found)
+
+
+def test_a_tag_file_is_no_label_file(rooms, tmp_path):
+    labels = rooms.parent / "labels.npz"
+    Tags.from_labels(WeakLabels.load(labels)).save(tmp_path / "tags.json")
+    arguments = settings(rooms, tmp_path / "run")
+    failed(tool_here("train", *arguments, f"labels.file={tmp_path / 'tags.json'}"), "give it as labels.tags")
+    failed(tool_here("train", *arguments, f"labels.tags={labels}"), "give it as labels.file")

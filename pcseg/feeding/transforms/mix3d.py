@@ -1,4 +1,4 @@
-"""Two scenes in one place, so that objects are learnt out of their usual context."""
+"""Two scenes in one place, so that objects are learned out of their usual context."""
 
 from __future__ import annotations
 
