@@ -104,8 +104,8 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     """Write ``dataset.json``, or see that the one there agrees, so that no folder mixes two ways of preparing."""
     settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
     meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
-    classes = reader.classes
-    meta |= {"classes": list(classes.names), "colors": [list(c) for c in classes.colors], "codes": list(classes.codes)}
+    lists = reader.classes.to_json()
+    meta |= {"classes": lists.pop("names"), **lists}
     meta = json.loads(json.dumps(meta))  # as it will be read back: lists for tuples, text for the keys
     path = output / "dataset.json"
     started = any((output / name / "scene.json").is_file() for name in reader.scenes())
