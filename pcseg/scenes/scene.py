@@ -144,7 +144,7 @@ def read_classes(root: str | os.PathLike[str]) -> Classes:
     path = Path(root) / "dataset.json"
     meta = read_json(path)
     try:
-        return Classes.from_json({**meta, "names": meta["classes"]})
+        return Classes.from_json({**meta, "names": meta["classes"], "colors": meta["colors"]})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
 
