@@ -85,7 +85,10 @@ def test_a_first_convolution_of_other_features_is_fresh(source, features, width)
     made = model(2, features=features, width=width)
     lines, before = taken(made, path)
     assert fresh(made, before, theirs) == {"stem.conv.weight"}
-    assert f"the first convolution is re-initialized: it was trained on color, height; now {', '.join(features)}" in lines[1]
+    assert (
+        f"the first convolution is re-initialized: it was trained on color, height; now {', '.join(features)}"
+        in lines[1]
+    )
 
 
 def test_other_voxels_and_levels_are_told(source):
