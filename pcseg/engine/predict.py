@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pcseg.classes import IGNORE
 from pcseg.engine.scan import checked_scan
@@ -29,6 +29,9 @@ from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, read_scene
 
 CPU = torch.device("cpu")
+
+Keep = Callable[[np.ndarray, Tensor], None]
+"""Function that takes rows (n,) of a scan and the probabilities (n, K) of their classes."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +136,39 @@ class Predictor:
 
         Raises InputError where it lacks what the features need.
         """
+        return self._label_scan(self._seen(scene))
+
+    def probabilities(self, scene: Scene) -> np.ndarray:
+        """Return the mean probability (P, K) float32 of each class at the points of a scene, 0 where ``predict_scene``
+        gives IGNORE.
+
+        Raises InputError where the scene lacks what the features need.
+        """
+        found = np.zeros((len(scene), len(self.model.classes)), dtype=np.float32)
+        self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, scores.cpu().numpy()))
+        return found
+
+    def _seen(self, scene: Scene) -> Scene:
+        """Return what the network sees of a scene, with coordinates (P, 3) float64."""
         self._features.check(scene.name, scene.attributes)
         used = {"color", *(feature.attribute for feature in self._features.each)}
         seen = {name: array for name, array in scene.attributes.items() if name in used}
-        return self._label_scan(Scene(np.asarray(scene.coord, dtype=np.float64), seen, scene.name))
+        return Scene(np.asarray(scene.coord, dtype=np.float64), seen, scene.name)
 
     def _label_scan(self, scan: Scene) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidences of the points of a scan with coordinates (P, 3) float64."""
         labels = np.full(len(scan), IGNORE, dtype=np.int64)
         confidence = np.zeros(len(scan), dtype=np.float32)
+
+        def keep(rows: np.ndarray, scores: Tensor) -> None:
+            sure, label = scores.max(dim=1)
+            labels[rows], confidence[rows] = label.cpu().numpy(), sure.cpu().numpy()
+
+        self._score_scan(scan, keep)
+        return labels, confidence
+
+    def _score_scan(self, scan: Scene, keep: Keep) -> None:
+        """Give the probabilities of all usable points of a scan to ``keep``, tile by tile."""
         rows = np.flatnonzero(usable(scan.coord))
         if not len(rows):
             found = f"none of the {len(scan)} points has finite coordinates (within {FARTHEST:g})"
@@ -156,18 +183,16 @@ class Predictor:
         with _evaluating(self.model.network):
             # Separately, so that to the last bit the bulk is seen as it would be without the strays.
             for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
-                self._label_part(scan[part], labels, confidence, rows[part])
-        return labels, confidence
+                self._score_part(scan[part], keep, rows[part])
 
-    def _label_part(self, scan: Scene, labels: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> None:
-        """Label a scan tile by tile, into ``rows`` of ``labels`` and ``confidence``."""
+    def _score_part(self, scan: Scene, keep: Keep, rows: np.ndarray) -> None:
+        """Give the probabilities of a part of a scan, whose points are its ``rows``, to ``keep``, tile by tile."""
         size = self._inputs.voxel_size
         for tile in tiles(scan.coord, size, self.max_voxels, self.halo * size, self._coarsest):
-            decided = rows[tile.context[tile.core]]
-            labels[decided], confidence[decided] = self._label(tile, scan)
+            keep(rows[tile.context[tile.core]], self._scores(tile, scan))
 
-    def _label(self, tile: Tile, scan: Scene) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels and confidences of the core points of a tile."""
+    def _scores(self, tile: Tile, scan: Scene) -> Tensor:
+        """Return the mean probabilities (P, K) of the core points of a tile."""
         points = self._points(tile, scan)
         core = torch.from_numpy(tile.core).to(self.device)
         total = torch.zeros(int(tile.core.sum()), len(self.model.classes), device=self.device)
@@ -176,10 +201,9 @@ class Predictor:
             batch = collate([sample]).to(self.device)
             elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
             total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[core]]
-        confidence, labels = (total / self.votes).max(dim=1)
-        if not torch.isfinite(confidence).all():
+        if not torch.isfinite(total).all():
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
-        return labels.cpu().numpy(), confidence.cpu().numpy()
+        return total / self.votes
 
     def _points(self, tile: Tile, scan: Scene) -> Points:
         """Return the points of a tile, moved near zero by whole cells of the network's coarsest level.

@@ -1,9 +1,11 @@
-"""A pass over the training scenes between stages: label them with the network as it stands."""
+"""Passes over the training scenes between stages, which label them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,62 +23,124 @@ from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.files import atomic_path
 from pcseg.model.model import Model
-from pcseg.scenes.scene import Scene, read_scene
+from pcseg.pseudo import Spreading
+from pcseg.scenes.scene import read_scene
 
 
-class Relabel:
-    """Write pseudo labels of all training scenes to ``<run>/labels/<stage>.npz``, a label file like any other.
+class LabelPass:
+    """Base of passes that label all training scenes: writes ``<run>/labels/<stage>.npz``, a label file like any other.
 
-    Every point that the deployed network labels with at least ``confidence`` (its largest probability) gets that label
-    and the confidence as its weight; points of the label budget keep their own label at weight 1. No other label is
-    read. The file names the hash of the weights and of the budget it comes from. Scenes are shared out among the
-    processes and kept one by one, so that a pass that was killed goes on. Raises InputError for a confidence outside
-    [0, 1].
+    Points of the label budget keep their own label at weight 1; no other label is read. The file names what it comes
+    from: the hashes of the budget and of the weights, and the settings of the pass. Scenes are shared out among the
+    processes and kept one by one, so that a pass that was killed goes on. Raises InputError without a label budget.
     """
 
-    def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:
-        if not 0 <= confidence <= 1:
-            raise InputError(f"stages.{stage}.before.confidence={confidence:g}: give 0 to 1")
+    rule = "pseudo"
+
+    def __init__(self, data: TrainDataset, stage: str) -> None:
         if data.labels is None:
             raise InputError(f"stages.{stage}.before: all points are labeled; give a label budget (labels=...)")
-        self.data, self.budget, self.stage, self.confidence = data, data.labels, stage, confidence
+        self.data, self.budget, self.stage = data, data.labels, stage
+
+    def source(self, model: Model) -> dict[str, Any]:
+        """Return what the labels come from, as JSON."""
+        raise NotImplementedError
+
+    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a label (P,), IGNORE for none, and its confidence (P,) of the scene in the folder ``path``.
+
+        ``known`` (P,) are the labels of the budget.
+        """
+        raise NotImplementedError
 
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
-        weights = digest(model.network)
-        source = {"weights": weights, "budget": self.budget.sha256, "confidence": self.confidence}
+        source = {**self.source(model), "budget": self.budget.sha256}
         target = label_file(folder.path, self.stage)
         if target.is_file() and WeakLabels.load(target).parameters == source:
             return
-        parts = target.with_name(f"{self.stage}.{weights[:16]}")
+        parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
         predictor = Predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
-        for number, path in tqdm(scenes, desc="relabel", unit="scene", leave=False, disable=fabric.global_rank > 0):
+        for number, path in tqdm(scenes, desc="label", unit="scene", leave=False, disable=fabric.global_rank > 0):
             part = parts / f"{number}.npz"
             if not part.is_file():
-                scene = predictor.read(path, with_labels=False)
                 with atomic_path(part) as temporary, open(temporary, "wb") as stream:
-                    np.savez(stream, **self._labels(predictor, scene))  # type: ignore[arg-type]
+                    np.savez(stream, **self._labels(predictor, path))  # type: ignore[arg-type]
         fabric.barrier()
         if fabric.is_global_zero:
             found = [self._scene(number, parts) for number in range(len(self.data.folders))]
-            labels = WeakLabels(self.data.classes.names, "pseudo", source, None, tuple(found))
+            labels = WeakLabels(self.data.classes.names, self.rule, source, None, tuple(found))
             labels.save(target)
             shutil.rmtree(parts, ignore_errors=True)
             folder.log(labels.summary())
 
-    def _labels(self, predictor: Predictor, scene: Scene) -> dict[str, np.ndarray]:
+    def _labels(self, predictor: Predictor, path: Path) -> dict[str, np.ndarray]:
         """Return index, label and weight of the points to be labeled."""
-        labels, confidence = predictor.predict_scene(scene)
-        labels = np.where(confidence >= self.confidence, labels, IGNORE)
-        known = self.budget.labels(scene)
+        known = self.budget.labels(read_scene(path, self.data.classes, with_labels=False))
+        labels, confidence = self.label(predictor, path, known)
         labels, confidence = (np.where(known != IGNORE, own, a) for own, a in ((known, labels), (1.0, confidence)))
-        index = np.flatnonzero(labels != IGNORE)
-        return {"index": index, "label": labels[index].astype(np.int16), "weight": confidence[index].astype(np.float16)}
+        return packed(labels, confidence)
 
     def _scene(self, number: int, parts: Path) -> SceneLabels:
         arrays, _ = read_npz(parts / f"{number}.npz")
         scene = read_scene(self.data.folders[number], self.data.classes, with_labels=False)
         return SceneLabels(scene.name, len(scene), scene.digest(), arrays["index"], arrays["label"], arrays["weight"])
+
+
+class Relabel(LabelPass):
+    """Labels every point that the deployed network is sure of: its largest probability is at least ``confidence``.
+
+    That probability is the weight of the label. Raises InputError for a confidence outside [0, 1].
+    """
+
+    def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:
+        if not 0 <= confidence <= 1:
+            raise InputError(f"stages.{stage}.before.confidence={confidence:g}: give 0 to 1")
+        super().__init__(data, stage)
+        self.confidence = confidence
+
+    def source(self, model: Model) -> dict[str, Any]:
+        return {"weights": digest(model.network), "confidence": self.confidence}
+
+    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        labels, confidence = predictor.predict_scene(predictor.read(path, with_labels=False))
+        return np.where(confidence >= self.confidence, labels, IGNORE), confidence
+
+
+class Spread(LabelPass):
+    """Spreads the labels of the budget over the surface of each scan (:class:`pcseg.pseudo.Spreading`).
+
+    With ``network`` the probabilities of the deployed network are the prior of the walk. The confidence is the weight
+    of a label.
+    """
+
+    rule = "spread"
+
+    def __init__(
+        self, data: TrainDataset, stage: str, spreading: Spreading | None = None, network: bool = False
+    ) -> None:
+        super().__init__(data, stage)
+        self.spreading, self.network = spreading or Spreading(), network
+
+    def source(self, model: Model) -> dict[str, Any]:
+        weights = digest(model.network) if self.network else None
+        return {"weights": weights, **asdict(self.spreading)}
+
+    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        prior = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
+        columns = self.spreading.costs.attributes
+        scene = read_scene(path, self.data.classes, with_labels=False, columns=columns)
+        graph = self.spreading.graph(scene.coord, scene.attributes)
+        return self.spreading(graph, known, len(self.data.classes), prior)
+
+
+def packed(labels: np.ndarray, confidence: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``index``, ``label`` and ``weight`` (n,) of the points that ``labels`` (P,) labels, as SceneLabels takes
+    them.
+    """
+    index = np.flatnonzero(labels != IGNORE)
+    weight = np.maximum(confidence[index], np.finfo(np.float16).tiny).astype(np.float16)
+    return {"index": index, "label": labels[index].astype(np.int16), "weight": weight}
 
 
 def label_file(run: Path, stage: str) -> Path:

@@ -1,5 +1,17 @@
 """Pseudo labels: where they come from, which of them to trust, and teachers."""
 
+from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.mean_teacher import MeanTeacher
+from pcseg.pseudo.spread import Spreading
+from pcseg.pseudo.spreading import class_distances, nearest_class, random_walk
 
-__all__ = ["MeanTeacher"]
+__all__ = [
+    "EdgeCosts",
+    "MeanTeacher",
+    "Spreading",
+    "SurfaceGraph",
+    "class_distances",
+    "nearest_class",
+    "random_walk",
+    "surface_graph",
+]

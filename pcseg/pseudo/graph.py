@@ -1,0 +1,161 @@
+"""A graph over the scanned surface: which points are neighbors, and what it costs to go from one to the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array, csr_array
+
+from pcseg.errors import InputError
+from pcseg.ops import knn, quantize, voxelize
+
+NORMAL_NEIGHBORS = 16
+"""Number of nearest nodes, itself included, that the normal of a node is computed from."""
+
+_CHUNK = 100_000
+"""Number of nodes whose neighborhoods are held at a time."""
+
+
+@dataclass(frozen=True)
+class EdgeCosts:
+    """Weights of the terms of an edge's cost, which has no unit.
+
+    ``distance``: of its length over the median length; ``normal``: of 1 - |n_i . n_j|; ``color``: of the mean absolute
+    difference of the colors in [0, 1]; ``attributes``: by name, of the absolute difference of a column such as
+    intensity, over the range from its 1st to its 99th percentile. Terms whose attribute a scan lacks are left out.
+    Raises InputError for a weight below 0.
+    """
+
+    distance: float = 0.15
+    normal: float = 4.0
+    color: float = 6.0
+    attributes: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = {"distance": self.distance, "normal": self.normal, "color": self.color, **self.attributes}
+        for name, weight in named.items():
+            if not 0 <= weight < np.inf:
+                raise InputError(f"costs.{name}={weight}: give 0 or more")
+
+
+@dataclass(frozen=True)
+class SurfaceGraph:
+    """N nodes that stand for P points.
+
+    ``cost`` (N, N) float32, sparse and symmetric: what each edge costs. ``node`` (P,) int64: the node of each point.
+    ``position`` (N, 3) float64: meters from the lowest corner of the scan. ``normal`` (N, 3) float32, of either sign.
+    """
+
+    cost: csr_array
+    node: np.ndarray
+    position: np.ndarray
+    normal: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean (N, ...) float32 over the points of each node of ``values`` (P, ...)."""
+        return _mean(self.node, len(self), values)
+
+
+def surface_graph(
+    coord: np.ndarray,
+    attributes: Mapping[str, np.ndarray],
+    costs: EdgeCosts | None = None,
+    voxel_size: float | None = None,
+    neighbors: int = 10,
+) -> SurfaceGraph:
+    """Return the graph of points ``coord`` (P, 3) in meters, each joined with its nearest ``neighbors``.
+
+    Points of one voxel of ``voxel_size`` meters are one node, at their mean; None makes each point a node, and suits
+    scans of even density. ``attributes`` (P, ...) by name: ``color`` (P, 3) uint8 and the columns that ``costs`` names.
+    An edge is there in both directions if one of the two nodes is among the nearest of the other. Time and memory grow
+    linearly with P. Raises InputError for coordinates that are not finite, and for a column that is missing.
+    """
+    costs = costs or EdgeCosts()
+    coord = np.asarray(coord)
+    if not np.isfinite(coord).all():
+        raise InputError("graph: some coordinates are NaN or infinite; remove those points")
+    missing = sorted(set(costs.attributes) - attributes.keys())
+    if missing:
+        raise InputError(f"costs.attributes: there is no column {missing[0]}; name one of {', '.join(attributes)}")
+    place = coord - coord.min(axis=0) if len(coord) else coord
+    node = _nodes(place, voxel_size)
+    count = int(node.max(initial=-1)) + 1
+    position = _mean(node, count, place, np.float64)
+    index, distance = _nearest(position, max(neighbors, NORMAL_NEIGHBORS - 1))
+    normal = _normals(position, index[:, : NORMAL_NEIGHBORS - 1])
+    one, other, length = _edges(index[:, :neighbors], distance[:, :neighbors])
+    cost = costs.distance * length / max(float(np.median(length)) if len(length) else 0.0, 1e-9)
+    cost += costs.normal * (1 - np.abs(np.einsum("ec,ec->e", normal[one], normal[other])))
+    if "color" in attributes:
+        color = _mean(node, count, attributes["color"]) / 255
+        cost += costs.color * np.abs(color[one] - color[other]).mean(axis=1)
+    for name, weight in costs.attributes.items():
+        column = _mean(node, count, _scaled(attributes[name]))
+        cost += weight * np.abs(column[one] - column[other])
+    both = (np.concatenate([one, other]), np.concatenate([other, one]))
+    cost = np.tile(np.maximum(cost, 1e-6).astype(np.float32), 2)  # 0 would be no edge
+    return SurfaceGraph(coo_array((cost, both), shape=(count, count)).tocsr(), node, position, normal)
+
+
+def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
+    if voxel_size is None:
+        return np.arange(len(place))
+    coords = quantize(torch.from_numpy(np.ascontiguousarray(place, dtype=np.float64)), voxel_size)
+    return voxelize(torch.nn.functional.pad(coords, (1, 0))).inverse.numpy()
+
+
+def _mean(node: np.ndarray, count: int, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    columns = np.asarray(values).reshape(len(node), math.prod(np.shape(values)[1:]))
+    sums = np.stack([np.bincount(node, column, count) for column in columns.T], axis=1)
+    each = np.maximum(np.bincount(node, minlength=count), 1)
+    return (sums / each[:, None]).reshape(count, *np.shape(values)[1:]).astype(dtype)
+
+
+def _scaled(column: np.ndarray) -> np.ndarray:
+    """Return a column (P,) over its range between percentiles 1 and 99, cut to it; values that are no numbers are 0."""
+    values = np.asarray(column, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.zeros(len(values))
+    low, high = np.percentile(finite, [1, 99])
+    return np.clip((np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12), 0, 1)
+
+
+def _nearest(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers (N, count) int64 of the nearest other nodes, -1 for none, and their distances float64."""
+    points = torch.from_numpy(position)
+    index, distance = (a.numpy() for a in knn(points, points, count + 1))
+    # The node itself is first, unless others share its place: then it is dropped wherever it stands.
+    own = index == np.arange(len(index))[:, None]
+    own[~own.any(axis=1), -1] = True
+    return index[~own].reshape(-1, count), distance[~own].reshape(-1, count)
+
+
+def _normals(position: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return for each node the direction (N, 3) float32 in which it and its neighbors (N, k) spread least."""
+    normal = np.zeros((len(position), 3), dtype=np.float32)
+    for start in range(0, len(position), _CHUNK):
+        near = index[start : start + _CHUNK]
+        own = position[start : start + _CHUNK, None]
+        offset = np.where(near[..., None] >= 0, position[near] - own, 0.0)
+        number = 1.0 + (near >= 0).sum(axis=1)
+        mean = offset.sum(axis=1) / number[:, None]
+        spread = np.einsum("nki,nkj->nij", offset, offset) / number[:, None, None]
+        normal[start : start + _CHUNK] = np.linalg.eigh(spread - mean[:, :, None] * mean[:, None, :])[1][:, :, 0]
+    return normal
+
+
+def _edges(index: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both ends (M,) and the length (M,) of each edge once, from the nearest nodes (N, k)."""
+    own = np.broadcast_to(np.arange(len(index))[:, None], index.shape)
+    there = index >= 0
+    low, high = np.minimum(own, index)[there], np.maximum(own, index)[there]
+    _, first = np.unique(low * len(index) + high, return_index=True)
+    return low[first], high[first], distance[there][first]

@@ -1,0 +1,128 @@
+"""Labels spread over a graph: shortest paths and random walks against dense solutions, and what they keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pcseg.classes import IGNORE
+from pcseg.errors import InputError
+from pcseg.pseudo import EdgeCosts, Spreading, class_distances, nearest_class, random_walk, surface_graph
+from tests.pseudo.test_graph import corner
+
+
+def labeled(count: int, n: int, seed: int, n_classes: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    labels = np.full(count, IGNORE)
+    labels[rng.choice(count, n, replace=False)] = rng.integers(n_classes, size=n)
+    return labels
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 20))
+def test_paths_are_the_cheapest(seed: int, n: int) -> None:
+    coord, color = corner(60, seed)
+    graph = surface_graph(coord, {"color": color}, neighbors=3)
+    labels = labeled(60, n, seed)
+    step = np.where(graph.cost.toarray() > 0, graph.cost.toarray(), np.inf)
+    wanted = np.full((60, 3), np.inf)
+    for k in range(3):
+        wanted[labels == k, k] = 0
+    for _ in range(60):  # Bellman and Ford
+        wanted = np.minimum(wanted, (step[:, :, None] + wanted[None]).min(axis=1))
+    np.testing.assert_allclose(class_distances(graph, labels, 3), wanted, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 20), leak=st.floats(1e-3, 1.0), prior=st.booleans())
+def test_walks_end_as_the_linear_system_says(seed: int, n: int, leak: float, prior: bool) -> None:
+    coord, color = corner(60, seed)
+    graph = surface_graph(coord, {"color": color}, neighbors=3)
+    labels = labeled(60, n, seed)
+    known = labels != IGNORE
+    rng = np.random.default_rng(seed)
+    guess = rng.dirichlet(np.ones(3), 60).astype(np.float32) if prior else None
+    found = random_walk(graph, labels, 3, beta=2.0, leak=leak, prior=guess)
+    cost = graph.cost.toarray().astype(np.float64)
+    weight = np.where(cost > 0, np.exp(-2.0 * cost), 0)
+    chance = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300) / (1 + leak)
+    chance[known] = 0
+    end = np.zeros((60, 3))
+    end[known, labels[known]] = 1
+    if guess is not None:
+        end[~known] = leak / (1 + leak) * guess[~known]
+    np.testing.assert_allclose(found, np.linalg.solve(np.eye(60) - chance, end), atol=5e-3)
+    if prior:
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-2)
+
+
+@pytest.mark.parametrize("rule", ["walk", "paths"])
+def test_two_labels_fill_a_floor_and_a_wall(rule: str) -> None:
+    coord, color = corner()
+    labels = np.full(600, IGNORE)
+    labels[[7, 400]] = 0, 2
+    spreading = Spreading(rule)
+    found, weight = spreading(spreading.graph(coord, {"color": color}), labels, 3)
+    truth = np.where(np.arange(600) < 300, 0, 2)
+    kept = found != IGNORE
+    assert kept.mean() > 0.6
+    assert (found == truth)[kept].mean() > 0.98
+    assert found[[7, 400]].tolist() == [0, 2]
+    assert weight[[7, 400]].tolist() == [1, 1]
+    assert (weight[~kept] == 0).all()
+    assert ((weight[kept] >= 0.5) & (weight[kept] <= 1)).all()
+
+
+def test_the_most_confident_are_right_more_often() -> None:
+    coord, _ = corner(4000)
+    labels, truth = np.full(4000, IGNORE), np.where(np.arange(4000) < 2000, 0, 1)
+    chosen = np.random.default_rng(0).choice(4000, 12, replace=False)
+    labels[chosen] = truth[chosen]
+    for rule in ("walk", "paths"):
+        spreading = Spreading(rule, EdgeCosts(normal=0.5), keep=0.0)
+        label, confidence = spreading(spreading.graph(coord, {}), labels, 2)
+        right = (label == truth)[np.argsort(-confidence)]
+        assert right[:2000].mean() > right[2000:].mean()
+
+
+def test_a_prior_decides_where_no_label_is_near() -> None:
+    far = np.concatenate([corner(200)[0], corner(200)[0] + 100])
+    labels = np.full(400, IGNORE)
+    labels[0] = 1
+    prior = np.zeros((400, 2), dtype=np.float32)
+    prior[:, 0] = 1
+    spreading = Spreading(leak=1e-3)
+    graph = spreading.graph(far, {})
+    alone, confidence = spreading(graph, labels, 2)
+    assert (alone[200:] == IGNORE).all()
+    assert (confidence[200:] == 0).all()
+    found, _ = spreading(graph, labels, 2, prior)
+    assert (found[200:] == 0).all()
+    assert found[0] == 1
+    with pytest.raises(InputError, match="rule=walk"):
+        Spreading("paths")(graph, labels, 2, prior)
+
+
+def test_labels_that_disagree_within_a_voxel_stay_at_their_points() -> None:
+    coord = np.zeros((5, 3))
+    coord[3:] = 10
+    labels = np.array([0, 1, 1, IGNORE, IGNORE])
+    spreading = Spreading(voxel_size=1.0)
+    found, weight = spreading(spreading.graph(coord, {}), labels, 2)
+    assert found[:3].tolist() == [0, 1, 1]
+    assert weight[:3].tolist() == [1, 1, 1]
+
+
+def test_margin_of_the_two_nearest() -> None:
+    distances = np.array([[1.0, 3.0, 9.0], [2.0, 2.0, 5.0], [np.inf, 4.0, np.inf], [np.inf] * 3])
+    label, confidence = nearest_class(distances)
+    assert label.tolist() == [0, 0, 1, IGNORE]
+    np.testing.assert_allclose(confidence, [2 / 1.3 / (1 + 2 / 1.3), 0, 1, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"rule": "x"}, {"beta": 0}, {"leak": -1}, {"keep": 1.5}, {"offset": np.nan}])
+def test_wrong_settings_are_refused(wrong: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Spreading(**wrong)
