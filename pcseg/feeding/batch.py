@@ -22,8 +22,9 @@ class Batch:
 
     Optional, None where the data has none: ``weights`` (E,) float32 in [0, 1], confidence of labels that were guessed;
     ``tags`` (B, K) bool, classes known to be in a sample; ``domain`` (B,) int64, 0 for labeled, 1 for unlabeled
-    samples; ``matches`` (2, M) int64, pairs of elements of different samples that are the same point. In a batch of
-    pairs, samples 2m and 2m + 1 are partners.
+    samples; ``matches`` (2, M) int64, pairs of elements of different samples that are the same point; ``point`` (E,)
+    int64, where all samples are views, the number in its scene of the point that an element is taken from. In a batch
+    of pairs, samples 2m and 2m + 1 are partners.
     """
 
     inputs: SparseTensor | Tensor
@@ -36,6 +37,7 @@ class Batch:
     tags: Tensor | None = None
     domain: Tensor | None = None
     matches: Tensor | None = None
+    point: Tensor | None = None
 
     @property
     def n_samples(self) -> int:

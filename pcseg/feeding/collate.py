@@ -17,8 +17,8 @@ from pcseg.sparse import SparseTensor
 def collate(samples: Sequence[Sample]) -> Batch:
     """Return one batch of several samples, in their order.
 
-    ``weights``, ``tags`` and ``domain`` come with the batch where every sample has them, ``matches`` where some samples
-    are views of one scene. Raises InputError if there is no sample.
+    ``weights``, ``tags``, ``domain`` and ``point`` come with the batch where every sample has them, ``matches`` where
+    some samples are views of one scene. Raises InputError if there is no sample.
     """
     if not samples:
         raise InputError("a batch of no sample; give one or more")
@@ -27,6 +27,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     weights = [s.weights for s in samples if s.weights is not None]
     tags = [s.tags for s in samples if s.tags is not None]
     domains = [s.domain for s in samples if s.domain is not None]
+    points = [s.point for s in samples if s.point is not None]
     return Batch(
         inputs=SparseTensor(torch.cat([s.feats for s in samples]), coords),
         sample=coords[:, 0].long(),
@@ -38,6 +39,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
         tags=torch.stack(tags) if len(tags) == len(samples) else None,
         domain=torch.tensor(domains) if len(domains) == len(samples) else None,
         matches=_matches(samples),
+        point=torch.cat(points) if len(points) == len(samples) else None,
     )
 
 

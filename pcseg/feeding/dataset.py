@@ -203,7 +203,7 @@ def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:
     number[kept] = torch.arange(count)
     rows: dict[str, Any] = {
         name: _rows(getattr(sample, name), kept)
-        for name in ("coords", "feats", "position", "color", "labels", "weights")
+        for name in ("coords", "feats", "position", "color", "labels", "weights", "point")
     }
     return replace(sample, **rows, inverse=number[sample.inverse])
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.feeding.features import Features
-from pcseg.ops import quantize, voxelize
+from pcseg.ops import Voxels, quantize, segment_max, voxelize
 from pcseg.scenes.points import Points
 
 
@@ -22,7 +22,8 @@ class Sample:
 
     ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the
     sample. ``domain``: 0 for a labeled, 1 for an unlabeled sample. ``view``: samples of one number show the same
-    scene; then ``row`` (P,) int64 numbers the points in that scene.
+    scene; then ``row`` (P,) int64 numbers the points in that scene, and ``point`` (N,) int64 is the number of the one
+    that a voxel is taken from.
     """
 
     coords: Tensor
@@ -37,22 +38,26 @@ class Sample:
     domain: int | None = None
     view: int | None = None
     row: Tensor | None = None
+    point: Tensor | None = None
 
 
 def make_sample(points: Points, features: Features, voxel_size: float, name: str = "") -> Sample:
     """Return voxels of ``voxel_size`` meters, aligned to the origin of ``points.coord``.
 
     A voxel is represented by its first labeled point (label not IGNORE), else by its first point, so no voxel with a
-    label loses it; where labels in one voxel disagree, the first point's stands. Raises InputError for coordinates
-    that are not finite or too far off for the voxel size, and for features the scan lacks.
+    label loses it; where labels in one voxel disagree, the first point's stands. Where points have a ``weight``, the
+    first of its labeled points of the largest weight takes the place of the first: a given label (weight 1) is not lost
+    to a guess (below 1). Raises InputError for coordinates that are not finite or too far off for the voxel size, and
+    for features the scan lacks.
     """
     features.check(name or "points", points.attributes)
     coords = quantize(torch.from_numpy(np.require(points.coord, np.float32, ["C", "W"])), voxel_size)
     sample = torch.zeros((len(coords), 1), dtype=torch.int32)
-    voxels = voxelize(torch.cat([sample, coords], dim=1), keep=torch.from_numpy(points.labels != IGNORE))
+    voxels = _voxels(torch.cat([sample, coords], dim=1), points)
     chosen = points[voxels.rows.numpy()]
     color = np.zeros((len(chosen), 3), dtype=np.float32) if chosen.color is None else chosen.color
     row, weight = points.attributes.get("row"), chosen.attributes.get("weight")
+    rows = None if row is None else torch.from_numpy(row.astype(np.int64))
     return Sample(
         coords=coords[voxels.rows],
         feats=torch.from_numpy(features(chosen)),
@@ -62,5 +67,17 @@ def make_sample(points: Points, features: Features, voxel_size: float, name: str
         inverse=voxels.inverse,
         name=name,
         weights=None if weight is None else torch.from_numpy(weight),
-        row=None if row is None else torch.from_numpy(row.astype(np.int64)),
+        row=rows,
+        point=None if rows is None else rows[voxels.rows],
     )
+
+
+def _voxels(coords: Tensor, points: Points) -> Voxels:
+    """Return the voxels of ``coords`` (P, 4), each represented by its labeled point of the largest weight."""
+    known, weight = torch.from_numpy(points.labels != IGNORE), points.attributes.get("weight")
+    voxels = voxelize(coords, keep=known)
+    if weight is None:
+        return voxels
+    confidence = torch.where(known, torch.from_numpy(weight), -1)
+    most = segment_max(confidence, voxels.inverse, len(voxels.rows))
+    return voxelize(coords, keep=known & (confidence == most[voxels.inverse]))

@@ -11,11 +11,14 @@ from pcseg.model.model import Model
 
 
 class Supervised(Method):
-    """Cross-entropy on the labeled elements, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part."""
+    """Cross-entropy on the labeled elements, plus Lovasz-softmax at weight ``lovasz``; IGNORE takes no part.
+
+    Labels that were spread or guessed count by their confidence, ``Batch.weights``.
+    """
 
     def __init__(self, model: Model, lovasz: float = 0.0) -> None:
         super().__init__(model)
         self.lovasz = lovasz
 
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
-        return segmentation_losses(self.predict(batch).logits, batch.labels, self.lovasz)
+        return segmentation_losses(self.predict(batch).logits, batch.labels, self.lovasz, batch.weights)

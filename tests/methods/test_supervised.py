@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,6 +18,16 @@ def test_losses_are_those_of_the_plain_prediction(lovasz):
     batch = make_batch()
     wanted = segmentation_losses(method.network(batch.inputs).logits, batch.labels, lovasz)
     torch.testing.assert_close(method.losses(batch, 0.3), wanted)
+
+
+def test_guessed_labels_count_by_their_confidence():
+    method = Supervised(model_of(TinyNetwork()), lovasz=0.7).eval()
+    batch = make_batch()
+    batch = replace(batch, weights=torch.rand(len(batch.labels)))
+    wanted = segmentation_losses(method.network(batch.inputs).logits, batch.labels, 0.7, batch.weights)
+    torch.testing.assert_close(method.losses(batch, 0.3), wanted)
+    plain = method.losses(replace(batch, weights=None), 0.3)
+    assert all(not torch.equal(wanted[name], plain[name]) for name in wanted)
 
 
 @pytest.mark.parametrize("kind", [Supervised, CrossSamplePropagation, IntraSamplePropagation])
