@@ -35,7 +35,7 @@ SHARES = (0.4, 0.6, 0.8, 1.0)
 class Options:
     """Draw points of scans whose labels are known, spread their labels, compare with the rest, print a Markdown table.
 
-    python -m benchmarks.spreading root=data/s3dis splits=[Area_3] budgets=[0.01,200,20] rules=[walk,paths]
+    python -m benchmarks.spreading root=data/s3dis splits=[Area_3] budgets=[0.01,200,20] rules=[paths,walk]
 
     Columns: accuracy in % on the most confident 40, 60, 80 and 100 % of the points; mIoU over the classes of a scan;
     share of the points, most confident first, that have 95 % accuracy; all means over scans and draws. Seconds for
@@ -47,7 +47,7 @@ class Options:
     budgets: list[float] = option(
         "labels: a share of the points below 1, else points a scan", factory=lambda: [0.01, 200.0, 20.0]
     )
-    rules: list[str] = option("walk, paths", factory=lambda: list(RULES))
+    rules: list[str] = option("paths, walk", factory=lambda: list(RULES))
     draws: int = option("draws of the labels", 3)
     voxel_size: float | None = option("as in tools/spread_labels.py", None)
     distance: float = option("as in tools/spread_labels.py", 0.15)
@@ -55,7 +55,7 @@ class Options:
     color: float = option("as in tools/spread_labels.py", 6.0)
     attributes: list[str] = option("columns, each at weight 1", factory=list)
     beta: float = option("as in tools/spread_labels.py", 3.0)
-    leak: float = option("as in tools/spread_labels.py", 1e-3)
+    leak: float = option("as in tools/spread_labels.py", 0.01)
     threads: int | None = option("CPU threads; null for all cores", None)
     json: str | None = option("JSON file for the rows", None)
 

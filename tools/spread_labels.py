@@ -32,14 +32,14 @@ class Options:
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
     by which training weighs it. The file holds the hash of the one it was made from.
-    rule=walk   the probability that a random walk from a point ends at a label of the class
-    rule=paths  the margin between the two classes that the cheapest paths lead to
+    rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
+    rule=walk   by the labels at which random walks over the surface end; slower
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
     labels: str = option("label file written by tools/draw_labels.py")
     output: str = option("label file to write, e.g. data/labels/1pct_seed0_spread.npz")
-    rule: str = option("walk or paths", "walk")
+    rule: str = option("paths or walk", "paths")
     keep: float = option("smallest confidence of a label, 0 to 1", 0.5)
     voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
     neighbors: int = option("nearest points that a point is joined with", 10)
@@ -48,16 +48,15 @@ class Options:
     color: float = option("cost of an edge: weight of the mean difference of colors in 0 to 1", 6.0)
     attributes: list[str] = option("cost of an edge: further columns with weights, e.g. [intensity:2]", factory=list)
     beta: float = option("rule walk: how strongly costs keep a walk away from an edge", 3.0)
-    leak: float = option("rule walk: how fast confidence falls with distance", 1e-3)
+    leak: float = option("rule walk: how fast confidence falls with distance", 0.01)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)
 
 
 def main(options: Options) -> None:
     costs = EdgeCosts(options.distance, options.normal, options.color, weights(options.attributes))
-    spreading = Spreading(
-        options.rule, costs, options.voxel_size, options.neighbors, options.beta, options.leak, keep=options.keep
-    )
+    walk = {"beta": options.beta, "leak": options.leak}
+    spreading = Spreading(options.rule, costs, options.voxel_size, options.neighbors, **walk, keep=options.keep)
     if options.threads is not None:
         set_threads(options.threads)
     check_output(options.output, folder=False)

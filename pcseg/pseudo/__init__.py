@@ -3,7 +3,7 @@
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.mean_teacher import MeanTeacher
 from pcseg.pseudo.spread import Spreading
-from pcseg.pseudo.spreading import class_distances, nearest_class, random_walk
+from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
 
 __all__ = [
     "EdgeCosts",
@@ -11,7 +11,7 @@ __all__ = [
     "Spreading",
     "SurfaceGraph",
     "class_distances",
-    "nearest_class",
+    "path_probabilities",
     "random_walk",
     "surface_graph",
 ]

@@ -10,37 +10,45 @@ import numpy as np
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
-from pcseg.pseudo.spreading import class_distances, nearest_class, random_walk
+from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
 
-RULES = ("walk", "paths")
+RULES = ("paths", "walk")
+
+_LEAST = 1e-3
+"""Added to probabilities before they are multiplied, so that one alone excludes no class."""
 
 
 @dataclass(frozen=True)
 class Spreading:
     """Spreads labels over the surface of a scan.
 
-    ``rule``: "walk", the probability that a random walk ends at a label of the class
-    (:func:`pcseg.pseudo.spreading.random_walk`, ``beta`` and ``leak`` are its own), or "paths", the margin between the
-    two classes that the cheapest paths lead to (``offset``). ``keep``: labels of a smaller confidence are left out.
-    ``costs``, ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`).
-    Raises InputError for values out of range.
+    ``rule``: "paths", by the cheapest paths to each class (:func:`pcseg.pseudo.spreading.path_probabilities`;
+    ``offset`` and ``power`` are its own), or "walk", by the labels at which random walks end
+    (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). Probabilities of a network multiply in.
+    ``smooth`` above 0 then evens the product out over the graph, as the leak of a walk. ``keep``: labels of a smaller
+    confidence are left out. ``costs``, ``voxel_size`` and ``neighbors`` make the graph
+    (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for values out of range.
     """
 
-    rule: str = "walk"
+    rule: str = "paths"
     costs: EdgeCosts = field(default_factory=EdgeCosts)
     voxel_size: float | None = None
     neighbors: int = 10
-    beta: float = 3.0
-    leak: float = 1e-3
     offset: float = 0.3
+    power: float = 2.0
+    beta: float = 3.0
+    leak: float = 0.01
+    smooth: float = 0.0
     keep: float = 0.5
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise InputError(f"rule={self.rule}: must be one of {', '.join(RULES)}")
-        for name in ("beta", "leak", "offset"):
+        for name in ("offset", "power", "beta", "leak"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"{name}={getattr(self, name)}: give a number above 0")
+        if not 0 <= self.smooth < np.inf:
+            raise InputError(f"smooth={self.smooth}: give 0 (no smoothing) or more")
         if not 0 <= self.keep <= 1:
             raise InputError(f"keep={self.keep}: give a confidence from 0 to 1")
 
@@ -49,26 +57,42 @@ class Spreading:
         return surface_graph(coord, attributes, self.costs, self.voxel_size, self.neighbors)
 
     def __call__(
-        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, prior: np.ndarray | None = None
+        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, network: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
-        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``prior`` (P, K):
-        probabilities of a network, which the walk falls back on. Raises InputError for a prior with the rule "paths".
+        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``network`` (P, K): the
+        probabilities of a network.
         """
-        if prior is not None and self.rule != "walk":
-            raise InputError(f"rule={self.rule}: takes no probabilities of a network; use rule=walk")
-        at_nodes = node_labels(graph, labels, n_classes)
-        if self.rule == "paths":
-            label, confidence = nearest_class(class_distances(graph, at_nodes, n_classes), self.offset)
-        else:
-            mean = None if prior is None else graph.mean(prior)
-            share = random_walk(graph, at_nodes, n_classes, self.beta, self.leak, mean)
-            label, confidence = share.argmax(axis=1), share.max(axis=1)
-        label = np.where(confidence >= max(self.keep, 1e-4), label, IGNORE)[graph.node]
-        confidence = np.where(label != IGNORE, confidence[graph.node], 0)
         given = labels != IGNORE
-        return np.where(given, labels, label), np.where(given, 1, confidence).astype(np.float32)
+        share = self.probabilities(graph, node_labels(graph, labels, n_classes), n_classes, network)
+        label, confidence = share.argmax(axis=1)[graph.node], share.max(axis=1)[graph.node]
+        kept = (confidence > 0) & (confidence >= self.keep)
+        label = np.where(given, labels, np.where(kept, label, IGNORE))
+        return label, np.where(given, 1, np.where(kept, confidence, 0)).astype(np.float32)
+
+    def probabilities(
+        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, network: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,); ``network`` is (P, K)."""
+        if self.rule == "paths":
+            share = path_probabilities(class_distances(graph, labels, n_classes), labels, self.offset, self.power)
+        else:
+            share = random_walk(graph, labels, n_classes, self.beta, self.leak)
+            share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
+        if network is not None:
+            share = fused(share, graph.mean(network), labels)
+        return random_walk(graph, labels, n_classes, self.beta, self.smooth, share) if self.smooth else share
+
+
+def fused(share: np.ndarray, other: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the product of two probabilities (N, K), such that rows sum to 1; nodes with a label keep ``share``.
+
+    Where one of them is all 0, the other one stands.
+    """
+    product = (share + _LEAST) * (other + _LEAST)
+    product /= product.sum(axis=1, keepdims=True)
+    return np.where((labels != IGNORE)[:, None], share, product)
 
 
 def node_labels(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:

@@ -24,20 +24,20 @@ def class_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> 
     return distances
 
 
-def nearest_class(distances: np.ndarray, offset: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
-    """Return the class (N,) int64 of the smallest of ``distances`` (N, K), and a confidence (N,) float32.
+def path_probabilities(
+    distances: np.ndarray, labels: np.ndarray, offset: float = 0.3, power: float = 2.0
+) -> np.ndarray:
+    """Return for each node the probability (N, K) float32 of each class, from ``distances`` (N, K) to its labels.
 
-    The confidence is m / (1 + m) of the margin m = (d2 - d1) / (d1 + ``offset``) between the two nearest classes: 0
-    where they are as near, toward 1 where the second is far. IGNORE and 0 where no class can be reached.
+    Proportional to (distance + ``offset``) ** -``power``: the margin between the nearest classes decides, not how near
+    they are. Nodes with a label (``labels`` (N,)) have it for sure; where no class can be reached all are 0.
     """
-    label = distances.argmin(axis=1)
-    two = np.sort(np.partition(distances, 1, axis=1)[:, :2], axis=1) if distances.shape[1] > 1 else distances[:, [0, 0]]
-    first, second = two.T
-    reached = np.isfinite(first)
-    d1 = np.where(reached, first, 0)
-    margin = np.where(np.isfinite(second), second - d1, np.float32(1e9)) / (d1 + offset)
-    confidence = np.where(reached, margin / (1 + margin), 0).astype(np.float32)
-    return np.where(reached, label, IGNORE), confidence
+    share = (np.float32(offset) + distances) ** -np.float32(power)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-30)
+    known = labels != IGNORE
+    share[known] = 0
+    share[known, labels[known]] = 1
+    return share
 
 
 def random_walk(

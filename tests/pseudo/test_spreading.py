@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.pseudo import EdgeCosts, Spreading, class_distances, nearest_class, random_walk, surface_graph
+from pcseg.pseudo import EdgeCosts, Spreading, class_distances, path_probabilities, random_walk, surface_graph
 from tests.pseudo.test_graph import corner
 
 
@@ -87,22 +87,35 @@ def test_the_most_confident_are_right_more_often() -> None:
         assert right[:2000].mean() > right[2000:].mean()
 
 
-def test_a_prior_decides_where_no_label_is_near() -> None:
+@pytest.mark.parametrize("rule", ["walk", "paths"])
+@pytest.mark.parametrize("smooth", [0.0, 0.1])
+def test_a_network_decides_where_no_label_is_near(rule: str, smooth: float) -> None:
     far = np.concatenate([corner(200)[0], corner(200)[0] + 100])
     labels = np.full(400, IGNORE)
     labels[0] = 1
-    prior = np.zeros((400, 2), dtype=np.float32)
-    prior[:, 0] = 1
-    spreading = Spreading(leak=1e-3)
+    network = np.zeros((400, 2), dtype=np.float32)
+    network[:, 0] = 1
+    spreading = Spreading(rule, smooth=smooth)
     graph = spreading.graph(far, {})
     alone, confidence = spreading(graph, labels, 2)
     assert (alone[200:] == IGNORE).all()
     assert (confidence[200:] == 0).all()
-    found, _ = spreading(graph, labels, 2, prior)
+    found, _ = spreading(graph, labels, 2, network)
     assert (found[200:] == 0).all()
     assert found[0] == 1
-    with pytest.raises(InputError, match="rule=walk"):
-        Spreading("paths")(graph, labels, 2, prior)
+
+
+def test_smoothing_repairs_single_mistakes_of_a_network() -> None:
+    coord, color = corner()
+    truth = np.where(np.arange(600) < 300, 0, 1)
+    rng = np.random.default_rng(0)
+    network = np.full((600, 2), 0.1, dtype=np.float32)
+    network[np.arange(600), np.where(rng.random(600) < 0.2, 1 - truth, truth)] = 0.9
+    graph = surface_graph(coord, {"color": color})
+    nothing = np.full(600, IGNORE)
+    right = [(Spreading(smooth=smooth)(graph, nothing, 2, network)[0] == truth).mean() for smooth in (0.0, 0.1)]
+    assert right[0] == pytest.approx(0.8, abs=0.05)
+    assert right[1] > 0.97
 
 
 def test_labels_that_disagree_within_a_voxel_stay_at_their_points() -> None:
@@ -115,11 +128,13 @@ def test_labels_that_disagree_within_a_voxel_stay_at_their_points() -> None:
     assert weight[:3].tolist() == [1, 1, 1]
 
 
-def test_margin_of_the_two_nearest() -> None:
-    distances = np.array([[1.0, 3.0, 9.0], [2.0, 2.0, 5.0], [np.inf, 4.0, np.inf], [np.inf] * 3])
-    label, confidence = nearest_class(distances)
-    assert label.tolist() == [0, 0, 1, IGNORE]
-    np.testing.assert_allclose(confidence, [2 / 1.3 / (1 + 2 / 1.3), 0, 1, 0], atol=1e-5)
+def test_the_margin_between_classes_decides() -> None:
+    distances = np.array([[1.0, 3.0, 9.0], [2.0, 2.0, np.inf], [np.inf, 4.0, np.inf], [np.inf] * 3, [0, 1, 1]])
+    labels = np.array([IGNORE] * 4 + [0])
+    found = path_probabilities(distances.astype(np.float32), labels, offset=1.0, power=1.0)
+    wanted = np.array([[1 / 2, 1 / 4, 1 / 10], [1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]])
+    wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1e-30)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [{"rule": "x"}, {"beta": 0}, {"leak": -1}, {"keep": 1.5}, {"offset": np.nan}])
