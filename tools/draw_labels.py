@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,9 +22,20 @@ from pcseg.command_line import check_output, option, run
 from pcseg.datasets import choose_classes
 from pcseg.datasets.yaml_file import read_yaml
 from pcseg.errors import InputError
+from pcseg.option_values import show
 from pcseg.scenes.scene import Scene, list_scenes, read_scene
 
-RULES = ("uniform", "per_class", "points", "clicks", "scenes", "scannet", "csv", "tags")
+RULES = {
+    "uniform": ("fraction", "seed"),
+    "per_class": ("fraction", "seed"),
+    "points": ("points", "seed"),
+    "clicks": ("seed",),
+    "scenes": ("scenes", "fraction", "seed"),
+    "scannet": ("source",),
+    "csv": ("source", "max_distance"),
+    "tags": ("source", "radius", "points", "seed"),
+}
+"""The options of each rule, besides those of all rules."""
 
 
 @dataclass
@@ -62,13 +74,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    if options.rule not in RULES:
-        raise InputError(f"rule={options.rule}: must be one of {', '.join(RULES)}")
-    if options.rule != "tags" and (options.rule in ("scannet", "csv")) != bool(options.source):
-        raise InputError(
-            f"source={options.source or '(none)'}: the rules scannet and csv need a file, tags may have one, "
-            "others have none"
-        )
+    check(options, {argument.partition("=")[0] for argument in sys.argv[1:]})
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(
             f"output={options.output}: is there already; choose another name, or overwrite=true to replace it (runs "
@@ -88,6 +94,28 @@ def main(options: Options) -> None:
     if isinstance(budget, WeakLabels):
         print(table(budget))
     print(f"written to {options.output}")
+
+
+def check(options: Options, typed: set[str]) -> None:
+    """Raise InputError for an unknown rule, one without its file, a ``typed`` option it ignores, or a wrong suffix."""
+    if options.rule not in RULES:
+        raise InputError(f"rule={options.rule}: must be one of {', '.join(RULES)}")
+    used = RULES[options.rule]
+    if options.rule == "tags" and (options.source or options.radius is None):
+        used = ("source",) if options.source else ("source", "radius")
+    if options.rule == "scenes" and options.scenes is not None:
+        used = ("scenes", "seed")
+    for name in dict.fromkeys(name for names in RULES.values() for name in names):
+        if name in typed and name not in used:
+            raise InputError(
+                f"{name}={show(getattr(options, name))}: is ignored by rule={options.rule}, which here takes "
+                f"{', '.join(used)}; leave it out or choose another rule"
+            )
+    if options.rule in ("scannet", "csv") and not options.source:
+        raise InputError(f"source=(none): rule={options.rule} needs a file; give source=<file>")
+    own, other = (".json", ".npz") if options.rule == "tags" else (".npz", ".json")
+    if Path(options.output).suffix == other:
+        raise InputError(f"output={options.output}: rule={options.rule} writes no {other} file; give a name in {own}")
 
 
 def draw(options: Options, classes: Classes, scenes: Iterable[Scene], names: list[str]) -> WeakLabels | Tags:

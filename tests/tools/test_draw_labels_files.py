@@ -35,7 +35,15 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("splits=[Area_7]", "Area_7: no scene folder here (found"),
         ("root=nowhere", "nowhere: no such folder"),
         ("rule=csv", "source=(none)"),
-        ("source=x", "source=x: the rules scannet and csv need a file"),
+        ("source=x", "source=x: is ignored by rule=uniform, which here takes fraction, seed; leave it out"),
+        ("rule=points fraction=0.01", "fraction=0.01: is ignored by rule=points, which here takes points, seed"),
+        ("rule=clicks points=3", "points=3: is ignored by rule=clicks, which here takes seed"),
+        ("rule=csv source=x seed=0", "seed=0: is ignored by rule=csv, which here takes source, max_distance"),
+        ("rule=scenes scenes=1 fraction=0.5", "fraction=0.5: is ignored by rule=scenes, which here takes scenes, seed"),
+        ("rule=tags points=3", "points=3: is ignored by rule=tags, which here takes source, radius"),
+        ("rule=tags source=x.csv radius=2", "radius=2.0: is ignored by rule=tags, which here takes source"),
+        ("rule=tags output=tags.npz", "output=tags.npz: rule=tags writes no .npz file; give a name in .json"),
+        ("output=labels.json", "output=labels.json: rule=uniform writes no .json file; give a name in .npz"),
         ("rule=csv source=missing.csv", "missing.csv: no such file"),
         ("rule=scenes scenes=3", "scenes=3: must be from 0 to 2"),
         ("rule=scenes scenes=few", "scenes=few: give a whole number or null"),
@@ -51,14 +59,15 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, draw_labels: Call, arguments: str, named: str) -> None:
     building(tmp_path / "data", scenes=2, points=20)
-    given = {"root": str(tmp_path / "data"), "splits": "[Area_1]", "output": str(tmp_path / "labels.npz")}
+    output = tmp_path / ("tags.json" if "rule=tags" in arguments else "labels.npz")
+    given = {"root": str(tmp_path / "data"), "splits": "[Area_1]", "output": str(output)}
     given |= dict(argument.split("=", 1) for argument in arguments.split())
     done = draw_labels(*(f"{name}={value}" for name, value in given.items()))
     errors = [line for line in done.stderr.splitlines() if line.strip() and "scene/s]" not in line]
     assert done.returncode == 2
     assert len(errors) == 1
     assert named in errors[0]
-    assert not (tmp_path / "labels.npz").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_budget_is_not_replaced_unless_asked(tmp_path: Path, draw_labels: Call) -> None:
@@ -89,14 +98,15 @@ def test_a_budget_without_a_label_is_not_written(tmp_path: Path, draw_labels: Ca
     if rule == "scannet":
         torch.save({f"room_{i}": np.array([1, 2, 5]) for i in range(2)}, tmp_path / "points3")
         given += [f"source={tmp_path / 'points3'}"]
-    done = draw_labels(f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={tmp_path / 'l.npz'}", *given)
+    output = tmp_path / ("l.json" if rule == "tags" else "l.npz")
+    done = draw_labels(f"root={tmp_path / 'data'}", "splits=[Area_1]", f"output={output}", *given)
     assert done.returncode == 2
     error = done.stderr.splitlines()[-1]
     assert error.startswith("error: ")
     assert "so there is nothing to train on" in error
     assert ("has no tag" in error) == (rule == "tags")
     assert ("has no labeled point" in error) == (rule in ("empty clicks", "per_class", "clicks"))
-    assert not (tmp_path / "l.npz").exists()
+    assert not output.exists()
 
 
 def test_one_labeled_point_is_enough(tmp_path: Path, draw_labels: Call) -> None:
