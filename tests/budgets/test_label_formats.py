@@ -14,24 +14,7 @@ import pytest
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
-from pcseg.errors import InputError
-
-
-def refused(path: Path) -> str:
-    """The message with which a file is refused: one printable line that names it, of bounded length."""
-    with pytest.raises(InputError) as error:
-        WeakLabels.load(path)
-    assert str(error.value).startswith(str(path))
-    assert str(error.value).isprintable()
-    assert len(str(error.value)) < 1000
-    return str(error.value)
-
-
-def edited(path: Path, **changes: np.ndarray) -> None:
-    with np.load(path) as file:
-        arrays = dict(file) | changes
-    with open(path, "wb") as stream:
-        np.savez(stream, **arrays)
+from tests.budgets.damage import edited, refused
 
 
 def fixed(weighted: bool) -> WeakLabels:
@@ -95,7 +78,7 @@ def test_damaged_weights_are_refused(tmp_path: Path, weight: np.ndarray) -> None
     path = tmp_path / "labels.npz"
     fixed(weighted=True).save(path)
     edited(path, weight=weight)
-    refused(path)
+    refused(lambda: WeakLabels.load(path), path)
 
 
 def test_a_file_of_format_2_needs_weights(tmp_path: Path) -> None:
@@ -104,4 +87,4 @@ def test_a_file_of_format_2_needs_weights(tmp_path: Path) -> None:
     with np.load(path) as file:
         meta = file["meta"].tobytes()
     edited(path, meta=np.frombuffer(meta.replace(b'"format": 1', b'"format": 2'), dtype=np.uint8))
-    assert "weight" in refused(path)
+    assert "weight" in refused(lambda: WeakLabels.load(path), path)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -16,9 +14,9 @@ import torch
 from pcseg.budgets.label_imports import import_scannet, read_scannet_lists
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from tests.budgets.damage import read_or_refused
 from tests.scenes.rooms import CLASSES, room
 
-T = TypeVar("T")
 SCAN = room("train/scene0000_00", 300)
 POINTS = np.array([7, 3, 299, 100, 7], dtype=np.int64)
 
@@ -95,18 +93,6 @@ def test_missing_and_truncated_lists_are_refused(tmp_path: Path) -> None:
         read_scannet_lists(path)
 
 
-def check_message(path: Path, read: Callable[[], T]) -> T | None:
-    """Return what ``read`` returns, or None if it refuses with one printable line that names the file."""
-    try:
-        return read()
-    except InputError as caught:
-        message = str(caught)
-    assert message.startswith(str(path))
-    assert message.isprintable()
-    assert len(message) < 1000
-    return None
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -121,7 +107,7 @@ def check_message(path: Path, read: Callable[[], T]) -> T | None:
 )
 def test_lists_of_other_kinds_are_refused_or_read(tmp_path: Path, content: dict[str, object]) -> None:
     torch.save(content, tmp_path / "points")
-    found = check_message(tmp_path / "points", lambda: read_scannet_lists(tmp_path / "points"))
+    found = read_or_refused(tmp_path / "points", lambda: read_scannet_lists(tmp_path / "points"))
     assert found is None or len(found["scene0000_00"]) == 3
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +9,10 @@ import pytest
 
 from pcseg.budgets.tag_imports import import_tags
 from pcseg.classes import Classes
-from pcseg.errors import InputError
 from pcseg.scenes.scene import read_scene
-from tests.scenes.rooms import CLASSES, building, room
-
-ROOMS = [room("Area_1/a", 400), replace(room("Area_1/b", 300, (0, 3)), origin=np.array([500_000.0, 4e6, 10.0]))]
-
-
-def named(tags: np.ndarray) -> set[str]:
-    return {name for name, known in zip(CLASSES.names, tags, strict=True) if known}
+from tests.budgets.damage import refused
+from tests.budgets.tagged import ROOMS, named
+from tests.scenes.rooms import CLASSES, building
 
 
 def test_given_tags_need_no_ground_truth(tmp_path: Path) -> None:
@@ -95,12 +88,3 @@ def test_a_mistake_in_a_table_is_named_with_its_line(tmp_path: Path, lines: tupl
 )
 def test_a_mistake_in_lists_is_named(table: object, message: str) -> None:
     assert refused(lambda: import_tags(ROOMS, CLASSES, "tags.yaml", table)).startswith(message)
-
-
-def refused(action: Callable[[], object]) -> str:
-    """Return the message of an InputError: one printable line of bounded length."""
-    with pytest.raises(InputError) as error:
-        action()
-    assert str(error.value).isprintable()
-    assert len(str(error.value)) < 1000
-    return str(error.value)

@@ -14,20 +14,14 @@ import pcseg
 from pcseg.budgets.draw import draw_points, draw_tags
 from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import IGNORE, Classes
-from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene
-from tests.scenes.rooms import CLASSES, room
-
-ROOMS = [room("Area_1/a", 400), replace(room("Area_1/b", 300, (0, 3)), origin=np.array([500_000.0, 4e6, 10.0]))]
-RADIUS = 0.6
+from tests.budgets.damage import refused
+from tests.budgets.tagged import RADIUS, ROOMS, drawn, named
+from tests.scenes.rooms import CLASSES
 
 
 def names_in(labels: np.ndarray) -> set[str]:
     return {CLASSES.names[label] for label in set(labels.tolist()) - {IGNORE}}
-
-
-def named(tags: np.ndarray) -> set[str]:
-    return {name for name, known in zip(CLASSES.names, tags, strict=True) if known}
 
 
 def truth(scene: Scene) -> np.ndarray:
@@ -107,19 +101,6 @@ def test_no_module_of_training_can_reach_the_drawing_of_budgets() -> None:
             assert path.relative_to(root).as_posix() == "budgets/label_imports.py"
         truths = {n.attr for n in nodes if isinstance(n, ast.Attribute)} & {"segment", "instance"}
         assert not truths or path.parent.name != "budgets" or path.name == "draw.py", path
-
-
-def refused(action: Callable[[], object]) -> str:
-    """Return the message of an InputError: one printable line of bounded length."""
-    with pytest.raises(InputError) as error:
-        action()
-    assert str(error.value).isprintable()
-    assert len(str(error.value)) < 1000
-    return str(error.value)
-
-
-def drawn() -> Tags:
-    return draw_tags(ROOMS, CLASSES, seed=3, radius=RADIUS, points=3)
 
 
 def test_counts_are_printed() -> None:
