@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
 from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import hydra
 from hydra.conf import HelpConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -24,6 +27,7 @@ from _overrides import quote_texts
 from _schema import BY_NAME, GROUPS, run_name
 from pcseg.command_line import guard
 from pcseg.errors import InputError
+from pcseg.option_values import without_none
 
 CONFIGS = str(Path(__file__).resolve().parents[1] / "configs")
 
@@ -36,7 +40,7 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
     Hydra's own options work (``--cfg job``, ``--multirun``, ``--help``). A key, type or name that does not exist leaves
     with one line on stderr and exit code 2. Settings that ``schema`` declares as text are taken to the letter.
     """
-    register(schema, config_name)
+    register(schema, config_name, own_folders(sys.argv))
     argparse.ArgumentParser.error = refuse  # type: ignore[assignment, method-assign]
     # Otherwise Hydra prints its own trace and leaves with 1; this way the exceptions come out to `guard`.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -55,19 +59,8 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
 
     def action() -> None:
         sys.argv[1:] = quote_texts(sys.argv[1:], schema, set(GROUPS))
-        try:
+        with one_line_errors(schema, config_name):
             application()
-        except OverrideParseException as error:
-            raise InputError(
-                f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with "
-                "blanks or signs in quotes of its own"
-            ) from error
-        except (HydraException, OmegaConfBaseException) as error:
-            if "'network._target_'" in str(error):
-                raise InputError(BY_NAME) from error
-            message = one_line(error)
-            add = "; to add a key, write +name=value" if "is not in struct" in message else ""
-            raise InputError(f"config: {message}{add}; see --help") from error
         if len(failed) > 1:
             raise InputError(f"{len(failed)} jobs failed, the first by: {failed[0]}") from failed[0]
         if failed:
@@ -76,18 +69,86 @@ def run(task: Callable[[T], object], schema: type[T], config_name: str) -> NoRet
     guard(action)
 
 
-def refuse_unknown(value: Any, kind: Any, path: str = "") -> None:
-    """Raise InputError for a key that the declared type ``kind`` of ``value`` lacks: ``+key=`` may add any."""
-    kind = next((k for k in get_args(kind) if k is not NoneType), kind) if isinstance(kind, UnionType) else kind
-    if get_origin(kind) is dict and isinstance(value, dict):
-        for key, part in value.items():
-            refuse_unknown(part, get_args(kind)[1], f"{path}{key}.")
-    if is_dataclass(kind) and isinstance(value, dict):
-        kinds = get_type_hints(kind)
-        for key, part in value.items():
-            if key not in kinds:
-                raise InputError(f"{path}{key}: no such setting; {path.rstrip('.') or 'a run'} has {', '.join(kinds)}")
-            refuse_unknown(part, kinds[key], f"{path}{key}.")
+def compose(arguments: Sequence[str], schema: type[T], config_name: str) -> T:
+    """Return the settings with which ``run`` would call its task, given ``arguments``; raises InputError as it would.
+
+    Of Hydra's options it knows ``--config-dir=<folder>`` alone.
+    """
+    folders = own_folders(arguments)
+    register(schema, config_name, folders)
+    typed = quote_texts([a for a in arguments if not a.startswith("-")], schema, set(GROUPS))
+    if folders:
+        places = [QuotedString(f"file://{Path(folder).resolve()}", Quote.single).with_quotes() for folder in folders]
+        typed.append(f"hydra.searchpath=[{','.join(places)}]")
+    with one_line_errors(schema, config_name), hydra.initialize_config_dir(CONFIGS, version_base="1.3"):
+        config = hydra.compose(config_name, typed)
+        refuse_unknown(OmegaConf.to_container(config), schema)
+        return OmegaConf.to_object(config)  # type: ignore[return-value]
+
+
+@contextmanager
+def one_line_errors(schema: type[Any], config_name: str) -> Iterator[None]:
+    """Raise an InputError in place of an error of Hydra or OmegaConf."""
+    try:
+        yield
+    except OverrideParseException as error:
+        raise InputError(
+            f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with "
+            "blanks or signs in quotes of its own"
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        if "'network._target_'" in str(error):
+            raise InputError(BY_NAME) from error
+        key = re.match(r"Could not override '([^']+)'", str(error))
+        if key and (line := unknown(key[1], schema, _groups(config_name))):
+            raise InputError(line) from error
+        message = one_line(error)
+        add = "; to add a key, write +name=value" if "is not in struct" in message else ""
+        raise InputError(f"config: {message}{add}; see --help") from error
+
+
+def refuse_unknown(config: Any, schema: type[Any]) -> None:
+    """Raise InputError for a key of ``config`` that ``schema`` does not declare: ``+key=`` may add any."""
+    for key in _keys(config):
+        if line := unknown(key, schema):
+            raise InputError(line)
+
+
+def unknown(key: str, schema: type[Any], groups: Sequence[str] = ()) -> str | None:
+    """Return a line on ``key`` (names with dots) with the settings of ``schema``, or ``groups``, of a similar name.
+
+    None where ``schema`` declares it, or a table above it that takes any key.
+    """
+    kind, path = without_none(schema)[0], ""
+    for name in key.split("."):
+        kinds = get_type_hints(kind) if is_dataclass(kind) else {}
+        if kinds and name not in kinds:
+            ends = {known: known.rpartition(".")[2] for known in [*groups, *_declared(schema)]}
+            close = get_close_matches(name, dict.fromkeys(ends.values()))
+            near = [known for known in sorted(ends, key=len) if ends[known] in close]
+            near.sort(key=lambda known: close.index(ends[known]))
+            meant = f"did you mean {' or '.join(near[:3])}? " if near else ""
+            return f"{path}{name}: no such setting; {meant}{path.rstrip('.') or 'a run'} has {', '.join(kinds)}"
+        part = kinds.get(name) or (get_args(kind)[1] if get_origin(kind) is dict else None)
+        kind, path = without_none(part)[0], f"{path}{name}."
+    return None
+
+
+def _keys(table: Any, path: str = "") -> Iterator[str]:
+    """Yield every key of nested tables, with dots."""
+    for key, part in table.items() if isinstance(table, dict) else ():
+        yield f"{path}{key}"
+        yield from _keys(part, f"{path}{key}.")
+
+
+def _declared(kind: Any, path: str = "") -> Iterator[str]:
+    """Yield every setting that a schema declares, with dots; ``<name>`` stands for any name."""
+    kind, _ = without_none(kind)
+    if get_origin(kind) is dict:
+        yield from _declared(get_args(kind)[1], f"{path}<name>.")
+    for name, part in get_type_hints(kind).items() if is_dataclass(kind) else ():
+        yield f"{path}{name}"
+        yield from _declared(part, f"{path}{name}.")
 
 
 def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
@@ -95,15 +156,20 @@ def refuse(parser: argparse.ArgumentParser, message: str) -> NoReturn:
     raise InputError(f"{message}; see --help")
 
 
-def register(schema: type[Any], config_name: str) -> None:
+def own_folders(arguments: Sequence[str]) -> list[str]:
+    """Return the folders given as ``--config-dir=<folder>``, whose choices are added to those of configs/."""
+    return [argument.partition("=")[2] for argument in arguments if argument.startswith("--config-dir=")]
+
+
+def register(schema: type[Any], config_name: str, folders: Sequence[str] = ()) -> None:
     """Register the names that the yaml files refer to: schema, help text, name of a run, and the group ``match``.
 
-    A choice of ``match`` is the file of that name in configs/method, below the key ``match``.
+    A choice of ``match`` is the file of that name in method/ of configs/ or ``folders``, below the key ``match``.
     """
     store = ConfigStore.instance()
     store.store(name=f"{config_name}_schema", node=schema)
-    store.store(group="hydra/help", name="pcseg", node=HelpConf(template=_help(schema, config_name)))
-    for method in _choices("method"):
+    store.store(group="hydra/help", name="pcseg", node=HelpConf(template=_help(schema, config_name, folders)))
+    for method in _choices("method", folders):
         store.store(group="match", name=method, node={"defaults": [{"/method@_global_.match": method}]})
     OmegaConf.register_new_resolver("run_name", _typed_name, replace=True)
 
@@ -148,25 +214,25 @@ def one_line(error: BaseException) -> str:
     return kept
 
 
-def _help(schema: type[Any], config_name: str) -> str:
+def _help(schema: type[Any], config_name: str, folders: Sequence[str]) -> str:
     assert is_dataclass(schema)
     lines = [(schema.__doc__ or "").strip(), "", "settings (name=value):"]
     lines += [f"  {f.name:<18} {f.metadata.get('help', '')}" for f in fields(schema)]
     groups = _groups(config_name)
     if groups:
-        lines += ["", "choices (from the folders of configs/, each replaceable: group=choice):", *groups]
+        lines += ["", "choices (from the folders of configs/, each replaceable: group=choice):"]
+        choices = {group: _choices("method" if group == "match" else group, folders) for group in groups}
+        lines += [f"{group}: {', '.join(names)}" for group, names in choices.items()]
     lines += [f"\nthe configuration as it stands (or: tools/{config_name}.py --cfg job):\n$CONFIG"]
     return "\n".join(lines)
 
 
 def _groups(config_name: str) -> list[str]:
-    """Return ``<group>: <choice>, ...`` for each group that ``configs/<config_name>.yaml`` chooses from."""
+    """Return the groups that ``configs/<config_name>.yaml`` chooses from."""
     defaults = OmegaConf.load(Path(CONFIGS) / f"{config_name}.yaml").defaults
-    groups = [str(group) for entry in defaults if isinstance(entry, DictConfig) for group in entry]
-    return [f"{group}: {', '.join(_choices('method' if group == 'match' else group))}" for group in groups]
+    return [str(group) for entry in defaults if isinstance(entry, DictConfig) for group in entry]
 
 
-def _choices(group: str) -> list[str]:
-    """Return the choices of a group in configs/ and in a folder given as ``--config-dir=<folder>``."""
-    own = [argument.partition("=")[2] for argument in sys.argv if argument.startswith("--config-dir=")]
-    return sorted({path.stem for folder in (CONFIGS, *own) for path in Path(folder, group).glob("*.yaml")})
+def _choices(group: str, folders: Sequence[str]) -> list[str]:
+    """Return the choices of a group in configs/ and in ``folders``."""
+    return sorted({path.stem for folder in (CONFIGS, *folders) for path in Path(folder, group).glob("*.yaml")})

@@ -8,20 +8,25 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from tqdm import tqdm
 
-from _schema import GROUPS, run_name
+from _hydra import compose
+from _schema import GROUPS, Train, recipe, run_name
+from pcseg.budgets.tags import Tags
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.command_line import check_output, option, run
 from pcseg.device import cores
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
+from pcseg.model.trained_on import training_splits
 from pcseg.option_values import show
 from pcseg.same_settings import check_same
+from pcseg.scenes.scene import list_scenes
 
 TRAIN = Path(__file__).with_name("train.py")
 
@@ -33,8 +38,10 @@ class Options:
     python tools/compare.py settings=experiment=simulated,steps=500 \\
         'rows=[labels=1pct method=supervised match=dense_propagation,labels=1pct method=dense_propagation]'
 
-    Finished runs are kept and interrupted ones resumed, so that the same command goes on after a stop. The table is
-    also written to <output>/table.md. The spread is the sample standard deviation.
+    All rows are checked before the first run. Finished runs are kept and interrupted ones resumed, so that the same
+    command goes on after a stop. The table is also written to <output>/table.md, each run's figures to
+    <output>/table.json. The spread is the sample standard deviation. Compute is the sum over stages of steps times
+    `cost` of a step: steps of supervised training that take as long. Labels and minutes are means.
     """
 
     rows: list[str] = option("settings of tools/train.py that make a row, with blanks between them")
@@ -56,10 +63,37 @@ class Row:
         """Return the folder of the run with ``seed``."""
         return self.folder / f"seed{seed}"
 
+    def note(self, seed: int) -> Path:
+        """Return the file that keeps the settings of the run with ``seed``."""
+        return self.run(seed) / "settings.json"
+
+    def settings_of(self, options: Options) -> dict[str, Any]:
+        """Return the settings of each run of the row, for JSON."""
+        return {"row": sorted(self.settings), "settings": options.settings}
+
+    def arguments(self, options: Options, seed: int) -> list[str]:
+        """Return the arguments of tools/train.py for the run with ``seed``."""
+        own = [f"seed={seed}", f"labels.seed={seed}", f"output={self.run(seed)}"]
+        return [*own, f"threads={max(1, cores() // options.jobs)}", *options.settings, *self.settings]
+
+    def is_finished(self, seed: int) -> bool:
+        """Has the run with ``seed`` left its metrics?"""
+        return (self.run(seed) / "metrics.json").is_file()
+
     def figures(self, seed: int) -> dict[str, Any]:
-        """Return the metrics of a finished run."""
-        figures: dict[str, Any] = read_json(self.run(seed) / "metrics.json")
-        return figures
+        """Return what is said of a finished run."""
+        found: dict[str, Any] = read_json(self.run(seed) / "metrics.json")
+        named = {key: found[key] for key in ("miou", "accuracy", "seconds", "steps")}
+        return {"seed": seed, **named, "labels": found["labels"]["count"], "labels_sha256": found["labels"]["sha256"]}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row, the compute of each of its runs (in steps of supervised training), and their figures by seed."""
+
+    choices: str
+    compute: float
+    runs: list[dict[str, Any]]
 
 
 def main(options: Options) -> None:
@@ -75,6 +109,7 @@ def main(options: Options) -> None:
             raise InputError(f"{name}={show(values)}: give one or more, each once")
     check_output(options.output, folder=True)
     runs = [(row, seed) for seed in options.seeds for row in rows]
+    compute = {row: check(options, row, seed) for row, seed in runs}
     with (
         ThreadPoolExecutor(options.jobs) as pool,
         tqdm(total=len(runs), desc="compare", unit="run") as bar,
@@ -86,7 +121,9 @@ def main(options: Options) -> None:
                 bar.update()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    text = table({row.text: [row.figures(seed) for seed in options.seeds] for row in rows})
+    results = [Result(row.text, compute[row], [row.figures(seed) for seed in options.seeds]) for row in rows]
+    write_json(Path(options.output) / "table.json", [asdict(result) for result in results])
+    text = table(results)
     with atomic_path(Path(options.output) / "table.md") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     print(text)
@@ -108,17 +145,36 @@ def read_row(text: str, options: Options) -> Row:
     return Row(text, tuple(settings), Path(options.output) / re.sub(r"[^\w.+-]+", "-", name))
 
 
+def check(options: Options, row: Row, seed: int) -> float:
+    """Return the compute of a run, in steps of supervised training.
+
+    Raises InputError for settings that tools/train.py would refuse, for a run begun with others, and where the scenes
+    or labels of a run that is not finished are not there.
+    """
+    if row.note(seed).is_file():
+        check_same(row.run(seed), read_json(row.note(seed)), row.settings_of(options), "give another output")
+    try:
+        config = compose(row.arguments(options, seed), Train, "train")
+        stages, data, labels = recipe(config), config.data, config.labels
+        if not data.test:
+            raise InputError("data.test=[]: nothing would be scored; name splits that have labels")
+        if not row.is_finished(seed):
+            list_scenes(data.root, [*training_splits(data.train, data.test), *data.test])
+            if labels.file:
+                WeakLabels.load(labels.file)
+            if labels.tags not in (None, "labels"):
+                Tags.load(labels.tags)
+    except InputError as error:
+        raise InputError(f"{row.text}, seed {seed}: {error}") from error
+    return sum(round(part.steps * config.steps) * part.cost for part in stages.values())
+
+
 def train(options: Options, row: Row, seed: int) -> str:
     """Do one run, or what is left of it, and return a line on its outcome."""
     where = row.run(seed)
-    note, settings = where / "settings.json", {"row": sorted(row.settings), "settings": options.settings}
-    if note.is_file():
-        check_same(where, read_json(note), settings, "give another output")
-    write_json(note, settings)
-    if not (where / "metrics.json").is_file():
-        threads = max(1, cores() // options.jobs)
-        arguments = [f"seed={seed}", f"labels.seed={seed}", f"output={where}", f"threads={threads}"]
-        arguments += [*options.settings, *row.settings]
+    write_json(row.note(seed), row.settings_of(options))
+    if not row.is_finished(seed):
+        arguments = row.arguments(options, seed)
         arguments += ["resume=true"] if (where / "resume.safetensors").is_file() else []
         done = subprocess.run([sys.executable, str(TRAIN), *arguments], capture_output=True, text=True, check=False)
         if done.returncode:
@@ -130,14 +186,14 @@ def train(options: Options, row: Row, seed: int) -> str:
     return f"{row.text}, seed {seed}: mIoU {100 * figures['miou']:.1f} in {figures['seconds']:.0f} s"
 
 
-def table(results: dict[str, list[dict[str, Any]]]) -> str:
+def table(results: list[Result]) -> str:
     """Return a Markdown table with a line for each row of choices."""
-    lines = ["| choices | labels | mIoU % | accuracy % | minutes |", "|---|---|---|---|---|"]
-    for name, figures in results.items():
-        labels = f"{mean(f['labels']['count'] for f in figures):,.0f}"
-        miou, accuracy = (spread([100 * f[key] for f in figures]) for key in ("miou", "accuracy"))
-        minutes = mean(f["seconds"] for f in figures) / 60
-        lines.append(f"| {name} | {labels} | {miou} | {accuracy} | {minutes:.1f} |")
+    lines = ["| choices | labels | mIoU % | accuracy % | compute | minutes |", "|---|---:|---:|---:|---:|---:|"]
+    for result in results:
+        labels, seconds = (mean(run[key] for run in result.runs) for key in ("labels", "seconds"))
+        miou, accuracy = (spread([100 * run[key] for run in result.runs]) for key in ("miou", "accuracy"))
+        figures = [f"{labels:,.0f}", miou, accuracy, f"{result.compute:,.0f}", f"{seconds / 60:.1f}"]
+        lines.append(f"| {result.choices} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
 

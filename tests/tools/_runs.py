@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import resource
 import runpy
 import subprocess
 import sys
@@ -37,11 +38,22 @@ PROPAGATION = ("method=dense_propagation", "stages.cross.method.stride=2", "stag
 """Settings of dense propagation for that network."""
 
 
-def tool(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``tools/<name>.py`` as a user does and wait for it."""
+def tool(
+    name: str, *arguments: str, limit: tuple[int, int] | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``tools/<name>.py`` as a user does and wait for it; ``limit``: a resource.RLIMIT_... and its value."""
     return subprocess.run(
         [sys.executable, f"tools/{name}.py", *arguments],
         cwd=ROOT, capture_output=True, text=True, env=environment(**variables), timeout=120,
+        preexec_fn=(lambda: resource.setrlimit(limit[0], (limit[1], limit[1]))) if limit else None,
+    )  # fmt: skip
+
+
+def torchrun(script: str | Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` in two processes that train together, as torchrun does, and wait for them."""
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", script, *arguments],
+        cwd=ROOT, capture_output=True, text=True, env=environment(), timeout=120,
     )  # fmt: skip
 
 

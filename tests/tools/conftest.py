@@ -1,4 +1,4 @@
-"""The fixture ``draw_labels``: tools/draw_labels.py run in this process."""
+"""Fixtures: a building of four rooms, and tools/draw_labels.py run in this process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.tools._runs import building
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -23,6 +25,12 @@ class Done:
 
 
 Call = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the rooms of ``building``; its label file lies beside it."""
+    return building(tmp_path_factory.mktemp("building"))
 
 
 @pytest.fixture

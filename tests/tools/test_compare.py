@@ -9,20 +9,31 @@ from statistics import mean, stdev
 from tests.tools._runs import TINY, building, failed, tool, tool_here
 
 
+def common(rooms: Path, *more: str) -> str:
+    """Return the option ``settings`` of runs on the rooms of ``building``; threads are chosen by the tool."""
+    data = (f"data.root={rooms}", "data.train=[Area_1]", "data.test=[Area_5]", "batch_size=2")
+    given = [*data, *(setting for setting in TINY if not setting.startswith("threads")), *more]
+    return f"settings=[{','.join(map(repr, given))}]"
+
+
 def test_the_table_is_that_of_its_runs(tmp_path: Path) -> None:
-    rooms = building(tmp_path)
-    settings = [f"data.root={rooms}", "data.train=[Area_1]", "data.test=[Area_5]", "batch_size=2", "steps=4", *TINY]
-    given = ",".join(f"'{s}'" for s in ["experiment=simulated", *settings] if not s.startswith("threads"))
+    given = common(building(tmp_path), "experiment=simulated", "steps=4")
     rows = ("labels=full", "match=supervised labels=full clip=5")
-    call = ("compare", f"rows=[{','.join(rows)}]", "seeds=[0,1]", f"output={tmp_path}/c", f"settings=[{given}]")
+    call = ("compare", f"rows=[{','.join(rows)}]", "seeds=[0,1]", f"output={tmp_path}/c", given)
     done = tool(*call)
     assert done.returncode == 0, done.stderr
-    for row, name in zip(rows, ("full", "full_match_supervised_clip-5"), strict=True):
+    kept = json.loads((tmp_path / "c/table.json").read_text())
+    for row, name, record in zip(rows, ("full", "full_match_supervised_clip-5"), kept, strict=True):
         figures = [json.loads((tmp_path / f"c/{name}/seed{s}/metrics.json").read_text()) for s in (0, 1)]
         scores = [100 * f["miou"] for f in figures]
         line = f"| {row} | 1,200 | {mean(scores):.1f} ± {stdev(scores):.1f} |"
         assert line in done.stdout
         assert line in (tmp_path / "c/table.md").read_text()
+        assert (record["choices"], record["compute"]) == (row, 4)
+        for seed, (run, figure) in enumerate(zip(record["runs"], figures, strict=True)):
+            labels = figure["labels"]
+            found = {key: figure[key] for key in ("miou", "accuracy", "seconds", "steps")}
+            assert run == {"seed": seed, **found, "labels": 1200, "labels_sha256": labels["sha256"]}
 
     weights = tmp_path / "c/full/seed0/last.safetensors"
     before = weights.stat().st_mtime_ns
@@ -31,10 +42,38 @@ def test_the_table_is_that_of_its_runs(tmp_path: Path) -> None:
     failed(tool_here(*call[:-1], "settings=['steps=5']"), "begun with other settings", "steps=5", "another output")
 
 
+def test_rows_are_checked_before_the_first_run(tmp_path: Path) -> None:
+    rooms = building(tmp_path / "data")
+    given = common(rooms, f"data.label_folder={rooms.parent}", "steps=1")
+    (rooms.parent / "20pts_seed0.npz").write_bytes((rooms.parent / "labels.npz").read_bytes())
+    for row, words in (
+        ("experiment=simulatd", ["experiment=simulatd, seed 0", "experiment/simulatd"]),
+        ("batch_sise=2", ["seed 0: batch_sise: no such setting; did you mean batch_size?"]),
+        ("labels=20pts", ["labels=20pts, seed 1", "20pts_seed1.npz: no such label file"]),
+        ("data.root=nowhere", ["nowhere: no such folder"]),
+        ("data.test=[]", ["nothing would be scored"]),
+        ("method=dense_propagation match=supervised", ["match:", "takes a method of one stage"]),
+    ):
+        done = tool_here("compare", f"rows=[labels=full,{row}]", given, "seeds=[0,1]", f"output={tmp_path}/c")
+        failed(done, *words)
+        assert not (tmp_path / "c").exists()
+
+
 def test_a_failing_run_is_named_in_one_line(tmp_path: Path) -> None:
-    done = tool("compare", "rows=[experiment=simulatd steps=3]", "seeds=[0]", f"output={tmp_path}/c")
-    failed(done, "experiment=simulatd steps=3, seed 0")
+    given = common(building(tmp_path), "steps=3")
+    done = tool("compare", "rows=[network.norm=none]", given, "seeds=[0]", f"output={tmp_path}/c")
+    failed(done, "network.norm=none, seed 0: norm=none: must be one of")
     assert not (tmp_path / "c" / "table.md").exists()
+
+
+def test_compute_is_steps_times_cost(tmp_path: Path) -> None:
+    given = common(building(tmp_path), "steps=4")
+    match = "match=dense_propagation match.stages.cross.cost=1.5 match.stages.intra.cost=3"
+    done = tool_here("compare", f"rows=[{match}]", given, "seeds=[0]", f"output={tmp_path}/c")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "c/table.json").read_text())
+    assert (row["compute"], row["runs"][0]["steps"]) == (4 * 1.5 + 1 * 3, 6 + 3)
+    assert " | 9 | " in done.stdout
 
 
 def test_what_leaves_nothing_to_compare_is_refused(tmp_path: Path) -> None:

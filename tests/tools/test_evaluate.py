@@ -15,12 +15,7 @@ from pcseg.classes import SCANNET20, SCANNET20_NYU40, Classes
 from pcseg.model.checkpoint import load_model, save_model
 from pcseg.model.trained_on import TrainedOn
 from pcseg.scenes.scene import list_scenes, read_scene, write_scene
-from tests.tools._runs import CLASSES, building, checkpoint, failed, room, tool, tool_here
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
-    return building(tmp_path_factory.mktemp("building"))
+from tests.tools._runs import CLASSES, checkpoint, failed, room, tool, tool_here
 
 
 def counts_of(path, rooms, split):

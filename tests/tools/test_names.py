@@ -9,17 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tools._runs import TINY, building, checkpoint, failed, room, tool, tool_here
+from tests.tools._runs import TINY, checkpoint, failed, room, tool, tool_here
 
 NAMES = (
     "data #2", "2024_01_15", "001", "20:30", "1e3", "true", "null", "~", "@x", "%x", "!x", "&x", "a=b", "it's", '"q"',
     "a\tb", "[a] b", "{a}", "`x`", "| x", "- x", "C:\\a", "über", "$x", "x\ny", "(a, b)",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return building(tmp_path_factory.mktemp("building"))
 
 
 @pytest.mark.parametrize("name", NAMES)

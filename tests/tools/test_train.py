@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,20 +11,13 @@ from pcseg.model.tensor_file import read_tensors
 from tests.tools._runs import (
     CLASSES,
     PROPAGATION,
-    ROOT,
-    building,
     curve,
-    environment,
     failed,
     settings,
     tool,
     tool_here,
+    torchrun,
 )
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
-    return building(tmp_path_factory.mktemp("building"))
 
 
 def test_a_run_that_holds_nothing_back_says_so(rooms, tmp_path):
@@ -122,11 +113,7 @@ def test_two_processes_do_the_work_of_one(rooms, tmp_path):
         "sys.path.insert(0, 'tools')\n"
         "runpy.run_path('tools/train.py', run_name='__main__')\n"
     )
-    two = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", tmp_path / "tool.py",
-         "--multirun", *settings(rooms, tmp_path / "two", "seed=0,1", *arguments)],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    two = torchrun(tmp_path / "tool.py", "--multirun", *settings(rooms, tmp_path / "two", "seed=0,1", *arguments))
     assert two.returncode == 0, two.stderr
     alone, together = (json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("one", "two/0"))
     assert sum(map(sum, together["confusion"])) == sum(map(sum, alone["confusion"])) == 1200
@@ -151,11 +138,7 @@ def test_a_multirun_gives_each_job_its_folder(rooms, tmp_path):
 
 def test_two_processes_score_the_network_that_they_save(rooms, tmp_path):
     """With batch norm, whose running statistics differ between processes until they are brought together."""
-    two = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "tools/train.py",
-         *settings(rooms, tmp_path / "two", "steps=12")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    two = torchrun("tools/train.py", *settings(rooms, tmp_path / "two", "steps=12"))
     assert two.returncode == 0, two.stderr
     again = tool_here("evaluate", f"checkpoint={tmp_path}/two", f"output={tmp_path}/again", "device=cpu", "threads=1")
     assert again.returncode == 0, again.stderr

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,25 +17,23 @@ from pcseg.scenes.scene import list_scenes, read_scene, write_scene
 from tests.tools._runs import (
     CLASSES,
     PROPAGATION,
-    ROOT,
     building,
-    environment,
     failed,
     room,
     settings,
+    tool,
     tool_here,
 )
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
-    return building(tmp_path_factory.mktemp("building"))
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (["batch_sise=3"], ["batch_sise"]),
+        (["batch_sise=3"], ["batch_sise: no such setting; did you mean batch_size? a run has output, "]),
+        (["voxel_size=1"], ["voxel_size: no such setting; did you mean data.voxel_size"]),
+        (["metod=supervised"], ["metod: no such setting; did you mean method"]),
+        (["stages.main.stepps=1"], ["stages.main.stepps: no such setting; did you mean steps or stages.<name>.steps"]),
+        (["network.chanels=1"], ["network.chanels", "to add a key, write +name=value"]),
         (["experiment=simulated_2pct"], ["experiment/simulated_2pct", "scannet simulated"]),
         (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
         (["labels.file=none.npz"], ["none.npz: no such label file"]),
@@ -79,11 +75,7 @@ def test_labels_of_another_cloud_are_refused(rooms, tmp_path):
 
 def test_a_full_disk_stops_the_run_and_leaves_no_half_checkpoint(rooms, tmp_path):
     limit = 20_000  # bytes a file: enough for the curve, not for the weights
-    done = subprocess.run(
-        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=2")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )  # fmt: skip
+    done = tool("train", *settings(rooms, tmp_path / "run", "steps=2"), limit=(resource.RLIMIT_FSIZE, limit))
     failed(done, "cannot write", "File too large")
     assert not list((tmp_path / "run").glob("*.safetensors"))
     assert not list((tmp_path / "run").glob(".*"))
@@ -130,11 +122,8 @@ def test_scenes_that_cannot_be_scored_are_reported_before_training(rooms, tmp_pa
 
 
 def test_too_few_open_files_end_the_run_in_one_line(rooms, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "tools/train.py", *settings(rooms, tmp_path / "run", "steps=4", "workers=2")],
-        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24)),
-    )  # fmt: skip
+    arguments = settings(rooms, tmp_path / "run", "steps=4", "workers=2")
+    done = tool("train", *arguments, limit=(resource.RLIMIT_NOFILE, 24))
     failed(done, "ulimit -n")
 
 
@@ -145,9 +134,10 @@ def test_a_place_that_cannot_be_written_is_refused_first(rooms, tmp_path):
 def test_keys_added_by_mistake_are_refused(rooms, tmp_path):
     """``+key=value`` adds any key in Hydra; one that no setting has would be ignored."""
     for typed, found in (
-        ("+step=1", "step: no such setting; a run has output, "),
-        ("+stages.main.pairs=true", "stages.main.pairs: no such setting; stages.main has method, steps, "),
-        ("+data.voxelsize=0.1", "data.voxelsize: no such setting; data has root, "),
+        ("+step=1", "step: no such setting; did you mean steps"),
+        ("+stages.main.pairs=true", "stages.main.pairs: no such setting; "),
+        ("+stages.main.pairs=true", "stages.main has method, steps, "),
+        ("+data.voxelsize=0.1", "data.voxelsize: no such setting; did you mean data.voxel_size"),
     ):
         failed(tool_here("train", *settings(rooms, tmp_path / "run", typed)), found)
 

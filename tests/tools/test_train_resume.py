@@ -17,7 +17,6 @@ from tests.tools._runs import (
     CLASSES,
     PROPAGATION,
     ROOT,
-    building,
     curve,
     environment,
     failed,
@@ -25,11 +24,6 @@ from tests.tools._runs import (
     tool,
     tool_here,
 )
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory):
-    return building(tmp_path_factory.mktemp("building"))
 
 
 def test_kill_9_and_resume_end_as_if_never_stopped(rooms, tmp_path):
