@@ -60,7 +60,7 @@ def main(options: Options) -> None:
         print(split_table(facts))
         print()
         print(class_table(facts, classes))
-        print(f"\nsuggested voxel size: {suggest_voxel_size(facts):g} m\n")
+        print(f"\nsuggested voxel size: {suggest_voxel_size(facts):g} m (larger ones train faster and lose detail)\n")
     faults = [finding for finding in findings if finding.fault]
     for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
         print(f"{'MUST FIX' if finding.fault else 'note'}: {finding.scene}: {finding.text}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pcseg.errors import InputError, cut
-from pcseg.feeding.feature import Feature, make_feature
+from pcseg.feeding.feature import OWN, SHAPES, Feature, make_feature
 from pcseg.scenes.columns import column_name
 from pcseg.scenes.points import Points
 
@@ -81,10 +81,12 @@ class Features:
             return
         columns = [name for name in missing if name not in _REMEDIES]
         remedies = [remedy for name, remedy in _REMEDIES.items() if name in missing]
-        if columns:
+        remedies += [f"have it computed: {{name: {name}, radius: 1.5}}" for name in columns if name in SHAPES]
+        if set(columns) - set(SHAPES):
             others = ", ".join(sorted(map(column_name, there))) or "coordinates only"
             remedies.append(
-                f"the scan has {others}; give one that has them (keep: in classes.yaml keeps columns), or train without"
+                f"the scan has {others}, and computed are {', '.join((*OWN, 'ground_height', *SHAPES))}; give a scan "
+                "that has them (keep: in classes.yaml keeps columns), or train without"
             )
         named = ", ".join("normals" if name == "normal" else name for name in missing)
         plural = f"features {', '.join(missing)} need" if len(missing) > 1 else f"feature '{missing[0]}' needs"

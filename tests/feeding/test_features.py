@@ -93,6 +93,13 @@ def test_all_that_is_missing_is_named_in_one_line() -> None:
     assert "\n" not in text
 
 
+def test_a_misspelled_name_lists_columns_and_computed_features() -> None:
+    with pytest.raises(InputError, match=r"no verticalty.*has intensity, and computed are color, .*, verticality, "):
+        Features(["verticalty"]).check("a.las", ["intensity"])
+    with pytest.raises(InputError, match=r"no verticality.*; have it computed: \{name: verticality, radius: 1\.5\}$"):
+        Features(["verticality"]).check("a.las", ["intensity"])
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [
