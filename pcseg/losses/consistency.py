@@ -1,8 +1,9 @@
-"""Losses for the agreement of two predictions of the same elements; without labels."""
+"""Losses for the agreement of two predictions of the same elements; without given labels."""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -16,3 +17,15 @@ def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
     first, second = (x if x.dtype == torch.float64 else x.float() for x in (logits, other))
     distance = (first.softmax(dim=1) - second.softmax(dim=1)).square().sum(dim=1)
     return distance.sum() / max(len(distance), 1)
+
+
+def pseudo_label_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
+    """Return ``sum_m confidence_m ce_m / M``: the cross-entropy of M predictions with the decisions of a teacher.
+
+    ``logits`` (M, K), ``labels`` (M,) int64, ``confidence`` (M,) in [0, 1], 0 for a decision that is not trusted. The
+    mean is over all of them (FixMatch, arXiv 2001.07685, Eq. 4): the fewer are trusted, the less it weighs. Computed in
+    float32 or float64. Without predictions it is 0.
+    """
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    loss = F.cross_entropy(exact, labels, reduction="none")
+    return (confidence.to(exact.dtype) * loss).sum() / max(len(loss), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pcseg.losses import squared_probability_distance
+from pcseg.losses import pseudo_label_cross_entropy, squared_probability_distance
 from pcseg.schedules import linear_ramp
 from tests.oracles import propagation as oracle
 
@@ -37,6 +37,17 @@ def test_half_precision_logits_are_taken_in_float32():
     value = squared_probability_distance(first, second)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, squared_probability_distance(first.float(), second.float()), rtol=0, atol=0)
+
+
+def test_decisions_count_by_their_confidence_among_all():
+    logits, labels = torch.randn(4, 3, dtype=torch.float64), torch.tensor([0, 2, 1, 1])
+    confidence = torch.tensor([1.0, 0.5, 0.0, 0.0])
+    log = logits.log_softmax(1)
+    value = pseudo_label_cross_entropy(logits, labels, confidence)
+    torch.testing.assert_close(value, -(log[0, 0] + 0.5 * log[1, 2]) / 4)
+    assert pseudo_label_cross_entropy(logits[:0], labels[:0], confidence[:0]).item() == 0
+    half = pseudo_label_cross_entropy(logits.bfloat16(), labels, confidence)
+    assert half.dtype == torch.float32
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.classes import IGNORE
-from pcseg.losses import cross_entropy, lovasz_softmax, segmentation_losses
+from pcseg.losses import (
+    cross_entropy,
+    lovasz_softmax,
+    segmentation_losses,
+    symmetric_cross_entropy,
+    truncated_cross_entropy,
+)
 
-LOSSES = [cross_entropy, lovasz_softmax]
+LOSSES = [cross_entropy, lovasz_softmax, symmetric_cross_entropy, truncated_cross_entropy]
 
 
 def logits_of(n: int, k: int, seed: int = 0) -> torch.Tensor:
@@ -96,3 +102,43 @@ def test_named_losses_are_weighted():
     assert segmentation_losses(logits, labels).keys() == {"cross_entropy"}
     both = segmentation_losses(logits, labels, lovasz=0.5)
     torch.testing.assert_close(both["lovasz"], 0.5 * lovasz_softmax(logits, labels))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_of_one_change_nothing(loss):
+    logits, labels = logits_of(30, 4), torch.randint(-1, 4, (30,), generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(loss(logits, labels, torch.ones(30)), loss(logits, labels))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_whole_weight_is_that_many_elements(loss):
+    """Also where the weights of elements without a label are NaN."""
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = logits_of(30, 4), torch.randint(-1, 4, (30,), generator=generator)
+    times = torch.randint(0, 4, (30,), generator=generator)
+    wanted = loss(logits.repeat_interleave(times, 0), labels.repeat_interleave(times))
+    weights = torch.where(labels == IGNORE, torch.nan, times)
+    torch.testing.assert_close(loss(logits, labels, weights), wanted)
+
+
+def test_weighted_cross_entropy_is_the_weighted_mean():
+    logits, labels, weights = logits_of(4, 3), torch.tensor([2, IGNORE, 0, 1]), torch.tensor([0.5, 9.0, 0.25, 1.0])
+    log = torch.log_softmax(logits, 1)
+    by_hand = -(0.5 * log[0, 2] + 0.25 * log[2, 0] + log[3, 1]) / 1.75
+    torch.testing.assert_close(cross_entropy(logits, labels, weights), by_hand)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_of_zero_are_no_label(loss):
+    logits = logits_of(5, 3)
+    value = loss(logits, torch.tensor([0, 1, 2, IGNORE, 0]), torch.zeros(5))
+    value.backward()
+    assert value.item() == 0
+    assert (logits.grad == 0).all()
+
+
+def test_weighted_losses_in_half_precision():
+    logits, labels, weights = torch.randn(50, 5).bfloat16(), torch.randint(0, 5, (50,)), torch.rand(50)
+    both = segmentation_losses(logits, labels, 1.0, weights)
+    assert both["cross_entropy"].dtype == both["lovasz"].dtype == torch.float32
+    torch.testing.assert_close(both["lovasz"], lovasz_softmax(logits.float(), labels, weights), rtol=0, atol=0)
