@@ -2,6 +2,17 @@
 
 from pcseg.methods.base import Method, ParameterGroup, groups
 from pcseg.methods.dense_propagation import CrossSamplePropagation, IntraSamplePropagation
+from pcseg.methods.soft_labels import SoftLabels
 from pcseg.methods.supervised import Supervised
+from pcseg.methods.view_consistency import ViewConsistency
 
-__all__ = ["CrossSamplePropagation", "IntraSamplePropagation", "Method", "ParameterGroup", "Supervised", "groups"]
+__all__ = [
+    "CrossSamplePropagation",
+    "IntraSamplePropagation",
+    "Method",
+    "ParameterGroup",
+    "SoftLabels",
+    "Supervised",
+    "ViewConsistency",
+    "groups",
+]

@@ -1,0 +1,87 @@
+"""Training on labels of which some were spread or guessed, and on the elements without any."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.losses import (
+    cross_entropy,
+    entropy,
+    lovasz_softmax,
+    pair_affinity,
+    soft_cross_entropy,
+    symmetric_cross_entropy,
+    truncated_cross_entropy,
+)
+from pcseg.methods.base import Method
+from pcseg.model.model import Model
+from pcseg.pseudo.prototypes import Prototypes
+from pcseg.schedules import linear_ramp
+
+LABEL_LOSSES = {
+    "cross_entropy": cross_entropy,
+    "symmetric": symmetric_cross_entropy,
+    "truncated": truncated_cross_entropy,
+}
+
+
+class SoftLabels(Method):
+    """One pass, with losses that bear wrong labels and that reach elements without one. Labels count by their weights.
+
+    Loss: that named by ``noise`` ("cross_entropy", "symmetric" or "truncated", see :mod:`pcseg.losses.noise`) on the
+    labeled elements + ``lovasz`` * Lovasz-softmax there + ``affinity`` * :func:`pcseg.losses.pair_affinity` of their
+    features + ``entropy`` * entropy of the predictions of unlabeled elements + ``prototypes`` * ERDA: cross-entropy of
+    these with soft labels by momentum prototypes of a projection of the features. The last two act from
+    ``progress > warmup`` on and grow linearly over ``ramp``, both shares of the stage. A weight of 0 leaves a part out.
+    With the defaults it is :class:`pcseg.methods.Supervised`, bit for bit. Raises InputError for weights below 0,
+    another ``noise``, and prototypes of a network without a linear layer ``head``.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        noise: str = "cross_entropy",
+        lovasz: float = 0.0,
+        affinity: float = 0.0,
+        entropy: float = 0.0,
+        prototypes: float = 0.0,
+        warmup: float = 0.1,
+        ramp: float = 0.1,
+        momentum: float = 0.99,
+    ) -> None:
+        super().__init__(model)
+        weights = {"lovasz": lovasz, "affinity": affinity, "entropy": entropy, "prototypes": prototypes}
+        for name, value in {**weights, "warmup": warmup, "ramp": ramp}.items():
+            if not value >= 0:
+                raise InputError(f"{name}={value}: give 0 or more")
+        if noise not in LABEL_LOSSES:
+            raise InputError(f"noise={noise}: must be one of {', '.join(LABEL_LOSSES)}")
+        self.noise, self.warmup, self.ramp = noise, warmup, ramp
+        self.lovasz, self.affinity, self.entropy, self.alignment = lovasz, affinity, entropy, prototypes
+        if prototypes > 0:
+            head = getattr(self.network, "head", None)
+            if not isinstance(head, nn.Linear):
+                raise InputError(f"prototypes={prototypes}: takes a network with a linear layer 'head', not {model!r}")
+            width = head.in_features
+            self.project = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+            self.prototypes = Prototypes(len(model.classes), width, momentum)
+
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
+        elements, labels, weights = self.predict(batch), batch.labels, batch.weights
+        losses = {self.noise: LABEL_LOSSES[self.noise](elements.logits, labels, weights)}
+        if self.lovasz > 0:
+            losses["lovasz"] = self.lovasz * lovasz_softmax(elements.logits, labels, weights)
+        if self.affinity > 0:
+            losses["affinity"] = self.affinity * pair_affinity(elements.feats, labels, weights)
+        ramp = linear_ramp(progress, self.warmup, self.ramp)
+        if self.entropy * ramp > 0:
+            losses["entropy"] = self.entropy * ramp * entropy(elements.logits, labels)
+        if self.alignment * ramp > 0:
+            projected = self.project(elements.feats)
+            if self.training:
+                self.prototypes.update(projected, labels, weights)
+            scores = self.prototypes(projected)
+            losses["prototypes"] = self.alignment * ramp * soft_cross_entropy(scores, elements.logits, labels)
+        return losses

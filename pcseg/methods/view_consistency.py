@@ -1,0 +1,131 @@
+"""A teacher's decisions on one view of a scene are the labels of its other views."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pcseg.classes import IGNORE
+from pcseg.elements import Elements
+from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.losses import pseudo_label_cross_entropy, segmentation_losses
+from pcseg.methods.base import Method
+from pcseg.model.model import Model
+from pcseg.nn import frozen_statistics
+from pcseg.nn.channel_dropout import complementary_dropout
+from pcseg.pseudo import MeanTeacher
+from pcseg.pseudo.gate import PrecisionGate, held_back
+from pcseg.schedules import linear_ramp
+from pcseg.sparse import SparseTensor
+
+
+class ViewConsistency(Method):
+    """Weak-to-strong consistency (FixMatch, UniMatch V2: arXiv 2410.10777) with labels of any number.
+
+    The first view of a part of a scene is weak, the others are strong: augmented more where the sampler says so, and
+    a share ``dropout`` of them without half of the channels of the bottleneck, of which two strong views never lose the
+    same. The teacher, a running mean of the weights with decay ``teacher``, decides on the weak view; its decisions are
+    the labels of the same points of the strong views, at the weight of their confidence. Those below ``threshold`` have
+    none; with ``hold_back`` above 0, that share of the given labels (weight 1) is never trained on, and where it shows
+    the teacher to be less precise than ``threshold``, floors per class decide instead
+    (:class:`pcseg.pseudo.gate.PrecisionGate`). (Labels that were spread from a held-back one are trained on: their
+    precision then looks higher than it is.)
+
+    Loss: that of :class:`pcseg.methods.Supervised` on the labels of all views + ``weight`` * ramp * cross-entropy with
+    the decisions. The latter acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of the
+    stage. With ``deploy_teacher`` the teacher is scored and saved. Raises InputError for numbers out of range.
+    """
+
+    needs = frozenset({"matches"})
+
+    def __init__(
+        self,
+        model: Model,
+        teacher: float = 0.99,
+        weight: float = 1.0,
+        threshold: float = 0.95,
+        hold_back: float = 0.05,
+        dropout: float = 0.5,
+        warmup: float = 0.1,
+        ramp: float = 0.1,
+        lovasz: float = 0.0,
+        deploy_teacher: bool = True,
+    ) -> None:
+        super().__init__(model)
+        for name, value in {"weight": weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}.items():
+            if not value >= 0:
+                raise InputError(f"{name}={value}: give 0 or more")
+        for name, value in {"threshold": threshold, "hold_back": hold_back, "dropout": dropout}.items():
+            if not 0 <= value <= 1:
+                raise InputError(f"{name}={value}: give 0 to 1")
+        begun = "teacher" in model.networks
+        self.mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
+        self.teacher = MeanTeacher(self.mean, self.network, teacher, begun)
+        self.deployed = "teacher" if deploy_teacher else self.deployed
+        self.weight, self.threshold, self.hold_back, self.dropout = weight, threshold, hold_back, dropout
+        self.warmup, self.ramp, self.lovasz = warmup, ramp, lovasz
+        self.gate = PrecisionGate(len(model.classes), threshold) if hold_back > 0 else None
+
+    def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
+        assert batch.matches is not None
+        weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
+        held = self._held_back(batch)
+        # Views are matched in their order, so that a weak one is never the second of a pair.
+        strong = torch.zeros(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
+        strong = strong.index_fill(0, batch.sample[batch.matches[1]], True)[batch.sample]
+        rows, other = (~strong).nonzero().flatten(), strong.nonzero().flatten()
+        usual = _part(batch, rows)
+        passes = [self.predict(usual).logits]
+        if len(other):
+            passes.append(self._perturbed(_part(batch, other)).logits)
+        logits = torch.cat(passes)[torch.cat([rows, other]).argsort()]
+        losses = segmentation_losses(logits, torch.where(held, IGNORE, batch.labels), self.lovasz, batch.weights)
+        if weight > 0:
+            decision, trust = self._decide(usual, torch.where(held, batch.labels, IGNORE)[rows])
+            first, second = batch.matches[:, ~strong[batch.matches[0]]]
+            place = torch.empty_like(batch.sample)
+            place[rows] = torch.arange(len(rows), device=rows.device)
+            taught = pseudo_label_cross_entropy(logits[second], decision[place[first]], trust[place[first]])
+            losses["consistency"] = weight * taught
+        return losses
+
+    def after_step(self, step: int) -> None:
+        self.teacher.update()
+
+    def _perturbed(self, part: Batch) -> Elements:
+        """The prediction of strong views; running statistics stay those of weak ones, as at test time."""
+        with frozen_statistics(self.network):
+            if self.dropout == 0:
+                return self.predict(part)
+            *skips, bottom = self.network.encode(part.voxels)
+            samples, number = torch.unique(bottom.sample, return_inverse=True)
+            dropped = bottom.replace(complementary_dropout(bottom.feats, number, len(samples), self.dropout))
+            elements: Elements = self.network.decode((*skips, dropped), position=part.position, color=part.color)
+            return elements
+
+    def _decide(self, part: Batch, held: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's decision (E,) of each element, and its confidence (E,), 0 where it is not trusted."""
+        scores = self.teacher(part.inputs, position=part.position, color=part.color).logits
+        confidence, decision = scores.float().softmax(dim=1).max(dim=1)
+        if self.gate is None:
+            return decision, confidence * (confidence >= self.threshold)
+        if self.training:
+            self.gate.update(confidence, decision, held)
+        return decision, confidence * self.gate(confidence, decision)
+
+    def _held_back(self, batch: Batch) -> Tensor:
+        """The given labels (E,) bool that are not trained on; none where points have no numbers to know them by."""
+        given = batch.labels != IGNORE
+        if self.gate is None or batch.point is None:
+            return torch.zeros_like(given)
+        if batch.weights is not None:
+            given = given & (batch.weights == 1)
+        return given & held_back(batch.point, batch.sample, batch.names, self.hold_back)
+
+
+def _part(batch: Batch, rows: Tensor) -> Batch:
+    """The elements ``rows`` of a batch of voxels, as the network takes them."""
+    voxels = SparseTensor(batch.voxels.feats[rows], batch.voxels.coords[rows])
+    columns = {name: getattr(batch, name)[rows] for name in ("sample", "position", "color", "labels")}
+    return Batch(voxels, names=batch.names, **columns)
