@@ -3,7 +3,7 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,17 +11,15 @@ import numpy as np
 import torch
 
 import pcseg.networks
-from benchmarks.harness.options import at_least_one, choose
+from benchmarks.harness.options import Shared, at_least_one, choose
 from benchmarks.harness.scenes import FEATURES, synthetic_scene
-from benchmarks.harness.table import command, machine, markdown, short
+from benchmarks.harness.table import short
 from benchmarks.harness.timing import Task, interleaved
 from pcseg.classes import S3DIS
-from pcseg.command_line import check_output, option, run
-from pcseg.device import choose_device, set_threads
+from pcseg.command_line import option, run
 from pcseg.engine.memory import keep_freed_memory
 from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
-from pcseg.files import write_json
 from pcseg.model.checkpoint import load_model
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
@@ -31,7 +29,7 @@ from pcseg.scenes.scene import Scene, read_scene
 
 
 @dataclass
-class Options:
+class Options(Shared):
     """Time Predictor.predict on whole scenes and print a Markdown table.
 
     python -m benchmarks.predict checkpoint=outputs/demo scene=data/simulated/Area_5/office_1 votes=[1,4]
@@ -50,10 +48,7 @@ class Options:
     votes: list[int] = option("numbers of views to average", factory=lambda: [1])
     max_voxels: int = option("largest tile, in voxels", 300_000)
     repeats: int = option("samples of each", 5)
-    threads: int | None = option("CPU threads; null for all cores", None)
-    device: str = option("cpu, cuda or auto", "auto")
     keep_memory: bool = option("keep freed CPU memory, as tools/train.py does", False)
-    json: str | None = option("JSON file for the rows", None)
 
 
 @dataclass(frozen=True)
@@ -70,15 +65,16 @@ class Row:
 
 def main(options: Options) -> None:
     check(options)
-    predictor = make_predictor(options)
+    device = options.begin()
+    if options.keep_memory:
+        keep_freed_memory()
+    predictor = make_predictor(options, device)
     scenes = [synthetic_scene(voxels) for voxels in options.voxels]
     if options.scene is not None:
         model, columns = predictor.model, voxel_inputs(predictor).features.columns
         scenes.append(read_scene(Path(options.scene), model.classes, with_labels=False, columns=columns))
     rows = measure(predictor, scenes, options.votes, options.repeats)
-    if options.json is not None:
-        write_json(options.json, [asdict(row) for row in rows])
-    print(f"{machine(predictor.device.type)}.\n{predictor.model}\n{command()}\n")
+    names = ("scene", "points:", "voxels:", "votes:", "ms:", "million points/s:")
     cells = [
         [
             row.scene,
@@ -90,25 +86,19 @@ def main(options: Options) -> None:
         ]
         for row in rows
     ]
-    print(markdown(("scene", "points:", "voxels:", "votes:", "ms:", "million points/s:"), cells))
+    options.finish(device, f".\n{predictor.model}", names, rows, cells)
 
 
 def check(options: Options) -> None:
-    """Raise InputError for the first invalid value; set threads and memory."""
+    """Raise InputError for the first invalid value."""
     for name, values in (("voxels", options.voxels), ("votes", options.votes), ("repeats", [options.repeats])):
         at_least_one(name, values)
     if not options.votes or (not options.voxels and options.scene is None):
         raise InputError("voxels=[] or votes=[]: nothing to measure; give numbers, or scene=<folder>")
     choose("network", [options.network], pcseg.networks.__all__)
-    if options.json is not None:
-        check_output(options.json, folder=False, name="json")
-    if options.threads is not None:
-        set_threads(options.threads)
-    if options.keep_memory:
-        keep_freed_memory()
 
 
-def make_predictor(options: Options) -> Predictor:
+def make_predictor(options: Options, device: str) -> Predictor:
     """Return a predictor of the checkpoint, or of a network with random weights."""
     if options.checkpoint is not None:
         model = load_model(options.checkpoint)
@@ -116,7 +106,7 @@ def make_predictor(options: Options) -> Predictor:
         inputs = VoxelInputs(options.voxel_size, FEATURES)
         spec = NetworkSpec(options.network, {"in_channels": inputs.width, "n_classes": len(S3DIS)})
         model = Model(Networks.build(spec), S3DIS, inputs)
-    return Predictor(model, choose_device(options.device), max_voxels=options.max_voxels)
+    return Predictor(model, torch.device(device), max_voxels=options.max_voxels)
 
 
 def voxel_inputs(predictor: Predictor) -> VoxelInputs:

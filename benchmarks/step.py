@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,16 @@ from tqdm import tqdm
 
 import pcseg.methods
 import pcseg.networks
-from benchmarks.harness.options import at_least_one, choose
+from benchmarks.harness.options import Shared, at_least_one, choose
 from benchmarks.harness.scenes import synthetic_scene
-from benchmarks.harness.table import command, machine, markdown, short
+from benchmarks.harness.table import short
 from benchmarks.harness.training import PARTS, Trainer, make_dataset, now
-from pcseg.command_line import check_output, option, run
-from pcseg.device import choose_device, set_threads
+from pcseg.command_line import option, run
 from pcseg.engine.memory import keep_freed_memory
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.loading import loader
 from pcseg.feeding.samplers import PairSampler, Plan, RandomSampler
-from pcseg.files import write_json
 from pcseg.methods import Method, Supervised
 from pcseg.scenes.scene import list_scenes, write_scene
 
@@ -38,7 +36,7 @@ WARMUP = 2
 
 
 @dataclass
-class Options:
+class Options(Shared):
     """Time whole training steps of methods beside supervised steps, and print a Markdown table.
 
     python -m benchmarks.step network=minkunet34c batch_size=8 device=cuda precision=bf16-mixed
@@ -63,9 +61,6 @@ class Options:
     batch_size: int = option("samples of a batch; even, for pairs", 4)
     steps: int = option("steps of each method", 20)
     precision: str = option("32-true, bf16-mixed or 16-mixed", "32-true")
-    threads: int | None = option("CPU threads; null for all cores", None)
-    device: str = option("cpu, cuda or auto", "auto")
-    json: str | None = option("JSON file for the rows", None)
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ class Row:
 
 def main(options: Options) -> None:
     check(options)
-    device = choose_device(options.device).type
+    device = options.begin()
     if device == "cpu":
         keep_freed_memory()  # as tools/train.py does
     precision: Any = options.precision
@@ -100,14 +95,15 @@ def main(options: Options) -> None:
         rows: list[Row] = []
         for name in options.methods:
             rows += measure(fabric, dataset, METHODS[name], options)
-    if options.json is not None:
-        write_json(options.json, [asdict(row) for row in rows])
-    print(f"{machine(device)}, {options.precision}.\n{command()}\n")
-    print(table(rows))
+    names = (
+        "method", "batches of", "voxels:", "data, ms:", "forward, ms:", "backward, ms:", "optimizer, ms:", "step, ms:",
+        "voxels/s:", "cost:",
+    )  # fmt: skip
+    options.finish(device, f", {options.precision}.", names, rows, [cells(row) for row in rows])
 
 
 def check(options: Options) -> None:
-    """Raise InputError for the first invalid value; set threads."""
+    """Raise InputError for the first invalid value."""
     for name, values in (("voxels", options.voxels), ("steps", [options.steps]), ("batch_size", [options.batch_size])):
         at_least_one(name, values)
     if not options.methods or (not options.voxels and options.scenes is None):
@@ -120,10 +116,6 @@ def check(options: Options) -> None:
             )
     choose("network", [options.network], pcseg.networks.__all__)
     choose("precision", [options.precision], ("32-true", "bf16-mixed", "16-mixed"))
-    if options.json is not None:
-        check_output(options.json, folder=False, name="json")
-    if options.threads is not None:
-        set_threads(options.threads)
 
 
 def measure(
@@ -168,17 +160,10 @@ def _row(
     )
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    names = (
-        "method", "batches of", "voxels:", "data, ms:", "forward, ms:", "backward, ms:", "optimizer, ms:", "step, ms:",
-        "voxels/s:", "cost:",
-    )  # fmt: skip
-    cells = []
-    for row in rows:
-        parts = (row.data_ms, row.forward_ms, row.backward_ms, row.optimizer_ms, row.step_ms, row.voxels_per_second)
-        cells.append([row.method, row.batches, f"{row.voxels:,.0f}", *map(short, parts), f"{row.cost:.2f}"])
-    return markdown(names, cells)
+def cells(row: Row) -> list[str]:
+    """Return the cells of a row of the table."""
+    parts = (row.data_ms, row.forward_ms, row.backward_ms, row.optimizer_ms, row.step_ms, row.voxels_per_second)
+    return [row.method, row.batches, f"{row.voxels:,.0f}", *map(short, parts), f"{row.cost:.2f}"]
 
 
 if __name__ == "__main__":

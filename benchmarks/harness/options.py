@@ -1,11 +1,12 @@
-"""Options that ops.py and network.py share, their checks, and the run over all cases."""
+"""Options that the benchmarks share, their checks and reports, and the run of ops.py and network.py over all cases."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -13,11 +14,11 @@ from tqdm import tqdm
 from benchmarks.harness.clouds import Cloud, room, scene
 from benchmarks.harness.measure import Remark, Report, as_json, measure
 from benchmarks.harness.memory import Prepare
-from benchmarks.harness.table import header, remarked, table
+from benchmarks.harness.table import command, header, machine, markdown, remarked, table
 from benchmarks.harness.timing import DTYPES, Case
 from benchmarks.peers.library import CPU_PEERS, GPU_PEERS, open_library, peers
 from pcseg.command_line import check_output, option
-from pcseg.device import choose_device
+from pcseg.device import choose_device, set_threads
 from pcseg.engine.memory import keep_freed_memory
 from pcseg.errors import InputError
 from pcseg.files import write_json
@@ -27,8 +28,33 @@ MEMORY = "also measure peak memory, each in a new process; on a GPU only torch's
 
 
 @dataclass
-class Common:
-    """The options of both benchmarks."""
+class Shared:
+    """The options of all benchmarks that write rows."""
+
+    threads: int | None = option("CPU threads; null for all cores", None)
+    device: str = option("cpu, cuda or auto", "auto")
+    json: str | None = option("JSON file for the rows", None)
+
+    def begin(self) -> str:
+        """Check where the rows go, set the threads, and return the type of the device."""
+        if self.json is not None:
+            check_output(self.json, folder=False, name="json")
+        if self.threads is not None:
+            set_threads(self.threads)
+        return choose_device(self.device).type
+
+    def finish(
+        self, device: str, remark: str, names: Sequence[str], rows: Sequence[Any], cells: Sequence[Sequence[str]]
+    ) -> None:
+        """Write the rows, dataclasses, as JSON where asked for; print machine, ``remark``, command and the table."""
+        if self.json is not None:
+            write_json(self.json, [asdict(row) for row in rows])
+        print(f"{machine(device)}{remark}\n{command()}\n\n{markdown(names, cells)}")
+
+
+@dataclass
+class Common(Shared):
+    """The options of ops.py and network.py; rows are written after each case."""
 
     voxels: list[int] = option(
         "sizes of the synthetic rooms; [] for none", factory=lambda: [100_000, 300_000, 1_000_000]
@@ -37,34 +63,28 @@ class Common:
     voxel_size: float = option("voxels of that scene, in meters", 0.02)
     modes: list[str] = option("forward (inference), forward_backward (training)", factory=lambda: list(MODES))
     impls: list[str] = option("implementations to measure; [] for all that are installed", factory=list)
-    threads: int | None = option("CPU threads; null for all cores", None)
     repeats: int = option("samples of each", 7)
     seconds: float = option("a sample repeats short work for at least about this long", 0.3)
-    device: str = option("cpu, cuda or auto", "auto")
     dtype: str = option("float32, float16 or bfloat16", "float32")
     memory: bool = option(MEMORY, False)
     keep_memory: bool = option(
         "keep freed CPU memory, as tools/train.py does; not where peak memory is measured", False
     )
-    json: str | None = option("JSON file for the rows, written after each case", None)
 
 
 def check(options: Common) -> None:
     """Raise InputError for the first invalid value; set device, threads, memory and float32 precision."""
     for name, values, known in (("modes", options.modes, MODES), ("dtype", [options.dtype], DTYPES)):
         choose(name, values, known)
-    for name, least in (("repeats", 1), ("threads", 1), ("seconds", 0)):
+    for name, least in (("repeats", 1), ("seconds", 0)):
         value = getattr(options, name)
-        if value is not None and not value >= least:
+        if not value >= least:
             raise InputError(f"{name}={value}: give {least} or more")
     at_least_one("voxels", options.voxels)
     if not options.voxels and options.scene is None:
         raise InputError("voxels=[]: nothing to run on; give a number of voxels or scene=<folder>")
-    if options.json is not None:
-        check_output(options.json, folder=False, name="json")
-    options.device = str(choose_device(options.device))
+    options.device = options.begin()
     if options.threads is not None:
-        torch.set_num_threads(options.threads)
         for library in ("OMP", "MKL", "OPENBLAS"):  # read by peers with threads of their own, on import
             os.environ[f"{library}_NUM_THREADS"] = str(options.threads)
     torch.set_float32_matmul_precision("highest")  # no TF32
