@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from pcseg.errors import InputError
 
-GROUPS = ("experiment", "labels", "method", "match", "network", "augment", "optim", "data")
+GROUPS = ("experiment", "labels", "method", "match", "tune", "network", "augment", "optim", "data")
 """The choices of a run, in the order in which they name it."""
 
 
@@ -48,6 +48,7 @@ class Labels:
     """The label budget."""
 
     file: str | None = setting("file written by tools/draw_labels.py; null: every label", None)
+    unlabeled: bool = setting("read no label at all, for methods that learn from clouds alone", False)
     seed: int = setting("number of the draw of the labels", 0)
     tags: str | None = setting("file of the classes in each scene; labels: those of its labels; null: none", None)
 
@@ -134,6 +135,7 @@ class Train:
     weights: str | None = setting(
         "checkpoint or run folder whose weights to begin with (fine-tuning), null: none", None
     )
+    tune: dict[str, Any] | None = setting("one of pcseg.model.tuning: what of `weights` is trained, null: all", None)
     resume: bool = setting("go on from the last checkpoint in `output`", False)
     overwrite: bool = setting("start over where `output` holds a run", False)
     tensorboard: bool = setting("write TensorBoard events", True)

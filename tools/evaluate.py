@@ -29,6 +29,7 @@ from pcseg.model.checkpoint import load_model
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
+from pcseg.model.trained_on import seen as seen_by
 from pcseg.scenes.scene import Scene, list_scenes
 
 
@@ -140,18 +141,13 @@ def seen_in_training(
     """
     seen, unknown = [], False
     for path, model, names in zip(paths, models, splits, strict=True):
-        scenes = trained_on(model.record)
-        if scenes is None:
+        found = seen_by(model.record, names, root)
+        if found is None:
             unknown = True
-            continue
-        if root and Path(root).resolve() != Path(scenes.root).resolve():
-            continue  # other scenes, whatever their splits are called
-        trained = {Path(split) for split in scenes.train}
-        found = [name for name in names if Path(name) in trained]
-        seen += found
-        if found:
+        elif found:
+            seen += found
             print(
-                f"warning: {path} was TRAINED on {', '.join(found)} of {scenes.root}: "
+                f"warning: {path} was TRAINED on {', '.join(found)} of {root or scenes_of(model, path).root}: "
                 "the score says nothing about scenes that it has not seen",
                 file=sys.stderr,
             )

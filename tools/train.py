@@ -35,7 +35,10 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, training_splits
-from pcseg.scenes.scene import list_scenes
+from pcseg.scenes.scene import list_scenes, read_scene
+
+NOTHING = Classes(("no labels",))
+"""The one class of networks that read no label, since each has a classifier."""
 
 
 def main(config: Train) -> None:
@@ -50,20 +53,21 @@ def main(config: Train) -> None:
     splits, held_back = training_splits(config.data.train, config.data.test), tuple(config.data.test)
     if not splits:
         raise InputError(f"data.train={config.data.train}: nothing is left beside data.test={config.data.test}")
-    folders = list_scenes(config.data.root, splits)
-    labels = WeakLabels.load(config.labels.file) if config.labels.file else None
-    data = make_dataset(config, folders, choose_classes(config.data.classes, folders[0]), labels)
+    folders, unlabeled = list_scenes(config.data.root, splits), config.labels.unlabeled
+    classes = NOTHING if unlabeled else choose_classes(config.data.classes, folders[0])
+    data = make_dataset(config, folders, classes, make_labels(config, folders))
     job = Job(
         folder=output,
         model=make_model(config, data),
         data=data,
-        test=list_scenes(config.data.root, held_back),
+        test=[] if unlabeled else list_scenes(config.data.root, held_back),
         stages=[make_stage(config, i, *part, data, output, fabric) for i, part in enumerate(recipe(config).items())],
         scenes=TrainedOn(config.data.root, splits, held_back),
         config=asdict(config),
         settings=Settings(config.seed, config.accumulate, config.clip, config.checkpoint_every, config.evaluate_every),
         volatile=VOLATILE,
         weights=config.weights,
+        tune=build(config.tune, "tune") if config.tune else None,
         resume=config.resume,
         overwrite=config.overwrite,
         votes=config.votes,
@@ -72,6 +76,15 @@ def main(config: Train) -> None:
         wandb=config.wandb,
     )
     start(job, fabric)
+
+
+def make_labels(config: Train, folders: list[Path]) -> WeakLabels | None:
+    """Return the label budget, None where all labels are known; with ``labels.unlabeled`` one of no label."""
+    if not config.labels.unlabeled:
+        return WeakLabels.load(config.labels.file) if config.labels.file else None
+    if config.labels.file or config.labels.tags:
+        raise InputError("labels.unlabeled=true: no label is read; leave labels.file and labels.tags out")
+    return WeakLabels.none((read_scene(folder, NOTHING, with_labels=False) for folder in folders), NOTHING)
 
 
 def make_dataset(config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None) -> TrainDataset:
@@ -146,6 +159,7 @@ def make_stage(
         {player: make_optimizer(config, name, part, player) for player in ("main", *part.optimizers)},
         build(part.before, f"stages.{name}.before", data, name) if part.before else None,
         data.offers | sample(data, 0).offers | (frozenset({"weights"}) if part.before else frozenset()),
+        not config.labels.unlabeled,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -149,6 +149,13 @@ class WeakLabels:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one .npz file, atomically; it is read back before it takes its name."""
         write_labels(path, self._meta(), self.sha256, self.scenes, check=self.load)
+
+    @classmethod
+    def none(cls, scenes: Iterable[Scene], classes: Classes) -> WeakLabels:
+        """Return the budget of ``scenes`` without a single labeled point: nothing but the clouds is known."""
+        nothing = np.zeros(0, dtype=np.int64)
+        entries = [SceneLabels(scene.name, len(scene), scene.digest(), nothing, nothing) for scene in scenes]
+        return cls(classes.names, "none", {}, None, tuple(entries))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> WeakLabels:

@@ -31,11 +31,11 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
     }
 
 
-def budget(dataset: TrainDataset) -> dict[str, Any]:
+def budget(dataset: TrainDataset, required: bool = True) -> dict[str, Any]:
     """Return ``{"count", "fraction", "sha256"}`` of the labels of a training set: of its label file, or of all labels.
 
     Looks at every scene, so that a label file of other clouds is found before training and not in the middle of it.
-    Raises InputError where there is no label to learn from, unless there are tags.
+    Raises InputError where there is no label to learn from though one is ``required``, unless there are tags.
     """
     count, points, digest = 0, 0, hashlib.sha256()
     for folder in tqdm(dataset.folders, desc="check labels", unit="scene", leave=False):
@@ -49,7 +49,7 @@ def budget(dataset: TrainDataset) -> dict[str, Any]:
         digest.update(scene.name.encode(errors="surrogateescape") + scene.segment.astype("<i2").tobytes())
     if dataset.labels is not None:
         count = int(dataset.labels.counts(dataset.names, dataset.classes).sum())
-    if not count and dataset.tags is None:
+    if required and not count and dataset.tags is None:
         remedy = (
             "draw or click others (labels.file=...)" if dataset.labels else "label some, or draw others to train on"
         )

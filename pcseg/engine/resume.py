@@ -39,7 +39,7 @@ def check_resumable(
     same steps; more steps only where that changes nothing about those done.
     """
     if holds_run(folder):
-        record = _record(folder)
+        record = record_of(folder)
         before, now = (_compared(value, volatile) for value in (record.get("config"), config))
         check_same(f"resume: {folder}", before, now, "resume with the settings it has, or give another output")
         _check_steps(folder, record.get("stages"), stages)
@@ -49,7 +49,7 @@ def check_labels(folder: Path, sha256: str) -> None:
     """Raise InputError where the run in ``folder``, if any, began with labels of another hash, whatever their file."""
     if not holds_run(folder):
         return
-    labels = _record(folder).get("labels")
+    labels = record_of(folder).get("labels")
     began = str(labels.get("sha256")) if isinstance(labels, dict) else "none"
     if began != sha256:
         raise InputError(
@@ -68,7 +68,8 @@ def start_over(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def record_of(folder: Path) -> dict[str, Any]:
+    """Return the record of the run in ``folder``, as its checkpoint keeps it."""
     record: dict[str, Any] = read_tensors(folder / STATE, "state")[1]["record"]
     return record
 

@@ -105,11 +105,14 @@ class Run:
         return matrix
 
     def to_training(self, method: Any) -> None:
-        """Put all modules into training mode but networks without a gradient: a teacher answers as at test time."""
+        """Put all modules into training mode but those without a gradient: a teacher and frozen layers answer as at
+        test time."""
         method.train()
         for _, network in self.model.networks.items():  # noqa: PERF102 (it is no dict)
-            if not any(parameter.requires_grad for parameter in network.parameters()):
-                network.eval()
+            for module in network.modules():
+                wanted = [parameter.requires_grad for parameter in module.parameters()]
+                if wanted and not any(wanted):
+                    module.eval()
 
     def note_labels(self, stage: str) -> None:
         """Take note of the label file that the pass before ``stage`` left, if any."""

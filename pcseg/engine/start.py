@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,22 @@ from typing import Any
 import lightning_fabric
 import torch
 import yaml
+from torch import nn
 
 from pcseg.device import threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predict import Predictor
 from pcseg.engine.report import budget, git_hash, metrics
-from pcseg.engine.resume import check_labels, check_new, check_resumable, holds_run, start_over
+from pcseg.engine.resume import check_labels, check_new, check_resumable, holds_run, record_of, start_over
 from pcseg.engine.run import Outcome, Settings
 from pcseg.engine.train import Stage, train
+from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.files import atomic_path, write_json
 from pcseg.model.model import Model
 from pcseg.model.tensor_file import check_name
-from pcseg.model.trained_on import TrainedOn
+from pcseg.model.trained_on import TrainedOn, seen
 from pcseg.model.weights import start_from
 from pcseg.version import __version__
 
@@ -34,7 +36,8 @@ class Job:
 
     ``scenes`` names the splits of ``data`` and of ``test``, the scenes to score on. ``config`` (JSON) is the
     configuration that checkpoints keep; a run is resumed with the same, except for the settings named in ``volatile``.
-    ``weights``: a checkpoint or run folder whose weights to begin with. ``votes`` and ``max_voxels`` as in Predictor.
+    ``weights``: a checkpoint or run folder whose weights to begin with; ``tune`` sets what of them is trained (None:
+    all), as those of :mod:`pcseg.model.tuning` do. ``votes`` and ``max_voxels`` as in Predictor.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     volatile: Collection[str] = ()
     weights: str | None = None
+    tune: Callable[[nn.Module], None] | None = None
     resume: bool = False
     overwrite: bool = False
     votes: int = 1
@@ -62,17 +66,24 @@ def start(job: Job, fabric: lightning_fabric.Fabric) -> Outcome:
     for what ``train`` refuses; an earlier run in the folder then stays as it was.
     """
     check_name(job.folder)
+    if job.tune and not job.weights:
+        raise InputError("tune: trains a part of given weights; give them (weights=<checkpoint>), or tune=null")
     if job.resume:
         check_resumable(job.folder, job.config, job.volatile, job.stages)
     else:
         check_new(job.folder, job.overwrite)
-    spent = budget(job.data)
+    spent = budget(job.data, any(stage.labeled for stage in job.stages))
     check_scenes(job.test, job.model.classes, job.data.features)
     if job.resume:
         check_labels(job.folder, spent["sha256"])
     job.model.record = _record(job, spent)
-    begun = job.resume and holds_run(job.folder)
-    taken = start_from(job.model, job.weights) if job.weights and not begun else []
+    taken: list[str] = []
+    if job.resume and holds_run(job.folder):
+        job.model.record |= {key: value for key, value in record_of(job.folder).items() if key == "began_from"}
+    elif job.weights:
+        taken = start_from(job.model, job.weights, whole=job.tune is not None)
+        if job.tune:
+            job.tune(job.model.network)
     if job.overwrite and not job.resume and fabric.is_global_zero:
         start_over(job.folder)
     fabric.barrier()
@@ -83,6 +94,8 @@ def start(job: Job, fabric: lightning_fabric.Fabric) -> Outcome:
             temporary.write_text(text, encoding="utf-8")
     predictor = Predictor(job.model, fabric.device, job.votes, job.max_voxels)
     protocol = f"{len(job.test)} scenes of {', '.join(job.scenes.test)}; {predictor.protocol()}; last weights"
+    if before := seen(job.model.record, job.scenes.test, job.scenes.root):
+        protocol += f"; the weights it began from were TRAINED on {', '.join(before)}"
     _announce(job, folder, fabric, spent, taken, protocol)
     outcome = train(
         fabric, job.model, job.stages, folder, job.settings, lambda: evaluate(predictor, job.test, fabric), job.resume
@@ -121,13 +134,17 @@ def _announce(
     """Log the data, labels, weights, stages and threads of the run."""
     splits, labels = ", ".join(job.scenes.train), job.data.labels
     folder.log(f"training {len(job.data)} scenes of {splits} into {job.folder} on {fabric.device}")
-    folder.log(labels.summary() if labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}")
+    if not any(stage.labeled for stage in job.stages):
+        folder.log(f"labels: none, no label is read; sha256 of the clouds {spent['sha256']}")
+    else:
+        folder.log(labels.summary() if labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}")
     if job.data.tags is not None:
         folder.log(job.data.tags.summary())
     for line in taken:
         folder.log(line)
     folder.log("stages: " + ", ".join(f"{stage.name} {stage.steps:,} steps" for stage in job.stages))
-    folder.log(f"evaluation: {protocol if job.test else 'none, since data.test holds back no split'}")
+    reason = "nothing is scored here" if job.scenes.test else "data.test holds back no split"
+    folder.log(f"evaluation: {protocol if job.test else f'none, since {reason}'}")
     folder.log(threads_summary())
 
 
@@ -137,5 +154,6 @@ def _report(job: Job, folder: RunFolder, outcome: Outcome, spent: dict[str, Any]
     best = outcome.best and {**outcome.best, "chosen_on": list(job.scenes.test)}
     write_json(job.folder / "metrics.json", {**figures, "labels": spent, "steps": outcome.step, "best": best})
     scored = outcome.matrix.counts.sum() > 0
-    score = f"mIoU {100 * outcome.matrix.miou:.2f} %" if scored else "nothing to score on (no labels in data.test),"
+    nothing = "nothing to score on (no labels in data.test)," if job.test else "not scored,"
+    score = f"mIoU {100 * outcome.matrix.miou:.2f} %" if scored else nothing
     folder.log(f"{score} after {outcome.seconds:.0f} s; written to {job.folder}")

@@ -15,6 +15,7 @@ from pcseg.model.checkpoint import read_spec, restore
 from pcseg.model.model import Model
 from pcseg.model.optimizer_state import optimizer_tensors, restore_optimizer
 from pcseg.model.tensor_file import read_tensors, write_tensors
+from pcseg.nn.lora import add_saved_low_rank
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors and header of the file."""
@@ -45,7 +46,7 @@ def write_state(
 
 
 def read_state(path: str | os.PathLike[str], model: Model) -> State:
-    """Read what ``write_state`` wrote, and give ``model`` the classes and the kinds of networks that it had then.
+    """Read what ``write_state`` wrote, and give ``model`` the classes and networks of the kinds that it had then.
 
     Raises InputError where the file is damaged.
     """
@@ -56,6 +57,7 @@ def read_state(path: str | os.PathLike[str], model: Model) -> State:
         model.classes = Classes.from_json(header["classes"])
         model.networks.restore(specs)
         for name, network in model.networks.items():
+            add_saved_low_rank(network, _below(f"networks.{name}.", tensors))
             for weight, parameter in network.named_parameters():
                 parameter.requires_grad_(weight not in frozen[name])
     except (AttributeError, KeyError, TypeError, ValueError) as error:

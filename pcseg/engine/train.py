@@ -52,7 +52,8 @@ class Stage:
     the model as it then is; ``optimizers`` by the names of the method's players, those without one taking that of
     "main". ``before`` is a pass over the data as the stage begins: relabel, cluster, extend the classes. It runs on
     every process and may leave files in the run folder; after a kill within the stage's first steps it runs again, so
-    let it keep finished work. ``offers``: what the batches hold beyond labels (see Method.needs).
+    let it keep finished work. ``offers``: what the batches hold beyond labels (see Method.needs). ``labeled``: False
+    where they hold no label (see Method.reads_labels).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Stage:
     optimizers: Mapping[str, Optimizer]
     before: Callable[[Model, RunFolder, lightning_fabric.Fabric], None] | None = None
     offers: frozenset[str] = frozenset()
+    labeled: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -84,6 +86,11 @@ class Stage:
         if method.deployed not in model.networks:
             known = ", ".join(model.networks)
             raise InputError(f"stages.{self.name}: no network '{method.deployed}' to be deployed; there is {known}")
+        if method.reads_labels and not self.labeled:
+            raise InputError(
+                f"stages.{self.name}: {type(method).__name__} learns from labels, and none is read; give a label "
+                "budget, or pretrain: method=scene_contrast"
+            )
         lacking = sorted(method.needs - self.offers)
         if lacking:
             wanted = ", ".join(f"{name}: {REMEDIES.get(name, 'batches that hold it')}" for name in lacking)

@@ -2,6 +2,7 @@
 
 from pcseg.methods.base import Method, ParameterGroup, groups
 from pcseg.methods.dense_propagation import CrossSamplePropagation, IntraSamplePropagation
+from pcseg.methods.scene_contrast import SceneContrast
 from pcseg.methods.soft_labels import SoftLabels
 from pcseg.methods.supervised import Supervised
 from pcseg.methods.view_consistency import ViewConsistency
@@ -11,6 +12,7 @@ __all__ = [
     "IntraSamplePropagation",
     "Method",
     "ParameterGroup",
+    "SceneContrast",
     "SoftLabels",
     "Supervised",
     "ViewConsistency",

@@ -29,7 +29,8 @@ class Method(nn.Module):
     A subclass wires networks, losses and pseudo labels, and holds no formula. It may change these:
 
     ``needs``: what its batches must hold beyond labels, any of "tags", "matches", "domain", "weights", "pairs"; a run
-    whose data lacks one is refused before its first step. ``deployed``: the network that is scored and saved for
+    whose data lacks one is refused before its first step. ``reads_labels``: False for one that learns from the clouds
+    alone, which takes data without labels. ``deployed``: the network that is scored and saved for
     inference. ``players``: who is stepped in turn within a step, each with an optimizer of its own.
 
     Networks come from ``model.networks`` and outlive the stage: ``make`` adds one with weights of its own, ``copy`` a
@@ -38,6 +39,7 @@ class Method(nn.Module):
     """
 
     needs: frozenset[str] = frozenset()
+    reads_labels: bool = True
     deployed: str = MAIN
     network: Any  # an nn.Module; some methods also need its encode, decode and channels_at (see pcseg.networks)
 

@@ -17,6 +17,7 @@ from pcseg.model.inputs import Inputs, read_inputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.tensor_file import Shapes, read_tensors, write_tensors
+from pcseg.nn.lora import merged_state
 
 MOST_CHANNELS = 2**20
 """The largest number among a network's arguments."""
@@ -25,16 +26,18 @@ MOST_CHANNELS = 2**20
 def save_model(path: str | os.PathLike[str], model: Model) -> None:
     """Write the network's weights and what is needed to use them to one file, atomically.
 
-    Raises InputError where a weight is NaN or infinite, and leaves the old file.
+    Low-rank updates are added to the weights. Raises InputError where a weight is NaN or infinite, and leaves the old
+    file.
     """
-    _check_values(model.network.state_dict(), path)
+    state = merged_state(model.network)
+    _check_values(state, path)
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
         "classes": model.classes.to_json(),
         "inputs": model.inputs.to_json(),
         "record": model.record,
     }
-    write_tensors(path, "model", model.network.state_dict(), header)
+    write_tensors(path, "model", state, header)
 
 
 def load_model(

@@ -1,4 +1,4 @@
-"""The scenes that a network was trained on, as its checkpoint keeps them."""
+"""The scenes that a network was trained on, and its weights before, as its checkpoint keeps them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,33 @@ def trained_on(record: Mapping[str, Any]) -> TrainedOn | None:
     config = record.get("config")
     found = _read(config.get("data") if isinstance(config, dict) else None)
     return found and TrainedOn(found.root, training_splits(found.train, found.test), found.test)
+
+
+def began_from(record: Mapping[str, Any]) -> list[TrainedOn | None]:
+    """Return the scenes of the earlier runs whose weights a run began from, oldest first; None where one does not say.
+
+    They are named in ``Model.record``; a run from fresh weights has none.
+    """
+    earlier = record.get("began_from", [])
+    return [_read(scenes) for scenes in earlier] if isinstance(earlier, list) else [None]
+
+
+def seen(record: Mapping[str, Any], splits: Sequence[str], root: str | None = None) -> list[str] | None:
+    """Return those of ``splits`` that weights of this ``record`` have seen, in their own run or one they began from.
+
+    ``root`` is the folder of the splits, by default that of the weights' own run; scenes elsewhere are others, whatever
+    their splits are called. None where no such split is found and a run does not say what it was trained on.
+    """
+    own = trained_on(record)
+    runs = [*began_from(record), own]
+    root = root or (own.root if own else None)
+    trained = {
+        Path(split)
+        for run in runs
+        if run is not None and root is not None and Path(run.root).resolve() == Path(root).resolve()
+        for split in run.train
+    }
+    return [split for split in splits if Path(split) in trained] or (None if None in runs else [])
 
 
 def training_splits(train: Sequence[str], test: Sequence[str]) -> tuple[str, ...]:

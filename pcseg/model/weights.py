@@ -10,18 +10,21 @@ from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
 from pcseg.model.inputs import Inputs, VoxelInputs
 from pcseg.model.model import Model
+from pcseg.model.trained_on import began_from, trained_on
 
 STEM, HEAD = "stem.conv.", "head."
 """Names of the weights that read the input features, and of those that give the scores of the classes."""
 
 
-def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
+def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) -> list[str]:
     """Take into ``model``, which has fresh weights, those of the checkpoint or run folder ``path``; return lines for
     the log.
 
     A weight is taken where name and shape are the same. The first convolution stays fresh where the input features are
-    others, the classifier where the classes are others; the same classes in another order are put in order. Raises
-    InputError for what is no checkpoint, or where nothing between these two fits.
+    others, the classifier where the classes are others; the same classes in another order are put in order. The record
+    of ``model`` says from then on which scenes the weights have seen (:func:`pcseg.model.trained_on.began_from`).
+    Raises InputError for what is no checkpoint, where nothing between these two fits, and with ``whole`` where anything
+    but the classifier does not.
     """
     source = load_model(path)
     state, theirs = model.network.state_dict(), source.network.state_dict()
@@ -50,13 +53,21 @@ def start_from(model: Model, path: str | os.PathLike[str]) -> list[str]:
             f"weights={path}: nothing of its {source.spec.name} {source.spec.arguments} fits the {model.spec.name} "
             "here; choose the same network (network=...)"
         )
-    left = [name for name in state if name not in taken and not name.startswith((STEM, HEAD))]
+    left = [name for name in state if name not in taken and not name.startswith(HEAD)]
+    if left and whole:
+        raise InputError(
+            f"tune: trains a part of given weights, but {', '.join(left[:3])}{', ...' * (len(left) > 3)} of {path} do "
+            "not fit; choose the features and the network they were trained with, or train all: tune=null"
+        )
+    left = [name for name in left if not name.startswith(STEM)]
     if left:
         lines.append(
             f"  {len(left)} of {len(state)} do not fit and are re-initialized: "
             f"{', '.join(left[:3])}{', ...' * (len(left) > 3)}"
         )
     model.network.load_state_dict({**state, **taken})
+    seen = [*began_from(source.record), trained_on(source.record)]
+    model.record["began_from"] = [scenes and scenes.to_json() for scenes in seen]
     return lines
 
 

@@ -82,7 +82,7 @@ def test_losses_and_gradients_are_finite(recipe: str, stage: str, labels: int, p
 
 
 @every_stage
-def test_labels_are_read_and_never_changed(recipe: str, stage: str) -> None:
+def test_labels_are_never_changed_and_read_by_those_that_say_so(recipe: str, stage: str) -> None:
     method = method_of(recipe, stage, model_of()).eval()
     batch = batch_of()
     before = batch.labels.clone()
@@ -91,7 +91,8 @@ def test_labels_are_read_and_never_changed(recipe: str, stage: str) -> None:
     known = batch.labels != IGNORE
     other = replace(batch, labels=torch.where(known, (batch.labels + 1) % 3, IGNORE))
     second = losses(method, other)
-    assert any(not torch.equal(first[p][name], second[p][name]) for p in first for name in first[p])
+    read = any(not torch.equal(first[p][name], second[p][name]) for p in first for name in first[p])
+    assert read == method.reads_labels
 
 
 @every_stage
