@@ -65,7 +65,8 @@ def main(options: Options) -> None:
     given = WeakLabels.load(options.labels)
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
-    found = tuple(spread(folder, classes, given, spreading) for folder in tqdm(folders, desc="spread", unit="scene"))
+    with tqdm(folders, desc="spread", unit="scene") as bar:  # closed before an error is printed
+        found = tuple(spread(folder, classes, given, spreading) for folder in bar)
     labels = WeakLabels(classes.names, "spread", {"budget": given.sha256, **asdict(spreading)}, None, found)
     labels.save(options.output)
     print(f"{labels.summary()}\nwritten to {options.output}")
