@@ -48,7 +48,7 @@ class TrainDataset(Dataset[Sample]):
     keep; ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a
     sample: the voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for
     it. With ``some_classes`` labels of other classes than ``classes`` become IGNORE. ``tags``: the classes known to be
-    in each scene; in a scene with tagged sub-clouds each sample is centered on one of these.
+    in each scene; in a scene with tagged sub-clouds each sample is one of these, or the part of it that is cropped.
 
     A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point
     is one of the item's anchor class if it has one, else any point of the scene. Points too far from it to be
@@ -141,9 +141,11 @@ class TrainDataset(Dataset[Sample]):
         if choice is not None and not len(choice):
             name = self.names[index]
             raise InputError(f"{name}: has no label of class {anchor} to center on; sample by these labels")
-        seeds = None if self._tagged is None or choice is not None else self._tagged.scene(self.names[index]).center
-        if seeds is not None and len(seeds):
-            center = (rng.choice(seeds) - known.origin).astype(np.float32)
+        tags = None if self._tagged is None or choice is not None else self._tagged.scene(self.names[index])
+        radius = np.inf
+        if tags is not None and len(tags.radius):
+            number = rng.integers(len(tags.radius))
+            center, radius = (tags.center[number] - known.origin).astype(np.float32), tags.radius[number]
         else:
             center = points.coord[rng.integers(len(points)) if choice is None else rng.choice(choice)]
         origin = np.array([center[0], center[1], known.floor], dtype=np.float32)
@@ -151,6 +153,10 @@ class TrainDataset(Dataset[Sample]):
         coord = points.coord[kept] - origin
         # Half of what voxels can number, so that a transform may still turn and stretch them.
         near = np.logical_and.reduce([np.abs(column) <= COORDINATE_LIMIT / 2 * self.voxel_size for column in coord.T])
+        if radius < np.inf:  # beyond it the tags of the sub-cloud say nothing
+            near &= np.square(coord - (center - origin)).sum(axis=1) <= radius**2
+            if not near.any():
+                raise InputError(f"{self.names[index]}: a tagged sub-cloud holds no point; correct the tag file")
         if not near.all():
             kept, coord = np.arange(len(points))[kept][near], coord[near]
         if views:

@@ -99,7 +99,8 @@ def test_labeled_and_unlabeled_scenes_train_together(tmp_path: Path, scenes: lis
     run(tmp_path / "run", model_of(classes=CLASSES), [stage(kinds.Confident, **options)])
 
 
-def test_samples_of_tagged_sub_clouds_are_centered_on_them(scenes: list[Path]) -> None:
+@pytest.mark.parametrize("crop", [None, SphereCrop(1.0), SphereCrop(2.0)])
+def test_samples_of_tagged_sub_clouds_hold_no_other_points(scenes: list[Path], crop: SphereCrop | None) -> None:
     """Each sample is a ball around a seed, and has the tags of that ball."""
     seeds = np.array([[1.0, 1.0, 1.0], [3.0, 3.0, 1.0]])
     inside = np.eye(4, dtype=bool)[:2]
@@ -107,7 +108,7 @@ def test_samples_of_tagged_sub_clouds_are_centered_on_them(scenes: list[Path]) -
         SceneTags(f"Area_1/room_{i}", np.zeros(4, dtype=bool), seeds, np.array([1.0, 1.0]), inside) for i in range(4)
     )
     tags = Tags(CLASSES.names, "file", {}, None, known)
-    data = dataset(scenes, budget(scenes), tags=tags, crop=SphereCrop(1.0))
+    data = dataset(scenes, budget(scenes), tags=tags, crop=crop)
     seen = set()
     for seed in range(20):
         sample = data[Item(seed % 4, seed)]
@@ -119,6 +120,10 @@ def test_samples_of_tagged_sub_clouds_are_centered_on_them(scenes: list[Path]) -
         assert len(sample.inverse) == ball.sum()
         seen.add(number)
     assert seen == {0, 1}
+    far = replace(known[0], center=seeds + 90)
+    data = dataset(scenes, budget(scenes), tags=replace(tags, scenes=(far, *known[1:])), crop=crop)
+    with pytest.raises(InputError, match="Area_1/room_0: a tagged sub-cloud holds no point"):
+        data[Item(0, 0)]
 
 
 def test_weights_of_labels_reach_the_batch(scenes: list[Path]) -> None:
