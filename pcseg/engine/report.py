@@ -32,20 +32,22 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
 
 
 def budget(dataset: TrainDataset, required: bool = True) -> dict[str, Any]:
-    """Return ``{"count", "fraction", "sha256"}`` of the labels of a training set: of its label file, or of all labels.
+    """Return ``{"count", "fraction", "sha256"}`` of the labels of a training set.
 
-    Looks at every scene, so that a label file of other clouds is found before training and not in the middle of it.
-    Raises InputError where there is no label to learn from though one is ``required``, unless there are tags.
+    Scenes of the label file that are not trained on do not count; the hash is that of the whole file. Looks at every
+    scene, so that a label file of other clouds is found before training and not in the middle of it. Raises InputError
+    where there is no label to learn from though one is ``required``, unless there are tags.
     """
     count, points, digest = 0, 0, hashlib.sha256()
     for folder in tqdm(dataset.folders, desc="check labels", unit="scene", leave=False):
         scene = read_scene(folder, dataset.classes, with_labels=dataset.labels is None)
+        points += len(scene)
         if dataset.labels is not None:
             dataset.labels.labels(scene)
             continue
         if scene.segment is None:
             raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
-        count, points = count + int((scene.segment != IGNORE).sum()), points + len(scene)
+        count += int((scene.segment != IGNORE).sum())
         digest.update(scene.name.encode(errors="surrogateescape") + scene.segment.astype("<i2").tobytes())
     if dataset.labels is not None:
         count = int(dataset.labels.counts(dataset.names, dataset.classes).sum())
@@ -54,9 +56,8 @@ def budget(dataset: TrainDataset, required: bool = True) -> dict[str, Any]:
             "draw or click others (labels.file=...)" if dataset.labels else "label some, or draw others to train on"
         )
         raise InputError(f"labels: 0 points of the {len(dataset)} scenes to train on carry a class; {remedy}")
-    if dataset.labels is not None:
-        return {key: getattr(dataset.labels, key) for key in ("count", "fraction", "sha256")}
-    return {"count": count, "fraction": count / max(points, 1), "sha256": digest.hexdigest()}
+    sha256 = digest.hexdigest() if dataset.labels is None else dataset.labels.sha256
+    return {"count": count, "fraction": count / max(points, 1), "sha256": sha256}
 
 
 def number(value: float) -> float | None:
