@@ -92,7 +92,8 @@ def spread(folder: Path, classes: Classes, given: WeakLabels, spreading: Spreadi
         graph = spreading.graph(scene.coord, scene.attributes)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
-    return SceneLabels(scene.name, len(scene), scene.digest(), **packed(*spreading(graph, known, len(classes))))
+    found = packed(*spreading(graph, known, len(classes)), known)
+    return SceneLabels(scene.name, len(scene), scene.digest(), **found)
 
 
 if __name__ == "__main__":

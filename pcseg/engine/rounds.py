@@ -26,6 +26,9 @@ from pcseg.model.model import Model
 from pcseg.pseudo import Spreading
 from pcseg.scenes.scene import read_scene
 
+HIGHEST = 0.999
+"""The largest weight of a label that was not given."""
+
 
 class LabelPass:
     """Base of passes that label all training scenes: writes ``<run>/labels/<stage>.npz``, a label file like any other.
@@ -77,9 +80,7 @@ class LabelPass:
     def _labels(self, predictor: Predictor, path: Path) -> dict[str, np.ndarray]:
         """Return index, label and weight of the points to be labeled."""
         known = self.budget.labels(read_scene(path, self.data.classes, with_labels=False))
-        labels, confidence = self.label(predictor, path, known)
-        labels, confidence = (np.where(known != IGNORE, own, a) for own, a in ((known, labels), (1.0, confidence)))
-        return packed(labels, confidence)
+        return packed(*self.label(predictor, path, known), known)
 
     def _scene(self, number: int, parts: Path) -> SceneLabels:
         arrays, _ = read_npz(parts / f"{number}.npz")
@@ -134,13 +135,17 @@ class Spread(LabelPass):
         return self.spreading(graph, known, len(self.data.classes), prior)
 
 
-def packed(labels: np.ndarray, confidence: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``index``, ``label`` and ``weight`` (n,) of the points that ``labels`` (P,) labels, as SceneLabels takes
-    them.
+def packed(labels: np.ndarray, confidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``index``, ``label`` and ``weight`` (n,) of the labeled points, as SceneLabels takes them.
+
+    ``known`` (P,) are the given labels, which go before ``labels`` (P,). Only they have weight 1: others have their
+    ``confidence`` (P,), at most HIGHEST.
     """
+    given = known != IGNORE
+    labels = np.where(given, known, labels)
     index = np.flatnonzero(labels != IGNORE)
-    weight = np.maximum(confidence[index], np.finfo(np.float16).tiny).astype(np.float16)
-    return {"index": index, "label": labels[index].astype(np.int16), "weight": weight}
+    weight = np.where(given, 1, np.clip(confidence, np.finfo(np.float16).tiny, HIGHEST))[index]
+    return {"index": index, "label": labels[index].astype(np.int16), "weight": weight.astype(np.float16)}
 
 
 def label_file(run: Path, stage: str) -> Path:

@@ -19,7 +19,7 @@ from pcseg.vis.box import core
 from pcseg.vis.cutaway import ceiling_height
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG, fraction, gray, ramp
 from pcseg.vis.splat import surface
-from pcseg.vis.view import NUMBERS, TITLES, CloudView
+from pcseg.vis.view import CLASS_LAYERS, NUMBERS, TITLES, CloudView
 
 PAGE = resources.files("pcseg.vis") / "page"
 """The folder of page.html and of the style, scripts and shaders whose contents it takes in."""
@@ -133,7 +133,7 @@ def _layers(view: CloudView) -> dict[str, np.ndarray]:
     for name in NUMBERS:
         if name in view.layers:
             arrays[name] = np.round(255 * fraction(*view.scale(name))).astype(np.uint8)
-    for name in ("truth", "prediction", "labels"):
+    for name in CLASS_LAYERS:
         if (values := getattr(view, name)) is not None:
             arrays[name] = np.where(values == IGNORE, NO_CLASS, values).astype(np.uint8)
     return arrays

@@ -16,7 +16,7 @@ from pcseg.formats.columns import USUAL_LABELS
 from pcseg.scenes.arrays import numbers
 from pcseg.scenes.origin import recenter
 from pcseg.scenes.places import usable
-from pcseg.scenes.scene import read_scene, scene_classes
+from pcseg.scenes.scene import Scene, read_scene, scene_classes
 from pcseg.vis.numbers import numbered, read_numbers, table_of, why_empty
 from pcseg.vis.prediction import Prediction, column, defect_notes, read_prediction, with_prediction
 from pcseg.vis.view import CloudView
@@ -30,6 +30,7 @@ def view_scene(
 ) -> CloudView:
     """Return the view of a scene folder: colors, truth, prediction, and the points that ``weak`` labels.
 
+    Where ``weak`` has weights, as spread labels do, those of weight 1 are the given ones; all are a layer of their own.
     A scene that ``weak`` does not cover, such as a test scene, has no labeled point. If ``classes`` is None, the
     classes are those of the data set's dataset.json, else of the folder's scene.json, else of ``weak``, else one for
     each number in the labels. Raises InputError if a file cannot be read or the prediction is for another number
@@ -53,13 +54,19 @@ def view_scene(
         if segment is not None:
             truth, more = read_numbers(segment, table_of(known), scene.name)
             notes += more
-    labels = None
-    if weak is not None:
-        labels = weak.labels(scene) if scene.name in weak else np.full(len(scene), IGNORE, dtype=np.int64)
-    view = CloudView(
-        scene.name, scene.coord, known, scene.color, truth, labels=labels, origin=scene.origin, notes=tuple(notes)
-    )
+    view = CloudView(scene.name, scene.coord, known, scene.color, truth, origin=scene.origin, notes=tuple(notes))
+    view = view if weak is None else _with_labels(view, scene, weak)
     return with_prediction(view, file) if file else view
+
+
+def _with_labels(view: CloudView, scene: Scene, weak: WeakLabels) -> CloudView:
+    """Return the view with the labels of ``weak``; those of weight 1 were given, others spread or guessed."""
+    if scene.name not in weak:
+        return replace(view, labels=np.full(len(scene), IGNORE, dtype=np.int64))
+    labels, weight = weak.labels(scene), weak.weights(scene)
+    if weight is None:
+        return replace(view, labels=labels)
+    return replace(view, labels=np.where(weight == 1, labels, IGNORE), spread=labels, weight=weight)
 
 
 def view_cloud(

@@ -35,7 +35,7 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
     """Write the picture of ``view`` to ``path``, atomically, and return the path.
 
     The camera looks down at 50 degrees into the room, ceiling and near walls cut away. ``azimuth`` (degrees): direction
-    from the cloud to the camera. A panel is ``width`` pixels wide; there is one for each layer except confidence.
+    from the cloud to the camera. A panel is ``width`` pixels wide; there is one for each layer except confidence and weight.
     """
     thin = view.framed().thinned(MOST_POINTS, np.random.default_rng(0))
     opened = ["ceiling and near walls cut away"] if not inside(thin.coord, azimuth).all() else []
@@ -59,7 +59,7 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     radius, lit = surface(view.coord)
     winner, depth = splat(camera, view.coord, radius)
     light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1 is background: full brightness
-    layers = [layer for layer in view.layers if layer != "confidence"]
+    layers = [layer for layer in view.layers if layer not in ("confidence", "weight")]
     panels = {layer: _image(view.paint(layer), winner, light) for layer in layers if layer != "labeled"}
     if "labeled" in layers:
         panels["labeled"] = _labeled(view, camera, winner, depth, light)

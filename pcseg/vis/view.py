@@ -20,11 +20,15 @@ TITLES = {
     "prediction": "Prediction",
     "errors": "Errors",
     "labeled": "Training labels",
+    "spread": "Spread labels",
+    "weight": "Weight of labels",
     "confidence": "Confidence",
 }
 """The layers in the order of their buttons and panels, and their titles."""
-NUMBERS = ("intensity", "height", "confidence")
+NUMBERS = ("intensity", "height", "weight", "confidence")
 """The layers of numbers, drawn by a color scale."""
+CLASS_LAYERS = ("truth", "prediction", "labels", "spread")
+"""The fields that hold classes."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,9 @@ class CloudView:
     """P points of one scene; all arrays but ``coord`` and ``origin`` may be None.
 
     ``coord`` (P, 3): meters, z up. ``color`` (P, 3): uint8. ``intensity`` (P,): any range. ``confidence`` (P,): in
-    [0, 1]. ``truth``, ``prediction`` and ``labels`` (P,): integers, an index into ``classes`` or IGNORE; ``labels`` are
-    the few used in training. ``origin`` (3,) float64: ``coord + origin`` are the coordinates in the file. ``rows``
+    [0, 1]. ``truth``, ``prediction``, ``labels`` and ``spread`` (P,): integers, an index into ``classes`` or IGNORE;
+    ``labels`` are the few that were given, ``spread`` all that training sees, with ``weight`` (P,) in [0, 1], where
+    labels were spread or guessed. ``origin`` (3,) float64: ``coord + origin`` are the coordinates in the file. ``rows``
     (P,): the index of each point in the file; None if the view holds all points in order. ``notes``: remarks for the
     user, one line each. Raises InputError if lengths or values do not fit, or if there is no point.
     """
@@ -49,6 +54,8 @@ class CloudView:
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
     intensity: np.ndarray | None = None
     rows: np.ndarray | None = None
+    spread: np.ndarray | None = None
+    weight: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -63,9 +70,9 @@ class CloudView:
             raise InputError(f"{self.name}: some coordinates are NaN or infinite; leave those points out")
         if self.color is not None and (self.color.shape != (count, 3) or self.color.dtype != np.uint8):
             raise InputError(f"{self.name}: color {self.color.dtype} {self.color.shape}; give uint8 ({count}, 3)")
-        for name in ("truth", "prediction", "labels"):
+        for name in CLASS_LAYERS:
             self._check_labels(name, getattr(self, name))
-        for name in ("confidence", "intensity", "rows"):
+        for name in ("confidence", "weight", "intensity", "rows"):
             value = getattr(self, name)
             if value is not None and value.shape != (count,):
                 raise InputError(f"{self.name}: {name} of {len(value)} points for {count} points; give one per point")
@@ -90,7 +97,7 @@ class CloudView:
 
     def take(self, chosen: np.ndarray) -> CloudView:
         """Return the view of the points that ``chosen``, a mask (P,) or indices, selects."""
-        fields = ("coord", "color", "intensity", "truth", "prediction", "labels", "confidence")
+        fields = ("coord", "color", "intensity", *CLASS_LAYERS, "weight", "confidence")
         taken: dict[str, Any] = {f: None if getattr(self, f) is None else getattr(self, f)[chosen] for f in fields}
         rows = np.arange(len(self)) if self.rows is None else self.rows
         return replace(self, **taken, rows=rows[chosen])
@@ -117,7 +124,7 @@ class CloudView:
         """Return the view with at most ``most`` classes: the rarest become one class, with a note."""
         if len(self.classes) <= most:
             return self
-        layers = {name: getattr(self, name) for name in ("truth", "prediction", "labels")}
+        layers = {name: getattr(self, name) for name in CLASS_LAYERS}
         layers = {name: values for name, values in layers.items() if values is not None}
         counts = sum(np.bincount(values[values != IGNORE], minlength=len(self.classes)) for values in layers.values())
         kept = np.sort(np.argsort(-np.asarray(counts), kind="stable")[: most - 1])
@@ -156,6 +163,8 @@ class CloudView:
             "prediction": self.prediction is not None,
             "errors": self.truth is not None and self.prediction is not None,
             "labeled": self.labels is not None,
+            "spread": self.spread is not None,
+            "weight": self.weight is not None,
             "confidence": self.confidence is not None,
         }
         return tuple(layer for layer in TITLES if available[layer])
@@ -168,8 +177,9 @@ class CloudView:
         if layer == "intensity":
             assert self.intensity is not None
             return self.intensity, *spread(self.intensity)
-        assert self.confidence is not None
-        return self.confidence, 0.0, 1.0
+        numbers = self.weight if layer == "weight" else self.confidence
+        assert numbers is not None
+        return numbers, 0.0, 1.0
 
     def paint(self, layer: str) -> np.ndarray:
         """Return the colors (P, 3) uint8 of a layer in ``layers``; points of unknown class are gray."""
@@ -180,7 +190,7 @@ class CloudView:
             return (gray if layer == "intensity" else ramp)(fraction(*self.scale(layer)))
         if layer == "errors":
             return np.array([RIGHT, WRONG, UNKNOWN], np.uint8)[self.errors]
-        labels = {"truth": self.truth, "prediction": self.prediction, "labeled": self.labels}[layer]
+        labels = self.labels if layer == "labeled" else getattr(self, layer)
         assert labels is not None
         rest = RIGHT if layer == "labeled" else UNKNOWN
         return np.vstack([self.classes.palette(), np.array([rest], np.uint8)])[labels]  # IGNORE is -1: the last row

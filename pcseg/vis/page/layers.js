@@ -17,22 +17,22 @@ const rows = Float64Array.from(arrays.rows, step => row += step);  // of each po
 
 const paint = new Uint8Array(4 * N);  // red, green, blue, and how to draw a point: one of the three below
 const HIDDEN = 0, PLAIN = 128, LARGE = 255;
-const ramps = { height: arrays.ramp, confidence: arrays.ramp, intensity: arrays.gray };
+const ramps = { height: arrays.ramp, confidence: arrays.ramp, weight: arrays.ramp, intensity: arrays.gray };
 const hiddenClasses = new Set();
 let layer = scene.layers[0];
 
 // The classes by which the points of the layer are hidden.
 function classesOf(layer) {
   if (layer === "prediction") return arrays.prediction;
-  return arrays.truth || arrays.prediction || (layer === "labeled" ? arrays.labels : undefined);
+  return arrays.truth || arrays.prediction || { labeled: arrays.labels, spread: arrays.spread }[layer];
 }
 
 function colorOf(i) {
-  const { color, errors, truth, prediction, labels } = arrays;
+  const { color, errors, truth, prediction, labels, spread } = arrays;
   if (layer === "color") return color.subarray(3 * i, 3 * i + 3);
   if (layer === "errors") return [scene.right, scene.wrong, scene.unknown][errors[i]];
   if (ramps[layer]) return ramps[layer].subarray(3 * arrays[layer][i], 3 * arrays[layer][i] + 3);
-  const k = { truth, prediction, labeled: labels }[layer][i];
+  const k = { truth, prediction, labeled: labels, spread }[layer][i];
   if (k === UNKNOWN) return layer === "labeled" ? scene.right : scene.unknown;
   return classes[k].color;
 }
@@ -71,7 +71,7 @@ function showLegend(byClass) {
   }
   const occurring = new Set(), hint = document.createElement("small");
   hint.textContent = "click a class to hide it";
-  for (const values of [arrays.truth, arrays.prediction, arrays.labels]) {
+  for (const values of [arrays.truth, arrays.prediction, arrays.labels, arrays.spread]) {
     if (values) for (const k of values) occurring.add(k);
   }
   const entries = classes.map(({ name, color }, k) => [name, color, k]);
