@@ -35,7 +35,8 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
     """Write the picture of ``view`` to ``path``, atomically, and return the path.
 
     The camera looks down at 50 degrees into the room, ceiling and near walls cut away. ``azimuth`` (degrees): direction
-    from the cloud to the camera. A panel is ``width`` pixels wide; there is one for each layer except confidence and weight.
+    from the cloud to the camera. A panel is ``width`` pixels wide; there is one for each layer except confidence and
+    weight.
     """
     thin = view.framed().thinned(MOST_POINTS, np.random.default_rng(0))
     opened = ["ceiling and near walls cut away"] if not inside(thin.coord, azimuth).all() else []

@@ -78,7 +78,9 @@ function tipLines(i) {
   const lines = [];
   for (const name of ["truth", "prediction"]) if (arrays[name]) lines.push(name + ": " + nameOf(arrays[name][i]));
   if (confidence) lines.push("confidence: " + (confidence[i] / 255).toFixed(2));
-  if (spread && spread[i] !== UNKNOWN) lines.push("spread: " + nameOf(spread[i]) + ", weight " + (weight[i] / 255).toFixed(2));
+  if (spread && spread[i] !== UNKNOWN) {
+    lines.push("spread: " + nameOf(spread[i]) + ", weight " + (weight[i] / 255).toFixed(2));
+  }
   if (labels && labels[i] !== UNKNOWN) lines.push("labeled: " + nameOf(labels[i]));
   for (let c = 0; c < 3; c++) {
     const step = position[3 * i + c] + (fine ? fine[3 * i + c] / 254 : 0);
