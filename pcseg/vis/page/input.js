@@ -74,7 +74,8 @@ function pointAt(clientX, clientY) {
 }
 
 function tipLines(i) {
-  const { position, fine, confidence, labels, spread, weight } = arrays, nameOf = k => k === UNKNOWN ? "unknown" : classes[k].name;
+  const { position, fine, confidence, labels, spread, weight } = arrays;
+  const nameOf = k => k === UNKNOWN ? "unknown" : classes[k].name;
   const lines = [];
   for (const name of ["truth", "prediction"]) if (arrays[name]) lines.push(name + ": " + nameOf(arrays[name][i]));
   if (confidence) lines.push("confidence: " + (confidence[i] / 255).toFixed(2));
