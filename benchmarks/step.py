@@ -22,7 +22,7 @@ from pcseg.engine.memory import keep_freed_memory
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.loading import loader
-from pcseg.feeding.samplers import PairSampler, Plan, RandomSampler
+from pcseg.feeding.samplers import PairSampler, Plan, RandomSampler, StepSampler, ViewSampler
 from pcseg.methods import Method, Supervised
 from pcseg.scenes.scene import list_scenes, write_scene
 
@@ -31,6 +31,12 @@ METHODS = {
     for name, kind in vars(pcseg.methods).items()
     if isinstance(kind, type) and issubclass(kind, Method) and kind not in (Method, Supervised)
 }
+SAMPLERS: dict[str, tuple[type[StepSampler], str]] = {
+    "pairs": (PairSampler, "pairs"),
+    "matches": (ViewSampler, "views"),
+}
+"""The sampler that gives what a method needs, and what its batches are made of."""
+
 WARMUP = 2
 """Steps before the clock starts."""
 
@@ -110,7 +116,7 @@ def check(options: Options) -> None:
         raise InputError("methods=[] or voxels=[]: nothing to measure; give names and numbers, or scenes=<folder>")
     for name in options.methods:
         choose("methods", [name], METHODS)
-        if METHODS[name].needs - PairSampler.offers:
+        if METHODS[name].needs - SAMPLERS.keys():
             raise InputError(
                 f"methods={name}: needs {', '.join(METHODS[name].needs)}, not in these batches; leave it out"
             )
@@ -123,7 +129,7 @@ def measure(
 ) -> tuple[Row, Row]:
     """Return the rows of Supervised and of ``method``, which take turns on the same batches."""
     trainers = [Trainer(fabric, kind, options.network, dataset) for kind in (Supervised, method)]
-    sampler, batches = (PairSampler, "pairs") if "pairs" in method.needs else (RandomSampler, "scenes")
+    sampler, batches = next((SAMPLERS[need] for need in sorted(method.needs)), (RandomSampler, "scenes"))
     loaded = iter(loader(dataset, sampler(dataset, Plan(options.batch_size, WARMUP + options.steps))))
     sums, voxels = [dict.fromkeys(PARTS, 0.0) for _ in trainers], 0
     for step in tqdm(range(-WARMUP, options.steps), desc=method.__name__, unit="step"):

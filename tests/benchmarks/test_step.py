@@ -45,9 +45,11 @@ def test_each_method_has_a_row_beside_supervised(tmp_path: Path) -> None:
 
 def test_prepared_scenes_can_be_named(tmp_path: Path) -> None:
     scenes = building(tmp_path) / "Area_1"
-    done = bench_here("step", "steps=1", "batch_size=1", f"scenes={scenes}", "methods=[IntraSamplePropagation]")
+    methods = "methods=[IntraSamplePropagation,SceneContrast]"
+    done = bench_here("step", "steps=1", "batch_size=2", f"scenes={scenes}", methods)
     assert done.returncode == 0, done.stderr
     assert "| IntraSamplePropagation | scenes |" in done.stdout
+    assert "| SceneContrast | views |" in done.stdout
 
 
 def test_parts_are_means_and_cost_is_their_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import torch
 from pcseg.model.checkpoint import load_model
 from pcseg.model.tensor_file import read_tensors
 from pcseg.networks import MinkUNet
-from tests.tools._runs import PROPAGATION, ROOT, TINY, building, curve, environment, failed, settings, tool, tool_here
+from tests.tools._runs import PROPAGATION, ROOT, TINY, building, curve, environment, failed, settings, tool_here
 
 PRETRAINING = ("batch_size=4", "stages.main.method.pairs=64", *TINY)
 
@@ -31,7 +31,7 @@ def pretrained(rooms: Path) -> Path:
     hidden = {path: path.read_bytes() for path in rooms.rglob("segment.npy")}
     for path in hidden:
         path.write_bytes(b"poison")
-    done = tool("pretrain", *on(rooms, "[Area_5]"), f"output={rooms.parent / 'pretrain'}", "steps=4")
+    done = tool_here("pretrain", *on(rooms, "[Area_5]"), f"output={rooms.parent / 'pretrain'}", "steps=4")
     assert done.returncode == 0, done.stderr
     assert "labels: none, no label is read" in done.stdout
     assert "evaluation: none, since nothing is scored here" in done.stdout
@@ -98,12 +98,10 @@ def test_frozen_trains_the_classifier_alone(rooms: Path, pretrained: Path, tmp_p
     assert {name for name in after if not torch.equal(after[name], before[name])} == {"head.weight", "head.bias"}
 
 
-@pytest.mark.parametrize("method", ["supervised", "dense_propagation"])
+# The second keeps a teacher from stage to stage, which is tuned as its student is.
+@pytest.mark.parametrize("method", ["supervised", "view_consistency"])
 def test_lora_is_killed_resumed_and_merged(method: str, rooms: Path, pretrained: Path, tmp_path: Path) -> None:
     more = ["steps=8", "checkpoint_every=3", f"weights={pretrained}", "tune=lora", "tune.rank=2", f"method={method}"]
-    if method == "dense_propagation":
-        for stage in ("cross", "intra"):
-            more += [f"stages.{stage}.method.stride=2", f"stages.{stage}.method.teacher=0.5"]
     train(rooms, tmp_path / "whole", *more)
     cut = settings(rooms, tmp_path / "cut", *more)
     process = subprocess.Popen(
@@ -135,7 +133,7 @@ def test_what_does_not_go_together_is_refused(rooms: Path, pretrained: Path, tmp
     other = tool_here("train", *begun, "tune=frozen", "data.features=[height]")
     failed(other, "tune: ", "stem.conv.weight", "do not fit", "tune=null")
     unlabeled = [s for s in begun if not s.startswith("labels.file")]
-    learns = tool_here("train", *unlabeled, "labels.unlabeled=true", *PROPAGATION)
+    learns = tool_here("train", *unlabeled, "labels.unlabeled=true", "steps=4", *PROPAGATION)
     failed(learns, "CrossSamplePropagation learns from labels", "scene_contrast")
     failed(tool_here("train", *begun, "labels.unlabeled=true"), "labels.unlabeled=true: no label is read; leave labels")
     assert not (tmp_path / "run" / "last.safetensors").exists()
