@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from pcseg.model.trained_on import TrainedOn, trained_on, training_splits
+from pcseg.model.trained_on import TrainedOn, seen, trained_on, training_splits
 
 
 def test_a_record_gives_back_what_was_put_in() -> None:
@@ -26,3 +27,18 @@ def test_any_other_record_names_none(record: dict[str, object]) -> None:
 
 def test_splits_held_back_are_not_trained_on() -> None:
     assert training_splits(["a", "b/", "c"], ["b", "d"]) == ("a", "c")
+
+
+def test_weights_have_seen_what_earlier_runs_were_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    here, elsewhere = str(tmp_path / "a"), str(tmp_path / "b")
+    earlier = [TrainedOn(here, ("Area_5/",), ()).to_json(), TrainedOn(elsewhere, ("Area_6",), ()).to_json()]
+    record = {"began_from": earlier, "trained_on": TrainedOn(here, ("Area_1",), ("Area_5", "Area_6")).to_json()}
+    splits = ("Area_1", "Area_5", "Area_6")
+    assert seen(record, splits) == ["Area_1", "Area_5"]
+    assert seen(record, splits, str(tmp_path / "b" / ".." / "a")) == ["Area_1", "Area_5"]
+    assert seen(record, splits, elsewhere) == ["Area_6"]
+    assert seen(record, ["Area_2"]) == []
+    for unknown in ({**record, "began_from": [*earlier, None]}, {**record, "began_from": 5}, {"began_from": earlier}):
+        assert seen(unknown, ["Area_2"]) is None
+    assert seen({"began_from": earlier}, splits, here) == ["Area_5"]  # found, though the last run does not say

@@ -13,6 +13,7 @@ from pcseg.model.checkpoint import save_model
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.model.trained_on import TrainedOn, began_from
 from pcseg.model.weights import start_from
 
 CLASSES = Classes(("floor", "wall", "chair"))
@@ -108,3 +109,23 @@ def test_weights_of_which_nothing_fits_are_refused(source, tmp_path):
         start_from(replace(model(2), networks=Networks(torch.nn.Linear(3, 2), model(2).spec)), path)
     with pytest.raises(InputError, match="no such checkpoint"):
         start_from(model(2), tmp_path / "nowhere")
+
+
+def test_a_part_is_tuned_only_where_all_but_the_classifier_fits(source):
+    path, _ = source
+    start_from(model(2, Classes(("ground", "tree"))), path, whole=True)
+    for made in (model(2, features=("height",), width=1), model(2, channels=(8, 16))):
+        with pytest.raises(InputError, match=r"tune: trains a part of given weights, but .*weight.* do not fit"):
+            start_from(made, path, whole=True)
+
+
+def test_the_record_says_what_the_weights_have_seen(tmp_path):
+    path = tmp_path / "last.safetensors"
+    runs = [None, *(TrainedOn("rooms", (f"Area_{i}",), ()) for i in (1, 2))]
+    found = model(1)
+    for number, run in enumerate(runs):
+        found.record |= {"trained_on": run.to_json()} if run else {}
+        save_model(path, found)
+        found = model(2)
+        start_from(found, path)
+        assert began_from(found.record) == runs[: number + 1]
