@@ -4,6 +4,8 @@ from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.mean_teacher import MeanTeacher
 from pcseg.pseudo.spread import Spreading
 from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
+from pcseg.pseudo.suggest import suggest
+from pcseg.pseudo.superpoints import superpoints
 
 __all__ = [
     "EdgeCosts",
@@ -13,5 +15,7 @@ __all__ = [
     "class_distances",
     "path_probabilities",
     "random_walk",
+    "suggest",
+    "superpoints",
     "surface_graph",
 ]

@@ -30,9 +30,9 @@ class EdgeCosts:
     Raises InputError for a weight below 0.
     """
 
-    distance: float = 0.15
-    normal: float = 4.0
-    color: float = 6.0
+    distance: float = 0.02
+    normal: float = 32.0
+    color: float = 24.0
     attributes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -14,9 +14,6 @@ from pcseg.pseudo.spreading import class_distances, path_probabilities, random_w
 
 RULES = ("paths", "walk")
 
-_LEAST = 1e-3
-"""Added to probabilities before they are multiplied, so that one alone excludes no class."""
-
 
 @dataclass(frozen=True)
 class Spreading:
@@ -24,8 +21,8 @@ class Spreading:
 
     ``rule``: "paths", by the cheapest paths to each class (:func:`pcseg.pseudo.spreading.path_probabilities`;
     ``offset`` and ``power`` are its own), or "walk", by the labels at which random walks end
-    (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). Probabilities of a network multiply in.
-    ``smooth`` above 0 then evens the product out over the graph, as the leak of a walk. ``keep``: labels of a smaller
+    (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). Probabilities of a network are averaged with
+    them. ``smooth`` above 0 then evens them out over the graph, as the leak of a walk. ``keep``: labels of a smaller
     confidence are left out. ``costs``, ``voxel_size`` and ``neighbors`` make the graph
     (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for values out of range.
     """
@@ -36,7 +33,7 @@ class Spreading:
     neighbors: int = 10
     offset: float = 0.3
     power: float = 2.0
-    beta: float = 3.0
+    beta: float = 0.4
     leak: float = 0.01
     smooth: float = 0.0
     keep: float = 0.5
@@ -85,14 +82,14 @@ class Spreading:
         return random_walk(graph, labels, n_classes, self.beta, self.smooth, share) if self.smooth else share
 
 
-def fused(share: np.ndarray, other: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the product of two probabilities (N, K), such that rows sum to 1; nodes with a label keep ``share``.
+def fused(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the mean (N, K) of spread probabilities ``share`` and those of a network.
 
-    Where one of them is all 0, the other one stands.
+    Nodes with a label keep ``share``. Where no label reaches a node, so that its ``share`` is 0, the network decides alone. The mean ranks labels better
+    than the product does, in which two that are unsure make one that is sure.
     """
-    product = (share + _LEAST) * (other + _LEAST)
-    product /= product.sum(axis=1, keepdims=True)
-    return np.where((labels != IGNORE)[:, None], share, product)
+    reached = share.any(axis=1, keepdims=True)
+    return np.where((labels != IGNORE)[:, None], share, np.where(reached, (share + network) / 2, network))
 
 
 def node_labels(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:

@@ -44,7 +44,7 @@ def random_walk(
     graph: SurfaceGraph,
     labels: np.ndarray,
     n_classes: int,
-    beta: float = 3.0,
+    beta: float = 0.4,
     leak: float = 1e-3,
     prior: np.ndarray | None = None,
 ) -> np.ndarray:

@@ -39,7 +39,7 @@ def test_paths_are_the_cheapest(seed: int, n: int) -> None:
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 20), leak=st.floats(1e-3, 1.0), prior=st.booleans())
 def test_walks_end_as_the_linear_system_says(seed: int, n: int, leak: float, prior: bool) -> None:
     coord, color = corner(60, seed)
-    graph = surface_graph(coord, {"color": color}, neighbors=3)
+    graph = surface_graph(coord, {"color": color}, EdgeCosts(0.15, 4.0, 6.0), neighbors=3)
     labels = labeled(60, n, seed)
     known = labels != IGNORE
     rng = np.random.default_rng(seed)
