@@ -85,8 +85,8 @@ class Spreading:
 def fused(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the mean (N, K) of spread probabilities ``share`` and those of a network.
 
-    Nodes with a label keep ``share``. Where no label reaches a node, so that its ``share`` is 0, the network decides alone. The mean ranks labels better
-    than the product does, in which two that are unsure make one that is sure.
+    Nodes with a label keep ``share``. Where no label reaches a node, so that its ``share`` is 0, the network decides
+    alone. The mean ranks labels better than the product does, in which two that are unsure make one that is sure.
     """
     reached = share.any(axis=1, keepdims=True)
     return np.where((labels != IGNORE)[:, None], share, np.where(reached, (share + network) / 2, network))
