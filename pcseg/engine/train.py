@@ -32,6 +32,7 @@ REMEDIES = {
     "domain": "labeled and unlabeled samples (sampler MixedSampler)",
     "tags": "the classes present in each scene (labels.tags)",
     "weights": "weighted labels, as a round of pseudo labels leaves them",
+    "labels": "a label budget (labels.file), or a method that learns without (method=scene_contrast)",
 }
 """The remedy for each need of a method that the data lacks."""
 
@@ -52,8 +53,7 @@ class Stage:
     the model as it then is; ``optimizers`` by the names of the method's players, those without one taking that of
     "main". ``before`` is a pass over the data as the stage begins: relabel, cluster, extend the classes. It runs on
     every process and may leave files in the run folder; after a kill within the stage's first steps it runs again, so
-    let it keep finished work. ``offers``: what the batches hold beyond labels (see Method.needs). ``labeled``: False
-    where they hold no label (see Method.reads_labels).
+    let it keep finished work. ``offers``: what the batches hold beyond labels; ``labeled``: whether they hold these.
     """
 
     name: str
@@ -86,12 +86,7 @@ class Stage:
         if method.deployed not in model.networks:
             known = ", ".join(model.networks)
             raise InputError(f"stages.{self.name}: no network '{method.deployed}' to be deployed; there is {known}")
-        if method.reads_labels and not self.labeled:
-            raise InputError(
-                f"stages.{self.name}: {type(method).__name__} learns from labels, and none is read; give a label "
-                "budget, or pretrain: method=scene_contrast"
-            )
-        lacking = sorted(method.needs - self.offers)
+        lacking = sorted(method.needs - self.offers) + ["labels"] * (method.reads_labels and not self.labeled)
         if lacking:
             wanted = ", ".join(f"{name}: {REMEDIES.get(name, 'batches that hold it')}" for name in lacking)
             raise InputError(f"stages.{self.name}: {type(method).__name__} needs what its batches lack; give {wanted}")
@@ -241,8 +236,7 @@ def _checked(losses: dict[str, Tensor], step: int, stage: str) -> dict[str, floa
     for name, value in values.items():
         if not math.isfinite(value):
             raise InputError(
-                f"step {step} of stage {stage}: {name} is {value}; lower optim.optimizer.lr (the last checkpoint is "
-                "kept)"
+                f"step {step} of stage {stage}: {name} is {value}; lower optim.optimizer.lr (the last checkpoint stays)"
             )
     return values
 

@@ -134,7 +134,7 @@ def test_what_does_not_go_together_is_refused(rooms: Path, pretrained: Path, tmp
     failed(other, "tune: ", "stem.conv.weight", "do not fit", "tune=null")
     unlabeled = [s for s in begun if not s.startswith("labels.file")]
     learns = tool_here("train", *unlabeled, "labels.unlabeled=true", "steps=4", *PROPAGATION)
-    failed(learns, "CrossSamplePropagation learns from labels", "scene_contrast")
+    failed(learns, "CrossSamplePropagation needs", "give labels: a label budget", "scene_contrast")
     failed(tool_here("train", *begun, "labels.unlabeled=true"), "labels.unlabeled=true: no label is read; leave labels")
     assert not (tmp_path / "run" / "last.safetensors").exists()
 
