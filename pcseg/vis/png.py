@@ -51,12 +51,7 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     """Return the panel of each layer: images (height, width, 3) uint8 on white, all from the same camera."""
     view = view.thinned(MOST_POINTS, np.random.default_rng(0))
     view = view.take(inside(view.coord, azimuth))
-    seen = np.clip(view.coord, *core(view.coord))  # a stray point may fall outside the picture
-    fine = 2 * width  # drawn twice as large and averaged, so that edges are smooth
-    wide = fit_camera(seen, fine, fine, azimuth)
-    pixel, _ = wide.project(seen)
-    height = int(np.clip(np.ptp(pixel[:, 1]) / max(np.ptp(pixel[:, 0]), 1) * 1.05, 0.45, 1.1) * width)
-    camera = fit_camera(seen, fine, 2 * height, azimuth)
+    camera = frame(view.coord, azimuth, width)
     radius, lit = surface(view.coord)
     winner, depth = splat(camera, view.coord, radius)
     light = eye_dome(depth) * np.append(lit, 1.0)[winner]  # -1 is background: full brightness
@@ -65,6 +60,16 @@ def render(view: CloudView, azimuth: float = -60.0, width: int = 640) -> dict[st
     if "labeled" in layers:
         panels["labeled"] = _labeled(view, camera, winner, depth, light)
     return panels
+
+
+def frame(coord: np.ndarray, azimuth: float, width: int) -> Camera:
+    """Return the camera from which ``render`` draws points (P, 3) that are cut open; its pixels are half as wide."""
+    seen = np.clip(coord, *core(coord))  # a stray point may fall outside the picture
+    fine = 2 * width  # drawn twice as large and averaged, so that edges are smooth
+    wide = fit_camera(seen, fine, fine, azimuth)
+    pixel, _ = wide.project(seen)
+    height = int(np.clip(np.ptp(pixel[:, 1]) / max(np.ptp(pixel[:, 0]), 1) * 1.05, 0.45, 1.1) * width)
+    return fit_camera(seen, fine, 2 * height, azimuth)
 
 
 def _labeled(view: CloudView, camera: Camera, winner: np.ndarray, depth: np.ndarray, light: np.ndarray) -> np.ndarray:

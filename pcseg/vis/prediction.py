@@ -11,6 +11,7 @@ from pcseg.archives import read_array
 from pcseg.errors import InputError, reason
 from pcseg.formats import Cloud, read_cloud
 from pcseg.formats.columns import USUAL_LABELS
+from pcseg.scenes.places import usable
 from pcseg.vis.numbers import all_in, read_numbers, table_of
 from pcseg.vis.view import CloudView
 
@@ -21,7 +22,8 @@ class Prediction:
 
     ``positions``: True if the numbers are probably positions in the list of classes, as in the .npy files of
     tools/evaluate.py; False if they are probably the numbers of the classes in the user's scans, as in the files of
-    tools/predict.py. ``notes``: remarks on the file for the user, one line each.
+    tools/predict.py. ``notes``: remarks on the file for the user, one line each. ``coord`` (P, 3): the points as the
+    file has them, None for a .npy file.
     """
 
     path: Path
@@ -29,6 +31,7 @@ class Prediction:
     confidence: np.ndarray | None
     positions: bool
     notes: tuple[str, ...] = ()
+    coord: np.ndarray | None = None
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -46,15 +49,20 @@ def read_prediction(path: Path) -> Prediction:
     if numbers is None:
         raise InputError(f"{path}: no column of labels (found {', '.join(cloud.fields) or 'none'}); name it label")
     notes = tuple(defect_notes(cloud, path))
-    return Prediction(path, numbers, column(cloud, ("confidence",)), positions=False, notes=notes)
+    return Prediction(path, numbers, column(cloud, ("confidence",)), positions=False, notes=notes, coord=cloud.coord)
 
 
 def with_prediction(view: CloudView, prediction: Prediction) -> CloudView:
-    """Return ``view`` with ``prediction``; raises InputError if that is for another number of points."""
+    """Return ``view`` with ``prediction``; raises InputError if its points are others or in another order."""
     numbers, path = prediction.numbers, prediction.path
     if len(numbers) != len(view):
         raise InputError(
             f"{path}: {len(numbers)} labels for the {len(view)} points of {view.name}; predict that cloud again"
+        )
+    if prediction.coord is not None and not _same_points(prediction.coord, view.coord + view.origin):
+        raise InputError(
+            f"{path}: its points are others than those of {view.name}, or in another order; draw the file itself, or "
+            "predict the scene with tools/evaluate.py predictions=true"
         )
     codes, positions = table_of(view.classes), {k: k for k in range(len(view.classes))}
     tables = [positions, codes] if prediction.positions else [codes, positions]
@@ -67,6 +75,17 @@ def with_prediction(view: CloudView, prediction: Prediction) -> CloudView:
     if confidence is not None:
         confidence = np.nan_to_num(confidence.astype(np.float32))
     return replace(view, prediction=labels, confidence=confidence, notes=(*view.notes, *prediction.notes, *notes))
+
+
+def _same_points(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether nearly all usable rows of two lists of points (P, 3), in meters, are the same to a centimeter.
+
+    Coordinates that float32 cannot hold to that are compared as far as it can.
+    """
+    rows = usable(one) & usable(other)
+    one, other = one[rows], other[rows]
+    digits = np.maximum(0.01, 4 * np.spacing(np.abs(other).astype(np.float32)))
+    return not rows.any() or bool((np.abs(one - other) <= digits).all(axis=1).mean() > 0.99)
 
 
 def column(cloud: Cloud, names: tuple[str, ...]) -> np.ndarray | None:

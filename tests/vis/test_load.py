@@ -256,3 +256,14 @@ def test_spread_labels_are_a_layer_beside_those_given(tmp_path: Path) -> None:
     palette = view.classes.palette()
     assert view.paint("spread")[[0, 2, 3]].tolist() == palette[[1, 0, 1]].tolist()
     assert len(np.unique(view.paint("weight"), axis=0)) == 4
+
+
+def test_a_prediction_of_the_same_points_in_another_order_is_refused(tmp_path: Path) -> None:
+    scene = Scene(points(50).astype(np.float32), {}, "train/a", classes=("floor", "wall"))
+    folder = write_scene(tmp_path, scene)
+    labels = np.arange(50) % 2
+    write_cloud(tmp_path / "same.ply", scene.coord, labels=labels)
+    write_cloud(tmp_path / "turned.ply", scene.coord[::-1], labels=labels[::-1])
+    assert view_scene(folder, prediction=tmp_path / "same.ply").prediction.tolist() == labels.tolist()
+    with pytest.raises(InputError, match=r"turned\.ply: its points are others than those of train/a, or in another or"):
+        view_scene(folder, prediction=tmp_path / "turned.ply")
