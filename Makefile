@@ -44,8 +44,12 @@ demo: install
 	$(RUN) tools/predict.py checkpoint=outputs/demo \
 		input=data/simulated_raw/Area_5/office_1/office_1.txt output=outputs/demo/predicted/office_1.ply
 	$(RUN) tools/visualize.py input=data/simulated/Area_5 prediction=outputs/demo/evaluation/predictions \
-		labels=data/simulated_labels/1pct_seed0.npz output=outputs/demo/rooms
-	@echo "look at outputs/demo/rooms/*.html, outputs/demo/rooms/*.png and outputs/demo/metrics.json"
+		output=outputs/demo/rooms
+	$(RUN) tools/evaluate.py checkpoint=outputs/demo data.test=[Area_1] output=outputs/demo/training predictions=true
+	$(RUN) tools/visualize.py input=data/simulated/Area_1 prediction=outputs/demo/training/predictions \
+		labels=outputs/demo/labels/again.npz output=outputs/demo/training/rooms
+	@echo "look at outputs/demo/rooms/*.html (held back), outputs/demo/training/rooms/*.html (labels given and spread)"
+	@echo "and at outputs/demo/metrics.json"
 
 AS_LONG := method=supervised match=dense_propagation
 ROWS := labels=full $(AS_LONG),labels=1pct $(AS_LONG),labels=1pct method=dense_propagation,labels=20pts $(AS_LONG)

@@ -33,17 +33,16 @@ HIGHEST = 0.999
 class LabelPass:
     """Base of passes that label all training scenes: writes ``<run>/labels/<stage>.npz``, a label file like any other.
 
-    Points of the label budget keep their own label at weight 1; no other label is read. The file names what it comes
-    from: the hashes of the budget and of the weights, and the settings of the pass. Scenes are shared out among the
-    processes and kept one by one, so that a pass that was killed goes on. Raises InputError without a label budget.
+    Points of the label budget keep their own label at weight 1; no other label is read. Without a budget the given
+    labels are those in the scenes, which may be labeled in part. The file names what it comes from: the hashes of the
+    budget and of the weights, and the settings of the pass. Scenes are shared out among the processes and kept one by
+    one, so that a pass that was killed goes on.
     """
 
     rule = "pseudo"
 
     def __init__(self, data: TrainDataset, stage: str) -> None:
-        if data.labels is None:
-            raise InputError(f"stages.{stage}.before: all points are labeled; give a label budget (labels=...)")
-        self.data, self.budget, self.stage = data, data.labels, stage
+        self.data, self.stage = data, stage
 
     def source(self, model: Model) -> dict[str, Any]:
         """Return what the labels come from, as JSON."""
@@ -57,7 +56,8 @@ class LabelPass:
         raise NotImplementedError
 
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
-        source = {**self.source(model), "budget": self.budget.sha256}
+        budget = self.data.labels
+        source = {**self.source(model), "budget": None if budget is None else budget.sha256}
         target = label_file(folder.path, self.stage)
         if target.is_file() and WeakLabels.load(target).parameters == source:
             return
@@ -79,7 +79,11 @@ class LabelPass:
 
     def _labels(self, predictor: Predictor, path: Path) -> dict[str, np.ndarray]:
         """Return index, label and weight of the points to be labeled."""
-        known = self.budget.labels(read_scene(path, self.data.classes, with_labels=False))
+        budget = self.data.labels
+        scene = read_scene(path, self.data.classes, with_labels=budget is None)
+        known = scene.segment if budget is None else budget.labels(scene)
+        if known is None:
+            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
         return packed(*self.label(predictor, path, known), known)
 
     def _scene(self, number: int, parts: Path) -> SceneLabels:

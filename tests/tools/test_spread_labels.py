@@ -84,3 +84,17 @@ def test_a_run_spreads_trains_and_spreads_again(rooms, tmp_path):
     assert first.parameters["weights"] is None
     assert len(second.parameters["weights"]) == 64
     assert scores["label_efficient"] > scores["supervised"]
+
+
+def test_scenes_labeled_in_part_need_no_label_file(tmp_path):
+    rooms = building(tmp_path)
+    for folder in list_scenes(rooms, ["Area_1"]):
+        segment = np.load(folder / "segment.npy")
+        segment[np.arange(len(segment)) % 40 > 0] = IGNORE
+        np.save(folder / "segment.npy", segment)
+    arguments = ["labels.file=null", "method=label_efficient", "steps=4", "augment.mix=0"]
+    done = tool_here("train", *settings(rooms, tmp_path / "run", *arguments))
+    assert done.returncode == 0, done.stderr
+    found = WeakLabels.load(tmp_path / "run" / "labels" / "spread.npz")
+    assert found.parameters["budget"] is None
+    assert found.count > 20 * 15
