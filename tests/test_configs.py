@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -62,10 +61,13 @@ class Scenes:
         return self.counts().sum(axis=1) > 0
 
 
-@pytest.mark.parametrize(("experiment", "labels"), list(product(names("experiment"), names("labels"))))
-def test_every_experiment_takes_every_budget_and_method(experiment: str, labels: str) -> None:
+@pytest.mark.parametrize("experiment", names("experiment"))
+def test_every_experiment_takes_every_budget_and_method(experiment: str) -> None:
+    """Each method with each experiment; the budgets take turns."""
     alone = composed(f"experiment={experiment}")
-    for choices in METHODS:
+    turn = names("experiment").index(experiment)
+    for number in range(max(len(METHODS), len(names("labels")))):
+        choices, labels = METHODS[number % len(METHODS)], names("labels")[(number + turn) % len(names("labels"))]
         config = composed(f"experiment={experiment}", f"labels={labels}", *choices)
         for field in ("data", "network", "augment", "optim", "steps", "batch_size"):
             assert getattr(config, field) == getattr(alone, field), f"{labels} {choices} decide about {field}"
