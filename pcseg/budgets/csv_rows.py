@@ -71,7 +71,7 @@ def read_rows(path: str | os.PathLike[str], layouts: Sequence[str]) -> Iterator[
         row = Row(where, number, dict(zip(columns, values, strict=True)), delimiter != ",")
         for column in ("scene", "class"):
             if not row.values[column]:
-                raise InputError(f"{where}: has no {column}; complete it")
+                raise _incomplete(where, column, columns.index(column), [line for _, line in table[1:]], delimiter)
         yield row
 
 
@@ -142,6 +142,17 @@ def _values(where: str, line: str, delimiter: str) -> list[str]:
     except (csv.Error, ValueError) as error:
         raise InputError(f"{where}: {error}; check the quotation marks") from error
     return [value.strip() for value in values]
+
+
+def _incomplete(where: str, column: str, place: int, lines: list[str], delimiter: str) -> InputError:
+    """Return the error of a row whose ``column`` is empty, which counts the rows like it."""
+    rows = [_values(where, line, delimiter) for line in lines]
+    more = sum(not any(values[place : place + 1]) for values in rows) - 1
+    if not more:
+        return InputError(f"{where}: has no {column}; complete it")
+    return InputError(
+        f"{where}: has no {column}, as {more:,} more of {len(rows):,} rows; complete them, or remove their lines"
+    )
 
 
 def _wrong_count(where: str, line: str, delimiter: str, found: int, wanted: int) -> InputError:

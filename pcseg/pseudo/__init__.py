@@ -4,8 +4,8 @@ from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.mean_teacher import MeanTeacher
 from pcseg.pseudo.spread import Spreading
 from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
-from pcseg.pseudo.suggest import suggest
-from pcseg.pseudo.superpoints import superpoints
+from pcseg.pseudo.suggest import suggest_points
+from pcseg.pseudo.superpoints import make_superpoints
 
 __all__ = [
     "EdgeCosts",
@@ -13,9 +13,9 @@ __all__ = [
     "Spreading",
     "SurfaceGraph",
     "class_distances",
+    "make_superpoints",
     "path_probabilities",
     "random_walk",
-    "suggest",
-    "superpoints",
+    "suggest_points",
     "surface_graph",
 ]
