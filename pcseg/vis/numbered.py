@@ -39,7 +39,7 @@ def write_numbered(path: str | os.PathLike[str], view: CloudView, azimuth: float
     axes.set_axis_off()
     axes.set_xlim(0, wide)
     axes.set_ylim(high, 0)
-    axes.scatter(*pixel.T, s=14, c="red", edgecolors="white", linewidths=0.6)
+    axes.scatter(pixel[:, 0], pixel[:, 1], s=14, c="red", edgecolors="white", linewidths=0.6)
     for (x, y), label in zip(pixel, opened.labels[rows], strict=True):
         text = axes.text(x + 4, y - 4, view.classes.names[label], fontsize=8, parse_math=False, clip_on=True)
         text.set_path_effects([withStroke(linewidth=2, foreground="white")])
