@@ -115,8 +115,8 @@ class Relabel(LabelPass):
 class Spread(LabelPass):
     """Spreads the labels of the budget over the surface of each scan (:class:`pcseg.pseudo.Spreading`).
 
-    With ``network`` the probabilities of the deployed network are the prior of the walk. The confidence is the weight
-    of a label.
+    With ``network`` the probabilities of the deployed network are averaged with those of the labels. The confidence is
+    the weight of a label.
     """
 
     rule = "spread"
@@ -132,11 +132,11 @@ class Spread(LabelPass):
         return {"weights": weights, **asdict(self.spreading)}
 
     def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        prior = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
+        seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
         columns = self.spreading.costs.attributes
         scene = read_scene(path, self.data.classes, with_labels=False, columns=columns)
         graph = self.spreading.graph(scene.coord, scene.attributes)
-        return self.spreading(graph, known, len(self.data.classes), prior)
+        return self.spreading(graph, known, len(self.data.classes), seen)
 
 
 def packed(labels: np.ndarray, confidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,10 +21,9 @@ class Spreading:
 
     ``rule``: "paths", by the cheapest paths to each class (:func:`pcseg.pseudo.spreading.path_probabilities`;
     ``offset`` and ``power`` are its own), or "walk", by the labels at which random walks end
-    (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). Probabilities of a network are averaged with
-    them. ``smooth`` above 0 then evens them out over the graph, as the leak of a walk. ``keep``: labels of a smaller
-    confidence are left out. ``costs``, ``voxel_size`` and ``neighbors`` make the graph
-    (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for values out of range.
+    (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). ``keep``: labels of a smaller confidence are
+    left out. ``costs``, ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`).
+    Raises InputError for values out of range.
     """
 
     rule: str = "paths"
@@ -35,7 +34,6 @@ class Spreading:
     power: float = 2.0
     beta: float = 0.4
     leak: float = 0.01
-    smooth: float = 0.0
     keep: float = 0.5
 
     def __post_init__(self) -> None:
@@ -44,8 +42,6 @@ class Spreading:
         for name in ("offset", "power", "beta", "leak"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"{name}={getattr(self, name)}: give a number above 0")
-        if not 0 <= self.smooth < np.inf:
-            raise InputError(f"smooth={self.smooth}: give 0 (no smoothing) or more")
         if not 0 <= self.keep <= 1:
             raise InputError(f"keep={self.keep}: give a confidence from 0 to 1")
 
@@ -59,30 +55,32 @@ class Spreading:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
         ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``network`` (P, K): the
-        probabilities of a network.
+        probabilities of a network, averaged with those of the labels. A label that is kept without the network is kept
+        with it too, however little that agrees, with the mean probability as its confidence: the network would
+        otherwise drop the labels of rare classes. Elsewhere the largest mean decides.
         """
-        given = labels != IGNORE
-        share = self.probabilities(graph, node_labels(graph, labels, n_classes), n_classes, network)
-        label, confidence = share.argmax(axis=1)[graph.node], share.max(axis=1)[graph.node]
+        at_nodes = node_labels(graph, labels, n_classes)
+        share = self.probabilities(graph, at_nodes, n_classes)
+        label, confidence = share.argmax(axis=1), share.max(axis=1)
         kept = (confidence > 0) & (confidence >= self.keep)
-        label = np.where(given, labels, np.where(kept, label, IGNORE))
-        return label, np.where(given, 1, np.where(kept, confidence, 0)).astype(np.float32)
-
-    def probabilities(
-        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, network: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,); ``network`` is (P, K)."""
-        if self.rule == "paths":
-            share = path_probabilities(class_distances(graph, labels, n_classes), labels, self.offset, self.power)
-        else:
-            share = random_walk(graph, labels, n_classes, self.beta, self.leak)
-            share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
         if network is not None:
-            share = fused(share, graph.mean(network), labels)
-        return random_walk(graph, labels, n_classes, self.beta, self.smooth, share) if self.smooth else share
+            mean = averaged(share, graph.mean(network), at_nodes)
+            label = np.where(kept, label, mean.argmax(axis=1))
+            confidence = mean[np.arange(len(mean)), label]
+            kept |= confidence >= self.keep
+        label, confidence, given = label[graph.node], confidence[graph.node], labels != IGNORE
+        label = np.where(given, labels, np.where(kept[graph.node], label, IGNORE))
+        return label, np.where(given, 1, np.where(kept[graph.node], confidence, 0)).astype(np.float32)
+
+    def probabilities(self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
+        """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,)."""
+        if self.rule == "paths":
+            return path_probabilities(class_distances(graph, labels, n_classes), labels, self.offset, self.power)
+        share = random_walk(graph, labels, n_classes, self.beta, self.leak)
+        return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
 
 
-def fused(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def averaged(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the mean (N, K) of spread probabilities ``share`` and those of a network.
 
     Nodes with a label keep ``share``. Where no label reaches a node, so that its ``share`` is 0, the network decides

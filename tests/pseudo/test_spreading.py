@@ -88,14 +88,13 @@ def test_the_most_confident_are_right_more_often() -> None:
 
 
 @pytest.mark.parametrize("rule", ["walk", "paths"])
-@pytest.mark.parametrize("smooth", [0.0, 0.1])
-def test_a_network_decides_where_no_label_is_near(rule: str, smooth: float) -> None:
+def test_a_network_decides_where_no_label_is_near(rule: str) -> None:
     far = np.concatenate([corner(200)[0], corner(200)[0] + 100])
     labels = np.full(400, IGNORE)
     labels[0] = 1
     network = np.zeros((400, 2), dtype=np.float32)
     network[:, 0] = 1
-    spreading = Spreading(rule, smooth=smooth)
+    spreading = Spreading(rule)
     graph = spreading.graph(far, {})
     alone, confidence = spreading(graph, labels, 2)
     assert (alone[200:] == IGNORE).all()
@@ -105,6 +104,24 @@ def test_a_network_decides_where_no_label_is_near(rule: str, smooth: float) -> N
     assert found[0] == 1
 
 
+def test_a_network_adds_labels_but_drops_none() -> None:
+    coord, color = corner()
+    labels = np.full(600, IGNORE)
+    labels[:300:30], labels[300::60] = 0, 1
+    spreading = Spreading(costs=EdgeCosts(1.0, 0.5, 0.0), keep=0.8)
+    graph = spreading.graph(coord, {"color": color})
+    alone, before = spreading(graph, labels, 2)
+    network = np.tile(np.array([0.98, 0.02], dtype=np.float32), (600, 1))  # sees class 0 everywhere
+    found, weight = spreading(graph, labels, 2, network)
+    kept = alone != IGNORE
+    assert np.array_equal(found[kept], alone[kept])
+    spread = kept & (labels == IGNORE)
+    agreed = np.where(alone[spread] == 0, 0.98, 0.02)
+    np.testing.assert_allclose(weight[spread], (before[spread] + agreed) / 2, rtol=1e-5)
+    assert kept.sum() < (found != IGNORE).sum()
+    assert (found[~kept] != 1).all()
+
+
 def test_smoothing_repairs_single_mistakes_of_a_network() -> None:
     coord, color = corner()
     truth = np.where(np.arange(600) < 300, 0, 1)
@@ -112,10 +129,9 @@ def test_smoothing_repairs_single_mistakes_of_a_network() -> None:
     network = np.full((600, 2), 0.1, dtype=np.float32)
     network[np.arange(600), np.where(rng.random(600) < 0.2, 1 - truth, truth)] = 0.9
     graph = surface_graph(coord, {"color": color})
-    nothing = np.full(600, IGNORE)
-    right = [(Spreading(smooth=smooth)(graph, nothing, 2, network)[0] == truth).mean() for smooth in (0.0, 0.1)]
-    assert right[0] == pytest.approx(0.8, abs=0.05)
-    assert right[1] > 0.97
+    smooth = random_walk(graph, np.full(600, IGNORE), 2, leak=0.1, prior=network)
+    assert (network.argmax(axis=1) == truth).mean() < 0.85
+    assert (smooth.argmax(axis=1) == truth).mean() > 0.97
 
 
 def test_labels_that_disagree_within_a_voxel_stay_at_their_points() -> None:
