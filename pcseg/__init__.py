@@ -16,17 +16,25 @@ __all__ = ["__version__", "load"]
 configure_threads()  # before anything imports torch
 
 
-def load(path: str | os.PathLike[str], device: str = "auto", *, votes: int = 1, max_voxels: int = 300_000) -> Predictor:
+def load(
+    path: str | os.PathLike[str],
+    device: str = "auto",
+    *,
+    votes: int = 1,
+    max_voxels: int = 300_000,
+    smooth: float = 0.0,
+) -> Predictor:
     """Return a trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
 
     ``path`` is a checkpoint of tools/train.py or the folder of a run (its last weights); ``device`` "auto", "cpu" or
-    "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory. A network trained
-    on columns such as intensity takes them, too: ``predict(xyz, columns={"intensity": values})``. Nothing in the file
-    is executed. Raises InputError where it is not a checkpoint of this version.
+    "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory; ``smooth`` evens
+    probabilities out over surfaces (0: none; 0.003 serves rooms). A network trained on columns such as intensity takes
+    them, too: ``predict(xyz, columns={"intensity": values})``. Nothing in the file is executed. Raises InputError where
+    it is not a checkpoint of this version.
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device
     from pcseg.engine.predict import Predictor
     from pcseg.model.checkpoint import load_model
 
-    return Predictor(load_model(path), choose_device(device), votes, max_voxels)
+    return Predictor(load_model(path), choose_device(device), votes, max_voxels, smooth=smooth)

@@ -127,6 +127,7 @@ class Train:
     evaluate_every: int = setting("steps between evaluations, 0: at the end only", 0)
     checkpoint_every: int = setting("steps between checkpoints", 200)
     votes: int = setting("rotated views averaged in evaluation", 1)
+    smooth: float = setting("evaluation evens probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
     max_voxels: int = setting("largest tile in evaluation, in voxels", 300000)
     device: str = setting("auto, cpu or cuda", "auto")
     precision: str = setting("32-true, bf16-mixed or 16-mixed", "32-true")

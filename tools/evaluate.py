@@ -58,6 +58,7 @@ class Evaluate:
     output: str = setting("folder for metrics.json and what else is asked for")
     data: Where = field(default_factory=Where, metadata={"help": "the scenes to score on"})
     votes: int = setting("rotated and shifted views that are averaged", 1)
+    smooth: float = setting("even probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
     max_voxels: int = setting("largest tile, in voxels", 300000)
     predictions: bool = setting("save <output>/predictions/<split>/<scene>.npy, the label of each point", False)
     submission: bool = setting("write ScanNet's <output>/submission/<scene>.txt and submission.zip", False)
@@ -85,7 +86,7 @@ def main(config: Evaluate) -> None:
         list_scenes(config.data.root or root_of(model, path), names)
         for path, model, names in zip(paths, models, splits, strict=True)
     ]
-    predictors = [Predictor(model, device, config.votes, config.max_voxels) for model in models]
+    predictors = [Predictor(model, device, config.votes, config.max_voxels, smooth=config.smooth) for model in models]
     for model, scenes in zip(models, folders, strict=True):
         assert isinstance(model.inputs, VoxelInputs)  # Predictor refuses others
         check_scenes(scenes, model.classes, model.inputs.features)

@@ -46,6 +46,7 @@ class Options:
     classification: bool = option("write the labels as LAS classification too (0 for -1)", False)
     paint: bool = option("color the points by class instead of leaving the scan's colors", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
+    smooth: float = option("even probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
     max_voxels: int = option("largest tile, in voxels: lower it where memory runs out", 300000)
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,intensity,red,green,blue", "")
     device: str = option("auto, cpu or cuda", "auto")
@@ -60,7 +61,8 @@ def main(options: Options) -> None:
     for _, target in jobs:
         writer_of(target)  # refuses an unknown format before the work is done
         check_output(str(target), folder=False)
-    predictor = pcseg.load(options.checkpoint, options.device, votes=options.votes, max_voxels=options.max_voxels)
+    views = {"votes": options.votes, "max_voxels": options.max_voxels, "smooth": options.smooth}
+    predictor = pcseg.load(options.checkpoint, options.device, **views)
     names = numbered(predictor.model.classes)
     if options.classification:
         las_classes(np.array(list(names)), jobs[0][1], names)  # refuses numbers that it cannot hold

@@ -71,6 +71,7 @@ def main(config: Train) -> None:
         resume=config.resume,
         overwrite=config.overwrite,
         votes=config.votes,
+        smooth=config.smooth,
         max_voxels=config.max_voxels,
         tensorboard=config.tensorboard,
         wandb=config.wandb,

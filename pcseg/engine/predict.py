@@ -23,6 +23,7 @@ from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
+from pcseg.pseudo import smoothed
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
 from pcseg.scenes.points import Points
@@ -40,7 +41,8 @@ class Predictor:
 
     ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1:
     the scan as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a
-    scan that fits is done in one piece. Results are deterministic.
+    scan that fits is done in one piece. ``smooth`` above 0 evens the probabilities out over the surface
+    (:func:`pcseg.pseudo.smoothed`; 0.003 serves rooms, 0 is none). Results are deterministic.
     """
 
     model: Model
@@ -48,12 +50,15 @@ class Predictor:
     votes: int = 1
     max_voxels: int = 300_000
     halo: int = 40
+    smooth: float = 0.0
 
     def __post_init__(self) -> None:
         if self.votes < 1:
             raise InputError(f"votes={self.votes}: give 1 or more")
         if self.max_voxels < 1:
             raise InputError(f"max_voxels={self.max_voxels}: give 1 or more (about 200000)")
+        if not 0 <= self.smooth < math.inf:
+            raise InputError(f"smooth={self.smooth}: give 0 (none) or more, such as 0.003")
         if not isinstance(self.model.inputs, VoxelInputs):
             raise InputError(f"checkpoint: its network takes {self.model.inputs}; give one that takes point clouds")
         self.model.network.to(self.device)
@@ -87,6 +92,7 @@ class Predictor:
             f"every point at full resolution, voxel {self._inputs.voxel_size:g} m, "
             f"{self.votes} vote{'s' * (self.votes > 1)}, tiles of up to {self.max_voxels} voxels "
             f"with {self.halo * self._inputs.voxel_size:g} m around them"
+            + (f", probabilities smoothed by {self.smooth:g}" if self.smooth else "")
         )
 
     def remarks(self, has_color: bool) -> list[str]:
@@ -139,11 +145,7 @@ class Predictor:
         return self._label_scan(self._seen(scene))
 
     def probabilities(self, scene: Scene) -> np.ndarray:
-        """Return the mean probability (P, K) float32 of each class at the points of a scene, 0 where ``predict_scene``
-        gives IGNORE.
-
-        Raises InputError where the scene lacks what the features need.
-        """
+        """Return the mean probability (P, K) float32 of each class, 0 where ``predict_scene`` gives IGNORE."""
         found = np.zeros((len(scene), len(self.model.classes)), dtype=np.float32)
         self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, scores.cpu().numpy()))
         return found
@@ -188,8 +190,15 @@ class Predictor:
     def _score_part(self, scan: Scene, keep: Keep, rows: np.ndarray) -> None:
         """Give the probabilities of a part of a scan, whose points are its ``rows``, to ``keep``, tile by tile."""
         size = self._inputs.voxel_size
+        found = np.zeros((len(scan), len(self.classes)) if self.smooth else (0, 0), dtype=np.float32)
         for tile in tiles(scan.coord, size, self.max_voxels, self.halo * size, self._coarsest):
-            keep(rows[tile.context[tile.core]], self._scores(tile, scan))
+            scores, decided = self._scores(tile, scan), tile.context[tile.core]
+            if self.smooth:
+                found[decided] = scores.cpu().numpy()
+            else:
+                keep(rows[decided], scores)
+        if self.smooth:
+            keep(rows, torch.from_numpy(smoothed(found, scan.coord, scan.attributes, self.smooth, size / 2)))
 
     def _scores(self, tile: Tile, scan: Scene) -> Tensor:
         """Return the mean probabilities (P, K) of the core points of a tile."""

@@ -37,7 +37,7 @@ class Job:
     ``scenes`` names the splits of ``data`` and of ``test``, the scenes to score on. ``config`` (JSON) is the
     configuration that checkpoints keep; a run is resumed with the same, except for the settings named in ``volatile``.
     ``weights``: a checkpoint or run folder whose weights to begin with; ``tune`` sets what of them is trained (None:
-    all), as those of :mod:`pcseg.model.tuning` do. ``votes`` and ``max_voxels`` as in Predictor.
+    all), as those of :mod:`pcseg.model.tuning` do. ``votes``, ``smooth`` and ``max_voxels`` as in Predictor.
     """
 
     folder: Path
@@ -54,6 +54,7 @@ class Job:
     resume: bool = False
     overwrite: bool = False
     votes: int = 1
+    smooth: float = 0.0
     max_voxels: int = 300_000
     tensorboard: bool = False
     wandb: str | None = None
@@ -92,7 +93,7 @@ def start(job: Job, fabric: lightning_fabric.Fabric) -> Outcome:
         with atomic_path(job.folder / "config.yaml") as temporary:
             text = yaml.safe_dump(job.config, sort_keys=False, allow_unicode=True, default_flow_style=False)
             temporary.write_text(text, encoding="utf-8")
-    predictor = Predictor(job.model, fabric.device, job.votes, job.max_voxels)
+    predictor = Predictor(job.model, fabric.device, job.votes, job.max_voxels, smooth=job.smooth)
     protocol = f"{len(job.test)} scenes of {', '.join(job.scenes.test)}; {predictor.protocol()}; last weights"
     if before := seen(job.model.record, job.scenes.test, job.scenes.root):
         protocol += f"; the weights it began from were TRAINED on {', '.join(before)}"

@@ -2,7 +2,7 @@
 
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.mean_teacher import MeanTeacher
-from pcseg.pseudo.spread import Spreading
+from pcseg.pseudo.spread import Spreading, smoothed
 from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
 from pcseg.pseudo.suggest import suggest_points
 from pcseg.pseudo.superpoints import make_superpoints
@@ -16,6 +16,7 @@ __all__ = [
     "make_superpoints",
     "path_probabilities",
     "random_walk",
+    "smoothed",
     "suggest_points",
     "surface_graph",
 ]

@@ -96,3 +96,22 @@ def node_labels(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.n
     votes = np.bincount(graph.node[given] * n_classes + labels[given], minlength=len(graph) * n_classes)
     votes = votes.reshape(len(graph), n_classes)
     return np.where(votes.any(axis=1), votes.argmax(axis=1), IGNORE)
+
+
+def smoothed(
+    probabilities: np.ndarray,
+    coord: np.ndarray,
+    attributes: Mapping[str, np.ndarray],
+    leak: float,
+    voxel_size: float | None = None,
+) -> np.ndarray:
+    """Return the probabilities (P, K) float32 of a network, evened out over the surface of the scan.
+
+    That of a point becomes the mean over the ends of random walks from it, which stop before each step with
+    probability leak / (1 + leak): a smaller ``leak`` smooths more. Edges that turn or change color hold the walks back.
+    The graph is that of :class:`Spreading` with nodes of ``voxel_size`` meters. It helps where classes fill surfaces,
+    as in rooms, and costs rare classes that do not.
+    """
+    graph = Spreading(voxel_size=voxel_size).graph(coord, attributes)
+    none = np.full(len(graph), IGNORE)
+    return random_walk(graph, none, probabilities.shape[1], leak=leak, prior=graph.mean(probabilities))[graph.node]

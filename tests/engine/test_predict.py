@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 import pcseg
 from pcseg.device import choose_device
@@ -62,6 +63,18 @@ def test_votes_average_turned_views():
     four, less_sure = Predictor(model(), votes=4).predict(xyz, color)
     assert 0.3 < (one == four).mean() < 1
     assert less_sure.mean() < sure.mean()
+
+
+@pytest.mark.parametrize("max_voxels", [300_000, 2_000])
+def test_smoothing_makes_neighbors_agree(max_voxels):
+    xyz, color = scan(2.0)
+    rough, _ = Predictor(model(), max_voxels=max_voxels).predict(xyz, color)
+    smooth, sure = Predictor(model(), max_voxels=max_voxels, smooth=0.003).predict(xyz, color)
+    nearest = cKDTree(xyz).query(xyz, k=2)[1][:, 1]
+    assert (smooth == smooth[nearest]).mean() > (rough == rough[nearest]).mean()
+    assert np.isfinite(sure).all()
+    with pytest.raises(InputError, match="smooth=-1"):
+        Predictor(model(), smooth=-1)
 
 
 def test_wrong_votes_and_devices_are_refused():
