@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import (
@@ -31,7 +33,7 @@ class SoftLabels(Method):
     """One pass, with losses that bear wrong labels and that reach elements without one. Labels count by their weights.
 
     Loss: that named by ``noise`` ("cross_entropy", "symmetric" or "truncated", see :mod:`pcseg.losses.noise`) on the
-    labeled elements + ``lovasz`` * Lovasz-softmax there + ``affinity`` * :func:`pcseg.losses.pair_affinity` of their
+    labeled elements + ``given`` * cross-entropy of those of weight 1, the given labels, alone + ``lovasz`` * Lovasz-softmax there + ``affinity`` * :func:`pcseg.losses.pair_affinity` of their
     features + ``entropy`` * entropy of the predictions of unlabeled elements + ``prototypes`` * ERDA: cross-entropy of
     these with soft labels by momentum prototypes of a projection of the features. The last two act from
     ``progress > warmup`` on and grow linearly over ``ramp``, both shares of the stage. A weight of 0 leaves a part out.
@@ -43,6 +45,7 @@ class SoftLabels(Method):
         self,
         model: Model,
         noise: str = "cross_entropy",
+        given: float = 0.0,
         lovasz: float = 0.0,
         affinity: float = 0.0,
         entropy: float = 0.0,
@@ -52,13 +55,13 @@ class SoftLabels(Method):
         momentum: float = 0.99,
     ) -> None:
         super().__init__(model)
-        weights = {"lovasz": lovasz, "affinity": affinity, "entropy": entropy, "prototypes": prototypes}
+        weights = {"given": given, "lovasz": lovasz, "affinity": affinity, "entropy": entropy, "prototypes": prototypes}
         for name, value in {**weights, "warmup": warmup, "ramp": ramp}.items():
             if not value >= 0:
                 raise InputError(f"{name}={value}: give 0 or more")
         if noise not in LABEL_LOSSES:
             raise InputError(f"noise={noise}: must be one of {', '.join(LABEL_LOSSES)}")
-        self.noise, self.warmup, self.ramp = noise, warmup, ramp
+        self.noise, self.given, self.warmup, self.ramp = noise, given, warmup, ramp
         self.lovasz, self.affinity, self.entropy, self.alignment = lovasz, affinity, entropy, prototypes
         if prototypes > 0:
             head = getattr(self.network, "head", None)
@@ -71,6 +74,8 @@ class SoftLabels(Method):
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         elements, labels, weights = self.predict(batch), batch.labels, batch.weights
         losses = {self.noise: LABEL_LOSSES[self.noise](elements.logits, labels, weights)}
+        if self.given > 0 and weights is not None:
+            losses["given"] = self.given * cross_entropy(elements.logits, torch.where(weights == 1, labels, IGNORE))
         if self.lovasz > 0:
             losses["lovasz"] = self.lovasz * lovasz_softmax(elements.logits, labels, weights)
         if self.affinity > 0:

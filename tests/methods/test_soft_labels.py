@@ -70,6 +70,19 @@ def test_each_part_is_its_loss_at_its_weight_on_its_ramp(batch: Batch) -> None:
     assert method.losses(batch, 0.2).keys() == {"symmetric", "lovasz", "affinity"}
 
 
+def test_given_labels_count_once_more_by_themselves() -> None:
+    batch = weighted()
+    assert batch.weights is not None
+    known = (batch.labels != IGNORE).nonzero()[:, 0]
+    batch.weights[known[:3]] = 1.0
+    method = SoftLabels(tiny(), given=0.7)
+    found, logits = method.losses(batch, 1.0), method.predict(batch).logits
+    wanted = 0.7 * torch.nn.functional.cross_entropy(logits[known[:3]], batch.labels[known[:3]])
+    torch.testing.assert_close(found["given"], wanted)
+    assert torch.equal(found["cross_entropy"], Supervised(tiny()).losses(batch, 1.0)["cross_entropy"])
+    assert "given" not in method.losses(make_batch(), 1.0)
+
+
 def test_the_truncated_loss_by_its_name() -> None:
     method, batch = SoftLabels(tiny(), "truncated"), weighted()
     wanted = truncated_cross_entropy(method.predict(batch).logits, batch.labels, batch.weights)
