@@ -33,12 +33,13 @@ class SoftLabels(Method):
     """One pass, with losses that bear wrong labels and that reach elements without one. Labels count by their weights.
 
     Loss: that named by ``noise`` ("cross_entropy", "symmetric" or "truncated", see :mod:`pcseg.losses.noise`) on the
-    labeled elements + ``given`` * cross-entropy of those of weight 1, the given labels, alone + ``lovasz`` * Lovasz-softmax there + ``affinity`` * :func:`pcseg.losses.pair_affinity` of their
-    features + ``entropy`` * entropy of the predictions of unlabeled elements + ``prototypes`` * ERDA: cross-entropy of
-    these with soft labels by momentum prototypes of a projection of the features. The last two act from
-    ``progress > warmup`` on and grow linearly over ``ramp``, both shares of the stage. A weight of 0 leaves a part out.
-    With the defaults it is :class:`pcseg.methods.Supervised`, bit for bit. Raises InputError for weights below 0,
-    another ``noise``, and prototypes of a network without a linear layer ``head``.
+    labeled elements + ``given`` * cross-entropy of those of weight 1, the given labels, alone + ``lovasz`` *
+    Lovasz-softmax there + ``affinity`` * :func:`pcseg.losses.pair_affinity` of their features + ``entropy`` * entropy
+    of the predictions of unlabeled elements + ``prototypes`` * ERDA: cross-entropy of these with soft labels by
+    momentum prototypes of a projection of the features. The last two act from ``progress > warmup`` on and grow
+    linearly over ``ramp``, both shares of the stage. A weight of 0 leaves a part out. With the defaults it is
+    :class:`pcseg.methods.Supervised`, bit for bit. Raises InputError for weights below 0, another ``noise``, and
+    prototypes of a network without a linear layer ``head``.
     """
 
     def __init__(
