@@ -7,6 +7,8 @@ none.
 
 from __future__ import annotations
 
+import random
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from pcseg.losses import cross_entropy, segmentation_losses, squared_probability
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
 from pcseg.nn import frozen_statistics
-from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution
+from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution, derived_generator
 from pcseg.pseudo import MeanTeacher
 from pcseg.schedules import linear_ramp
 from pcseg.sparse import SparseTensor
@@ -36,6 +38,8 @@ class _Propagation(Method):
         ramp: float,
         teacher: float,
         lovasz: float,
+        every: int,
+        skips: bool,
     ) -> None:
         super().__init__(model)
         shares = {"weight": weight, "label_weight": label_weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}
@@ -44,8 +48,10 @@ class _Propagation(Method):
                 raise InputError(f"{name}={value}: give 0 or more")
         if not 0 <= teacher < 1:
             raise InputError(f"teacher={teacher}: give a decay from 0 (no teacher) to below 1")
+        if every < 1:
+            raise InputError(f"every={every}: give 1 (each step) or more")
         self.stride, self.weight, self.label_weight = stride, weight, label_weight
-        self.warmup, self.ramp, self.lovasz = warmup, ramp, lovasz
+        self.warmup, self.ramp, self.lovasz, self.every, self.skips = warmup, ramp, lovasz, every, skips
         self.teacher = None
         if teacher > 0 and weight > 0:
             self.mean = model.networks.copy("teacher")
@@ -60,12 +66,14 @@ class _Propagation(Method):
         label_weight = self.label_weight if progress >= self.warmup else 0.0
         levels = self.network.encode(batch.voxels, self.stride)
         clean: Elements = self.network.decode(levels, position=batch.position, color=batch.color)
-        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz)
-        if weight == label_weight == 0:
+        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz, batch.weights)
+        # Drawn from progress: alike in all processes, and the same in a run that goes on.
+        if weight == label_weight == 0 or random.Random(progress).random() * self.every >= 1:
             return losses
         other = self._propagated(levels, batch)
         if label_weight > 0:
-            losses["propagated_cross_entropy"] = label_weight * cross_entropy(other.logits, batch.labels)
+            supervised = cross_entropy(other.logits, batch.labels, batch.weights)
+            losses["propagated_cross_entropy"] = label_weight * supervised
         if weight > 0:
             target = clean.logits if self.teacher is None else self.teacher(batch.voxels).logits
             losses["consistency"] = weight * squared_probability_distance(target, other.logits)
@@ -76,14 +84,15 @@ class _Propagation(Method):
             self.teacher.update()
 
     def _propagated(self, levels: tuple[SparseTensor, ...], batch: Batch) -> Elements:
-        """The prediction from reallocated features, with the geometry and skips of each scan itself.
+        """The prediction from reallocated features, with the geometry and, if wanted, the skips of each scan itself.
 
         Its batch-norm layers leave their running statistics alone: at test time the decoder meets clean features
         only.
         """
         with frozen_statistics(self.network):
-            moved = levels[-1].replace(self.reallocate(levels[-1], batch.n_samples, _derived_generator()))
-            other: Elements = self.network.decode((*levels[:-1], moved), position=batch.position, color=batch.color)
+            moved = levels[-1].replace(self.reallocate(levels[-1], batch.n_samples, derived_generator()))
+            skips = [x if self.skips else x.replace(torch.zeros_like(x.feats)) for x in levels[:-1]]
+            other: Elements = self.network.decode((*skips, moved), position=batch.position, color=batch.color)
         return other
 
 
@@ -100,7 +109,8 @@ class CrossSamplePropagation(_Propagation):
     (:class:`pcseg.propagation.BilinearAffinity`); ``lovasz`` weighs that loss on the clean pass. With weight 0 it is
     :class:`pcseg.methods.Supervised`, bit for bit.
 
-    The coarser the stride, the less a network with skips feels the exchange, and the larger a weight it takes.
+    The coarser the stride, the less a network with skips feels the exchange, and the larger a weight it takes; without
+    ``skips`` those of the reallocated pass are 0. That pass runs in one step of ``every``, drawn at random.
     """
 
     needs = frozenset({"pairs"})
@@ -116,8 +126,10 @@ class CrossSamplePropagation(_Propagation):
         max_nodes: int | None = 2048,
         temperature: float = 1.0,
         lovasz: float = 0.0,
+        every: int = 1,
+        skips: bool = True,
     ) -> None:
-        super().__init__(model, stride, weight, 0.0, warmup, ramp, teacher, lovasz)
+        super().__init__(model, stride, weight, 0.0, warmup, ramp, teacher, lovasz, every, skips)
         self.propagation = CrossSampleReallocation(self.network.channels_at(stride), max_nodes, temperature=temperature)
 
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
@@ -151,16 +163,12 @@ class IntraSamplePropagation(_Propagation):
         max_nodes: int | None = 2048,
         temperature: float = 1.0,
         lovasz: float = 0.0,
+        every: int = 1,
+        skips: bool = True,
     ) -> None:
-        super().__init__(model, stride, weight, label_weight, warmup, ramp, teacher, lovasz)
+        super().__init__(model, stride, weight, label_weight, warmup, ramp, teacher, lovasz, every, skips)
         channels = self.network.channels_at(stride)
         self.propagation = IntraSampleRedistribution(channels, max_nodes, temperature=temperature)
 
     def reallocate(self, level: SparseTensor, n_samples: int, generator: torch.Generator) -> Tensor:
         return self.propagation(level.feats, level.sample, generator)
-
-
-def _derived_generator() -> torch.Generator:
-    """A generator seeded by the global one, which does not move: node draws leave the network's dropout as it was."""
-    with torch.random.fork_rng(devices=[]):
-        return torch.Generator().manual_seed(int(torch.randint(2**62, ())))

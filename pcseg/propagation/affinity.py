@@ -129,6 +129,12 @@ class BilinearAffinity(nn.Module):
         table = torch.tensor(found, dtype=torch.float64).reshape(-1, 2)
         return AffinityProfile(table[:, 0], table[:, 1])
 
+    def project(self, feats: Tensor) -> tuple[Tensor, Tensor]:
+        """Return queries ``LN(F) W`` and keys ``LN(F)`` of features (N, C), whose products are the scores of nodes."""
+        with torch.autocast(device_type=feats.device.type, enabled=False):
+            keys = F.layer_norm(feats if feats.dtype == torch.float64 else feats.float(), (self.channels,))
+            return keys @ self.weight.to(keys.dtype), keys
+
     def _attentions(
         self,
         feats: Tensor,
