@@ -47,7 +47,7 @@ demo: install
 		output=outputs/demo/rooms
 	$(RUN) tools/evaluate.py checkpoint=outputs/demo data.test=[Area_1] output=outputs/demo/training predictions=true
 	$(RUN) tools/visualize.py input=data/simulated/Area_1 prediction=outputs/demo/training/predictions \
-		labels=outputs/demo/labels/again.npz output=outputs/demo/training/rooms
+		labels=outputs/demo/labels/spread.npz output=outputs/demo/training/rooms
 	@echo "look at outputs/demo/rooms/*.html (held back), outputs/demo/training/rooms/*.html (labels given and spread)"
 	@echo "and at outputs/demo/metrics.json"
 

@@ -69,8 +69,7 @@ def test_mistakes_are_one_line(rooms, tmp_path):
     failed(spread(rooms, tmp_path / "a.npz", f"root={tmp_path}"), "coord.npy")
 
 
-def test_a_run_spreads_trains_and_spreads_again(rooms, tmp_path):
-    """And scores higher than the same steps on the few labels alone."""
+def test_a_run_spreads_and_trains_better_than_on_few_labels_alone(rooms, tmp_path):
     scores = {}
     for method in ("label_efficient", "supervised"):
         output = tmp_path / method
@@ -78,12 +77,18 @@ def test_a_run_spreads_trains_and_spreads_again(rooms, tmp_path):
         done = tool("train", *settings(rooms, output, *arguments))
         assert done.returncode == 0, done.stderr
         scores[method] = json.loads((output / "metrics.json").read_text())["miou"]
-    labels = tmp_path / "label_efficient" / "labels"
+    assert scores["label_efficient"] > scores["supervised"]
+
+
+def test_a_round_spreads_again_with_the_network(rooms, tmp_path):
+    arguments = [f"labels.file={rooms.parent / 'few.npz'}", "method=label_rounds", "steps=8"]
+    done = tool_here("train", *settings(rooms, tmp_path, *arguments, "augment.mix=0"))
+    assert done.returncode == 0, done.stderr
+    labels = tmp_path / "labels"
     first, second = (WeakLabels.load(labels / f"{name}.npz") for name in ("spread", "again"))
     assert first.parameters["budget"] == second.parameters["budget"] == WeakLabels.load(rooms.parent / "few.npz").sha256
     assert first.parameters["weights"] is None
     assert len(second.parameters["weights"]) == 64
-    assert scores["label_efficient"] > scores["supervised"]
 
 
 def test_scenes_labeled_in_part_need_no_label_file(tmp_path):
