@@ -153,7 +153,7 @@ def test_help_tells_settings_and_choices():
         "resume",
         "go on from the last checkpoint",
         "experiment: als, custom, demo, s3dis",
-        "match: dense_propagation",
+        "match: coarse_propagation, dense_propagation",
         "torchrun",
         "stages.<name>.steps times",
     )
