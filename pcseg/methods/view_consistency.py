@@ -86,8 +86,8 @@ class ViewConsistency(Method):
             first, second = batch.matches[:, ~strong[batch.matches[0]]]
             place = torch.empty_like(batch.sample)
             place[rows] = torch.arange(len(rows), device=rows.device)
-            taught = pseudo_label_cross_entropy(logits[second], decision[place[first]], trust[place[first]])
-            losses["consistency"] = weight * taught
+            agreement = pseudo_label_cross_entropy(logits[second], decision[place[first]], trust[place[first]])
+            losses["consistency"] = weight * agreement
         return losses
 
     def after_step(self, step: int) -> None:

@@ -14,7 +14,7 @@ from pcseg.errors import InputError
 LEAST = 20
 """Number of sure decisions on held-back labels, recent ones, below which the precision is taken for unknown."""
 
-_ODD = 0x9E3779B97F4A7C15 - 2**64
+_STEP = 0x9E3779B97F4A7C15 - 2**64
 _MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 
 
@@ -28,7 +28,7 @@ def held_back(point: Tensor, sample: Tensor, names: Sequence[str], share: float,
     digests = [hashlib.sha256(f"{seed} {name}".encode()).digest()[:8] for name in names]
     salt = torch.tensor([int.from_bytes(d, "little", signed=True) for d in digests], device=point.device)
     # The finalizer of SplitMix64 (Steele et al., OOPSLA 2014), in int64 that wraps around.
-    x = point * _ODD + salt[sample]
+    x = point * _STEP + salt[sample]
     for shift, factor in zip((30, 27), _MIX, strict=True):
         x = (x ^ _right(x, shift)) * factor
     return _right(x ^ _right(x, 31), 40) < share * 2**24

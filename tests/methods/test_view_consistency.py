@@ -75,14 +75,14 @@ def test_the_teachers_decisions_on_weak_views_are_labels_of_strong_ones(views: i
         with frozen_statistics(method.network):
             logits = torch.zeros(len(batch.labels), 3)
             logits[weak], logits[strong] = (method.network(part(rows)).logits for rows in (weak, strong))
-    taught = torch.tensor([[a, b] for a, b in batch.matches.T.tolist() if batch.sample[a] % views == 0]).T
-    assert taught.shape[1] == (views - 1) * len(weak)
+    matched = torch.tensor([[a, b] for a, b in batch.matches.T.tolist() if batch.sample[a] % views == 0]).T
+    assert matched.shape[1] == (views - 1) * len(weak)
     place = {int(row): i for i, row in enumerate(weak)}
-    at = torch.tensor([place[int(row)] for row in taught[0]])
+    at = torch.tensor([place[int(row)] for row in matched[0]])
     trust = (confidence * (confidence >= 0.4))[at]
     assert 0 < (trust > 0).sum() < len(trust)
     wanted = segmentation_losses(logits, batch.labels)
-    wanted["consistency"] = pseudo_label_cross_entropy(logits[taught[1]], decision[at], trust)
+    wanted["consistency"] = pseudo_label_cross_entropy(logits[matched[1]], decision[at], trust)
     torch.testing.assert_close({name: value.detach() for name, value in found.items()}, wanted)
 
 
