@@ -18,10 +18,13 @@ from tqdm import tqdm
 from benchmarks.harness.options import at_least_one
 from benchmarks.harness.table import command, machine, markdown
 from pcseg.budgets.draw import scene_order
-from pcseg.classes import IGNORE
+from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads
+from pcseg.engine.spread_scenes import SceneSpreading
+from pcseg.feeding.computed import measured
+from pcseg.feeding.features import Features
 from pcseg.files import write_json
 from pcseg.pseudo import EdgeCosts, Spreading
 from pcseg.pseudo.spread import RULES
@@ -39,7 +42,8 @@ class Options:
 
     Columns: accuracy in % on the most confident 40, 60, 80 and 100 % of the points; mIoU over the classes of a scan;
     share of the points, most confident first, that have 95 % accuracy; all means over scans and draws. Seconds for
-    100,000 points include the graph; peak memory is that of the process.
+    100,000 points include reading, the graph, and a share of the time that the forest takes to learn; peak memory is
+    that of the process.
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
@@ -47,7 +51,8 @@ class Options:
     budgets: list[float] = option(
         "labels: a share of the points below 1, else points a scan", factory=lambda: [0.01, 200.0, 20.0]
     )
-    rules: list[str] = option("paths, walk", factory=lambda: list(RULES))
+    rules: list[str] = option("paths, walk, forest (paths and a forest)", factory=lambda: [*RULES, "forest"])
+    features: list[str] = option("what the forest sees", factory=lambda: ["optional_color"])
     draws: int = option("draws of the labels", 3)
     voxel_size: float | None = option("as in tools/spread_labels.py", None)
     distance: float = option("as in tools/spread_labels.py", EdgeCosts.distance)
@@ -92,25 +97,39 @@ def main(options: Options) -> None:
 def measure(options: Options, folders: list[Path], budget: float, rule: str) -> Row:
     """Return the means over all scans and draws."""
     costs = EdgeCosts(options.distance, options.normal, options.color, dict.fromkeys(options.attributes, 1.0))
-    spreading = Spreading(rule, costs, options.voxel_size, beta=options.beta, leak=options.leak, keep=0.0)
+    walk = {"beta": options.beta, "leak": options.leak}
+    spreading = Spreading("walk" if rule == "walk" else "paths", costs, options.voxel_size, **walk, keep=0.0)
+    classes = choose_classes("auto", folders[0])
+    voxel_size = options.voxel_size or 0.05
+    features = measured(Features(options.features), folders, classes, voxel_size) if rule == "forest" else None
+    spread = SceneSpreading(spreading, classes, features, voxel_size, at_random=True)
     found = []
-    for folder in folders:
-        scene = read_scene(folder, choose_classes("auto", folder), with_labels=True, columns=options.attributes)
-        assert scene.segment is not None
-        truth = np.asarray(scene.segment)
-        for draw in range(options.draws):
-            order = scene_order(draw, scene.name, len(scene))
-            order = order[truth[order] != IGNORE]
-            count = max(1, round(budget * len(order) if budget < 1 else budget))
-            known = np.full(len(scene), IGNORE, dtype=np.int64)
-            known[order[:count]] = truth[order[:count]]
+    for draw in range(options.draws):
+        scenes = [(folder, *drawn(folder, classes, budget, draw)) for folder in folders]
+        forest, start = None, time.perf_counter()
+        if features is not None:
+            forest = spread.forest([spread.examples(folder, known) for folder, _, known in scenes])
+        learning = (time.perf_counter() - start) / sum(len(known) for _, _, known in scenes)
+        for folder, truth, known in scenes:
             start = time.perf_counter()
-            graph = spreading.graph(scene.coord, scene.attributes)
-            label, confidence = spreading(graph, known, len(scene.classes))
-            seconds = 1e5 * (time.perf_counter() - start) / len(scene)
-            found.append((*scores(truth, label, confidence), seconds))
+            label, confidence = spread(folder, known, forest)
+            seconds = learning + (time.perf_counter() - start) / len(known)
+            found.append((*scores(truth, label, confidence), 1e5 * seconds))
     *accuracy, miou, covered, seconds = np.mean(found, axis=0).tolist()
     return Row(budget, rule, tuple(accuracy), miou, covered, seconds)
+
+
+def drawn(folder: Path, classes: Classes, budget: float, draw: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true labels (P,) of a scene, and those of them that were drawn, IGNORE elsewhere."""
+    scene = read_scene(folder, classes, with_labels=True)
+    assert scene.segment is not None
+    truth = np.asarray(scene.segment)
+    order = scene_order(draw, scene.name, len(scene))
+    order = order[truth[order] != IGNORE]
+    count = max(1, round(budget * len(order) if budget < 1 else budget))
+    known = np.full(len(scene), IGNORE, dtype=np.int64)
+    known[order[:count]] = truth[order[:count]]
+    return truth, known
 
 
 def scores(truth: np.ndarray, label: np.ndarray, confidence: np.ndarray) -> tuple[float, ...]:

@@ -8,9 +8,10 @@ from pcseg.command_line import check_output, option, run  # before torch: pcseg 
 
 # isort: split
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from pcseg.budgets.scene_labels import SceneLabels
@@ -18,9 +19,15 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.device import set_threads
 from pcseg.engine.rounds import packed
+from pcseg.engine.spread_scenes import SceneSpreading
 from pcseg.errors import InputError
-from pcseg.pseudo import EdgeCosts, Spreading
-from pcseg.scenes.scene import read_scene
+from pcseg.feeding.computed import measured
+from pcseg.feeding.features import Features
+from pcseg.pseudo import EdgeCosts, Forest, Spreading
+from pcseg.scenes.scene import Scene, read_scene
+
+VOXEL_SIZE = 0.05
+"""Meters, by which strays are told from a scan where no other size is given."""
 
 
 @dataclass
@@ -30,10 +37,14 @@ class Options:
     python tools/spread_labels.py root=data/s3dis labels=data/s3dis_labels/1pct_seed0.npz output=data/spread.npz
     python tools/train.py experiment=s3dis labels.file=data/spread.npz method=soft_labels
 
+    A forest learns from the labels of all scenes what each class looks like: its shape, size and height, and its
+    `features`. Where labels were drawn at random it learns how far to trust paths, too.
+
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
     by which training weighs it. The file holds the hash of the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
+    features=[] without a forest: three times as fast
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
@@ -47,6 +58,10 @@ class Options:
     normal: float = option("cost of an edge: weight of the turn of the surface, 1 - |cosine|", EdgeCosts.normal)
     color: float = option("cost of an edge: weight of the mean difference of colors in 0 to 1", EdgeCosts.color)
     attributes: list[str] = option("cost of an edge: further columns with weights, e.g. [intensity:2]", factory=list)
+    features: list[str] = option(
+        "what the forest sees beside shapes: as data.features of tools/train.py", factory=lambda: ["optional_color"]
+    )
+    reach: float = option("cost of a path at which a label counts no more than the forest", Spreading.reach)
     beta: float = option("rule walk: how strongly costs keep a walk away from an edge", Spreading.beta)
     leak: float = option("rule walk: how fast confidence falls with distance", Spreading.leak)
     threads: int | None = option("CPU threads; null for all cores", None)
@@ -55,8 +70,8 @@ class Options:
 
 def main(options: Options) -> None:
     costs = EdgeCosts(options.distance, options.normal, options.color, weights(options.attributes))
-    walk = {"beta": options.beta, "leak": options.leak}
-    spreading = Spreading(options.rule, costs, options.voxel_size, options.neighbors, **walk, keep=options.keep)
+    rest = {name: getattr(options, name) for name in ("beta", "leak", "reach", "keep")}
+    spreading = Spreading(options.rule, costs, options.voxel_size, options.neighbors, **rest)
     if options.threads is not None:
         set_threads(options.threads)
     check_output(options.output, folder=False)
@@ -65,9 +80,15 @@ def main(options: Options) -> None:
     given = WeakLabels.load(options.labels)
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
+    spread = scene_spreading(spreading, options, classes, folders, given.at_random)
+    forest = None if spread.features is None else learned(spread, folders, given)
+    found = []
     with tqdm(folders, desc="spread", unit="scene") as bar:  # closed before an error is printed
-        found = tuple(spread(folder, classes, given, spreading) for folder in bar)
-    labels = WeakLabels(classes.names, "spread", {"budget": given.sha256, **asdict(spreading)}, None, found)
+        for folder in bar:
+            scene, known = scene_and_labels(folder, classes, given)
+            arrays = packed(*spread(folder, known, forest), known)
+            found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
+    labels = WeakLabels(classes.names, "spread", {"budget": given.sha256, **spread.source()}, None, tuple(found))
     labels.save(options.output)
     print(f"{labels.summary()}\nwritten to {options.output}")
 
@@ -84,16 +105,26 @@ def weights(attributes: list[str]) -> dict[str, float]:
     return found
 
 
-def spread(folder: Path, classes: Classes, given: WeakLabels, spreading: Spreading) -> SceneLabels:
-    """Return the spread labels of the scene in ``folder``."""
-    scene = read_scene(folder, classes, with_labels=False, columns=spreading.costs.attributes)
-    known = given.labels(scene)
-    try:
-        graph = spreading.graph(scene.coord, scene.attributes)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-    found = packed(*spreading(graph, known, len(classes)), known)
-    return SceneLabels(scene.name, len(scene), scene.digest(), **found)
+def scene_spreading(
+    spreading: Spreading, options: Options, classes: Classes, folders: list[Path], at_random: bool
+) -> SceneSpreading:
+    """Return what spreads labels over the scenes in ``folders``."""
+    voxel_size = options.voxel_size or VOXEL_SIZE
+    features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
+    return SceneSpreading(spreading, classes, features, voxel_size, at_random)
+
+
+def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:
+    """Return the forest that learned from the labels of all scenes."""
+    with tqdm(folders, desc="learn", unit="scene") as bar:
+        found = [spread.examples(folder, scene_and_labels(folder, spread.classes, given)[1]) for folder in bar]
+    return spread.forest(found)
+
+
+def scene_and_labels(folder: Path, classes: Classes, given: WeakLabels) -> tuple[Scene, np.ndarray]:
+    """Return the scene in ``folder`` and its given labels (P,)."""
+    scene = read_scene(folder, classes, with_labels=False)
+    return scene, given.labels(scene)
 
 
 if __name__ == "__main__":

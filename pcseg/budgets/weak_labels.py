@@ -66,6 +66,11 @@ class WeakLabels:
         """Labeled points over all points."""
         return self.count / max(1, self.points)
 
+    @property
+    def at_random(self) -> bool:
+        """Whether the labeled points are a fair sample of their scenes, by the rule that drew them."""
+        return self.rule in ("uniform", "per_class", "points")
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the content: the same labels give the same hash, wherever and whenever they were drawn."""

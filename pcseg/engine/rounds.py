@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predict import Predictor
+from pcseg.engine.spread_scenes import SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.files import atomic_path
 from pcseg.model.model import Model
-from pcseg.pseudo import Spreading
+from pcseg.pseudo import Forest, Spreading
 from pcseg.scenes.scene import read_scene
 
 HIGHEST = 0.999
@@ -55,6 +57,9 @@ class LabelPass:
         """
         raise NotImplementedError
 
+    def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
+        """Get ready to label; ``scenes`` by number are those of this process, ``parts`` a folder for all processes."""
+
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
         budget = self.data.labels
         source = {**self.source(model), "budget": None if budget is None else budget.sha256}
@@ -64,11 +69,12 @@ class LabelPass:
         parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
         predictor = Predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
+        self.prepare(parts, scenes, fabric)
         for number, path in tqdm(scenes, desc="label", unit="scene", leave=False, disable=fabric.global_rank > 0):
             part = parts / f"{number}.npz"
             if not part.is_file():
-                with atomic_path(part) as temporary, open(temporary, "wb") as stream:
-                    np.savez(stream, **self._labels(predictor, path))  # type: ignore[arg-type]
+                known = self.known(path)
+                _save(part, **packed(*self.label(predictor, path, known), known))
         fabric.barrier()
         if fabric.is_global_zero:
             found = [self._scene(number, parts) for number in range(len(self.data.folders))]
@@ -77,14 +83,14 @@ class LabelPass:
             shutil.rmtree(parts, ignore_errors=True)
             folder.log(labels.summary())
 
-    def _labels(self, predictor: Predictor, path: Path) -> dict[str, np.ndarray]:
-        """Return index, label and weight of the points to be labeled."""
+    def known(self, path: Path) -> np.ndarray:
+        """Return the given labels (P,) of the scene in the folder ``path``, IGNORE elsewhere."""
         budget = self.data.labels
         scene = read_scene(path, self.data.classes, with_labels=budget is None)
         known = scene.segment if budget is None else budget.labels(scene)
         if known is None:
             raise InputError(f"{scene.name}: has no segment.npy; give a label file")
-        return packed(*self.label(predictor, path, known), known)
+        return known
 
     def _scene(self, number: int, parts: Path) -> SceneLabels:
         arrays, _ = read_npz(parts / f"{number}.npz")
@@ -115,28 +121,57 @@ class Relabel(LabelPass):
 class Spread(LabelPass):
     """Spreads the labels of the budget over the surface of each scan (:class:`pcseg.pseudo.Spreading`).
 
-    With ``network`` the probabilities of the deployed network are averaged with those of the labels. The confidence is
-    the weight of a label.
+    With ``forest``, one is fitted to the labels of all scenes, on the shape of the surroundings of points and on the
+    features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
+    network are averaged with those of the labels. The confidence is the weight of a label. Where ``spreading`` names no
+    voxel size it is that of the data.
     """
 
     rule = "spread"
 
     def __init__(
-        self, data: TrainDataset, stage: str, spreading: Spreading | None = None, network: bool = False
+        self,
+        data: TrainDataset,
+        stage: str,
+        spreading: Spreading | None = None,
+        forest: bool = True,
+        network: bool = False,
     ) -> None:
         super().__init__(data, stage)
-        self.spreading, self.network = spreading or Spreading(), network
+        spreading = spreading or Spreading()
+        if spreading.voxel_size is None:
+            spreading = replace(spreading, voxel_size=data.voxel_size)
+        at_random = data.labels is not None and data.labels.at_random
+        features = data.features if forest else None
+        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random)
+        self.network = network
+        self._forest: Forest | None = None
 
     def source(self, model: Model) -> dict[str, Any]:
-        weights = digest(model.network) if self.network else None
-        return {"weights": weights, **asdict(self.spreading)}
+        return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}
+
+    def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
+        if self.spreading.features is None:
+            return
+        for number, path in tqdm(scenes, desc="describe", unit="scene", leave=False, disable=fabric.global_rank > 0):
+            if not _examples(parts, number).is_file():
+                _save(_examples(parts, number), **self.spreading.examples(path, self.known(path)))
+        fabric.barrier()
+        each = [read_npz(_examples(parts, number))[0] for number in range(len(self.data.folders))]
+        self._forest = self.spreading.forest(each)
 
     def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
-        columns = self.spreading.costs.attributes
-        scene = read_scene(path, self.data.classes, with_labels=False, columns=columns)
-        graph = self.spreading.graph(scene.coord, scene.attributes)
-        return self.spreading(graph, known, len(self.data.classes), seen)
+        return self.spreading(path, known, self._forest, seen)
+
+
+def _examples(parts: Path, number: int) -> Path:
+    return parts / f"examples-{number}.npz"
+
+
+def _save(path: Path, **arrays: np.ndarray) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 
 def packed(labels: np.ndarray, confidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from pcseg.pseudo.descriptors import describe
+from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
-from pcseg.pseudo.spreading import class_distances, path_probabilities, random_walk
+from pcseg.pseudo.spreading import class_distances, left_out_distances, path_probabilities, random_walk
 
 RULES = ("paths", "walk")
 
@@ -22,8 +24,9 @@ class Spreading:
     ``rule``: "paths", by the cheapest paths to each class (:func:`pcseg.pseudo.spreading.path_probabilities`;
     ``offset`` and ``power`` are its own), or "walk", by the labels at which random walks end
     (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). ``keep``: labels of a smaller confidence are
-    left out. ``costs``, ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`).
-    Raises InputError for values out of range.
+    left out. ``reach``: cost of the path to the nearest label at which paths and a forest count alike. ``costs``,
+    ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for
+    values out of range.
     """
 
     rule: str = "paths"
@@ -34,12 +37,13 @@ class Spreading:
     power: float = 2.0
     beta: float = 0.4
     leak: float = 0.01
+    reach: float = 8.0
     keep: float = 0.5
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise InputError(f"rule={self.rule}: must be one of {', '.join(RULES)}")
-        for name in ("offset", "power", "beta", "leak"):
+        for name in ("offset", "power", "beta", "leak", "reach"):
             if not 0 < getattr(self, name) < np.inf:
                 raise InputError(f"{name}={getattr(self, name)}: give a number above 0")
         if not 0 <= self.keep <= 1:
@@ -49,18 +53,46 @@ class Spreading:
         """Return the graph of points ``coord`` (P, 3) with ``attributes`` (P, ...) by name."""
         return surface_graph(coord, attributes, self.costs, self.voxel_size, self.neighbors)
 
+    def examples(
+        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, columns: np.ndarray, at_random: bool
+    ) -> dict[str, np.ndarray]:
+        """Return what a Forest learns from: ``descriptors`` (n, D), ``paths`` and ``labels`` (n,) of labeled nodes.
+
+        ``labels`` (P,); ``columns`` (P, C): attributes of the points, such as colors. If labels are drawn
+        ``at_random``, ``paths`` (n, K) are what paths from all other labels say of each, and the forest learns how far
+        to trust them. The only label of an object, left out, says nothing of that: else ``paths`` are (n, 0), and paths
+        and forest are joined by ``reach``.
+        """
+        at_nodes = node_labels(graph, labels, n_classes)
+        known = at_nodes != IGNORE
+        found = {"descriptors": describe(graph, graph.mean(columns))[known], "labels": at_nodes[known]}
+        paths = np.zeros((int(known.sum()), 0), np.float32)
+        if at_random and self.rule == "paths":
+            paths = self._paths(left_out_distances(graph, at_nodes, n_classes))
+        return {**found, "paths": paths}
+
     def __call__(
-        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, network: np.ndarray | None = None
+        self,
+        graph: SurfaceGraph,
+        labels: np.ndarray,
+        n_classes: int,
+        network: np.ndarray | None = None,
+        forest: Forest | None = None,
+        columns: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
-        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``network`` (P, K): the
-        probabilities of a network, averaged with those of the labels. A label that is kept without the network is kept
-        with it too, however little that agrees, with the mean probability as its confidence: the network would
-        otherwise drop the labels of rare classes. Elsewhere the largest mean decides.
+        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned
+        from ``examples`` with such ``columns``. ``network`` (P, K): the probabilities of a network, averaged with those
+        of the labels. A label that is kept without the network is kept with it too, however little that agrees, with
+        the mean probability as its confidence: the network would otherwise drop the labels of rare classes. Elsewhere
+        the largest mean decides.
         """
         at_nodes = node_labels(graph, labels, n_classes)
-        share = self.probabilities(graph, at_nodes, n_classes)
+        if forest is None or columns is None:
+            share = self.probabilities(graph, at_nodes, n_classes)
+        else:
+            share = self._joined(graph, at_nodes, n_classes, forest, describe(graph, graph.mean(columns)))
         label, confidence = share.argmax(axis=1), share.max(axis=1)
         kept = (confidence > 0) & (confidence >= self.keep)
         if network is not None:
@@ -73,11 +105,36 @@ class Spreading:
         return label, np.where(given, 1, np.where(kept[graph.node], confidence, 0)).astype(np.float32)
 
     def probabilities(self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
-        """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,)."""
+        """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,), without a forest."""
         if self.rule == "paths":
             return path_probabilities(class_distances(graph, labels, n_classes), labels, self.offset, self.power)
         share = random_walk(graph, labels, n_classes, self.beta, self.leak)
         return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
+
+    def _joined(
+        self,
+        graph: SurfaceGraph,
+        labels: np.ndarray,
+        n_classes: int,
+        forest: Forest,
+        descriptors: np.ndarray,
+    ) -> np.ndarray:
+        """Return the probabilities (N, K) float32 of the nodes by labels (N,) and ``forest``."""
+        if self.rule == "walk":
+            return random_walk(graph, labels, n_classes, self.beta, self.leak, prior=forest(descriptors))
+        distances = class_distances(graph, labels, n_classes)
+        share, known = self._paths(distances), labels != IGNORE
+        if forest.learned_paths:
+            found = forest(descriptors, share)
+        else:
+            trust = (self.reach / (self.reach + distances.min(axis=1)))[:, None]
+            found = trust * share + (1 - trust) * forest(descriptors)
+        found[known] = np.eye(n_classes, dtype=np.float32)[labels[known]]
+        return found
+
+    def _paths(self, distances: np.ndarray) -> np.ndarray:
+        none = np.full(len(distances), IGNORE)
+        return path_probabilities(distances, none, self.offset, self.power)
 
 
 def averaged(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,70 @@
+"""Spread the labels of scenes in folders, with a forest that learns from the labels of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pcseg.classes import Classes
+from pcseg.errors import InputError
+from pcseg.feeding.computed import with_computed
+from pcseg.feeding.features import Features
+from pcseg.feeding.points import make_points
+from pcseg.pseudo import Forest, Spreading, SurfaceGraph
+from pcseg.scenes.scene import Scene, read_scene
+
+
+@dataclass(frozen=True)
+class SceneSpreading:
+    """Spreads labels over scenes of ``classes`` by ``spreading``.
+
+    ``features``: what a forest sees of a point besides the shape of its surroundings; None: there is no forest.
+    ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
+    """
+
+    spreading: Spreading
+    classes: Classes
+    features: Features | None
+    voxel_size: float
+    at_random: bool
+
+    def source(self) -> dict[str, Any]:
+        """Return the settings, as JSON."""
+        features = None if self.features is None else self.features.to_json()
+        return {**asdict(self.spreading), "features": features, "at_random": self.at_random}
+
+    def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
+        graph, columns = self._seen(folder)
+        assert columns is not None
+        return self.spreading.examples(graph, labels, len(self.classes), columns, self.at_random)
+
+    def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
+        """Return the forest that learns from the ``examples`` of all scenes; raises InputError if there is none."""
+        every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
+        return Forest(**every, n_classes=len(self.classes))
+
+    def __call__(
+        self, folder: Path, labels: np.ndarray, forest: Forest | None, network: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return label and confidence (P,) of the points of a scene, as :class:`pcseg.pseudo.Spreading` does."""
+        graph, columns = self._seen(folder)
+        return self.spreading(graph, labels, len(self.classes), network, forest, columns)
+
+    def _seen(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
+        """Return the graph of a scene, and the features (P, C) of its points."""
+        wanted = {*self.spreading.costs.attributes, *(() if self.features is None else self.features.columns)}
+        scene = read_scene(folder, self.classes, with_labels=False, columns=sorted(wanted))
+        try:
+            graph = self.spreading.graph(scene.coord, scene.attributes)
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from error
+        return graph, None if self.features is None else self._columns(scene, folder, self.features)
+
+    def _columns(self, scene: Scene, folder: Path, features: Features) -> np.ndarray:
+        features.check(scene.name, scene.attributes)
+        return features(make_points(with_computed(features, scene, folder, self.voxel_size)))

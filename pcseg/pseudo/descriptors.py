@@ -1,0 +1,112 @@
+"""Describe the surroundings of each node of a surface graph in numbers that a classifier can learn from few labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pcseg.ops import knn
+from pcseg.pseudo.graph import SurfaceGraph
+from pcseg.pseudo.superpoints import make_superpoints
+
+NEIGHBORS = (16, 64)
+"""Numbers of nearest nodes whose shape is described."""
+
+REGULARIZATIONS = (2.0, 8.0)
+"""Those of the superpoints that are described (:func:`pcseg.pseudo.superpoints.make_superpoints`)."""
+
+CELLS = (8.0, 40.0)
+"""Edges of the columns in which a node's height is measured, over the median distance of nearest nodes."""
+
+
+def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
+    """Return D descriptors (N, D) float32 of each node; ``columns`` (N, C): its attributes, such as colors in [0, 1].
+
+    Of the nearest nodes: linearity, planarity, scattering (from the square roots of the eigenvalues of their
+    covariance), size, and how steep normal and main direction are. Meters above the lowest and below the highest node,
+    of the scan and of the nearest columns. The attributes, their mean and standard deviation nearby. Of the superpoint,
+    at two sizes: log of its number of nodes, its extents, its lower and upper end, mean attributes and mean shapes.
+    Heights are along z. The descriptors are those in use for forests on points (Weinmann et al., "Semantic point cloud
+    interpretation based on optimal neighborhoods", 2015), here of superpoints too (Landrieu and Simonovsky,
+    "Large-scale point cloud semantic segmentation with superpoint graphs", 2018).
+    """
+    place = graph.position.astype(np.float32)
+    points = torch.from_numpy(graph.position)
+    own = np.arange(len(graph))[:, None]
+    near = knn(points, points, NEIGHBORS[-1] + 1)[0].numpy()[:, 1:]
+    near = np.where(near < 0, own, near)  # the node itself stands in where a scan has fewer
+    columns = np.asarray(columns, dtype=np.float32)
+    shapes = [_shapes(place, near[:, :count]) for count in NEIGHBORS]
+    z = place[:, 2]
+    low, high = np.percentile(z, [0.5, 99.5]) if len(z) else (0.0, 0.0)
+    spacing = float(np.median(np.linalg.norm(place[near[:, 0]] - place, axis=1))) if len(z) else 1.0
+    found = [*shapes, np.stack([z - low, high - z], axis=1)]
+    found += [_relief(place, max(spacing, 1e-6) * cells) for cells in CELLS]
+    found += [columns, *_moments(columns, near)]
+    each, start = np.concatenate([columns, *shapes], axis=1), None
+    for regularization in REGULARIZATIONS:
+        start = make_superpoints(graph, regularization, start=start)
+        found.append(_parts(place, start, each, low, high))
+    return np.concatenate(found, axis=1, dtype=np.float32)
+
+
+def _shapes(place: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return linearity, planarity, scattering, |z| of normal and main direction, size (N, 6) of neighbors (N, k)."""
+    first = np.zeros((len(place), 3), np.float32)
+    second = np.zeros((len(place), 3, 3), np.float32)
+    for column in near.T:  # one neighbor at a time: as fast as all at once, in a fraction of the memory
+        offset = place[column] - place
+        first += offset
+        second += offset[:, :, None] * offset[:, None, :]
+    first /= near.shape[1]
+    covariance = second / near.shape[1] - first[:, :, None] * first[:, None, :]
+    values, vectors = np.linalg.eigh(covariance)
+    small, middle, large = np.sqrt(np.maximum(values, 1e-12)).T
+    shares = [(large - middle) / large, (middle - small) / large, small / large]
+    return np.stack([*shares, np.abs(vectors[:, 2, 0]), np.abs(vectors[:, 2, 2]), large], axis=1)
+
+
+def _relief(place: np.ndarray, cell: float) -> np.ndarray:
+    """Return meters (N, 2) above the lowest and below the highest node of 3 x 3 columns of ``cell`` meters."""
+    if not len(place):
+        return np.zeros((0, 2), np.float32)
+    i, j = np.floor((place[:, :2] - place[:, :2].min(axis=0)) / cell).astype(np.int64).T + 1
+    width = int(j.max()) + 2
+    keys, column = np.unique(i * width + j, return_inverse=True)
+    around = keys[:, None] + np.array([u * width + v for u in (-1, 0, 1) for v in (-1, 0, 1)])
+    at = np.minimum(np.searchsorted(keys, around), len(keys) - 1)
+    there = keys[at] == around
+    found, z = [], place[:, 2]
+    for sign in (1, -1):
+        lowest = np.full(len(keys), np.inf, np.float32)
+        np.minimum.at(lowest, column, sign * z)
+        found.append(sign * z - np.where(there, lowest[at], np.inf).min(axis=1)[column])
+    return np.stack(found, axis=1)
+
+
+def _moments(columns: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean (N, C) of attributes of the nearest few and the standard deviation of all neighbors (N, k)."""
+    total, squares = np.zeros_like(columns), np.zeros_like(columns)
+    mean = total
+    for number, column in enumerate(near.T, start=1):
+        there = columns[column]
+        total, squares = total + there, squares + there * there
+        if number == NEIGHBORS[0]:
+            mean = total / number
+    count = near.shape[1]
+    return mean, np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
+
+
+def _parts(place: np.ndarray, part: np.ndarray, each: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return what describes the superpoint ``part`` (N,) of each node; ``each`` (N, C) is averaged over it."""
+    if not len(part):
+        return np.zeros((0, 6 + each.shape[1]), np.float32)
+    size = np.bincount(part)
+    lowest, highest = np.full((len(size), 3), np.inf, np.float32), np.full((len(size), 3), -np.inf, np.float32)
+    np.minimum.at(lowest, part, place)
+    np.maximum.at(highest, part, place)
+    extent = highest - lowest
+    extent[:, :2].sort(axis=1)
+    mean = np.stack([np.bincount(part, column) / size for column in each.T], axis=1)
+    ends = np.stack([lowest[:, 2] - low, high - highest[:, 2]], axis=1)
+    return np.concatenate([np.log(size)[:, None], extent, ends, mean], axis=1)[part]
