@@ -97,8 +97,14 @@ def main(options: Options) -> None:
 def measure(options: Options, folders: list[Path], budget: float, rule: str) -> Row:
     """Return the means over all scans and draws."""
     costs = EdgeCosts(options.distance, options.normal, options.color, dict.fromkeys(options.attributes, 1.0))
-    walk = {"beta": options.beta, "leak": options.leak}
-    spreading = Spreading("walk" if rule == "walk" else "paths", costs, options.voxel_size, **walk, keep=0.0)
+    spreading = Spreading(
+        "walk" if rule == "walk" else "paths",
+        costs,
+        options.voxel_size,
+        beta=options.beta,
+        leak=options.leak,
+        keep=0.0,
+    )
     classes = choose_classes("auto", folders[0])
     voxel_size = options.voxel_size or 0.05
     features = measured(Features(options.features), folders, classes, voxel_size) if rule == "forest" else None

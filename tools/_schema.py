@@ -60,6 +60,9 @@ class Augment:
     transforms: dict[str, Any] = setting("objects of pcseg.feeding.transforms by any name, in order")
     strong: dict[str, Any] = setting("the same for views that are to be strongly augmented", factory=dict)
     mix: float = setting("probability that another scene is merged in (Mix3D); for RandomSampler only", 0.0)
+    rare: float = setting(
+        "share of samples centered on a labeled point, rare classes first; for RandomSampler only", 0.0
+    )
 
 
 @dataclass

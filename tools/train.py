@@ -139,6 +139,7 @@ def make_stage(
         "_target_": "pcseg.feeding.samplers.RandomSampler",
         "mix": config.augment.mix,
         "labeled": part.only_labeled,
+        "rare": config.augment.rare,
     }
 
     def sample(source: TrainDataset, first: int) -> StepSampler:

@@ -66,6 +66,24 @@ class Plan:
             )
 
 
+class Rarity:
+    """Draws labeled classes, class c with a probability proportional to ``1 / freq(c)**0.5`` (2107.11267).
+
+    freq(c) are its labeled points in all scenes. ``has`` (S, K) bool: which classes are labeled in each scene.
+    """
+
+    def __init__(self, scenes: Scenes) -> None:
+        counts = scenes.counts()
+        self.has = counts > 0
+        self._weight = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
+
+    def draw(self, rng: np.random.Generator, among: np.ndarray) -> int | None:
+        """Return a class ``among`` (K,) bool, None where there is none."""
+        classes = np.flatnonzero(among)
+        weight = self._weight[classes]
+        return int(rng.choice(classes, p=weight / weight.sum())) if len(classes) else None
+
+
 class StepSampler(Sampler[list[Item]]):
     """Base of all samplers: a process takes its part of every global batch, which is a function of (seed, step).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
+from pcseg.feeding.samplers.base import Item, Plan, Rarity, Scenes, StepSampler
 
 
 class PairSampler(StepSampler):
@@ -23,10 +23,9 @@ class PairSampler(StepSampler):
 
     def __init__(self, scenes: Scenes, plan: Plan) -> None:
         super().__init__(scenes, plan)
-        counts = scenes.counts()
-        self._has = counts > 0
+        self._classes = Rarity(scenes)
+        self._has = self._classes.has
         self._shared = self._has & (self._has.sum(axis=0) > 1)
-        self._weight = 1 / np.sqrt(np.maximum(counts.sum(axis=0), 1))
 
     def global_batch(self, step: int) -> list[Item]:
         rng = self.generator(step)
@@ -38,11 +37,9 @@ class PairSampler(StepSampler):
 
     def _partner(self, rng: np.random.Generator, scene: int) -> tuple[int, int | None]:
         """Another scene, and the class it shares with ``scene`` (None: ``scene`` has no label)."""
-        if not self._has[scene].any():
-            return self.other(rng, scene), None
         alone = not self._shared[scene].any()
-        classes = np.flatnonzero(self._has[scene] if alone else self._shared[scene])
-        weight = self._weight[classes]
-        anchor = int(rng.choice(classes, p=weight / weight.sum()))
+        anchor = self._classes.draw(rng, self._has[scene] if alone else self._shared[scene])
+        if anchor is None:
+            return self.other(rng, scene), None
         partners = np.flatnonzero(self._has[:, anchor])
         return (scene if alone else int(rng.choice(partners[partners != scene]))), anchor
