@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,11 @@ from pcseg.feeding.computed import with_computed
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.pseudo import Forest, Spreading, SurfaceGraph
+from pcseg.pseudo.descriptors import describe
 from pcseg.scenes.scene import Scene, read_scene
+
+KEPT = 2_000_000
+"""Nodes whose graph and descriptors are kept between learning and spreading, so that they are made once: 1 GB."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class SceneSpreading:
     features: Features | None
     voxel_size: float
     at_random: bool
+    _kept: dict[Path, tuple[SurfaceGraph, np.ndarray | None]] = field(default_factory=dict, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
@@ -39,9 +44,9 @@ class SceneSpreading:
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
-        graph, columns = self._seen(folder)
-        assert columns is not None
-        return self.spreading.examples(graph, labels, len(self.classes), columns, self.at_random)
+        graph, descriptors = self._seen(folder)
+        assert descriptors is not None
+        return self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
 
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
         """Return the forest that learns from the ``examples`` of all scenes; raises InputError if there is none."""
@@ -52,18 +57,27 @@ class SceneSpreading:
         self, folder: Path, labels: np.ndarray, forest: Forest | None, network: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return label and confidence (P,) of the points of a scene, as :class:`pcseg.pseudo.Spreading` does."""
-        graph, columns = self._seen(folder)
-        return self.spreading(graph, labels, len(self.classes), network, forest, columns)
+        graph, descriptors = self._kept.pop(folder) if folder in self._kept else self._made(folder)
+        return self.spreading(graph, labels, len(self.classes), network, forest, descriptors)
 
     def _seen(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
-        """Return the graph of a scene, and the features (P, C) of its points."""
+        """Return what ``_made`` does, and keep it for spreading as long as there is room."""
+        found = self._made(folder)
+        if sum(len(graph) for graph, _ in self._kept.values()) + len(found[0]) <= KEPT:
+            self._kept[folder] = found
+        return found
+
+    def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
+        """Return the graph of a scene, and the descriptors (N, D) of its nodes."""
         wanted = {*self.spreading.costs.attributes, *(() if self.features is None else self.features.columns)}
         scene = read_scene(folder, self.classes, with_labels=False, columns=sorted(wanted))
         try:
             graph = self.spreading.graph(scene.coord, scene.attributes)
         except InputError as error:
             raise InputError(f"{folder}: {error}") from error
-        return graph, None if self.features is None else self._columns(scene, folder, self.features)
+        if self.features is None:
+            return graph, None
+        return graph, describe(graph, graph.mean(self._columns(scene, folder, self.features)))
 
     def _columns(self, scene: Scene, folder: Path, features: Features) -> np.ndarray:
         features.check(scene.name, scene.attributes)

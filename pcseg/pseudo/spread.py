@@ -9,7 +9,6 @@ import numpy as np
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.pseudo.descriptors import describe
 from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.spreading import class_distances, left_out_distances, path_probabilities, random_walk
@@ -54,18 +53,18 @@ class Spreading:
         return surface_graph(coord, attributes, self.costs, self.voxel_size, self.neighbors)
 
     def examples(
-        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, columns: np.ndarray, at_random: bool
+        self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, descriptors: np.ndarray, at_random: bool
     ) -> dict[str, np.ndarray]:
         """Return what a Forest learns from: ``descriptors`` (n, D), ``paths`` and ``labels`` (n,) of labeled nodes.
 
-        ``labels`` (P,); ``columns`` (P, C): attributes of the points, such as colors. If labels are drawn
+        ``labels`` (P,); ``descriptors`` (N, D) of the nodes (:func:`pcseg.pseudo.describe`). If labels are drawn
         ``at_random``, ``paths`` (n, K) are what paths from all other labels say of each, and the forest learns how far
         to trust them. The only label of an object, left out, says nothing of that: else ``paths`` are (n, 0), and paths
         and forest are joined by ``reach``.
         """
         at_nodes = node_labels(graph, labels, n_classes)
         known = at_nodes != IGNORE
-        found = {"descriptors": describe(graph, graph.mean(columns))[known], "labels": at_nodes[known]}
+        found = {"descriptors": descriptors[known], "labels": at_nodes[known]}
         paths = np.zeros((int(known.sum()), 0), np.float32)
         if at_random and self.rule == "paths":
             paths = self._paths(left_out_distances(graph, at_nodes, n_classes))
@@ -78,21 +77,21 @@ class Spreading:
         n_classes: int,
         network: np.ndarray | None = None,
         forest: Forest | None = None,
-        columns: np.ndarray | None = None,
+        descriptors: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
-        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned
-        from ``examples`` with such ``columns``. ``network`` (P, K): the probabilities of a network, averaged with those
+        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned from
+        ``examples`` with such ``descriptors``. ``network`` (P, K): the probabilities of a network, averaged with those
         of the labels. A label that is kept without the network is kept with it too, however little that agrees, with
         the mean probability as its confidence: the network would otherwise drop the labels of rare classes. Elsewhere
         the largest mean decides.
         """
         at_nodes = node_labels(graph, labels, n_classes)
-        if forest is None or columns is None:
+        if forest is None or descriptors is None:
             share = self.probabilities(graph, at_nodes, n_classes)
         else:
-            share = self._joined(graph, at_nodes, n_classes, forest, describe(graph, graph.mean(columns)))
+            share = self._joined(graph, at_nodes, n_classes, forest, descriptors)
         label, confidence = share.argmax(axis=1), share.max(axis=1)
         kept = (confidence > 0) & (confidence >= self.keep)
         if network is not None:

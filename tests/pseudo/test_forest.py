@@ -84,22 +84,23 @@ def test_labels_of_one_scan_serve_another(paths: bool) -> None:
     known, examples = [], []
     for seed in range(2):
         coord, truth = scan(10 * seed, seed)
-        graph, columns = spreading.graph(coord, {}), np.zeros((400, 1))
+        graph = spreading.graph(coord, {})
+        descriptors = describe(graph, np.zeros((400, 1)))
         labels = np.full(400, IGNORE)
         if seed == 0:
             labels[[3, 50, 210, 300]] = truth[[3, 50, 210, 300]]
-        known.append((graph, labels, truth, columns))
-        examples.append(spreading.examples(graph, labels, 2, columns, paths))
+        known.append((graph, labels, truth, descriptors))
+        examples.append(spreading.examples(graph, labels, 2, descriptors, paths))
     forest = Forest(**{name: np.concatenate([each[name] for each in examples]) for name in examples[0]}, n_classes=2)
     assert forest.learned_paths == paths
-    graph, labels, truth, columns = known[1]
+    graph, labels, truth, descriptors = known[1]
     alone, _ = spreading(graph, labels, 2)
     assert (alone == IGNORE).all()
-    found, confidence = spreading(graph, labels, 2, forest=forest, columns=columns)
+    found, confidence = spreading(graph, labels, 2, forest=forest, descriptors=descriptors)
     assert (found == truth).mean() > 0.95
     assert ((confidence > 0) & (confidence <= 1)).all()
-    graph, labels, truth, columns = known[0]
-    found, confidence = spreading(graph, labels, 2, forest=forest, columns=columns)
+    graph, labels, truth, descriptors = known[0]
+    found, confidence = spreading(graph, labels, 2, forest=forest, descriptors=descriptors)
     given = labels != IGNORE
     assert np.array_equal(found[given], labels[given])
     assert (confidence[given] == 1).all()
@@ -133,9 +134,8 @@ def test_paths_weigh_less_the_farther_the_label() -> None:
     labels = np.full(400, IGNORE)
     labels[3] = 0
     nothing = np.zeros((400, 1))
-    width = describe(graph, nothing).shape[1]
-    forest = Forest(np.zeros((2, width)), np.zeros((2, 0)), np.array([0, 1]), 2)  # knows nothing: one half each
-    _, confidence = spreading(graph, labels, 2, forest=forest, columns=nothing)
+    forest = Forest(np.zeros((2, 1)), np.zeros((2, 0)), np.array([0, 1]), 2)  # knows nothing: one half each
+    _, confidence = spreading(graph, labels, 2, forest=forest, descriptors=nothing)
     trust = 4 / (4 + class_distances(graph, labels, 2)[:, 0])
     free = labels == IGNORE
     np.testing.assert_allclose(confidence[free], (trust + (1 - trust) / 2)[free], rtol=1e-5)

@@ -1,0 +1,67 @@
+"""Labels spread over scenes in folders: what all scenes teach the forest, and what is kept in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcseg.classes import IGNORE, Classes
+from pcseg.engine import spread_scenes
+from pcseg.engine.spread_scenes import SceneSpreading
+from pcseg.errors import InputError
+from pcseg.feeding.features import Features
+from pcseg.pseudo import Spreading
+from pcseg.scenes.scene import Scene, write_scene
+
+CLASSES = Classes(("floor", "table"))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    """Two scenes: a floor and a table above it, of the same two colors."""
+    found = []
+    for number in range(2):
+        rng = np.random.default_rng(number)
+        coord = (rng.random((600, 3)) * [2, 2, 0.01]).astype(np.float32)
+        coord[300:, 2] += 0.8
+        color = np.full((600, 3), 200, np.uint8)
+        color[300:] = 90, 60, 30
+        scene = Scene(coord, {"color": color}, f"all/{number}", classes=CLASSES.names)
+        found.append(write_scene(tmp_path, scene))
+    return found
+
+
+def spread(folders: list[Path], features: Features | None, at_random: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    spreading = SceneSpreading(Spreading(keep=0.0), CLASSES, features, 0.05, at_random)
+    labels = [np.full(600, IGNORE), np.full(600, IGNORE)]
+    labels[0][[5, 80, 350, 500]] = 0, 0, 1, 1
+    forest = None
+    if features is not None:
+        forest = spreading.forest([spreading.examples(f, known) for f, known in zip(folders, labels, strict=True)])
+    return [spreading(folder, known, forest) for folder, known in zip(folders, labels, strict=True)]
+
+
+@pytest.mark.parametrize("at_random", [True, False])
+def test_a_scene_without_labels_learns_from_the_others(folders: list[Path], at_random: bool) -> None:
+    truth = (np.arange(600) >= 300).astype(np.int64)
+    (first, _), (second, confidence) = spread(folders, Features(["color"]), at_random)
+    assert (first == truth).mean() > 0.98
+    assert (second == truth).mean() > 0.98
+    assert (confidence > 0.5).mean() > 0.9
+    alone = spread(folders, None, at_random)[1]
+    assert (alone[0] == IGNORE).all()
+
+
+def test_what_is_kept_changes_nothing(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = spread(folders, Features(["color"]), True)
+    monkeypatch.setattr(spread_scenes, "KEPT", 700)
+    some = spread(folders, Features(["color"]), True)
+    for one, other in zip(kept, some, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_missing_features_are_named(folders: list[Path]) -> None:
+    with pytest.raises(InputError, match="intensity"):
+        spread(folders, Features(["intensity"]), True)
