@@ -83,25 +83,19 @@ class Spreading:
 
         ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned from
         ``examples`` with such ``descriptors``. ``network`` (P, K): the probabilities of a network, averaged with those
-        of the labels. A label that is kept without the network is kept with it too, however little that agrees, with
-        the mean probability as its confidence: the network would otherwise drop the labels of rare classes. Elsewhere
-        the largest mean decides.
+        of the labels (:func:`averaged`).
         """
         at_nodes = node_labels(graph, labels, n_classes)
         if forest is None or descriptors is None:
             share = self.probabilities(graph, at_nodes, n_classes)
         else:
             share = self._joined(graph, at_nodes, n_classes, forest, descriptors)
-        label, confidence = share.argmax(axis=1), share.max(axis=1)
-        kept = (confidence > 0) & (confidence >= self.keep)
         if network is not None:
-            mean = averaged(share, graph.mean(network), at_nodes)
-            label = np.where(kept, label, mean.argmax(axis=1))
-            confidence = mean[np.arange(len(mean)), label]
-            kept |= confidence >= self.keep
-        label, confidence, given = label[graph.node], confidence[graph.node], labels != IGNORE
-        label = np.where(given, labels, np.where(kept[graph.node], label, IGNORE))
-        return label, np.where(given, 1, np.where(kept[graph.node], confidence, 0)).astype(np.float32)
+            share = averaged(share, graph.mean(network), at_nodes)
+        label, confidence, given = share.argmax(axis=1)[graph.node], share.max(axis=1)[graph.node], labels != IGNORE
+        kept = (confidence > 0) & (confidence >= self.keep)
+        label = np.where(given, labels, np.where(kept, label, IGNORE))
+        return label, np.where(given, 1, np.where(kept, confidence, 0)).astype(np.float32)
 
     def probabilities(self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
         """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,), without a forest."""
@@ -137,13 +131,14 @@ class Spreading:
 
 
 def averaged(share: np.ndarray, network: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the mean (N, K) of spread probabilities ``share`` and those of a network.
+    """Return the mean (N, K) of spread probabilities ``share``, which count twice, and those of a network.
 
     Nodes with a label keep ``share``. Where no label reaches a node, so that its ``share`` is 0, the network decides
-    alone. The mean ranks labels better than the product does, in which two that are unsure make one that is sure.
+    alone. With equal weights a network that was trained on such labels drops rare classes; a product makes one that is
+    sure of two that are not.
     """
     reached = share.any(axis=1, keepdims=True)
-    return np.where((labels != IGNORE)[:, None], share, np.where(reached, (share + network) / 2, network))
+    return np.where((labels != IGNORE)[:, None], share, np.where(reached, (2 * share + network) / 3, network))
 
 
 def node_labels(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
