@@ -16,7 +16,7 @@ SHELL := /bin/bash
 help:
 	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (9 minutes)"
 	@echo "make test   install and run everything CI runs"
-	@echo "make table  the README's table of results (an hour or two)"
+	@echo "make table  the README's table of results (five hours; goes on after a stop)"
 	@echo "make clean  remove the build and what demo and test left (not .venv, not data)"
 
 install: $(VENV)/installed
@@ -51,21 +51,24 @@ demo: install
 	@echo "look at outputs/demo/rooms/*.html (held back), outputs/demo/training/rooms/*.html (labels given and spread)"
 	@echo "and at outputs/demo/metrics.json"
 
-AS_LONG := method=supervised match=dense_propagation
-ROWS := labels=full $(AS_LONG),labels=1pct $(AS_LONG),labels=1pct method=dense_propagation,labels=20pts $(AS_LONG)
+BUDGETS := 10pct:uniform:fraction=0.1 1pct:uniform:fraction=0.01 0.1pct:uniform:fraction=0.001 clicks:clicks: \
+	20pts:points:points=20
+AS_LONG := method=supervised match=label_efficient
 # README's table of results: three draws of the labels, each row at equal compute. Goes on after a stop.
 table: install
 	$(RUN) tools/simulate.py output=data/simulated_raw
 	$(RUN) tools/prepare.py input=data/simulated_raw output=data/simulated
 	for seed in 0 1 2; do \
-		for rule in 1pct:uniform:fraction=0.01 20pts:points:points=20; do IFS=: read -r name rule amount <<< $$rule; \
+		for rule in $(BUDGETS); do IFS=: read -r name rule amount <<< $$rule; \
 			file=data/simulated_labels/$${name}_seed$$seed.npz; \
 			test -f $$file || $(RUN) tools/draw_labels.py root=data/simulated seed=$$seed rule=$$rule $$amount output=$$file \
 				'splits=[Area_1,Area_2,Area_3,Area_4,Area_6]'; \
 		done; \
 	done
 	$(RUN) tools/trivial_baselines.py root=data/simulated
-	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[experiment=simulated,steps=1000]' 'rows=[$(ROWS)]'
+	rows='labels=full $(AS_LONG)'; for budget in $(foreach b,$(BUDGETS),$(firstword $(subst :, ,$b))); do \
+		rows+=",labels=$$budget $(AS_LONG),labels=$$budget method=label_efficient"; done; \
+	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[experiment=simulated,steps=3000]' "rows=[$$rows]"
 
 test: lint cuda pytest
 lint: $(VENV)/installed-dev
