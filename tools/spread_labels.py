@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pcseg.budgets.balance import balanced
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
@@ -41,7 +42,8 @@ class Options:
     `features`. Where labels were drawn at random it learns how far to trust paths, too.
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
-    by which training weighs it. The file holds the hash of the one it was made from.
+    by which training weighs it; where labels were drawn at random, each class as a whole weighs what its share of them
+    is. The file holds the hash of the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: three times as fast
@@ -64,6 +66,7 @@ class Options:
     reach: float = option("cost of a path at which a label counts no more than the forest", Spreading.reach)
     beta: float = option("rule walk: how strongly costs keep a walk away from an edge", Spreading.beta)
     leak: float = option("rule walk: how fast confidence falls with distance", Spreading.leak)
+    balance: bool = option("scale weights to the shares of the classes among labels drawn at random", True)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)
 
@@ -88,7 +91,10 @@ def main(options: Options) -> None:
             scene, known = scene_and_labels(folder, classes, given)
             arrays = packed(*spread(folder, known, forest), known)
             found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
-    labels = WeakLabels(classes.names, "spread", {"budget": given.sha256, **spread.source()}, None, tuple(found))
+    shares = given.shares(classes) if options.balance else None
+    source = {"budget": given.sha256, "balance": options.balance, **spread.source()}
+    weighed = tuple(found) if shares is None else balanced(found, shares)
+    labels = WeakLabels(classes.names, "spread", source, None, weighed)
     labels.save(options.output)
     print(f"{labels.summary()}\nwritten to {options.output}")
 

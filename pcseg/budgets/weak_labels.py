@@ -71,6 +71,15 @@ class WeakLabels:
         """Whether the labeled points are a fair sample of their scenes, by the rule that drew them."""
         return self.rule in ("uniform", "per_class", "points")
 
+    def shares(self, classes: Classes) -> np.ndarray | None:
+        """Return the shares (K,) of the classes among the labeled points, in the order of ``classes``.
+
+        None where the rule that drew them does not draw each class as often as there is of it.
+        """
+        if self.rule not in ("uniform", "points") or not self.count:
+            return None
+        return self.counts(list(self._by_name), classes).sum(axis=0) / self.count
+
     @cached_property
     def sha256(self) -> str:
         """Hash of the content: the same labels give the same hash, wherever and whenever they were drawn."""

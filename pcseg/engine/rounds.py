@@ -16,6 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from pcseg.archives import read_npz
+from pcseg.budgets.balance import balanced
 from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
@@ -60,6 +61,10 @@ class LabelPass:
     def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
         """Get ready to label; ``scenes`` by number are those of this process, ``parts`` a folder for all processes."""
 
+    def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
+        """Return the labels of all ``scenes`` with the weights that the file is to have."""
+        return tuple(scenes)
+
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
         budget = self.data.labels
         source = {**self.source(model), "budget": None if budget is None else budget.sha256}
@@ -78,7 +83,7 @@ class LabelPass:
         fabric.barrier()
         if fabric.is_global_zero:
             found = [self._scene(number, parts) for number in range(len(self.data.folders))]
-            labels = WeakLabels(self.data.classes.names, self.rule, source, None, tuple(found))
+            labels = WeakLabels(self.data.classes.names, self.rule, source, None, self.weighed(found))
             labels.save(target)
             shutil.rmtree(parts, ignore_errors=True)
             folder.log(labels.summary())
@@ -123,8 +128,9 @@ class Spread(LabelPass):
 
     With ``forest``, one is fitted to the labels of all scenes, on the shape of the surroundings of points and on the
     features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
-    network are averaged with those of the labels. The confidence is the weight of a label. Where ``spreading`` names no
-    voxel size it is that of the data.
+    network are averaged with those of the labels. The confidence is the weight of a label; with ``balance``, and where
+    the budget tells the shares of the classes, weights are scaled to these (:func:`pcseg.budgets.balance.balanced`).
+    Where ``spreading`` names no voxel size it is that of the data.
     """
 
     rule = "spread"
@@ -136,6 +142,7 @@ class Spread(LabelPass):
         spreading: Spreading | None = None,
         forest: bool = True,
         network: bool = False,
+        balance: bool = True,
     ) -> None:
         super().__init__(data, stage)
         spreading = spreading or Spreading()
@@ -144,11 +151,12 @@ class Spread(LabelPass):
         at_random = data.labels is not None and data.labels.at_random
         features = data.features if forest else None
         self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random)
-        self.network = network
+        self.network, self.balance = network, balance
         self._forest: Forest | None = None
 
     def source(self, model: Model) -> dict[str, Any]:
-        return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}
+        weights = digest(model.network) if self.network else None
+        return {"weights": weights, "balance": self.balance, **self.spreading.source()}
 
     def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
         if self.spreading.features is None:
@@ -159,6 +167,11 @@ class Spread(LabelPass):
         fabric.barrier()
         each = [read_npz(_examples(parts, number))[0] for number in range(len(self.data.folders))]
         self._forest = self.spreading.forest(each)
+
+    def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
+        budget = self.data.labels
+        shares = budget.shares(self.data.classes) if self.balance and budget is not None else None
+        return tuple(scenes) if shares is None else balanced(scenes, shares)
 
     def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None

@@ -1,0 +1,71 @@
+"""Weights of guessed labels add up to the shares of the classes, and nothing else changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pcseg.budgets.balance import balanced
+from pcseg.budgets.draw import draw_clicks, draw_points, draw_uniform
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.classes import IGNORE
+from tests.scenes.rooms import CLASSES, room
+
+K = 3
+
+
+def scene(name: str, seed: int) -> SceneLabels:
+    """Return 200 labels of 3 classes, weighed in 0.3 to 1; every tenth is given, every 13th is of no class."""
+    random = np.random.default_rng(seed)
+    label = random.choice(K, 200, p=[0.7, 0.25, 0.05]).astype(np.int16)
+    label[::13] = IGNORE
+    weight = np.where(np.arange(200) % 10 == 0, 1, random.uniform(0.3, 0.99, 200)).astype(np.float16)
+    return SceneLabels(name, 300, "0" * 64, np.sort(random.permutation(300)[:200]), label, weight)
+
+
+def mass(scenes: tuple[SceneLabels, ...]) -> np.ndarray:
+    label, weight = (np.concatenate([getattr(each, of) for each in scenes]) for of in ("label", "weight"))
+    return np.array([weight[(label == k) & (weight < 1)].sum(dtype=np.float64) for k in range(K)])
+
+
+@given(seed=st.integers(0, 10**6), raw=st.lists(st.floats(0.05, 1), min_size=K, max_size=K))
+def test_weights_add_up_to_the_shares(seed: int, raw: list[float]) -> None:
+    shares = np.array(raw) / sum(raw)
+    before = (scene("a", seed), scene("b", seed + 1))
+    after = balanced(before, shares)
+    assert np.allclose(mass(after) / mass(after).sum(), shares, rtol=2e-3)
+    for old, new in zip(before, after, strict=True):
+        assert old.weight is not None
+        assert new.weight is not None
+        assert np.array_equal(old.label, new.label)
+        assert np.array_equal(old.index, new.index)
+        kept = (old.weight == 1) | (old.label == IGNORE)
+        assert np.array_equal(old.weight[kept], new.weight[kept])
+        assert (new.weight[~kept] <= old.weight[~kept]).all()
+
+
+def test_a_class_that_was_never_given_keeps_its_weights() -> None:
+    before = scene("a", 0)
+    (after,) = balanced((before,), np.array([0.5, 0.5, 0.0]))
+    assert before.weight is not None
+    assert after.weight is not None
+    assert np.array_equal(before.weight[before.label == 2], after.weight[after.label == 2])
+
+
+def test_labels_without_a_guess_stay() -> None:
+    before = SceneLabels("a", 4, "0" * 64, np.arange(4), np.arange(4, dtype=np.int16) % K, np.ones(4, np.float16))
+    assert balanced((before,), np.full(K, 1 / K)) == (before,)
+
+
+def test_only_a_fair_draw_tells_the_shares() -> None:
+    rooms = [room("Area_1/a", 400), room("Area_1/b", 300)]
+    fair = draw_uniform(rooms, CLASSES, 0.5, seed=1)
+    shares = fair.shares(CLASSES)
+    assert shares is not None
+    known = np.concatenate([fair.labels(each) for each in rooms])
+    assert np.allclose(shares, np.bincount(known[known != IGNORE], minlength=len(CLASSES)) / (known != IGNORE).sum())
+    assert shares.sum() == pytest.approx(1)
+    assert draw_points(rooms, CLASSES, 20).shares(CLASSES) is not None
+    assert draw_clicks(rooms, CLASSES).shares(CLASSES) is None
