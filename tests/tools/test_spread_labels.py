@@ -59,6 +59,20 @@ def test_no_hidden_label_is_read(rooms, tmp_path):
     assert WeakLabels.load(tmp_path / "after.npz").sha256 == WeakLabels.load(tmp_path / "before.npz").sha256
 
 
+def test_weights_are_balanced_unless_told_otherwise(rooms, tmp_path):
+    given = WeakLabels.load(rooms.parent / "few.npz")
+    found = {}
+    for balance in ("true", "false"):
+        done = spread(rooms, tmp_path / f"{balance}.npz", f"balance={balance}", "features=[]")
+        assert done.returncode == 0, done.stderr
+        labels = WeakLabels.load(tmp_path / f"{balance}.npz")
+        label, weight = (np.concatenate([getattr(each, of) for each in labels.scenes]) for of in ("label", "weight"))
+        mass = np.bincount(label[weight < 1], weight[weight < 1], minlength=len(CLASSES))
+        found[balance] = label, np.abs(mass / mass.sum() - given.shares(CLASSES)).max()
+    assert np.array_equal(found["true"][0], found["false"][0])
+    assert found["true"][1] < 1e-3 < found["false"][1]
+
+
 def test_mistakes_are_one_line(rooms, tmp_path):
     (tmp_path / "there.npz").write_bytes(b"x")
     failed(spread(rooms, tmp_path / "there.npz"), "is there already", "overwrite=true")
