@@ -18,6 +18,7 @@ from tqdm import tqdm
 from pcseg.archives import read_npz
 from pcseg.budgets.balance import balanced
 from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.checks import shares
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predict import Predictor
@@ -110,8 +111,7 @@ class Relabel(LabelPass):
     """
 
     def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:
-        if not 0 <= confidence <= 1:
-            raise InputError(f"stages.{stage}.before.confidence={confidence:g}: give 0 to 1")
+        shares(**{f"stages.{stage}.before.confidence": confidence})
         super().__init__(data, stage)
         self.confidence = confidence
 
@@ -170,8 +170,8 @@ class Spread(LabelPass):
 
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
         budget = self.data.labels
-        shares = budget.shares(self.data.classes) if self.balance and budget is not None else None
-        return tuple(scenes) if shares is None else balanced(scenes, shares)
+        true = budget.shares(self.data.classes) if self.balance and budget is not None else None
+        return tuple(scenes) if true is None else balanced(scenes, true)
 
     def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None

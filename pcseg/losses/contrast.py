@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pcseg.checks import above_zero
 from pcseg.errors import InputError
 
 
@@ -17,8 +18,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.4) -> Tensor:
     (arXiv 2303.14191). Between 0 and ``log(M) + 2 / temperature``; without pairs it is 0. Computed in float32 or
     float64, memory M * M. Raises InputError for a temperature that is not above 0.
     """
-    if not temperature > 0:
-        raise InputError(f"temperature={temperature:g}: give a number above 0")
+    above_zero(temperature=temperature)
     # Not less than eps: the gradient of a feature of norm 0 would be without bound.
     one, two = (F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1, eps=1e-4) for x in (first, second))
     scores = one @ two.T / temperature

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import pair_affinity, segmentation_losses, squared_probability_distance
@@ -54,10 +55,8 @@ class CoarsePropagation(Method):
         lovasz: float = 0.0,
     ) -> None:
         super().__init__(model)
-        weights = {"weight": weight, "label_weight": label_weight, "coarse_weight": coarse_weight, "affinity": affinity}
-        for name, value in {**weights, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}.items():
-            if not value >= 0:
-                raise InputError(f"{name}={value}: give 0 or more")
+        at_least_zero(weight=weight, label_weight=label_weight, coarse_weight=coarse_weight, affinity=affinity)
+        at_least_zero(warmup=warmup, ramp=ramp, lovasz=lovasz)
         self.stride, self.weight, self.label_weight, self.coarse_weight = stride, weight, label_weight, coarse_weight
         self.affinity, self.warmup, self.ramp, self.lovasz = affinity, warmup, ramp, lovasz
         self.needs = frozenset({"pairs"} if across else ())

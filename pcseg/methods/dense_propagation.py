@@ -12,6 +12,7 @@ import random
 import torch
 from torch import Tensor
 
+from pcseg.checks import at_least_zero
 from pcseg.elements import Elements
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
@@ -42,10 +43,7 @@ class _Propagation(Method):
         skips: bool,
     ) -> None:
         super().__init__(model)
-        shares = {"weight": weight, "label_weight": label_weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}
-        for name, value in shares.items():
-            if not value >= 0:
-                raise InputError(f"{name}={value}: give 0 or more")
+        at_least_zero(weight=weight, label_weight=label_weight, warmup=warmup, ramp=ramp, lovasz=lovasz)
         if not 0 <= teacher < 1:
             raise InputError(f"teacher={teacher}: give a decay from 0 (no teacher) to below 1")
         if every < 1:

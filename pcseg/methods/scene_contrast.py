@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pcseg.checks import above_zero, at_least_zero
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import draw_pairs, info_nce, restoration
@@ -40,11 +41,10 @@ class SceneContrast(Method):
         head = getattr(self.network, "head", None)
         if not isinstance(model.inputs, VoxelInputs) or not isinstance(head, nn.Linear):
             raise InputError(f"SceneContrast: takes voxels and a network with a linear layer 'head', not {model!r}")
-        for name, value in {"cell": cell, "temperature": temperature, "pairs": pairs}.items():
-            if not value > 0:
-                raise InputError(f"{name}={value:g}: give a number above 0")
-        if not (0 <= mask <= 0.5 and restore >= 0):
-            raise InputError(f"mask={mask:g}, restore={restore:g}: give a share from 0 to 0.5, and 0 or more")
+        above_zero(cell=cell, temperature=temperature, pairs=pairs)
+        at_least_zero(restore=restore)
+        if not 0 <= mask <= 0.5:
+            raise InputError(f"mask={mask:g}: give a share from 0 to 0.5")
         self.mask, self.size = mask, cell * model.inputs.voxel_size
         self.temperature, self.pairs, self.weight = temperature, pairs, restore
         self.masked = nn.Parameter(torch.zeros(model.inputs.width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pcseg.checks import at_least_zero
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
@@ -56,10 +57,8 @@ class SoftLabels(Method):
         momentum: float = 0.99,
     ) -> None:
         super().__init__(model)
-        weights = {"given": given, "lovasz": lovasz, "affinity": affinity, "entropy": entropy, "prototypes": prototypes}
-        for name, value in {**weights, "warmup": warmup, "ramp": ramp}.items():
-            if not value >= 0:
-                raise InputError(f"{name}={value}: give 0 or more")
+        at_least_zero(given=given, lovasz=lovasz, affinity=affinity, entropy=entropy, prototypes=prototypes)
+        at_least_zero(warmup=warmup, ramp=ramp)
         if noise not in LABEL_LOSSES:
             raise InputError(f"noise={noise}: must be one of {', '.join(LABEL_LOSSES)}")
         self.noise, self.given, self.warmup, self.ramp = noise, given, warmup, ramp

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pcseg.checks import at_least_zero, shares
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
-from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import pseudo_label_cross_entropy, segmentation_losses
 from pcseg.methods.base import Method
@@ -53,12 +53,8 @@ class ViewConsistency(Method):
         deploy_teacher: bool = True,
     ) -> None:
         super().__init__(model)
-        for name, value in {"weight": weight, "warmup": warmup, "ramp": ramp, "lovasz": lovasz}.items():
-            if not value >= 0:
-                raise InputError(f"{name}={value}: give 0 or more")
-        for name, value in {"threshold": threshold, "hold_back": hold_back, "dropout": dropout}.items():
-            if not 0 <= value <= 1:
-                raise InputError(f"{name}={value}: give 0 to 1")
+        at_least_zero(weight=weight, warmup=warmup, ramp=ramp, lovasz=lovasz)
+        shares(threshold=threshold, hold_back=hold_back, dropout=dropout)
         begun = "teacher" in model.networks
         self.mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
         self.teacher = MeanTeacher(self.mean, self.network, teacher, begun)

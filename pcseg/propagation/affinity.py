@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pcseg.checks import above_zero
 from pcseg.errors import InputError
 
 PROFILE_CHUNK = 1024
@@ -61,8 +62,7 @@ class BilinearAffinity(nn.Module):
             raise InputError(f"max_nodes={max_nodes}: give at least 1, or None for no limit")
         if rank is not None and not 1 <= rank <= channels:
             raise InputError(f"rank={rank}: give 1 to {channels} (the channels), or None for a full matrix")
-        if not temperature > 0:
-            raise InputError(f"temperature={temperature}: give a number above 0")
+        above_zero(temperature=temperature)
         self.channels, self.max_nodes, self.temperature = channels, max_nodes, temperature
         if rank is None:
             self.factors = nn.ParameterList([nn.Parameter(torch.eye(channels) / math.sqrt(channels))])

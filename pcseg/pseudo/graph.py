@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse import coo_array, csr_array
 
+from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
 from pcseg.ops import knn, quantize, voxelize
 
@@ -37,9 +38,7 @@ class EdgeCosts:
 
     def __post_init__(self) -> None:
         named = {"distance": self.distance, "normal": self.normal, "color": self.color, **self.attributes}
-        for name, weight in named.items():
-            if not 0 <= weight < np.inf:
-                raise InputError(f"costs.{name}={weight}: give 0 or more")
+        at_least_zero(**{f"costs.{name}": weight for name, weight in named.items()})
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pcseg.checks import above_zero, shares
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.pseudo.forest import Forest
@@ -42,11 +43,12 @@ class Spreading:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise InputError(f"rule={self.rule}: must be one of {', '.join(RULES)}")
-        for name in ("offset", "power", "beta", "leak", "reach"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise InputError(f"{name}={getattr(self, name)}: give a number above 0")
-        if not 0 <= self.keep <= 1:
-            raise InputError(f"keep={self.keep}: give a confidence from 0 to 1")
+        above_zero(**{name: getattr(self, name) for name in ("offset", "power", "beta", "leak", "reach")})
+        shares(keep=self.keep)
+        if self.voxel_size is not None:
+            above_zero(voxel_size=self.voxel_size)
+        if self.neighbors < 1:
+            raise InputError(f"neighbors={self.neighbors}: give 1 or more")
 
     def graph(self, coord: np.ndarray, attributes: Mapping[str, np.ndarray]) -> SurfaceGraph:
         """Return the graph of points ``coord`` (P, 3) with ``attributes`` (P, ...) by name."""

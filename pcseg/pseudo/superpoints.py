@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, triu
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
 from pcseg.pseudo.graph import SurfaceGraph
 
@@ -36,8 +37,7 @@ def make_superpoints(
     to merge along. ``start`` (N,): parts to begin with in place of the first merges, such as ScanNet's segments.
     Raises InputError for settings out of range.
     """
-    if not regularization >= 0:
-        raise InputError(f"regularization={regularization}: give 0 or more")
+    at_least_zero(regularization=regularization)
     if most is not None and most < 1:
         raise InputError(f"most={most}: give 1 or more superpoints, or None")
     parts = _cores(graph) if start is None else np.unique(start, return_inverse=True)[1].reshape(-1)

@@ -1,0 +1,28 @@
+"""Check numbers that a user gave."""
+
+from __future__ import annotations
+
+import math
+
+from pcseg.errors import InputError
+
+
+def at_least_zero(**values: float) -> None:
+    """Raise InputError, naming it, for the first of ``values`` that is below 0, infinite or no number."""
+    for name, value in values.items():
+        if not 0 <= value < math.inf:
+            raise InputError(f"{name}={value:g}: give 0 or more")
+
+
+def above_zero(**values: float) -> None:
+    """Raise InputError, naming it, for the first of ``values`` that is not above 0, infinite or no number."""
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name}={value:g}: give a number above 0")
+
+
+def shares(**values: float) -> None:
+    """Raise InputError, naming it, for the first of ``values`` that is not from 0 to 1."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{name}={value:g}: give 0 to 1")
