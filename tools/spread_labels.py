@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pcseg.budgets.balance import balanced
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
@@ -42,8 +41,8 @@ class Options:
     `features`. Where labels were drawn at random it learns how far to trust paths, too.
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
-    by which training weighs it; where labels were drawn at random, each class as a whole weighs what its share of them
-    is. The file holds the hash of the one it was made from.
+    by which training weighs it. Where labels were drawn at random, classes weigh as much as their shares of them, and
+    more labels are kept of those that spread badly. The file holds the hash of the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: three times as fast
@@ -53,7 +52,7 @@ class Options:
     labels: str = option("label file written by tools/draw_labels.py")
     output: str = option("label file to write, e.g. data/labels/1pct_seed0_spread.npz")
     rule: str = option("paths or walk", "paths")
-    keep: float = option("smallest confidence of a label, 0 to 1", 0.5)
+    keep: float = option("smallest confidence of a label, 0 to 1; less for classes that balance lifts", 0.5)
     voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
     neighbors: int = option("nearest points that a point is joined with", 10)
     distance: float = option("cost of an edge: weight of its length, over the median length", EdgeCosts.distance)
@@ -66,7 +65,7 @@ class Options:
     reach: float = option("cost of a path at which a label counts no more than the forest", Spreading.reach)
     beta: float = option("rule walk: how strongly costs keep a walk away from an edge", Spreading.beta)
     leak: float = option("rule walk: how fast confidence falls with distance", Spreading.leak)
-    balance: bool = option("scale weights to the shares of the classes among labels drawn at random", True)
+    balance: bool = option("choose and weigh labels by the shares of the classes among those drawn at random", True)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)
 
@@ -83,7 +82,7 @@ def main(options: Options) -> None:
     given = WeakLabels.load(options.labels)
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
-    spread = scene_spreading(spreading, options, classes, folders, given.at_random)
+    spread = scene_spreading(spreading, options, classes, folders, given)
     forest = None if spread.features is None else learned(spread, folders, given)
     found = []
     with tqdm(folders, desc="spread", unit="scene") as bar:  # closed before an error is printed
@@ -91,10 +90,9 @@ def main(options: Options) -> None:
             scene, known = scene_and_labels(folder, classes, given)
             arrays = packed(*spread(folder, known, forest), known)
             found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
-    shares = given.shares(classes) if options.balance else None
-    source = {"budget": given.sha256, "balance": options.balance, **spread.source()}
-    weighed = tuple(found) if shares is None else balanced(found, shares)
-    labels = WeakLabels(classes.names, "spread", source, None, weighed)
+    labels = WeakLabels(
+        classes.names, "spread", {"budget": given.sha256, **spread.source()}, None, spread.weighed(found)
+    )
     labels.save(options.output)
     print(f"{labels.summary()}\nwritten to {options.output}")
 
@@ -112,12 +110,13 @@ def weights(attributes: list[str]) -> dict[str, float]:
 
 
 def scene_spreading(
-    spreading: Spreading, options: Options, classes: Classes, folders: list[Path], at_random: bool
+    spreading: Spreading, options: Options, classes: Classes, folders: list[Path], given: WeakLabels
 ) -> SceneSpreading:
     """Return what spreads labels over the scenes in ``folders``."""
     voxel_size = options.voxel_size or VOXEL_SIZE
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
-    return SceneSpreading(spreading, classes, features, voxel_size, at_random)
+    shares = given.shares(classes) if options.balance else None
+    return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares)
 
 
 def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:

@@ -1,4 +1,4 @@
-"""Weigh labels that were spread or guessed, so that no class gains by being easy to spread."""
+"""Choose and weigh labels that were spread or guessed, so that no class gains by being easy to guess."""
 
 from __future__ import annotations
 
@@ -11,23 +11,44 @@ from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
 
 
-def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray) -> tuple[SceneLabels, ...]:
-    """Return ``scenes`` with their weights below 1 scaled, one factor for each class.
+def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.0) -> tuple[SceneLabels, ...]:
+    """Return ``scenes`` with the labels of weight below 1 chosen and weighed by class; those of weight 1 are given.
 
-    Afterwards these weights of the classes are to each other as ``shares`` (K,), the true shares of the classes. Labels
-    of large flat things spread far and with confidence, those of small or rare things do not: weighed by confidence
-    alone they count for less than there is of them, and a network unlearns them. Weights of 1, of given labels, stay;
-    the largest factor is 1. A class with a share of 0 keeps its weights.
+    Labels of large flat things spread far and with confidence, those of small or rare things do not: chosen by one
+    threshold and weighed by confidence alone they count for less than there is of them, and a network unlearns them.
+    So labels are left out whose weight is below ``keep``; of a class whose weights sum to a part s of what they would
+    by ``shares`` (K,), the true shares of the classes, below s * ``keep``. Then the weights of each class are scaled by
+    one factor, after which those of the classes are to each other as ``shares``; the largest factor is 1. A class with
+    a share of 0 keeps its weights.
     """
-    mass = np.zeros(len(shares))
-    for scene in scenes:
-        guessed = _guessed(scene)
-        mass += np.bincount(scene.label[guessed], _weights(scene)[guessed], minlength=len(shares))
+    mass = _mass(scenes, len(shares))
+    if not mass.any():
+        return tuple(scenes)
+    part = np.divide(mass, shares * mass.sum(), out=np.ones(len(shares)), where=shares > 0)
+    chosen = [_above(scene, keep * np.minimum(part, 1)) for scene in scenes]
+    mass = _mass(chosen, len(shares))
     factor = np.divide(shares, mass, out=np.zeros(len(shares)), where=mass > 0)
     if not factor.any():
-        return tuple(scenes)
+        return tuple(chosen)
     factor = np.where(factor > 0, factor / factor.max(), 1)
-    return tuple(_scaled(scene, factor) for scene in scenes)
+    return tuple(_scaled(scene, factor) for scene in chosen)
+
+
+def _mass(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
+    """Return the sum (K,) of the weights below 1 of each class."""
+    mass = np.zeros(n_classes)
+    for scene in scenes:
+        guessed = _guessed(scene)
+        mass += np.bincount(scene.label[guessed], _weights(scene)[guessed], minlength=n_classes)
+    return mass
+
+
+def _above(scene: SceneLabels, threshold: np.ndarray) -> SceneLabels:
+    """Return ``scene`` without the guessed labels whose weight is below the ``threshold`` (K,) of their class."""
+    kept = ~_guessed(scene)
+    kept[~kept] = _weights(scene)[~kept] >= threshold[scene.label[~kept]]
+    weight = None if scene.weight is None else scene.weight[kept]
+    return replace(scene, index=scene.index[kept], label=scene.label[kept], weight=weight)
 
 
 def _scaled(scene: SceneLabels, factor: np.ndarray) -> SceneLabels:

@@ -16,7 +16,6 @@ from torch import nn
 from tqdm import tqdm
 
 from pcseg.archives import read_npz
-from pcseg.budgets.balance import balanced
 from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
 from pcseg.checks import shares
 from pcseg.classes import IGNORE
@@ -63,7 +62,7 @@ class LabelPass:
         """Get ready to label; ``scenes`` by number are those of this process, ``parts`` a folder for all processes."""
 
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
-        """Return the labels of all ``scenes`` with the weights that the file is to have."""
+        """Return the labels of all ``scenes`` that the file is to hold, with their weights."""
         return tuple(scenes)
 
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
@@ -129,7 +128,8 @@ class Spread(LabelPass):
     With ``forest``, one is fitted to the labels of all scenes, on the shape of the surroundings of points and on the
     features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
     network are averaged with those of the labels. The confidence is the weight of a label; with ``balance``, and where
-    the budget tells the shares of the classes, weights are scaled to these (:func:`pcseg.budgets.balance.balanced`).
+    the budget tells the shares of the classes, labels are chosen and weighed by these
+    (:func:`pcseg.budgets.balance.balanced`).
     Where ``spreading`` names no voxel size it is that of the data.
     """
 
@@ -148,15 +148,16 @@ class Spread(LabelPass):
         spreading = spreading or Spreading()
         if spreading.voxel_size is None:
             spreading = replace(spreading, voxel_size=data.voxel_size)
-        at_random = data.labels is not None and data.labels.at_random
+        budget = data.labels
+        at_random = budget is not None and budget.at_random
+        true = budget.shares(data.classes) if balance and budget is not None else None
         features = data.features if forest else None
-        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random)
-        self.network, self.balance = network, balance
+        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true)
+        self.network = network
         self._forest: Forest | None = None
 
     def source(self, model: Model) -> dict[str, Any]:
-        weights = digest(model.network) if self.network else None
-        return {"weights": weights, "balance": self.balance, **self.spreading.source()}
+        return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}
 
     def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
         if self.spreading.features is None:
@@ -169,9 +170,7 @@ class Spread(LabelPass):
         self._forest = self.spreading.forest(each)
 
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
-        budget = self.data.labels
-        true = budget.shares(self.data.classes) if self.balance and budget is not None else None
-        return tuple(scenes) if true is None else balanced(scenes, true)
+        return self.spreading.weighed(scenes)
 
     def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None

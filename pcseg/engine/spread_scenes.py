@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pcseg.budgets.balance import balanced
+from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import Classes
 from pcseg.errors import InputError
 from pcseg.feeding.computed import with_computed
@@ -28,6 +30,8 @@ class SceneSpreading:
 
     ``features``: what a forest sees of a point besides the shape of its surroundings; None: there is no forest.
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
+    ``shares`` (K,): those of the classes among all points, by which ``weighed`` chooses and weighs labels; None: they
+    are not known, and labels are chosen by ``spreading.keep`` alone.
     """
 
     spreading: Spreading
@@ -35,12 +39,14 @@ class SceneSpreading:
     features: Features | None
     voxel_size: float
     at_random: bool
+    shares: np.ndarray | None = None
     _kept: dict[Path, tuple[SurfaceGraph, np.ndarray | None]] = field(default_factory=dict, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
         features = None if self.features is None else self.features.to_json()
-        return {**asdict(self.spreading), "features": features, "at_random": self.at_random}
+        shares = None if self.shares is None else self.shares.tolist()
+        return {**asdict(self.spreading), "features": features, "at_random": self.at_random, "shares": shares}
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
@@ -56,9 +62,17 @@ class SceneSpreading:
     def __call__(
         self, folder: Path, labels: np.ndarray, forest: Forest | None, network: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return label and confidence (P,) of the points of a scene, as :class:`pcseg.pseudo.Spreading` does."""
+        """Return label and confidence (P,) of the points of a scene, as :class:`pcseg.pseudo.Spreading` does.
+
+        Where ``shares`` are known, ``weighed`` chooses among them once all scenes are there.
+        """
         graph, descriptors = self._kept.pop(folder) if folder in self._kept else self._made(folder)
-        return self.spreading(graph, labels, len(self.classes), network, forest, descriptors)
+        spreading = self.spreading if self.shares is None else replace(self.spreading, keep=0.0)
+        return spreading(graph, labels, len(self.classes), network, forest, descriptors)
+
+    def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
+        """Return the labels of all scenes, chosen and weighed by ``shares`` (:func:`pcseg.budgets.balanced`)."""
+        return tuple(scenes) if self.shares is None else balanced(scenes, self.shares, self.spreading.keep)
 
     def _seen(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
         """Return what ``_made`` does, and keep it for spreading as long as there is room."""

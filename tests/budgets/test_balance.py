@@ -25,7 +25,7 @@ def scene(name: str, seed: int) -> SceneLabels:
     return SceneLabels(name, 300, "0" * 64, np.sort(random.permutation(300)[:200]), label, weight)
 
 
-def mass(scenes: tuple[SceneLabels, ...]) -> np.ndarray:
+def mass_of(scenes: tuple[SceneLabels, ...]) -> np.ndarray:
     label, weight = (np.concatenate([getattr(each, of) for each in scenes]) for of in ("label", "weight"))
     return np.array([weight[(label == k) & (weight < 1)].sum(dtype=np.float64) for k in range(K)])
 
@@ -35,7 +35,7 @@ def test_weights_add_up_to_the_shares(seed: int, raw: list[float]) -> None:
     shares = np.array(raw) / sum(raw)
     before = (scene("a", seed), scene("b", seed + 1))
     after = balanced(before, shares)
-    assert np.allclose(mass(after) / mass(after).sum(), shares, rtol=2e-3)
+    assert np.allclose(mass_of(after) / mass_of(after).sum(), shares, rtol=2e-3)
     for old, new in zip(before, after, strict=True):
         assert old.weight is not None
         assert new.weight is not None
@@ -44,6 +44,18 @@ def test_weights_add_up_to_the_shares(seed: int, raw: list[float]) -> None:
         kept = (old.weight == 1) | (old.label == IGNORE)
         assert np.array_equal(old.weight[kept], new.weight[kept])
         assert (new.weight[~kept] <= old.weight[~kept]).all()
+
+
+def test_more_is_kept_of_a_class_that_spreads_badly() -> None:
+    before = scene("a", 0)
+    (after,) = balanced((before,), np.array([0.3, 0.2, 0.5]), keep=0.6)
+    assert before.weight is not None
+    part = mass_of((before,)) / mass_of((before,)).sum() / np.array([0.3, 0.2, 0.5])
+    assert part[2] < 0.5 < 1 < part[0]  # the last class spread badly
+    guessed = (before.label != IGNORE) & (before.weight < 1)
+    for k, least in enumerate(0.6 * np.minimum(part, 1)):
+        expected = ~guessed & (before.label == k) | guessed & (before.label == k) & (before.weight >= least)
+        assert np.array_equal(before.index[expected], after.index[after.label == k])
 
 
 def test_a_class_that_was_never_given_keeps_its_weights() -> None:
