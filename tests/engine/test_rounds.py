@@ -1,0 +1,68 @@
+"""A pass that labels the scenes: killed half-way it goes on, and its labels depend on all of its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning_fabric
+import numpy as np
+import pytest
+
+from pcseg.budgets.draw import draw_points
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.engine.folder import RunFolder
+from pcseg.engine.rounds import Spread, label_file
+from pcseg.feeding.dataset import TrainDataset
+from pcseg.scenes.scene import read_scene
+from tests.methods.runs import FEATURES, model_of
+from tests.scenes.rooms import CLASSES, building
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> TrainDataset:
+    folders = building(tmp_path / "rooms")
+    labels = draw_points((read_scene(folder, CLASSES, with_labels=True) for folder in folders), CLASSES, 20)
+    return TrainDataset(folders, CLASSES, labels, FEATURES, 0.2)
+
+
+def spread(data: TrainDataset, run: Path, **options: Any) -> WeakLabels:
+    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    Spread(data, "one", **options)(model_of(classes=CLASSES), RunFolder(run), fabric)
+    return WeakLabels.load(label_file(run, "one"))
+
+
+def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, run, done = spread(data, tmp_path / "whole"), tmp_path / "run", []
+    label = Spread.label
+
+    def stopped(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(path)
+        return label(self, predictor, path, known)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spread, "label", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            spread(data, run)
+    assert not label_file(run, "one").exists()
+
+    def counted(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
+        done.append(path)
+        return label(self, predictor, path, known)
+
+    monkeypatch.setattr(Spread, "label", counted)
+    assert spread(data, run).sha256 == whole.sha256
+    assert done == list(data.folders)  # each once
+    assert [path.name for path in (run / "labels").iterdir()] == ["one.npz"]
+    assert spread(data, run).sha256 == whole.sha256
+    assert done == list(data.folders)  # a finished pass is not made again
+
+
+def test_other_settings_make_other_labels(data: TrainDataset, tmp_path: Path) -> None:
+    found = [
+        spread(data, tmp_path / "run", **options).sha256 for options in ({}, {"balance": False}, {"forest": False})
+    ]
+    assert len(set(found)) == 3
+    assert spread(data, tmp_path / "run").sha256 == found[0]
