@@ -57,7 +57,7 @@ class SceneSpreading:
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
         """Return the forest that learns from the ``examples`` of all scenes; raises InputError if there is none."""
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
-        return Forest(every["descriptors"], every["paths"], every["labels"], len(self.classes))
+        return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"))
 
     def __call__(
         self, folder: Path, labels: np.ndarray, forest: Forest | None, network: np.ndarray | None = None

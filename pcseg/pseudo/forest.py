@@ -24,12 +24,17 @@ class Forest:
     """Extremely randomized trees (Geurts et al., "Extremely randomized trees", 2006; scikit-learn's) on descriptors.
 
     All descriptors are tried at each split: that serves the few labels of rare classes. ``descriptors`` (n, D),
-    ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, (n, 0) if that is
+    ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, None if that is
     not to be learned from. The same each time, for any number of threads. Raises InputError for no label.
     """
 
     def __init__(
-        self, descriptors: np.ndarray, paths: np.ndarray, labels: np.ndarray, n_classes: int, seed: int = 0
+        self,
+        descriptors: np.ndarray,
+        labels: np.ndarray,
+        n_classes: int,
+        paths: np.ndarray | None = None,
+        seed: int = 0,
     ) -> None:
         if not len(labels):
             raise InputError("labels: there is none to spread; label points first")
@@ -37,6 +42,7 @@ class Forest:
         if len(labels) > MOST:
             rows = np.sort(np.random.default_rng(seed).choice(len(labels), MOST, replace=False))
         self.n_classes, self.seed = n_classes, seed
+        paths = np.zeros((len(labels), 0), np.float32) if paths is None else paths
         self._descriptors, self._paths, self._labels = descriptors[rows], paths[rows], labels[rows]
         self.learned_paths = bool(self._paths.any())
 

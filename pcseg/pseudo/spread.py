@@ -61,16 +61,15 @@ class Spreading:
 
         ``labels`` (P,); ``descriptors`` (N, D) of the nodes (:func:`pcseg.pseudo.describe`). If labels are drawn
         ``at_random``, ``paths`` (n, K) are what paths from all other labels say of each, and the forest learns how far
-        to trust them. The only label of an object, left out, says nothing of that: else ``paths`` are (n, 0), and paths
-        and forest are joined by ``reach``.
+        to trust them. The only label of an object, left out, says nothing of that: else there are no ``paths``, and
+        paths and forest are joined by ``reach``.
         """
         at_nodes = node_labels(graph, labels, n_classes)
         known = at_nodes != IGNORE
         found = {"descriptors": descriptors[known], "labels": at_nodes[known]}
-        paths = np.zeros((int(known.sum()), 0), np.float32)
         if at_random and self.rule == "paths":
-            paths = self._paths(left_out_distances(graph, at_nodes, n_classes))
-        return {**found, "paths": paths}
+            found["paths"] = self._paths(left_out_distances(graph, at_nodes, n_classes))
+        return found
 
     def __call__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.rounds import Spread, label_file
 from pcseg.feeding.dataset import TrainDataset
+from pcseg.pseudo import Spreading
 from pcseg.scenes.scene import read_scene
 from tests.methods.runs import FEATURES, model_of
 from tests.scenes.rooms import CLASSES, building
@@ -24,6 +26,14 @@ def data(tmp_path: Path) -> TrainDataset:
     folders = building(tmp_path / "rooms")
     labels = draw_points((read_scene(folder, CLASSES, with_labels=True) for folder in folders), CLASSES, 20)
     return TrainDataset(folders, CLASSES, labels, FEATURES, 0.2)
+
+
+@pytest.fixture
+def clicked(data: TrainDataset) -> TrainDataset:
+    """More clicks a scan than an .npy header has bytes."""
+    scenes = (read_scene(folder, CLASSES, with_labels=True) for folder in data.folders)
+    labels = replace(draw_points(scenes, CLASSES, 300), rule="clicks", parameters={})
+    return TrainDataset(data.folders, CLASSES, labels, FEATURES, 0.05)
 
 
 def spread(data: TrainDataset, run: Path, **options: Any) -> WeakLabels:
@@ -58,6 +68,13 @@ def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, mon
     assert [path.name for path in (run / "labels").iterdir()] == ["one.npz"]
     assert spread(data, run).sha256 == whole.sha256
     assert done == list(data.folders)  # a finished pass is not made again
+
+
+@pytest.mark.parametrize("rule", ["paths", "walk"])
+def test_labels_not_drawn_at_random_spread_too(clicked: TrainDataset, tmp_path: Path, rule: str) -> None:
+    found = spread(clicked, tmp_path / "run", spreading=Spreading(rule))
+    assert found.parameters["shares"] is None
+    assert found.count > clicked.labels.count
 
 
 def test_other_settings_make_other_labels(data: TrainDataset, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_forest_is_the_same_for_any_number_of_threads() -> None:
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            found.append(Forest(descriptors, np.zeros((60, 0)), labels, 6)(asked))
+            found.append(Forest(descriptors, labels, 6)(asked))
     finally:
         torch.set_num_threads(threads)
     assert np.array_equal(*found)
@@ -124,7 +124,7 @@ def test_a_forest_is_the_same_for_any_number_of_threads() -> None:
 
 def test_without_a_label_there_is_nothing_to_learn() -> None:
     with pytest.raises(InputError, match="label points first"):
-        Forest(np.zeros((0, 3)), np.zeros((0, 0)), np.zeros(0, np.int64), 2)
+        Forest(np.zeros((0, 3)), np.zeros(0, np.int64), 2)
 
 
 def test_paths_weigh_less_the_farther_the_label() -> None:
@@ -134,7 +134,7 @@ def test_paths_weigh_less_the_farther_the_label() -> None:
     labels = np.full(400, IGNORE)
     labels[3] = 0
     nothing = np.zeros((400, 1))
-    forest = Forest(np.zeros((2, 1)), np.zeros((2, 0)), np.array([0, 1]), 2)  # knows nothing: one half each
+    forest = Forest(np.zeros((2, 1)), np.array([0, 1]), 2)  # knows nothing: one half each
     _, confidence = spreading(graph, labels, 2, forest=forest, descriptors=nothing)
     trust = 4 / (4 + class_distances(graph, labels, 2)[:, 0])
     free = labels == IGNORE
