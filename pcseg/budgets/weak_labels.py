@@ -74,9 +74,9 @@ class WeakLabels:
     def shares(self, classes: Classes) -> np.ndarray | None:
         """Return the shares (K,) of the classes among the labeled points, in the order of ``classes``.
 
-        None where the rule that drew them does not draw each class as often as there is of it.
+        None unless they were drawn ``at_random``, each class as often as there is of it.
         """
-        if self.rule not in ("uniform", "points") or not self.count:
+        if not self.at_random or not self.count:
             return None
         return self.counts(list(self._by_name), classes).sum(axis=0) / self.count
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcseg.budgets.balance import balanced
-from pcseg.budgets.draw import draw_clicks, draw_points, draw_uniform
+from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
 from tests.scenes.rooms import CLASSES, room
@@ -80,4 +80,7 @@ def test_only_a_fair_draw_tells_the_shares() -> None:
     assert np.allclose(shares, np.bincount(known[known != IGNORE], minlength=len(CLASSES)) / (known != IGNORE).sum())
     assert shares.sum() == pytest.approx(1)
     assert draw_points(rooms, CLASSES, 20).shares(CLASSES) is not None
+    assert np.allclose(
+        draw_per_class(rooms, CLASSES, 1.0).shares(CLASSES), draw_uniform(rooms, CLASSES, 1).shares(CLASSES)
+    )
     assert draw_clicks(rooms, CLASSES).shares(CLASSES) is None
