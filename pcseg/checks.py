@@ -21,7 +21,7 @@ def above_zero(**values: float) -> None:
             raise InputError(f"{name}={value:g}: give a number above 0")
 
 
-def shares(**values: float) -> None:
+def from_zero_to_one(**values: float) -> None:
     """Raise InputError, naming it, for the first of ``values`` that is not from 0 to 1."""
     for name, value in values.items():
         if not 0 <= value <= 1:

@@ -80,6 +80,8 @@ def main(options: Options) -> None:
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
     given = WeakLabels.load(options.labels)
+    if not given.count:
+        raise InputError(f"labels={options.labels}: there is none to spread; label points first")
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
     spread = scene_spreading(spreading, options, classes, folders, given)
@@ -115,7 +117,8 @@ def scene_spreading(
     """Return what spreads labels over the scenes in ``folders``."""
     voxel_size = options.voxel_size or VOXEL_SIZE
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
-    shares = given.shares(classes) if options.balance else None
+    names = [scene.name for scene in given.scenes]
+    shares = given.shares(names, classes) if options.balance else None
     return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares)
 
 
@@ -129,7 +132,7 @@ def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> F
 def scene_and_labels(folder: Path, classes: Classes, given: WeakLabels) -> tuple[Scene, np.ndarray]:
     """Return the scene in ``folder`` and its given labels (P,)."""
     scene = read_scene(folder, classes, with_labels=False)
-    return scene, given.labels(scene)
+    return scene, given.given(scene)
 
 
 if __name__ == "__main__":

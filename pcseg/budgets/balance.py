@@ -10,6 +10,9 @@ import numpy as np
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
 
+MOST = 20
+"""How many times more a guess of one class may count than one of another, at equal confidence."""
+
 
 def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.0) -> tuple[SceneLabels, ...]:
     """Return ``scenes`` with the labels of weight below 1 chosen and weighed by class; those of weight 1 are given.
@@ -17,20 +20,27 @@ def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.
     Labels of large flat things spread far and with confidence, those of small or rare things do not: chosen by one
     threshold and weighed by confidence alone they count for less than there is of them, and a network unlearns them.
     So labels are left out whose weight is below ``keep``; of a class whose weights sum to a part s of what they would
-    by ``shares`` (K,), the true shares of the classes, below s * ``keep``. Then the weights of each class are scaled by
-    one factor, after which those of the classes are to each other as ``shares``; the largest factor is 1. A class with
-    a share of 0 keeps its weights.
+    by ``shares`` (K,), the shares of the classes among all points, below s * ``keep``; the surest of each class stay.
+    Then the weights of each class are scaled by one factor, after which those of the classes are to each other as
+    ``shares``. The largest factor is 1 and none is below 1 / MOST, so that a class of very few guesses does not take
+    the weight from all others; given labels gain by it. A class with a share of 0 has the smallest factor.
     """
     mass = _mass(scenes, len(shares))
     if not mass.any():
         return tuple(scenes)
     part = np.divide(mass, shares * mass.sum(), out=np.ones(len(shares)), where=shares > 0)
-    chosen = [_above(scene, keep * np.minimum(part, 1)) for scene in scenes]
+    surest = np.zeros(len(shares))
+    for scene in scenes:
+        guessed = _guessed(scene)
+        np.maximum.at(surest, scene.label[guessed], _weights(scene)[guessed])
+    chosen = [_above(scene, np.minimum(keep * np.minimum(part, 1), surest)) for scene in scenes]
     mass = _mass(chosen, len(shares))
     factor = np.divide(shares, mass, out=np.zeros(len(shares)), where=mass > 0)
     if not factor.any():
         return tuple(chosen)
-    factor = np.where(factor > 0, factor / factor.max(), 1)
+    least = factor[factor > 0].min()
+    factor = np.clip(factor, least, MOST * least)
+    factor /= factor.max()
     return tuple(_scaled(scene, factor) for scene in chosen)
 
 

@@ -71,14 +71,18 @@ class WeakLabels:
         """Whether the labeled points are a fair sample of their scenes, by the rule that drew them."""
         return self.rule in ("uniform", "per_class", "points")
 
-    def shares(self, classes: Classes) -> np.ndarray | None:
-        """Return the shares (K,) of the classes among the labeled points, in the order of ``classes``.
+    def shares(self, scene_names: Sequence[str], classes: Classes) -> np.ndarray | None:
+        """Return the shares (K,) of the classes among all points of some scenes, as their labels tell them.
 
-        None unless they were drawn ``at_random``, each class as often as there is of it.
+        In the order of ``classes``. None unless labels were drawn each class as often as there is of it.
         """
-        if not self.at_random or not self.count:
+        counts = self.counts(scene_names, classes).astype(np.float64)
+        if self.rule not in ("uniform", "points") or not counts.any():
             return None
-        return self.counts(list(self._by_name), classes).sum(axis=0) / self.count
+        scenes = [self._of(name) for name in scene_names]
+        each = np.array([scene.points / max(1, len(scene.index)) for scene in scenes])  # points that a label stands for
+        found: np.ndarray = each @ counts / (each @ counts).sum()
+        return found
 
     @cached_property
     def sha256(self) -> str:
@@ -110,6 +114,11 @@ class WeakLabels:
         entry = self._of_cloud(scene)
         labels[entry.index] = self._table(Classes(scene.classes), only)[entry.label]
         return labels
+
+    def given(self, scene: Scene) -> np.ndarray:
+        """Return the labels (P,) int64 of ``scene`` as ``labels`` does, without those of a weight below 1: guesses."""
+        weights = self.weights(scene)
+        return self.labels(scene) if weights is None else np.where(weights == 1, self.labels(scene), IGNORE)
 
     def weights(self, scene: Scene) -> np.ndarray | None:
         """Return the confidence (P,) float32 in [0, 1] of the labels of ``scene``, 0 where none; None without weights.

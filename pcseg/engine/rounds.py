@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from pcseg.archives import read_npz
 from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
-from pcseg.checks import shares
+from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predict import Predictor
@@ -70,7 +70,7 @@ class LabelPass:
         source = {**self.source(model), "budget": None if budget is None else budget.sha256}
         target = label_file(folder.path, self.stage)
         if target.is_file() and WeakLabels.load(target).parameters == source:
-            return
+            return  # what a kill left beside it is swept by the next pass
         parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
         predictor = Predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
@@ -85,14 +85,15 @@ class LabelPass:
             found = [self._scene(number, parts) for number in range(len(self.data.folders))]
             labels = WeakLabels(self.data.classes.names, self.rule, source, None, self.weighed(found))
             labels.save(target)
-            shutil.rmtree(parts, ignore_errors=True)
+            for left in target.parent.glob(f"{self.stage}.*/"):
+                shutil.rmtree(left, ignore_errors=True)
             folder.log(labels.summary())
 
     def known(self, path: Path) -> np.ndarray:
         """Return the given labels (P,) of the scene in the folder ``path``, IGNORE elsewhere."""
         budget = self.data.labels
         scene = read_scene(path, self.data.classes, with_labels=budget is None)
-        known = scene.segment if budget is None else budget.labels(scene)
+        known = scene.segment if budget is None else budget.given(scene)
         if known is None:
             raise InputError(f"{scene.name}: has no segment.npy; give a label file")
         return known
@@ -110,7 +111,7 @@ class Relabel(LabelPass):
     """
 
     def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:
-        shares(**{f"stages.{stage}.before.confidence": confidence})
+        from_zero_to_one(**{f"stages.{stage}.before.confidence": confidence})
         super().__init__(data, stage)
         self.confidence = confidence
 
@@ -150,7 +151,7 @@ class Spread(LabelPass):
             spreading = replace(spreading, voxel_size=data.voxel_size)
         budget = data.labels
         at_random = budget is not None and budget.at_random
-        true = budget.shares(data.classes) if balance and budget is not None else None
+        true = budget.shares(data.names, data.classes) if balance and budget is not None else None
         features = data.features if forest else None
         self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true)
         self.network = network

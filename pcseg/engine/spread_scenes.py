@@ -71,7 +71,7 @@ class SceneSpreading:
         return spreading(graph, labels, len(self.classes), network, forest, descriptors)
 
     def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
-        """Return the labels of all scenes, chosen and weighed by ``shares`` (:func:`pcseg.budgets.balanced`)."""
+        """Return the labels of all scenes, chosen and weighed by ``shares``: :func:`pcseg.budgets.balance.balanced`."""
         return tuple(scenes) if self.shares is None else balanced(scenes, self.shares, self.spreading.keep)
 
     def _seen(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pcseg.checks import at_least_zero, shares
+from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
@@ -54,7 +54,7 @@ class ViewConsistency(Method):
     ) -> None:
         super().__init__(model)
         at_least_zero(weight=weight, warmup=warmup, ramp=ramp, lovasz=lovasz)
-        shares(threshold=threshold, hold_back=hold_back, dropout=dropout)
+        from_zero_to_one(threshold=threshold, hold_back=hold_back, dropout=dropout)
         begun = "teacher" in model.networks
         self.mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
         self.teacher = MeanTeacher(self.mean, self.network, teacher, begun)

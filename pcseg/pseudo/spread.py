@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pcseg.checks import above_zero, shares
+from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.pseudo.forest import Forest
@@ -44,7 +44,7 @@ class Spreading:
         if self.rule not in RULES:
             raise InputError(f"rule={self.rule}: must be one of {', '.join(RULES)}")
         above_zero(**{name: getattr(self, name) for name in ("offset", "power", "beta", "leak", "reach")})
-        shares(keep=self.keep)
+        from_zero_to_one(keep=self.keep)
         if self.voxel_size is not None:
             above_zero(voxel_size=self.voxel_size)
         if self.neighbors < 1:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcseg.budgets.balance import balanced
+from pcseg.budgets.balance import MOST, balanced
 from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
@@ -30,9 +30,10 @@ def mass_of(scenes: tuple[SceneLabels, ...]) -> np.ndarray:
     return np.array([weight[(label == k) & (weight < 1)].sum(dtype=np.float64) for k in range(K)])
 
 
-@given(seed=st.integers(0, 10**6), raw=st.lists(st.floats(0.05, 1), min_size=K, max_size=K))
+@given(seed=st.integers(0, 10**6), raw=st.lists(st.floats(0.3, 1), min_size=K, max_size=K))
 def test_weights_add_up_to_the_shares(seed: int, raw: list[float]) -> None:
-    shares = np.array(raw) / sum(raw)
+    shares = np.array(raw) * [0.7, 0.25, 0.05]
+    shares /= shares.sum()
     before = (scene("a", seed), scene("b", seed + 1))
     after = balanced(before, shares)
     assert np.allclose(mass_of(after) / mass_of(after).sum(), shares, rtol=2e-3)
@@ -58,12 +59,21 @@ def test_more_is_kept_of_a_class_that_spreads_badly() -> None:
         assert np.array_equal(before.index[expected], after.index[after.label == k])
 
 
-def test_a_class_that_was_never_given_keeps_its_weights() -> None:
+def test_a_class_that_was_never_given_takes_no_weight_from_others() -> None:
     before = scene("a", 0)
-    (after,) = balanced((before,), np.array([0.5, 0.5, 0.0]))
-    assert before.weight is not None
+    (after,) = balanced((before,), np.array([0.7, 0.3, 0.0]))
+    before_mass, after_mass = mass_of((before,)), mass_of((after,))
+    assert after_mass[2] / before_mass[2] <= (after_mass / before_mass)[:2].min() * 1.01
+
+
+def test_few_guesses_of_a_class_do_not_silence_the_others() -> None:
+    label = np.zeros(1000, np.int16)
+    label[0] = 2
+    before = SceneLabels("a", 1000, "0" * 64, np.arange(1000), label, np.full(1000, 0.5, np.float16))
+    (after,) = balanced((before,), np.array([0.5, 0.0, 0.5]), keep=0.9)
     assert after.weight is not None
-    assert np.array_equal(before.weight[before.label == 2], after.weight[after.label == 2])
+    assert len(after.index) == 1000  # the surest of each class stay
+    assert after.weight[1:] == pytest.approx(0.5 / MOST, rel=1e-3)
 
 
 def test_labels_without_a_guess_stay() -> None:
@@ -74,13 +84,20 @@ def test_labels_without_a_guess_stay() -> None:
 def test_only_a_fair_draw_tells_the_shares() -> None:
     rooms = [room("Area_1/a", 400), room("Area_1/b", 300)]
     fair = draw_uniform(rooms, CLASSES, 0.5, seed=1)
-    shares = fair.shares(CLASSES)
+    names = [each.name for each in rooms]
+    shares = fair.shares(names, CLASSES)
     assert shares is not None
     known = np.concatenate([fair.labels(each) for each in rooms])
     assert np.allclose(shares, np.bincount(known[known != IGNORE], minlength=len(CLASSES)) / (known != IGNORE).sum())
     assert shares.sum() == pytest.approx(1)
-    assert draw_points(rooms, CLASSES, 20).shares(CLASSES) is not None
-    assert np.allclose(
-        draw_per_class(rooms, CLASSES, 1.0).shares(CLASSES), draw_uniform(rooms, CLASSES, 1).shares(CLASSES)
-    )
-    assert draw_clicks(rooms, CLASSES).shares(CLASSES) is None
+    assert draw_points(rooms, CLASSES, 20).shares(names, CLASSES) is not None
+    assert draw_per_class(rooms, CLASSES, 0.1).shares(names, CLASSES) is None  # at least one of each class
+    assert draw_clicks(rooms, CLASSES).shares(names, CLASSES) is None
+
+
+def test_shares_are_those_of_the_points_of_the_scenes_asked_for() -> None:
+    """Twenty points of each of two scenes: the larger counts for more; a third scene, held back, for nothing."""
+    rooms = [room("Area_1/a", 4000, (0,)), room("Area_1/b", 1000, (1,)), room("Area_5/c", 1000, (2,))]
+    labels = draw_points(rooms, CLASSES, 20)
+    shares = labels.shares(["Area_1/a", "Area_1/b"], CLASSES)
+    assert shares == pytest.approx([0.8, 0.2, 0, 0])

@@ -68,7 +68,7 @@ def test_labels_are_balanced_unless_told_otherwise(rooms, tmp_path):
         labels = WeakLabels.load(tmp_path / f"{balance}.npz")
         label, weight = (np.concatenate([getattr(each, of) for each in labels.scenes]) for of in ("label", "weight"))
         mass = np.bincount(label[weight < 1], weight[weight < 1], minlength=len(CLASSES))
-        off[balance] = np.abs(mass / mass.sum() - given.shares(CLASSES)).max()
+        off[balance] = np.abs(mass / mass.sum() - given.shares([each.name for each in given.scenes], CLASSES)).max()
         kept[balance] = np.bincount(label, minlength=len(CLASSES))
     assert off["true"] < 1e-3 < off["false"]
     assert (kept["true"] >= kept["false"]).all()
