@@ -76,8 +76,10 @@ class WeakLabels:
 
         In the order of ``classes``. None unless labels were drawn each class as often as there is of it.
         """
+        if self.rule not in ("uniform", "points"):
+            return None
         counts = self.counts(scene_names, classes).astype(np.float64)
-        if self.rule not in ("uniform", "points") or not counts.any():
+        if not counts.any():
             return None
         scenes = [self._of(name) for name in scene_names]
         each = np.array([scene.points / max(1, len(scene.index)) for scene in scenes])  # points that a label stands for
@@ -121,7 +123,7 @@ class WeakLabels:
         return self.labels(scene) if weights is None else np.where(weights == 1, self.labels(scene), IGNORE)
 
     def weights(self, scene: Scene) -> np.ndarray | None:
-        """Return the confidence (P,) float32 in [0, 1] of the labels of ``scene``, 0 where none; None without weights.
+        """Return the weight (P,) float32 in [0, 1] of the labels of ``scene``, 0 where none; None without weights.
 
         Raises InputError for a scene the file does not cover or another cloud under the same name.
         """

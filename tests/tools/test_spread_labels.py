@@ -59,6 +59,16 @@ def test_no_hidden_label_is_read(rooms, tmp_path):
     assert WeakLabels.load(tmp_path / "after.npz").sha256 == WeakLabels.load(tmp_path / "before.npz").sha256
 
 
+def test_guesses_are_not_spread_again(rooms, tmp_path):
+    assert spread(rooms, tmp_path / "first.npz").returncode == 0
+    again = (f"root={rooms}", f"labels={tmp_path / 'first.npz'}", f"output={tmp_path / 'second.npz'}")
+    assert tool_here("spread_labels", *again).returncode == 0
+    given = WeakLabels.load(rooms.parent / "few.npz")
+    for name in ("first", "second"):
+        labels = WeakLabels.load(tmp_path / f"{name}.npz")
+        assert sum((scene.weight == 1).sum() for scene in labels.scenes) == given.count
+
+
 def test_labels_are_balanced_unless_told_otherwise(rooms, tmp_path):
     given = WeakLabels.load(rooms.parent / "few.npz")
     off, kept = {}, {}
