@@ -22,7 +22,7 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads
-from pcseg.engine.spread_scenes import SceneSpreading
+from pcseg.engine.spread_scenes import VOXEL_SIZE, SceneSpreading
 from pcseg.feeding.computed import measured
 from pcseg.feeding.features import Features
 from pcseg.files import write_json
@@ -106,7 +106,7 @@ def measure(options: Options, folders: list[Path], budget: float, rule: str) -> 
         keep=0.0,
     )
     classes = choose_classes("auto", folders[0])
-    voxel_size = options.voxel_size or 0.05
+    voxel_size = options.voxel_size or VOXEL_SIZE
     features = measured(Features(options.features), folders, classes, voxel_size) if rule == "forest" else None
     spread = SceneSpreading(spreading, classes, features, voxel_size, at_random=True)
     found = []

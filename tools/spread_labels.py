@@ -19,15 +19,12 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.device import set_threads
 from pcseg.engine.rounds import packed
-from pcseg.engine.spread_scenes import SceneSpreading
+from pcseg.engine.spread_scenes import VOXEL_SIZE, SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.computed import measured
 from pcseg.feeding.features import Features
 from pcseg.pseudo import EdgeCosts, Forest, Spreading
 from pcseg.scenes.scene import Scene, read_scene
-
-VOXEL_SIZE = 0.05
-"""Meters, by which strays are told from a scan where no other size is given."""
 
 
 @dataclass
@@ -64,7 +61,7 @@ class Options:
     )
     reach: float = option("cost of a path at which a label counts no more than the forest", Spreading.reach)
     beta: float = option("rule walk: how strongly costs keep a walk away from an edge", Spreading.beta)
-    leak: float = option("rule walk: how fast confidence falls with distance", Spreading.leak)
+    leak: float = option("rule walk: how soon walks are given up, and end at what the forest says", Spreading.leak)
     balance: bool = option("choose and weigh labels by the shares of the classes among those drawn at random", True)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)

@@ -155,7 +155,11 @@ class Spread(LabelPass):
         features = data.features if forest else None
         self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true)
         self.network = network
-        self._forest: Forest | None = None
+        self._forest: Forest | None = None  # while scenes are labeled
+
+    def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
+        super().__call__(model, folder, fabric)
+        self._forest = None
 
     def source(self, model: Model) -> dict[str, Any]:
         return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}

@@ -20,6 +20,9 @@ from pcseg.pseudo import Forest, Spreading, SurfaceGraph
 from pcseg.pseudo.descriptors import describe
 from pcseg.scenes.scene import Scene, read_scene
 
+VOXEL_SIZE = 0.05
+"""Meters, by which strays are told from a scan where no other size is given."""
+
 KEPT = 2_000_000
 """Nodes whose graph and descriptors are kept between learning and spreading, so that they are made once: 1 GB."""
 

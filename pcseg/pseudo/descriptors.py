@@ -18,6 +18,9 @@ REGULARIZATIONS = (2.0, 8.0)
 CELLS = (8.0, 40.0)
 """Edges of the columns in which a node's height is measured, over the median distance of nearest nodes."""
 
+_CHUNK = 2**19
+"""Number of nodes whose neighbors are held at a time: 0.5 GB."""
+
 
 def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
     """Return D descriptors (N, D) float32 of each node; ``columns`` (N, C): its attributes, such as colors in [0, 1].
@@ -31,31 +34,46 @@ def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
     "Large-scale point cloud semantic segmentation with superpoint graphs", 2018).
     """
     place = graph.position.astype(np.float32)
-    points = torch.from_numpy(graph.position)
-    own = np.arange(len(graph))[:, None]
-    near = knn(points, points, NEIGHBORS[-1] + 1)[0].numpy()[:, 1:]
-    near = np.where(near < 0, own, near)  # the node itself stands in where a scan has fewer
     columns = np.asarray(columns, dtype=np.float32)
-    shapes = [_shapes(place, near[:, :count]) for count in NEIGHBORS]
+    shape, moments, nearest = _surroundings(graph.position, place, columns)
     z = place[:, 2]
     low, high = np.percentile(z, [0.5, 99.5]) if len(z) else (0.0, 0.0)
-    spacing = float(np.median(np.linalg.norm(place[near[:, 0]] - place, axis=1))) if len(z) else 1.0
-    found = [*shapes, np.stack([z - low, high - z], axis=1)]
-    found += [_relief(place, max(spacing, 1e-6) * cells) for cells in CELLS]
-    found += [columns, *_moments(columns, near)]
-    each, start = np.concatenate([columns, *shapes], axis=1), None
+    spacing = max(float(np.median(nearest)) if len(z) else 1.0, 1e-6)
+    found = [shape, np.stack([z - low, high - z], axis=1)]
+    found += [_relief(place, spacing * cells) for cells in CELLS]
+    found += [columns, moments]
+    each, start = np.concatenate([columns, shape], axis=1), None
     for regularization in REGULARIZATIONS:
         start = make_superpoints(graph, regularization, start=start)
         found.append(_parts(place, start, each, low, high))
     return np.concatenate(found, axis=1, dtype=np.float32)
 
 
-def _shapes(place: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Return linearity, planarity, scattering, |z| of normal and main direction, size (N, 6) of neighbors (N, k)."""
-    first = np.zeros((len(place), 3), np.float32)
-    second = np.zeros((len(place), 3, 3), np.float32)
+def _surroundings(position: np.ndarray, place: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return shapes (N, 12), moments of ``columns`` (N, 2 C), and the distance (N,) to the nearest other node."""
+    points = torch.from_numpy(position)
+    shape = np.zeros((len(place), 6 * len(NEIGHBORS)), np.float32)
+    moments = np.zeros((len(place), 2 * columns.shape[1]), np.float32)
+    nearest = np.zeros(len(place), np.float32)
+    for start in range(0, len(place), _CHUNK):
+        own = np.arange(start, min(start + _CHUNK, len(place)))
+        near = knn(points[own], points, NEIGHBORS[-1] + 1)[0].numpy()[:, 1:]
+        near = np.where(near < 0, own[:, None], near)  # the node itself stands in where a scan has fewer
+        shape[own] = np.concatenate([_shapes(place, own, near[:, :count]) for count in NEIGHBORS], axis=1)
+        moments[own] = np.concatenate(_moments(columns, near), axis=1)
+        nearest[own] = np.linalg.norm(place[near[:, 0]] - place[own], axis=1)
+    return shape, moments, nearest
+
+
+def _shapes(place: np.ndarray, own: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return linearity, planarity, scattering, |z| of normal and main direction, size (n, 6) around nodes ``own`` (n,).
+
+    ``near`` (n, k): their neighbors.
+    """
+    first = np.zeros((len(own), 3), np.float32)
+    second = np.zeros((len(own), 3, 3), np.float32)
     for column in near.T:  # one neighbor at a time: as fast as all at once, in a fraction of the memory
-        offset = place[column] - place
+        offset = place[column] - place[own]
         first += offset
         second += offset[:, :, None] * offset[:, None, :]
     first /= near.shape[1]
@@ -85,9 +103,9 @@ def _relief(place: np.ndarray, cell: float) -> np.ndarray:
 
 
 def _moments(columns: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (N, C) of attributes of the nearest few and the standard deviation of all neighbors (N, k)."""
-    total, squares = np.zeros_like(columns), np.zeros_like(columns)
-    mean = total
+    """Return the mean (n, C) of attributes of the nearest few and the standard deviation of all neighbors."""
+    total = np.zeros((len(near), columns.shape[1]), np.float32)
+    squares, mean = np.zeros_like(total), total
     for number, column in enumerate(near.T, start=1):
         there = columns[column]
         total, squares = total + there, squares + there * there

@@ -139,3 +139,11 @@ def test_paths_weigh_less_the_farther_the_label() -> None:
     trust = 4 / (4 + class_distances(graph, labels, 2)[:, 0])
     free = labels == IGNORE
     np.testing.assert_allclose(confidence[free], (trust + (1 - trust) / 2)[free], rtol=1e-5)
+
+
+def test_scans_are_described_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    coord, color = corner(200)
+    graph = surface_graph(coord, {})
+    whole = describe(graph, color / 255)
+    monkeypatch.setattr("pcseg.pseudo.descriptors._CHUNK", 70)
+    np.testing.assert_array_equal(describe(graph, color / 255), whole)
