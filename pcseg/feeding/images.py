@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pcseg.classes import IGNORE
-from pcseg.elements import flatten_pixels
+from pcseg.elements import flatten_pixels, pixel_grid
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 
@@ -35,12 +35,11 @@ def collate_images(
         labels = torch.full((count, height, width), IGNORE)
     if labels.shape != (count, height, width):
         raise InputError(f"labels of shape {tuple(labels.shape)} for images {tuple(images.shape)}; give (B, H, W)")
-    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     scale = torch.tensor([mean, std], dtype=torch.float32)[:, None, :, None, None]
     return Batch(
         inputs=(images.float() - scale[0]) / scale[1],
         sample=torch.arange(count).repeat_interleave(height * width),
-        position=torch.stack([row, column], dim=-1).float().reshape(-1, 2).repeat(count, 1),
+        position=pixel_grid(height, width).repeat(count, 1),
         color=flatten_pixels(images.float()),
         labels=labels.reshape(-1).long(),
         names=tuple(names),
