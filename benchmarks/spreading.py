@@ -28,7 +28,8 @@ from pcseg.feeding.features import Features
 from pcseg.files import write_json
 from pcseg.pseudo import EdgeCosts, Spreading
 from pcseg.pseudo.spread import RULES
-from pcseg.scenes.scene import list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene
 
 SHARES = (0.4, 0.6, 0.8, 1.0)
 """Shares of the points, the most confident first, whose accuracy is given."""

@@ -24,7 +24,8 @@ from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.loading import loader
 from pcseg.feeding.samplers import PairSampler, Plan, RandomSampler, StepSampler, ViewSampler
 from pcseg.methods import Method, Supervised
-from pcseg.scenes.scene import list_scenes, write_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import write_scene
 
 METHODS = {
     name: kind

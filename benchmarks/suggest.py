@@ -21,7 +21,8 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads
 from pcseg.pseudo import EdgeCosts, Spreading, SurfaceGraph, make_superpoints, suggest_points
-from pcseg.scenes.scene import Scene, list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
 
 COUNTS = (3000, 1400, 700, 200)
 """Largest numbers of superpoints whose majority classes are compared with the truth."""

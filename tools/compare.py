@@ -26,7 +26,7 @@ from pcseg.files import atomic_path, read_json, write_json
 from pcseg.model.trained_on import training_splits
 from pcseg.option_values import show
 from pcseg.same_settings import check_same
-from pcseg.scenes.scene import list_scenes
+from pcseg.scenes.listing import list_scenes
 
 TRAIN = Path(__file__).with_name("train.py")
 

@@ -23,7 +23,8 @@ from pcseg.datasets import choose_classes
 from pcseg.datasets.yaml_file import read_yaml
 from pcseg.errors import InputError
 from pcseg.option_values import show
-from pcseg.scenes.scene import Scene, list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
 
 RULES = {
     "uniform": ("fraction", "seed"),

@@ -30,7 +30,8 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
 from pcseg.model.trained_on import seen as seen_by
-from pcseg.scenes.scene import Scene, list_scenes
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene
 
 
 @dataclass

@@ -28,7 +28,8 @@ from pcseg.model.checkpoint import load_model
 from pcseg.pseudo import EdgeCosts, SurfaceGraph, suggest_points, surface_graph
 from pcseg.pseudo.spread import node_labels
 from pcseg.pseudo.suggest import network_doubt
-from pcseg.scenes.scene import Scene, list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.numbered import write_numbered
 from pcseg.vis.view import CloudView

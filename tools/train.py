@@ -35,7 +35,8 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, training_splits
-from pcseg.scenes.scene import list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene
 
 NOTHING = Classes(("no labels",))
 """The one class of networks that read no label, since each has a classifier."""

@@ -15,7 +15,8 @@ from pcseg.engine.report import metrics
 from pcseg.errors import InputError
 from pcseg.files import write_json
 from pcseg.metrics import ConfusionMatrix
-from pcseg.scenes.scene import Scene, list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
 
 COLOR_LEVELS = 16
 HEIGHT_BIN, HEIGHT_BINS = 0.05, 200

@@ -16,7 +16,7 @@ from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS
 from pcseg.model.checkpoint import load_model
-from pcseg.scenes.scene import broken_scene
+from pcseg.scenes.listing import broken_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene
 from pcseg.vis.open3d_view import show

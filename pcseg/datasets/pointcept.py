@@ -14,8 +14,9 @@ from pcseg.datasets.listing import list_files
 from pcseg.errors import InputError
 from pcseg.formats.defects import Defect
 from pcseg.scenes.columns import USUAL, kept_columns
+from pcseg.scenes.listing import KINDS, broken_scene
 from pcseg.scenes.origin import strays
-from pcseg.scenes.scene import KINDS, Scene, broken_scene, list_columns, read_classes, read_scene
+from pcseg.scenes.scene import Scene, list_columns, read_classes, read_scene
 
 
 @dataclass(frozen=True)

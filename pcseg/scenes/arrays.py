@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -101,14 +102,38 @@ def vector(folder: Path, name: str, count: int) -> np.ndarray | None:
 
 
 def numbers(folder: Path, name: str, count: int) -> np.ndarray | None:
-    """Return ``<name>.npy``, (count,) or (count, 1), as (count,) in its type on disk; None if there is none."""
+    """Return ``<name>.npy``, (count,) or (count, 1), as (count,) in its type on disk; None if there is none.
+
+    Beside a picture it is (H, W), like that.
+    """
     path = folder / f"{name}.npy"
     if not path.is_file():
         return None
     array = load(path)
-    if array.shape not in ((count,), (count, 1)):
+    if (folder / "image.npy").is_file():
+        if array.shape != (size := image(folder).shape[:2]):
+            raise InputError(f"{path}: shape {array.shape} beside a picture of {size}; prepare it again")
+    elif array.shape not in ((count,), (count, 1)):
         raise InputError(f"{path}: {array.size} values for {count} points; prepare the scene again")
     return np.asarray(array).reshape(-1)
+
+
+def image(folder: Path) -> np.ndarray:
+    """Return ``image.npy``, the colors (H, W, 3) uint8 of a picture."""
+    path = folder / "image.npy"
+    array = load(path)
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or not array.size:
+        raise InputError(f"{path}: {array.shape} {array.dtype}, but (H, W, 3) uint8 is needed; prepare it again")
+    return array
+
+
+@lru_cache(maxsize=4)
+def pixel_places(height: int, width: int) -> np.ndarray:
+    """Return the places (H * W, 3) float32 of pixels, row by row: (column, -row, 0)."""
+    row, column = np.indices((height, width), dtype=np.float32)
+    found = np.stack([column, -row, np.zeros_like(row)], axis=-1).reshape(-1, 3)
+    found.flags.writeable = False  # shared by all pictures of this size
+    return found
 
 
 def coordinates(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:

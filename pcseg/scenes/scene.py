@@ -1,8 +1,9 @@
-"""A scanned room as arrays, and the folder of .npy files that holds it on disk.
+"""A scanned room, or a picture, as arrays, and the folder of .npy files that holds it on disk.
 
 The layout is the one Pointcept's users have: ``<root>/<split>/<scene>/{coord,color,normal,segment,instance}.npy``,
 here with ``superpoint.npy``, further columns such as ``intensity.npy``, and a ``scene.json`` (origin, class names,
-source) beside them where we wrote it.
+source) beside them where we wrote it. A picture is a scene of pixels: ``image.npy`` (H, W, 3) uint8 stands for
+coordinates and colors, and its other arrays are (H, W).
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ import numpy as np
 from pcseg.classes import Classes
 from pcseg.errors import InputError, cut
 from pcseg.files import atomic_path, read_json, write_json
-from pcseg.scenes.arrays import color, coordinates, load, narrowed, numbers, points, segment, vector
+from pcseg.scenes.arrays import (
+    color,
+    coordinates,
+    image,
+    load,
+    narrowed,
+    numbers,
+    pixel_places,
+    points,
+    segment,
+    vector,
+)
 from pcseg.scenes.columns import RESERVED
+from pcseg.scenes.listing import KINDS, is_image, is_scene
 from pcseg.scenes.places import FARTHEST
 from pcseg.scenes.points import Points
-
-KINDS = {"color": "uint8", "normal": "float32", "segment": "int16", "instance": "int32", "superpoint": "int32"}
-"""The arrays with a meaning of their own that a scene may have besides ``coord``, and their types on disk."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class Scene(Points):
     ``name`` is ``split/scene``, e.g. ``Area_1/office_1``. ``precision``: largest distance of ``coord + origin`` from
     the file along an axis, in meters; of all points but strays, and of all. ``labels_from``: the column or file that
     ``segment`` was read from; ``unused``: columns of the file that are not here.
+
+    ``size`` (H, W) says that the points are the pixels of a picture, row by row; ``coord`` is then (column, -row, 0).
     """
 
     name: str = ""
@@ -48,6 +60,14 @@ class Scene(Points):
     precision: tuple[float, float] = (0.0, 0.0)
     labels_from: str = ""
     unused: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+
+    @property
+    def image(self) -> np.ndarray:
+        """The colors (H, W, 3) uint8 of a picture; TypeError for a cloud."""
+        if self.size is None or self.color is None:
+            raise TypeError(f"{self.name} is a point cloud, no picture")
+        return self.color.reshape(*self.size, 3)
 
     @property
     def segment(self) -> np.ndarray | None:
@@ -67,7 +87,9 @@ class Scene(Points):
         return tuple(name for name in self.attributes if name not in KINDS)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the coordinates: what a label file is tied to."""
+        """Return the SHA-256 of the coordinates, of a picture of its size and colors: what a label file is tied to."""
+        if self.size is not None:
+            return hashlib.sha256(str(self.size).encode() + np.ascontiguousarray(self.image).tobytes()).hexdigest()
         return hashlib.sha256(np.ascontiguousarray(self.coord, dtype=np.float32).tobytes()).hexdigest()
 
 
@@ -78,11 +100,15 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
     there; both are kept in ``scene.json``. All files are read again and compared before the folder takes its name.
     """
     folder = Path(root) / scene.name
-    arrays = {"coord": np.asarray(scene.coord, dtype=np.float32)}
-    arrays |= {
+    arrays: dict[str, np.ndarray] = {
         name: narrowed(folder, name, array, KINDS.get(name, array.dtype.name))
         for name, array in scene.attributes.items()
     }
+    if scene.size is None:
+        arrays["coord"] = np.asarray(scene.coord, dtype=np.float32)
+    else:
+        arrays = {name: array.reshape(*scene.size, *array.shape[1:]) for name, array in arrays.items()}
+        arrays["image"] = arrays.pop("color")
     meta: dict[str, Any] = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes)}
     meta |= {"source": source, "precision_m": dict(zip(("bulk", "all"), scene.precision, strict=True))}
     meta |= {"labels_from": scene.labels_from, "columns": list(scene.columns), "unused": list(scene.unused)}
@@ -119,19 +145,25 @@ def read_scene(
     """
     folder = Path(folder)
     name = f"{folder.parent.name}/{folder.name}"
-    if not (folder / "coord.npy").is_file():
-        raise InputError(f"{folder}: no coord.npy here; give a folder written by tools/prepare.py")
-    coord, shift, exact = coordinates(folder)
+    if not is_scene(folder):
+        raise InputError(f"{folder}: no coord.npy or image.npy here; give a folder written by tools/prepare.py")
     names, origin = _meta(folder)
-    labels_from = ""
-    arrays = {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
+    labels_from, size, arrays = "", None, dict[str, np.ndarray | None]()
+    if is_image(folder):
+        picture = image(folder)
+        size = (picture.shape[0], picture.shape[1])
+        coord, shift, exact = pixel_places(*size), np.zeros(3), (0.0, 0.0)
+        arrays["color"] = picture.reshape(-1, 3)
+    else:
+        coord, shift, exact = coordinates(folder)
+        arrays |= {"color": color(folder, len(coord)), "normal": points(folder, "normal", len(coord))}
     arrays["superpoint"] = vector(folder, "superpoint", len(coord))
     if with_labels:
         arrays["segment"], labels_from = segment(folder, len(coord), names, classes)
         arrays["instance"] = vector(folder, "instance", len(coord))
     arrays |= {column: numbers(folder, column, len(coord)) for column in columns if column not in RESERVED}
     attributes = {key: array for key, array in arrays.items() if array is not None}
-    return Scene(coord, attributes, name, origin + shift, classes.names, exact, labels_from)
+    return Scene(coord, attributes, name, origin + shift, classes.names, exact, labels_from, size=size)
 
 
 def list_columns(folder: str | os.PathLike[str]) -> list[str]:
@@ -162,39 +194,6 @@ def scene_classes(folder: str | os.PathLike[str]) -> Classes:
     if not names:
         raise InputError(f"{folder}: does not name its classes; say classes=s3dis, scannet20, a classes.yaml or names")
     return Classes(names)
-
-
-def list_scenes(root: str | os.PathLike[str], splits: list[str] | tuple[str, ...]) -> list[Path]:
-    """Return the scene folders of ``splits`` below ``root``, sorted; raises InputError where there is none.
-
-    A folder with other arrays but no coord.npy, and a link that leads nowhere, are an InputError too: neither is left
-    out in silence.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; make it with tools/prepare.py")
-    found = []
-    for split in splits:
-        folders = sorted(p for p in (root / split).glob("*") if not p.name.startswith("."))
-        for folder in folders:
-            if fault := broken_scene(folder):
-                raise InputError(f"{folder}: {fault}; prepare the scene again, or remove the folder")
-        scenes = [folder for folder in folders if (folder / "coord.npy").is_file()]
-        if not scenes:
-            there = ", ".join(sorted(p.name for p in root.iterdir() if p.is_dir())) or "nothing"
-            raise InputError(f"{root / split}: no scene folder here (found in {root}: {there})")
-        found += scenes
-    return found
-
-
-def broken_scene(folder: Path) -> str:
-    """Return the fault of a folder with some arrays of a scene but no coord.npy; "" for a scene, or anything else."""
-    if folder.is_symlink() and not folder.exists():
-        return f"a link to {os.readlink(folder)}, which is not there"
-    parts = [f"{name}.npy" for name in KINDS] + ["scene.json"]
-    if not (folder / "coord.npy").is_file() and any((folder / part).is_file() for part in parts):
-        return "arrays of a scene, but no coord.npy"
-    return ""
 
 
 def _meta(folder: Path) -> tuple[tuple[str, ...], np.ndarray]:

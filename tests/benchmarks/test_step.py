@@ -16,7 +16,7 @@ from benchmarks.harness import training
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.loading import loader
 from pcseg.methods import Supervised
-from pcseg.scenes.scene import list_scenes
+from pcseg.scenes.listing import list_scenes
 from tests.benchmarks._runs import bench_here
 from tests.tools._runs import building, failed
 

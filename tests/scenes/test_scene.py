@@ -131,7 +131,7 @@ def test_a_scene_that_reads_back_differently_is_not_kept(tmp_path: Path, monkeyp
     before = (tmp_path / "Area_1/office_1/coord.npy").read_bytes()
     save = np.save
     monkeypatch.setattr(np, "save", lambda path, array: save(path, np.zeros_like(array)))
-    with pytest.raises(InputError, match=r"coord\.npy: holds other values than were written"):
+    with pytest.raises(InputError, match=r"color\.npy: holds other values than were written"):
         write_scene(tmp_path, scene(20))
     assert (tmp_path / "Area_1/office_1/coord.npy").read_bytes() == before
     assert [p.name for p in (tmp_path / "Area_1").iterdir()] == ["office_1"]

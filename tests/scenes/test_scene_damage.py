@@ -141,5 +141,5 @@ def test_damaged_npy_headers_are_refused_in_one_line(tmp_path: Path, header: str
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no coord\.npy here"):
+    with pytest.raises(InputError, match=r"no coord.npy or image.npy here"):
         read_scene(tmp_path, ABC, with_labels=False)

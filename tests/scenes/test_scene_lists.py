@@ -10,7 +10,8 @@ import pytest
 from pcseg.classes import Classes
 from pcseg.errors import InputError
 from pcseg.files import write_json
-from pcseg.scenes.scene import list_scenes, read_classes, scene_classes, write_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_classes, scene_classes, write_scene
 from tests.scenes.random_scene import scene
 
 

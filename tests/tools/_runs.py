@@ -24,7 +24,8 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn
-from pcseg.scenes.scene import Scene, list_scenes, read_scene, write_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene, write_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = Classes(("floor", "wall", "chair"), ((10, 200, 10), (10, 10, 200), (200, 10, 10)))

@@ -14,7 +14,8 @@ import pcseg
 from pcseg.classes import SCANNET20, SCANNET20_NYU40, Classes
 from pcseg.model.checkpoint import load_model, save_model
 from pcseg.model.trained_on import TrainedOn
-from pcseg.scenes.scene import list_scenes, read_scene, write_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene, write_scene
 from tests.tools._runs import CLASSES, checkpoint, failed, room, tool, tool_here
 
 

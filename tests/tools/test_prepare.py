@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pcseg.classes import S3DIS, SCANNET20
-from pcseg.scenes.scene import list_scenes, read_classes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_classes, read_scene
 from tests.datasets.raw import scannet_scene
 from tests.tools.prepared import ROOT, building, failed, leftovers, own_scans, prepare
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pcseg.classes import S3DIS
-from pcseg.scenes.scene import list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene
 from tests.tools.prepared import ROOT, building, failed, leftovers, own_scans, prepare
 
 

@@ -10,7 +10,8 @@ import pytest
 from pcseg.budgets.draw import draw_points
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
-from pcseg.scenes.scene import list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene
 from tests.tools._runs import CLASSES, building, failed, settings, tool, tool_here
 
 

@@ -13,7 +13,8 @@ from pcseg.budgets.draw import labeled
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
-from pcseg.scenes.scene import list_scenes, read_scene, write_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene, write_scene
 from tests.tools._runs import (
     CLASSES,
     PROPAGATION,

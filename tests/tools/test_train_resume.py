@@ -12,7 +12,8 @@ import torch
 
 from pcseg.budgets.draw import draw_uniform
 from pcseg.model.tensor_file import read_tensors, write_tensors
-from pcseg.scenes.scene import list_scenes, read_scene
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import read_scene
 from tests.tools._runs import (
     CLASSES,
     PROPAGATION,
