@@ -35,8 +35,11 @@ class Data:
     root: str = setting("folder of scenes, written by tools/prepare.py")
     train: list[str] = setting("splits to train on; those of `test` are left out")
     test: list[str] = setting("splits to evaluate on")
-    voxel_size: float = setting("meters")
-    features: list[Any] = setting("input features of a voxel, in order: names, or {name: ..., radius: ...}")
+    voxel_size: float = setting("meters; for point clouds", 0.0)
+    features: list[Any] = setting(
+        "input features of a voxel, in order: names, or {name: ..., radius: ...}", factory=list
+    )
+    images: dict[str, Any] | None = setting("for pictures: {scale: ..., mean: [...], std: [...]}; null: clouds", None)
     label_folder: str = setting("folder of the label files")
     crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
     max_sample: int | None = setting("largest sample in training, in voxels, null: any", None)
@@ -58,7 +61,7 @@ class Labels:
 class Augment:
     """Changes of a scene, drawn anew each time it becomes a sample."""
 
-    transforms: dict[str, Any] = setting("objects of pcseg.feeding.transforms by any name, in order")
+    transforms: dict[str, Any] = setting("objects of pcseg.feeding.transforms, or .pictures, by any name, in order")
     strong: dict[str, Any] = setting("the same for views that are to be strongly augmented", factory=dict)
     mix: float = setting("probability that another scene is merged in (Mix3D); for RandomSampler only", 0.0)
     rare: float = setting(
@@ -118,7 +121,9 @@ class Train:
     output: str = setting("folder of the run, by default named from the choices")
     data: Data = setting("the scenes, and how they become samples")
     labels: Labels = setting("the label budget")
-    network: dict[str, Any] = setting("name of one of pcseg.networks and its arguments")
+    network: dict[str, Any] = setting(
+        "name of one of pcseg.networks and its arguments; weights: a file for the encoder"
+    )
     augment: Augment = setting("transforms of the scenes")
     optim: Optim = setting("optimizer and schedule")
     stages: dict[str, Part] = setting("the recipe: stages in order, networks carry over")
@@ -132,7 +137,7 @@ class Train:
     checkpoint_every: int = setting("steps between checkpoints", 200)
     votes: int = setting("rotated views averaged in evaluation", 1)
     smooth: float = setting("evaluation evens probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
-    max_voxels: int = setting("largest tile in evaluation, in voxels", 300000)
+    max_voxels: int = setting("largest tile in evaluation, in voxels or pixels", 300000)
     device: str = setting("auto, cpu or cuda", "auto")
     precision: str = setting("32-true, bf16-mixed or 16-mixed", "32-true")
     threads: int | None = setting("CPU threads, null: all", None)

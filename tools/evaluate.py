@@ -20,13 +20,12 @@ from pcseg.command_line import check_output
 from pcseg.datasets.scannet_submission import write_scannet, zip_folder
 from pcseg.device import choose_device, set_threads, threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate
-from pcseg.engine.predict import Predictor
+from pcseg.engine.predictors import make_predictor
 from pcseg.engine.report import metrics, number
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.checkpoint import load_model
-from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
 from pcseg.model.trained_on import seen as seen_by
@@ -87,10 +86,9 @@ def main(config: Evaluate) -> None:
         list_scenes(config.data.root or root_of(model, path), names)
         for path, model, names in zip(paths, models, splits, strict=True)
     ]
-    predictors = [Predictor(model, device, config.votes, config.max_voxels, smooth=config.smooth) for model in models]
-    for model, scenes in zip(models, folders, strict=True):
-        assert isinstance(model.inputs, VoxelInputs)  # Predictor refuses others
-        check_scenes(scenes, model.classes, model.inputs.features)
+    predictors = [make_predictor(model, device, config.votes, config.max_voxels, config.smooth) for model in models]
+    for predictor, scenes in zip(predictors, folders, strict=True):
+        check_scenes(predictor, scenes)
     total, scores = ConfusionMatrix(len(models[0].classes)), {}
     for path, model, predictor, scenes in zip(paths, models, predictors, folders, strict=True):
         matrix = evaluate(predictor, scenes, keep=partial(keep, config, output, model.classes))

@@ -29,9 +29,10 @@ from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader
+from pcseg.feeding.pictures import PictureDataset
 from pcseg.feeding.samplers import Plan, StepSampler
 from pcseg.feeding.transforms import Compose
-from pcseg.model.inputs import VoxelInputs
+from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, training_splits
@@ -89,25 +90,41 @@ def make_labels(config: Train, folders: list[Path]) -> WeakLabels | None:
     return WeakLabels.none((read_scene(folder, NOTHING, with_labels=False) for folder in folders), NOTHING)
 
 
-def make_dataset(config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None) -> TrainDataset:
+def make_dataset(
+    config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None
+) -> TrainDataset | PictureDataset:
     """Return the training set of ``folders``, labeled by ``labels`` (None: by all labels)."""
     data, augment = config.data, config.augment
     usual, strong = (
-        Compose([build(node, f"augment.{group}.{name}") for name, node in getattr(augment, group).items()])
+        [build(node, f"augment.{group}.{name}") for name, node in getattr(augment, group).items()]
         for group in ("transforms", "strong")
     )
+    crop = build(data.crop, "data.crop") if data.crop else None
+    tags = tags_of(config.labels.tags, labels)
+    if data.images is not None:
+        seen = image_inputs(data.images)
+        return PictureDataset(
+            folders, classes, labels, seen.mean, seen.std, seen.scale, crop, usual, strong or None, tags
+        )
     return TrainDataset(
         folders,
         classes,
         labels,
         Features(data.features),
         data.voxel_size,
-        usual,
-        build(data.crop, "data.crop") if data.crop else None,
+        Compose(usual),
+        crop,
         data.max_sample,
-        strong if augment.strong else None,
-        tags_of(config.labels.tags, labels),
+        Compose(strong) if strong else None,
+        tags,
     )
+
+
+def image_inputs(images: dict[str, Any]) -> ImageInputs:
+    """Return the settings by which networks see pictures."""
+    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in images.items()}
+    made: ImageInputs = build({"_target_": "pcseg.model.inputs.ImageInputs", **listed}, "data.images")
+    return made
 
 
 def tags_of(choice: str | None, labels: WeakLabels | None) -> Tags | None:
@@ -119,19 +136,31 @@ def tags_of(choice: str | None, labels: WeakLabels | None) -> Tags | None:
     return Tags.from_labels(labels) if choice == "labels" and labels is not None else Tags.load(choice)
 
 
-def make_model(config: Train, data: TrainDataset) -> Model:
+def make_model(config: Train, data: TrainDataset | PictureDataset) -> Model:
     """Return a model of fresh weights."""
     arguments = dict(config.network)
+    pretrained = arguments.pop("weights", None) or ""
     if "_target_" in arguments or not isinstance(arguments.get("name"), str):
         raise InputError(BY_NAME)
     name = arguments.pop("name")
-    arguments |= {"in_channels": data.features.width, "n_classes": len(data.classes)}
-    networks = Networks.build(NetworkSpec(name, arguments), config.seed)
-    return Model(networks, data.classes, VoxelInputs(config.data.voxel_size, data.features))
+    inputs: VoxelInputs | ImageInputs
+    if isinstance(data, PictureDataset):
+        inputs = ImageInputs(data.mean, data.std, data.scale)
+    else:
+        inputs = VoxelInputs(data.voxel_size, data.features)
+    arguments |= {"in_channels": inputs.width, "n_classes": len(data.classes)}
+    networks = Networks.build(NetworkSpec(name, arguments, pretrained=pretrained), config.seed)
+    return Model(networks, data.classes, inputs)
 
 
 def make_stage(
-    config: Train, index: int, name: str, part: Part, data: TrainDataset, output: Path, fabric: lightning_fabric.Fabric
+    config: Train,
+    index: int,
+    name: str,
+    part: Part,
+    data: TrainDataset | PictureDataset,
+    output: Path,
+    fabric: lightning_fabric.Fabric,
 ) -> Stage:
     """Return stage number ``index`` of a recipe."""
     steps = round(part.steps * config.steps)
@@ -143,7 +172,7 @@ def make_stage(
         "rare": config.augment.rare,
     }
 
-    def sample(source: TrainDataset, first: int) -> StepSampler:
+    def sample(source: TrainDataset | PictureDataset, first: int) -> StepSampler:
         plan = Plan(config.batch_size, last, derive(config.seed, index), first, *where)
         sampler: StepSampler = build(part.sampler or default, f"stages.{name}.sampler", source, plan)
         return sampler

@@ -11,24 +11,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pcseg.classes import IGNORE, Classes
-from pcseg.engine.predict import Predictor
-from pcseg.feeding.features import Features
+from pcseg.classes import IGNORE
+from pcseg.engine.predictors import AnyPredictor
 from pcseg.metrics import ConfusionMatrix
-from pcseg.scenes.scene import Scene, list_columns, read_scene
+from pcseg.scenes.scene import Scene
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
 
 
-def check_scenes(scenes: Sequence[Path], classes: Classes, features: Features) -> None:
+def check_scenes(predictor: AnyPredictor, scenes: Sequence[Path]) -> None:
     """Raise InputError, before the work, for the first scene (a folder) that ``evaluate`` would refuse."""
     for folder in tqdm(scenes, desc="check scenes", unit="scene", leave=False):
-        scene = read_scene(folder, classes, with_labels=True, columns=features.columns)
-        features.check(scene.name, [*scene.attributes, *list_columns(folder)])
+        predictor.check(folder)
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: AnyPredictor,
     scenes: Sequence[Path],
     fabric: lightning_fabric.Fabric | None = None,
     keep: Keep | None = None,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.engine.evaluating import CPU, evaluating
 from pcseg.engine.scan import checked_scan
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
@@ -27,9 +27,7 @@ from pcseg.pseudo import smoothed
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
 from pcseg.scenes.points import Points
-from pcseg.scenes.scene import Scene, read_scene
-
-CPU = torch.device("cpu")
+from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 Keep = Callable[[np.ndarray, Tensor], None]
 """Function that takes rows (n,) of a scan and the probabilities (n, K) of their classes."""
@@ -137,6 +135,11 @@ class Predictor:
         scene = read_scene(folder, self.model.classes, with_labels=with_labels, columns=self._features.columns)
         return with_computed(self._features, scene, folder, self._inputs.voxel_size)
 
+    def check(self, folder: Path) -> None:
+        """Raise InputError for a scene in a folder that cannot be predicted or scored."""
+        scene = read_scene(folder, self.model.classes, with_labels=True, columns=self._features.columns)
+        self._features.check(scene.name, [*scene.attributes, *list_columns(folder)])
+
     def predict_scene(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         """Return what ``predict`` returns for the points of a scene, which may have its computed features already.
 
@@ -182,7 +185,7 @@ class Predictor:
         body = scan.coord if main.all() else scan.coord[main]
         scan = scan.having(**compute(self._features, scan, self._inputs.voxel_size, main))
         scan = replace(scan, coord=scan.coord - (*body[:, :2].min(axis=0), floor))
-        with _evaluating(self.model.network):
+        with evaluating(self.model.network):
             # Separately, so that to the last bit the bulk is seen as it would be without the strays.
             for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
                 self._score_part(scan[part], keep, rows[part])
@@ -235,15 +238,3 @@ class Predictor:
         turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
         shift = self._inputs.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
         return replace(turned, coord=turned.coord + shift.astype(np.float32))
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """No gradients and the network in eval mode; afterwards in the mode it was in."""
-    training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        network.train(training)

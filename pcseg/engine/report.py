@@ -13,7 +13,7 @@ from tqdm import tqdm
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine.memory import peak_memory
 from pcseg.errors import InputError
-from pcseg.feeding.dataset import TrainDataset
+from pcseg.feeding.training_set import TrainingSet
 from pcseg.metrics import ConfusionMatrix
 from pcseg.scenes.scene import read_scene
 
@@ -31,7 +31,7 @@ def metrics(matrix: ConfusionMatrix, classes: Classes, protocol: str, seconds: f
     }
 
 
-def budget(dataset: TrainDataset, required: bool = True) -> dict[str, Any]:
+def budget(dataset: TrainingSet[Any], required: bool = True) -> dict[str, Any]:
     """Return ``{"count", "fraction", "sha256"}`` of the labels of a training set.
 
     Scenes of the label file that are not trained on do not count; the hash is that of the whole file. Looks at every

@@ -20,10 +20,11 @@ from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
 from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.predict import Predictor
+from pcseg.engine.predictors import AnyPredictor, make_predictor
 from pcseg.engine.spread_scenes import SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
+from pcseg.feeding.training_set import TrainingSet
 from pcseg.files import atomic_path
 from pcseg.model.model import Model
 from pcseg.pseudo import Forest, Spreading
@@ -44,14 +45,14 @@ class LabelPass:
 
     rule = "pseudo"
 
-    def __init__(self, data: TrainDataset, stage: str) -> None:
+    def __init__(self, data: TrainingSet[Any], stage: str) -> None:
         self.data, self.stage = data, stage
 
     def source(self, model: Model) -> dict[str, Any]:
         """Return what the labels come from, as JSON."""
         raise NotImplementedError
 
-    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def label(self, predictor: AnyPredictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,), IGNORE for none, and its confidence (P,) of the scene in the folder ``path``.
 
         ``known`` (P,) are the labels of the budget.
@@ -72,7 +73,7 @@ class LabelPass:
         if target.is_file() and WeakLabels.load(target).parameters == source:
             return  # what a kill left beside it is swept by the next pass
         parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
-        predictor = Predictor(model, fabric.device)
+        predictor = make_predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
         self.prepare(parts, scenes, fabric)
         for number, path in tqdm(scenes, desc="label", unit="scene", leave=False, disable=fabric.global_rank > 0):
@@ -110,7 +111,7 @@ class Relabel(LabelPass):
     That probability is the weight of the label. Raises InputError for a confidence outside [0, 1].
     """
 
-    def __init__(self, data: TrainDataset, stage: str, confidence: float = 0.9) -> None:
+    def __init__(self, data: TrainingSet[Any], stage: str, confidence: float = 0.9) -> None:
         from_zero_to_one(**{f"stages.{stage}.before.confidence": confidence})
         super().__init__(data, stage)
         self.confidence = confidence
@@ -118,7 +119,7 @@ class Relabel(LabelPass):
     def source(self, model: Model) -> dict[str, Any]:
         return {"weights": digest(model.network), "confidence": self.confidence}
 
-    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def label(self, predictor: AnyPredictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         labels, confidence = predictor.predict_scene(predictor.read(path, with_labels=False))
         return np.where(confidence >= self.confidence, labels, IGNORE), confidence
 
@@ -138,7 +139,7 @@ class Spread(LabelPass):
 
     def __init__(
         self,
-        data: TrainDataset,
+        data: TrainingSet[Any],
         stage: str,
         spreading: Spreading | None = None,
         forest: bool = True,
@@ -146,6 +147,8 @@ class Spread(LabelPass):
         balance: bool = True,
     ) -> None:
         super().__init__(data, stage)
+        if not isinstance(data, TrainDataset):
+            raise InputError(f"stages.{stage}.before: labels are spread over point clouds, but the data are pictures")
         spreading = spreading or Spreading()
         if spreading.voxel_size is None:
             spreading = replace(spreading, voxel_size=data.voxel_size)
@@ -177,7 +180,7 @@ class Spread(LabelPass):
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
         return self.spreading.weighed(scenes)
 
-    def label(self, predictor: Predictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def label(self, predictor: AnyPredictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
         return self.spreading(path, known, self._forest, seen)
 

@@ -15,13 +15,13 @@ from torch import nn
 from pcseg.device import threads_summary
 from pcseg.engine.evaluate import check_scenes, evaluate
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.predict import Predictor
+from pcseg.engine.predictors import make_predictor
 from pcseg.engine.report import budget, git_hash, metrics
 from pcseg.engine.resume import check_labels, check_new, check_resumable, holds_run, record_of, start_over
 from pcseg.engine.run import Outcome, Settings
 from pcseg.engine.train import Stage, train
 from pcseg.errors import InputError
-from pcseg.feeding.dataset import TrainDataset
+from pcseg.feeding.training_set import TrainingSet
 from pcseg.files import atomic_path, write_json
 from pcseg.model.model import Model
 from pcseg.model.tensor_file import check_name
@@ -42,7 +42,7 @@ class Job:
 
     folder: Path
     model: Model
-    data: TrainDataset
+    data: TrainingSet[Any]
     test: Sequence[Path]
     stages: list[Stage]
     scenes: TrainedOn
@@ -74,7 +74,8 @@ def start(job: Job, fabric: lightning_fabric.Fabric) -> Outcome:
     else:
         check_new(job.folder, job.overwrite)
     spent = budget(job.data, any(stage.labeled for stage in job.stages))
-    check_scenes(job.test, job.model.classes, job.data.features)
+    predictor = make_predictor(job.model, fabric.device, job.votes, job.max_voxels, job.smooth)
+    check_scenes(predictor, job.test)
     if job.resume:
         check_labels(job.folder, spent["sha256"])
     job.model.record = _record(job, spent)
@@ -93,7 +94,6 @@ def start(job: Job, fabric: lightning_fabric.Fabric) -> Outcome:
         with atomic_path(job.folder / "config.yaml") as temporary:
             text = yaml.safe_dump(job.config, sort_keys=False, allow_unicode=True, default_flow_style=False)
             temporary.write_text(text, encoding="utf-8")
-    predictor = Predictor(job.model, fabric.device, job.votes, job.max_voxels, smooth=job.smooth)
     protocol = f"{len(job.test)} scenes of {', '.join(job.scenes.test)}; {predictor.protocol()}; last weights"
     if before := seen(job.model.record, job.scenes.test, job.scenes.root):
         protocol += f"; the weights it began from were TRAINED on {', '.join(before)}"

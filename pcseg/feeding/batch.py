@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -59,3 +60,9 @@ def _moved(value: Any, device: torch.device | str) -> Any:
     if isinstance(value, SparseTensor):
         return SparseTensor(value.feats.to(device), value.coords.to(device), value.stride)
     return value.to(device) if isinstance(value, Tensor) else value
+
+
+def joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Return the rows of all parts, None where one is missing."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if len(there) == len(parts) else None

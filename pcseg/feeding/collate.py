@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import torch
-from torch import Tensor
 
 from pcseg.errors import InputError
-from pcseg.feeding.batch import Batch
+from pcseg.feeding.batch import Batch, joined
+from pcseg.feeding.matches import View, matches
 from pcseg.feeding.sample import Sample
 from pcseg.sparse import SparseTensor
 
@@ -24,10 +23,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         raise InputError("a batch of no sample; give one or more")
     column = [torch.full((len(s.coords), 1), b, dtype=torch.int32) for b, s in enumerate(samples)]
     coords = torch.cat([torch.cat([number, s.coords], dim=1) for number, s in zip(column, samples, strict=True)])
-    weights = [s.weights for s in samples if s.weights is not None]
-    tags = [s.tags for s in samples if s.tags is not None]
-    domains = [s.domain for s in samples if s.domain is not None]
-    points = [s.point for s in samples if s.point is not None]
+    starts = torch.tensor([0, *(len(s.coords) for s in samples)]).cumsum(0).tolist()
+    views = [_view(s, start) for s, start in zip(samples, starts, strict=False)]
     return Batch(
         inputs=SparseTensor(torch.cat([s.feats for s in samples]), coords),
         sample=coords[:, 0].long(),
@@ -35,35 +32,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
         color=torch.cat([s.color for s in samples]),
         labels=torch.cat([s.labels for s in samples]),
         names=tuple(s.name for s in samples),
-        weights=torch.cat(weights) if len(weights) == len(samples) else None,
-        tags=torch.stack(tags) if len(tags) == len(samples) else None,
-        domain=torch.tensor(domains) if len(domains) == len(samples) else None,
-        matches=_matches(samples),
-        point=torch.cat(points) if len(points) == len(samples) else None,
+        weights=joined([s.weights for s in samples]),
+        tags=joined([None if s.tags is None else s.tags[None] for s in samples]),
+        domain=joined([None if s.domain is None else torch.tensor([s.domain]) for s in samples]),
+        matches=matches(views),
+        point=joined([s.point for s in samples]),
     )
 
 
-def _matches(samples: Sequence[Sample]) -> Tensor | None:
-    """Pairs of voxels (2, M) int64, numbered over the batch, that hold the same point of a scene in two views.
-
-    Each pair of voxels once; None where no two samples are views of one scene.
-    """
-    start, found = 0, []
-    known: dict[int, list[tuple[Tensor, Tensor]]] = {}
-    for sample in samples:
-        if sample.view is not None and sample.row is not None:
-            kept = sample.inverse >= 0
-            known.setdefault(sample.view, []).append((sample.row[kept], sample.inverse[kept] + start))
-        start += len(sample.coords)
-    for views in known.values():
-        found += [_common(*first, *second) for first, second in combinations(views, 2)]
-    return torch.cat(found, dim=1) if found else None
-
-
-def _common(row: Tensor, voxel: Tensor, other_row: Tensor, other_voxel: Tensor) -> Tensor:
-    """Pairs of voxels (2, M) of two views that hold a point of the same row."""
-    at = torch.full((1 + max(int(r.max()) if len(r) else -1 for r in (row, other_row)),), -1)
-    at[row] = voxel
-    there = at[other_row]
-    pairs = torch.stack([there, other_voxel])[:, there >= 0]
-    return torch.unique(pairs, dim=1)
+def _view(sample: Sample, start: int) -> View:
+    """Return which points the voxels of a sample hold; in the batch they are numbered from ``start``."""
+    if sample.view is None or sample.row is None:
+        return View(None, sample.inverse, sample.inverse)
+    kept = sample.inverse >= 0
+    return View(sample.view, sample.row[kept], sample.inverse[kept] + start)

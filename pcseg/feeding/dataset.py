@@ -1,4 +1,4 @@
-"""Training samples from scene folders and a label budget."""
+"""Training samples of clouds from scene folders and a label budget."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
-from pcseg.classes import IGNORE, Classes
+from pcseg.classes import Classes
 from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.feeding.collate import collate
 from pcseg.feeding.computed import measured, with_computed
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import Sample, make_sample
 from pcseg.feeding.samplers import Item
+from pcseg.feeding.training_set import TrainingSet
 from pcseg.feeding.transforms import mix3d
 from pcseg.ops import COORDINATE_LIMIT
 from pcseg.scenes.bulk import GAP, bulk_and_floor
@@ -40,15 +42,13 @@ class _Known:
     origin: np.ndarray
 
 
-class TrainDataset(Dataset[Sample]):
-    """Samples of scene folders, drawn by Item.
+class TrainDataset(TrainingSet[Sample]):
+    """Samples of clouds; ``labels``, ``strong``, ``tags`` and ``some_classes`` as in TrainingSet.
 
-    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
-    supervision. ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to
+    ``crop`` takes coordinates (P, 3) and a center (3,) and gives a mask or indices of the points to
     keep; ``transform`` is applied to what is left, with the item's own random generator. ``max_voxels`` bounds a
     sample: the voxels nearest to its center stay. ``strong`` takes the place of ``transform`` for items that ask for
-    it. With ``some_classes`` labels of other classes than ``classes`` become IGNORE. ``tags``: the classes known to be
-    in each scene; in a scene with tagged sub-clouds each sample is one of these, or the part of it that is cropped.
+    it. In a scene with tagged sub-clouds each sample is one of these, or the part of it that is cropped.
 
     A sample is centered on one point, horizontally; its floor, that of the bulk of the scene, is at z = 0. The point
     is one of the item's anchor class if it has one, else any point of the scene. Points too far from it to be
@@ -71,43 +71,17 @@ class TrainDataset(Dataset[Sample]):
     ) -> None:
         if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
             raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
-        self.folders, self.classes, self.labels, self.voxel_size = tuple(folders), classes, labels, voxel_size
         features = features if isinstance(features, Features) else Features(features)
-        self.features = measured(features, self.folders, classes, voxel_size)
-        self.transform, self.crop, self.max_voxels = transform, crop, max_voxels
-        self.strong, self.tags = strong, tags
-        self._tagged = None if tags is None else tags.ordered(classes)
-        self.offers = frozenset() if tags is None else frozenset({"tags"})
-        self._only = classes.names if some_classes else None
+        self.features = measured(features, folders, classes, voxel_size)
+        self.voxel_size, self.transform, self.crop, self.max_voxels = voxel_size, transform, crop, max_voxels
         self._open: OrderedDict[int, _Known] = OrderedDict()
-        if labels is not None:
-            self.counts()  # so that labels that do not fit are refused before the first step
+        super().__init__(folders, classes, labels, strong, tags, some_classes)
 
-    @property
-    def names(self) -> list[str]:
-        """Names of the scenes, ``split/scene``, in the order of Item.scene."""
-        return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        return collate(samples)
 
-    @property
-    def colored(self) -> float:
-        """Share of the scenes that have colors."""
-        return sum((folder / "color.npy").is_file() for folder in self.folders) / len(self.folders)
-
-    def __len__(self) -> int:
-        return len(self.folders)
-
-    def counts(self) -> np.ndarray:
-        """Return the labeled points (S, K) int64 of each scene and class."""
-        if self.labels is not None:
-            return self.labels.counts(self.names, self.classes, only=self._only)
-        known = (self._known(i).points.labels for i in range(len(self)))
-        return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in known])
-
-    def labeled(self) -> np.ndarray:
-        """Return the scenes (S,) bool that have a label; all of them under full supervision."""
-        if self.labels is None:
-            return np.ones(len(self), dtype=bool)
-        return self.labels.labeled(self.names)
+    def known(self, index: int) -> np.ndarray:
+        return self._known(index).points.labels
 
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
@@ -180,23 +154,15 @@ class TrainDataset(Dataset[Sample]):
 
     def _tags(self, index: int, center: np.ndarray) -> torch.Tensor | None:
         """Return the tags (K,) bool of the sample at ``center`` (3,) of a scene."""
-        if self._tagged is None:
-            return None
-        return torch.from_numpy(self._tagged.of(self.names[index], center + self._known(index).origin))
+        return None if self.tags is None else self.tags_at(index, center + self._known(index).origin)
 
     def _seen(self, scene: Scene) -> Points:
         """Return what the network sees of a scene, and as ``labels`` (P,) int16 what it is trained on."""
-        weights = None
-        if self.labels is not None:
-            labels, weights = self.labels.labels(scene, only=self._only), self.labels.weights(scene)
-        elif scene.segment is not None:
-            labels = scene.segment
-        else:
-            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
+        labels, weights = self.labels_of(scene)
         used = {"color", *(feature.attribute for feature in self.features.each)}
         seen = {name: array for name, array in scene.attributes.items() if name in used}
         seen |= {} if weights is None else {"weight": weights}
-        return Points(scene.coord, {**seen, "labels": labels.astype(np.int16)})
+        return Points(scene.coord, {**seen, "labels": labels})
 
 
 def _nearest(sample: Sample, center: np.ndarray, count: int | None) -> Sample:

@@ -16,21 +16,20 @@ import torch
 from torch.utils.data import DataLoader
 
 from pcseg.errors import InputError
-from pcseg.feeding.collate import collate
-from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.samplers import StepSampler
+from pcseg.feeding.training_set import TrainingSet
 
 SYSTEM = ("DataLoader worker (pid", "Too many open files", "shared memory", "ancdata")
 """Words of torch's errors where the system has ended a worker or cut the connection to it."""
 
 
-def loader(dataset: TrainDataset, sampler: StepSampler, workers: int = 0) -> DataLoader[Any]:
+def loader(dataset: TrainingSet[Any], sampler: StepSampler, workers: int = 0) -> DataLoader[Any]:
     """Return the Batches of ``sampler``, the same for any number of ``workers`` processes (0: made by this one)."""
     return DataLoader(
         dataset,
         batch_sampler=sampler,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=dataset.collate,
         worker_init_fn=_begin,
         multiprocessing_context="fork" if workers else None,
     )

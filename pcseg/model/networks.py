@@ -24,13 +24,15 @@ class NetworkSpec:
     """Name and arguments that a network is rebuilt from.
 
     ``name`` is one of ``pcseg.networks.__all__``, or any name where ``constructor`` is given (a network of your own).
-    ``source``: checkpoint of another run that the weights come from, if any.
+    ``source``: checkpoint of another run that the weights come from, if any. ``pretrained``: file of public weights
+    that fresh encoders of pictures begin with, if any.
     """
 
     name: str
     arguments: dict[str, Any]
     constructor: Callable[..., nn.Module] | None = None
     source: str = ""
+    pretrained: str = ""
 
     def build(self) -> nn.Module:
         """Return a network with fresh weights; raises InputError for an unknown name or arguments it does not take."""
@@ -44,6 +46,11 @@ class NetworkSpec:
             raise InputError(f"network {self.name}: {error}; correct its arguments") from error
         if not isinstance(network, nn.Module):
             raise InputError(f"network '{self.name}' does not build a network; name a constructor such as minkunet18a")
+        if self.pretrained:
+            load = getattr(network, "load_backbone", None)
+            if load is None:
+                raise InputError(f"network.weights={self.pretrained}: {self.name} takes none; leave it out")
+            load(self.pretrained)
         return network
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pcseg.errors import InputError
+from pcseg.feeding.collate import collate
 from pcseg.feeding.features import Features
 from pcseg.feeding.loading import loader, plain, plain_errors
 from pcseg.feeding.points import make_points
@@ -70,6 +71,8 @@ class Scenes:
 
     def __len__(self):
         return 4
+
+    collate = staticmethod(collate)
 
 
 def load(happens, workers):

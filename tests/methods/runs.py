@@ -16,7 +16,7 @@ from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
 from pcseg.engine.train import Optimizer, Stage, train
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.images import collate_images
+from pcseg.feeding.pictures.sample import PictureSample, collate_pictures
 from pcseg.methods import Supervised
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.inputs import ImageInputs, VoxelInputs
@@ -65,7 +65,9 @@ def images(number: int) -> Batch:
     generator = torch.Generator().manual_seed(number)
     colors = torch.rand(2, 3, 6, 5, generator=generator)
     inputs = ImageInputs()
-    return collate_images(colors, (colors[:, 0] > 0.5).long(), ("a", "b"), inputs.mean, inputs.std)
+    number = torch.arange(30).reshape(6, 5)
+    samples = [PictureSample(c, (c[0] > 0.5).long(), number, name) for c, name in zip(colors, "ab", strict=True)]
+    return collate_pictures(samples, inputs.mean, inputs.std)
 
 
 def endless(make: Any, model: Model, start: int) -> Iterable[Batch]:

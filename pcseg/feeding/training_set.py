@@ -1,0 +1,93 @@
+"""Base of the training sets: the scenes, their labels and tags, and the counts that samplers read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from pcseg.budgets.tags import Tags
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE, Classes
+from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
+from pcseg.scenes.scene import Scene
+
+S = TypeVar("S")
+
+
+class TrainingSet(Dataset[S]):
+    """Samples of scene folders, drawn by Item.
+
+    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
+    supervision. ``strong``: the transforms of items that ask for strong ones. ``tags``: the classes known to be in each
+    scene. With ``some_classes`` labels of other classes than ``classes`` become IGNORE.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        classes: Classes,
+        labels: WeakLabels | None,
+        strong: Callable[..., Any] | None,
+        tags: Tags | None,
+        some_classes: bool = False,
+    ) -> None:
+        self.folders, self.classes, self.labels = tuple(folders), classes, labels
+        self.strong, self.tags = strong, tags
+        self._tagged = None if tags is None else tags.ordered(classes)
+        self.offers = frozenset() if tags is None else frozenset({"tags"})
+        self._only = classes.names if some_classes else None
+        if labels is not None:
+            self.counts()  # so that labels that do not fit are refused before the first step
+
+    def collate(self, samples: Sequence[S]) -> Batch:
+        """Return one batch of samples."""
+        raise NotImplementedError
+
+    def known(self, index: int) -> np.ndarray:
+        """Return the labels (P,) int16 that a scene is trained on, IGNORE elsewhere."""
+        raise NotImplementedError
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the scenes, ``split/scene``, in the order of Item.scene."""
+        return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+
+    @property
+    def colored(self) -> float:
+        """Share of the scenes that have colors."""
+        has = [any((folder / f"{name}.npy").is_file() for name in ("color", "image")) for folder in self.folders]
+        return sum(has) / len(has)
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def counts(self) -> np.ndarray:
+        """Return the labeled points (S, K) int64 of each scene and class."""
+        if self.labels is not None:
+            return self.labels.counts(self.names, self.classes, only=self._only)
+        each = (self.known(index) for index in range(len(self)))
+        return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in each])
+
+    def labeled(self) -> np.ndarray:
+        """Return the scenes (S,) bool that have a label; all of them under full supervision."""
+        if self.labels is None:
+            return np.ones(len(self), dtype=bool)
+        return self.labels.labeled(self.names)
+
+    def labels_of(self, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the labels (P,) int16 that ``scene`` is trained on, and their weights (P,), None where all are 1."""
+        if self.labels is not None:
+            return self.labels.labels(scene, only=self._only).astype(np.int16), self.labels.weights(scene)
+        if scene.segment is None:
+            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
+        return scene.segment.astype(np.int16), None
+
+    def tags_at(self, index: int, place: np.ndarray) -> torch.Tensor | None:
+        """Return the tags (K,) bool of the sample at ``place`` (3,) of a scene."""
+        return None if self._tagged is None else torch.from_numpy(self._tagged.of(self.names[index], place))
