@@ -26,6 +26,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from torch import Tensor
 
 from pcseg.elements import Elements
+from pcseg.errors import InputError
 from pcseg.sparse import SparseTensor
 
 Inputs = TypeVar("Inputs", bound=SparseTensor | Tensor, contravariant=True)
@@ -66,3 +67,15 @@ class LeveledNetwork(Protocol[Level]):
     def forward(self, inputs: Level, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
         """See :class:`Network`."""
         ...
+
+
+def feature_channels(network: object) -> int:
+    """Return the number C of channels of a network's ``feats``: what its classifier ``head`` takes.
+
+    Raises InputError for a network whose head does not say.
+    """
+    head = getattr(network, "head", None)
+    for name in ("in_features", "in_channels"):
+        if isinstance(found := getattr(head, name, None), int):
+            return found
+    raise InputError(f"{type(network).__name__}: has no 'head' that says how many features it takes; give it one")

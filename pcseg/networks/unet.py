@@ -114,14 +114,19 @@ class MinkUNet(nn.Module):
             x = run(up, x, self.activation_checkpointing)
             merged = x.replace(torch.cat([x.feats, skips.pop().feats], dim=1))
             x = run(merge, merged, self.activation_checkpointing)
+        x, outputs = self._finish(x)
         if position is None:
             position = x.coords[:, 1:].float()
-        return Elements(self.head(x.feats), x.feats, x.sample, position, color)
+        return Elements(self.head(x.feats), x.feats, x.sample, position, color, outputs)
 
     def forward(self, inputs: SparseTensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
         if torch.compiler.is_compiling():
             make_maps(inputs, self.stem, self.down, *chain(*zip(self.up, self.merge, strict=True)))
         return self.decode(self.encode(inputs), position, color)
+
+    def _finish(self, x: SparseTensor) -> tuple[SparseTensor, dict[str, Tensor]]:
+        """Return what the classifier reads, from the last level of the decoder, and further outputs by name."""
+        return x, {}
 
     def _deeper(self, levels: tuple[SparseTensor, ...], stride: int) -> tuple[SparseTensor, ...]:
         while levels[-1].stride < stride:

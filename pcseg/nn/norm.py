@@ -9,8 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pcseg.checks import one_of
 from pcseg.errors import InputError
 from pcseg.sparse.sizes import check_sizes
+
+STATISTICS = ("batch", "running")
+"""What batch norms may normalize by while pseudo labels are made."""
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -66,6 +70,28 @@ def frozen_statistics(module: nn.Module) -> Iterator[None]:
     finally:
         for layer, name, value in found:
             setattr(layer, name, value)
+
+
+@contextmanager
+def deciding(module: nn.Module, statistics: str) -> Iterator[None]:
+    """Context for the passes that make pseudo labels: batch norms use the statistics of the "batch" or the "running"
+    ones, and update neither. All else is as it was.
+
+    Raises InputError for another word.
+    """
+    one_of("statistics", statistics, STATISTICS)
+    if statistics == "batch":
+        with frozen_statistics(module):
+            yield
+        return
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
+    try:
+        for norm in norms:
+            norm.eval()
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
 
 
 def running_statistics(module: nn.Module) -> list[tuple[nn.Module, str, Tensor]]:

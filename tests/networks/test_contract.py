@@ -12,7 +12,16 @@ from torch import nn
 import pcseg.networks
 from pcseg.elements import Elements
 from pcseg.errors import InputError
-from pcseg.networks import MinkUNet, minkunet14a, minkunet18a, minkunet34c, minkunet_small
+from pcseg.networks import (
+    MinkUNet,
+    MinkUNetASPP,
+    MinkUNetAxial,
+    MinkUNetOCR,
+    minkunet14a,
+    minkunet18a,
+    minkunet34c,
+    minkunet_small,
+)
 from pcseg.networks.protocol import LeveledNetwork, Network
 from pcseg.nn import BatchNorm, frozen_statistics
 from pcseg.sparse import SparseTensor
@@ -23,6 +32,9 @@ F, K = 3, 5
 NETWORKS: dict[str, Callable[..., MinkUNet]] = {
     "minkunet_small": minkunet_small,
     "minkunet14a": minkunet14a,
+    "object context": lambda f, k, norm="batch": MinkUNetOCR(f, k, norm=norm),
+    "dilated convolutions": lambda f, k, norm="batch": MinkUNetASPP(f, k, norm=norm, stride=8),
+    "axial attention": lambda f, k, norm="batch": MinkUNetAxial(f, k, norm=norm),
     "two levels": lambda f, k, norm="batch": MinkUNet(f, k, (8, 12, 10, 8), (1, 2, 1, 2), norm, stem_channels=6),
     "bottleneck": lambda f, k, norm="batch": MinkUNet(
         f, k, (4, 6, 5, 4), (1, 1, 1, 2), norm, "bottleneck", stem_channels=6, stem_kernel=3
@@ -112,7 +124,8 @@ def test_replaced_features_are_decoded(make: Callable[..., MinkUNet]) -> None:
 @each_norm
 def test_gradients_reach_all_parameters(make: Callable[..., MinkUNet], norm: str) -> None:
     network, x = build(make, norm), voxels()
-    network(x).logits.square().sum().backward()
+    out = network(x)
+    sum(scores.square().sum() for scores in (out.logits, *out.outputs.values())).backward()
     silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert silent == []
 
