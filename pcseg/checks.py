@@ -1,8 +1,9 @@
-"""Check numbers that a user gave."""
+"""Check values that a user gave."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from pcseg.errors import InputError
 
@@ -26,3 +27,9 @@ def from_zero_to_one(**values: float) -> None:
     for name, value in values.items():
         if not 0 <= value <= 1:
             raise InputError(f"{name}={value:g}: give 0 to 1")
+
+
+def one_of(name: str, value: str, choices: Collection[str]) -> None:
+    """Raise InputError where ``value`` is not one of ``choices``."""
+    if value not in choices:
+        raise InputError(f"{name}={value}: must be one of {', '.join(choices)}")

@@ -17,7 +17,7 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.feeding.samplers import Plan
 from pcseg.feeding.transforms import Compose
-from pcseg.model.inputs import VoxelInputs
+from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.scenes.points import Points
@@ -28,7 +28,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from _hydra import build, register  # noqa: E402
 from _schema import Part, Player, Train, recipe, run_name  # noqa: E402
-from train import make_optimizer  # noqa: E402
+from train import image_inputs, make_optimizer  # noqa: E402
+
+ONLY_VOXELS = ("coarse_propagation", "dense_propagation", "scene_contrast")
+"""Methods that take no pictures."""
 
 
 def composed(*overrides: str) -> Train:
@@ -82,29 +85,38 @@ def test_every_experiment_takes_every_budget_and_method(experiment: str) -> None
 @pytest.mark.parametrize("experiment", names("experiment"))
 def test_the_objects_of_an_experiment_can_be_built(experiment: str) -> None:
     config = composed(f"experiment={experiment}")
-    features = Features(config.data.features)
-    arguments = {**config.network, "in_channels": features.width, "n_classes": 4}
+    inputs: VoxelInputs | ImageInputs
+    if config.data.images is None:
+        inputs, kind = VoxelInputs(config.data.voxel_size, Features(config.data.features)), {"voxels"}
+    else:
+        inputs, kind = image_inputs(config.data.images), set()
+    arguments = {**config.network, "in_channels": inputs.width, "n_classes": 4}
     spec = NetworkSpec(arguments.pop("name"), arguments)
     with torch.device("meta"):  # shapes only: the large networks would take seconds to fill
-        inputs = VoxelInputs(config.data.voxel_size, features)
         model = Model(Networks(spec.build(), spec), Classes(("a", "b", "c", "d")), inputs)
         for method in names("method"):
             for name, part in composed(f"experiment={experiment}", f"method={method}").stages.items():
+                if not kind and method in ONLY_VOXELS:
+                    continue
                 made = build(part.method, f"stages.{name}", model)
+                assert ("voxels" in made.needs) == (method in ONLY_VOXELS), method
                 groups = [{"params": list(group.parameters)} for group in made.players()["main"]]
                 make_optimizer(config, name, part, "main").make(groups)
                 if part.sampler:
                     sampler = build(part.sampler, f"stages.{name}.sampler", Scenes(), Plan(config.batch_size, 1))
                     assert len(next(iter(sampler))) == config.batch_size
-                    assert made.needs <= sampler.offers
+                    assert made.needs <= sampler.offers | kind
                 else:
-                    assert not made.needs
+                    assert made.needs <= kind
+    augment = [build(node, name) for name, node in config.augment.transforms.items()]
+    crop = build(config.data.crop, "data.crop") if config.data.crop else None
+    if not kind:
+        assert crop((360, 480), config.data.images.get("scale", 1.0), np.random.default_rng(0)).size
+        return
     coord = np.random.default_rng(0).uniform(0, 3, (50, 3))
     points = make_points(Points(coord, {"color": np.full((50, 3), 99, np.uint8)}))
-    transform = Compose([build(node, name) for name, node in config.augment.transforms.items()])
-    assert len(transform(points, np.random.default_rng(0))) == 50
-    if config.data.crop:
-        assert len(build(config.data.crop, "data.crop")(points.coord, points.coord[0]))
+    assert len(Compose(augment)(points, np.random.default_rng(0))) == 50
+    assert crop is None or len(crop(points.coord, points.coord[0]))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +140,7 @@ def only_combines(text: str) -> bool:
 
 
 def test_an_experiment_is_no_product_of_choices() -> None:
-    assert len(names("experiment")) <= 6
+    assert set(names("experiment")) <= {*names("data"), "demo"}
     for name in names("experiment"):
         text = (CONFIGS / "experiment" / f"{name}.yaml").read_text()
         assert not only_combines(text), f"experiment={name} is labels=... method=... beside another experiment"

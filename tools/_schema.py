@@ -94,6 +94,7 @@ class Part:
     rate: float = setting("factor on the learning rates", 1.0)
     sampler: dict[str, Any] = setting("one of pcseg.feeding.samplers, {}: RandomSampler, augment.mix", factory=dict)
     only_labeled: bool = setting("without a sampler, draw only scenes that have a label", False)
+    matched_sampler: bool = setting("runs that match this method draw its batches; false: labeled scenes alone", True)
     optimizers: dict[str, Player] = setting("by the method's players, where not `optim`", factory=dict)
     before: dict[str, Any] = setting("a pass over the data as the stage begins, {}: none", factory=dict)
     cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.step", 1.0)
@@ -162,8 +163,9 @@ VOLATILE = (
 def recipe(config: Train) -> dict[str, Part]:
     """Return the stages to train, by name.
 
-    With ``match`` they are those of the matched method, of the same sampler (where it names one) and rate, of as
-    many steps as take the same time by the stages' costs, each with the method that the config names. Raises
+    With ``match`` they are those of the matched method, of the same sampler (where it names one, and means it for its
+    control too) and rate, of as many steps as take the same time by the stages' costs, each with the method that the
+    config names. Raises
     InputError where that has several stages.
     """
     if config.match is None:
@@ -174,7 +176,13 @@ def recipe(config: Train) -> dict[str, Part]:
         )
     (own,) = config.stages.values()
     return {
-        name: replace(own, sampler=part.sampler or own.sampler, rate=part.rate, steps=part.steps * part.cost / own.cost)
+        name: replace(
+            own,
+            sampler=(part.matched_sampler and part.sampler) or own.sampler,
+            only_labeled=own.only_labeled or not part.matched_sampler,
+            rate=part.rate,
+            steps=part.steps * part.cost / own.cost,
+        )
         for name, part in config.match.stages.items()
     }
 

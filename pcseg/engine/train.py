@@ -32,6 +32,7 @@ REMEDIES = {
     "domain": "labeled and unlabeled samples (sampler MixedSampler)",
     "tags": "the classes present in each scene (labels.tags)",
     "weights": "weighted labels, as a round of pseudo labels leaves them",
+    "voxels": "point clouds (data.images=null)",
     "labels": "a label budget (labels.file), or a method that learns without (method=scene_contrast)",
 }
 """The remedy for each need of a method that the data lacks."""

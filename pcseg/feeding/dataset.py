@@ -55,6 +55,8 @@ class TrainDataset(TrainingSet[Sample]):
     numbered as voxels are left out of the sample: strays.
     """
 
+    kind = frozenset({"voxels"})
+
     def __init__(
         self,
         folders: Sequence[Path],

@@ -25,8 +25,12 @@ class TrainingSet(Dataset[S]):
 
     ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
     supervision. ``strong``: the transforms of items that ask for strong ones. ``tags``: the classes known to be in each
-    scene. With ``some_classes`` labels of other classes than ``classes`` become IGNORE.
+    scene. With ``some_classes`` labels of other classes than ``classes`` become IGNORE. ``offers``: what batches hold
+    that some methods need.
     """
+
+    kind: frozenset[str] = frozenset()
+    """Kind of the elements, as methods may need it."""
 
     def __init__(
         self,
@@ -40,7 +44,7 @@ class TrainingSet(Dataset[S]):
         self.folders, self.classes, self.labels = tuple(folders), classes, labels
         self.strong, self.tags = strong, tags
         self._tagged = None if tags is None else tags.ordered(classes)
-        self.offers = frozenset() if tags is None else frozenset({"tags"})
+        self.offers = self.kind if tags is None else self.kind | {"tags"}
         self._only = classes.names if some_classes else None
         if labels is not None:
             self.counts()  # so that labels that do not fit are refused before the first step

@@ -7,6 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.elements import Elements
+
+AUXILIARY = 0.4
+"""Weight of the cross-entropy of auxiliary scores."""
 
 
 def segmentation_losses(
@@ -16,6 +20,19 @@ def segmentation_losses(
     losses = {"cross_entropy": cross_entropy(logits, labels, weights)}
     if lovasz > 0:
         losses["lovasz"] = lovasz * lovasz_softmax(logits, labels, weights)
+    return losses
+
+
+def labeled_losses(
+    elements: Elements, labels: Tensor, weights: Tensor | None = None, lovasz: float = 0.0
+) -> dict[str, Tensor]:
+    """Return :func:`segmentation_losses` of the scores, and of auxiliary ones where a network has some.
+
+    These are ``outputs["aux"]`` (E, K), whose cross-entropy counts at AUXILIARY (arXiv 1909.11065, Section 4.1).
+    """
+    losses = segmentation_losses(elements.logits, labels, lovasz, weights)
+    if "aux" in elements.outputs:
+        losses["auxiliary"] = AUXILIARY * cross_entropy(elements.outputs["aux"], labels, weights)
     return losses
 
 

@@ -28,10 +28,11 @@ class Method(nn.Module):
 
     A subclass wires networks, losses and pseudo labels, and holds no formula. It may change these:
 
-    ``needs``: what its batches must hold beyond labels, any of "tags", "matches", "domain", "weights", "pairs"; a run
-    whose data lacks one is refused before its first step. ``reads_labels``: False for one that learns from the clouds
-    alone, which takes data without labels. ``deployed``: the network that is scored and saved for
-    inference. ``players``: who is stepped in turn within a step, each with an optimizer of its own.
+    ``needs``: what its batches must hold beyond labels, any of "tags", "matches", "domain", "weights", "pairs", and
+    "voxels" where it takes no pictures; a run whose data lacks one is refused before its first step. ``reads_labels``:
+    False for one that learns from the clouds alone, which takes data without labels. ``deployed``: the network that is
+    scored and saved for inference. ``players``: who is stepped in turn within a step, each with an optimizer of its
+    own.
 
     Networks come from ``model.networks`` and outlive the stage: ``make`` adds one with weights of its own, ``copy`` a
     teacher; :func:`pcseg.model.checkpoint.add_teacher` a frozen one of another run. Assign each to an attribute, so
@@ -58,9 +59,13 @@ class Method(nn.Module):
         """Return the parameters of each player, in the order they are stepped; by default all that want a gradient."""
         return {"main": groups(self.named_parameters())}
 
-    def predict(self, batch: Batch) -> Elements:
-        """Return one plain pass of the main network; the caller chooses eval mode and whether gradients are kept."""
-        elements: Elements = self.network(batch.inputs, position=batch.position, color=batch.color)
+    def predict(self, batch: Batch, network: nn.Module | None = None) -> Elements:
+        """Return one plain pass of the main network, or of another ``network``.
+
+        The caller chooses eval mode and whether gradients are kept.
+        """
+        seen = self.network if network is None else network
+        elements: Elements = seen(batch.inputs, position=batch.position, color=batch.color)
         return elements
 
     def after_step(self, step: int) -> None:

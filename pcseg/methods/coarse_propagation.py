@@ -59,7 +59,7 @@ class CoarsePropagation(Method):
         at_least_zero(warmup=warmup, ramp=ramp, lovasz=lovasz)
         self.stride, self.weight, self.label_weight, self.coarse_weight = stride, weight, label_weight, coarse_weight
         self.affinity, self.warmup, self.ramp, self.lovasz = affinity, warmup, ramp, lovasz
-        self.needs = frozenset({"pairs"} if across else ())
+        self.needs = frozenset({"pairs", "voxels"} if across else {"voxels"})
         channels = self.network.channels_at(stride)
         kind = CrossSampleReallocation if across else IntraSampleRedistribution
         self.propagation = kind(channels, max_nodes, temperature=temperature)
@@ -67,7 +67,7 @@ class CoarsePropagation(Method):
             self.coarse_head = nn.Linear(channels, len(model.classes))
 
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
-        if self.needs and batch.n_samples % 2:
+        if "pairs" in self.needs and batch.n_samples % 2:
             raise InputError(f"batch of {batch.n_samples} samples: pairs need an even number; use the pair sampler")
         levels = self.network.encode(batch.voxels, self.stride)
         logits = self.network.decode(levels, position=batch.position, color=batch.color).logits

@@ -111,7 +111,7 @@ class CrossSamplePropagation(_Propagation):
     ``skips`` those of the reallocated pass are 0. That pass runs in one step of ``every``, drawn at random.
     """
 
-    needs = frozenset({"pairs"})
+    needs = frozenset({"pairs", "voxels"})
 
     def __init__(
         self,
@@ -148,6 +148,8 @@ class IntraSamplePropagation(_Propagation):
     ``warmup``; by default there is none, since the stage starts from a trained network. The other arguments are those
     of :class:`CrossSamplePropagation`. With both weights 0 it is :class:`pcseg.methods.Supervised`, bit for bit.
     """
+
+    needs = frozenset({"voxels"})
 
     def __init__(
         self,

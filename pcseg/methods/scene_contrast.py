@@ -25,7 +25,7 @@ class SceneContrast(Method):
     part. Raises InputError for a network of images or without a linear layer ``head``, and for shares out of range.
     """
 
-    needs = frozenset({"matches"})
+    needs = frozenset({"matches", "voxels"})
     reads_labels = False
 
     def __init__(

@@ -20,6 +20,7 @@ from pcseg.losses import (
 )
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
+from pcseg.networks.protocol import feature_channels
 from pcseg.pseudo.prototypes import Prototypes
 from pcseg.schedules import linear_ramp
 
@@ -40,7 +41,7 @@ class SoftLabels(Method):
     momentum prototypes of a projection of the features. The last two act from ``progress > warmup`` on and grow
     linearly over ``ramp``, both shares of the stage. A weight of 0 leaves a part out. With the defaults it is
     :class:`pcseg.methods.Supervised`, bit for bit. Raises InputError for weights below 0, another ``noise``, and
-    prototypes of a network without a linear layer ``head``.
+    prototypes of a network whose ``head`` does not say what it takes.
     """
 
     def __init__(
@@ -64,10 +65,7 @@ class SoftLabels(Method):
         self.noise, self.given, self.warmup, self.ramp = noise, given, warmup, ramp
         self.lovasz, self.affinity, self.entropy, self.alignment = lovasz, affinity, entropy, prototypes
         if prototypes > 0:
-            head = getattr(self.network, "head", None)
-            if not isinstance(head, nn.Linear):
-                raise InputError(f"prototypes={prototypes}: takes a network with a linear layer 'head', not {model!r}")
-            width = head.in_features
+            width = feature_channels(self.network)
             self.project = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
             self.prototypes = Prototypes(len(model.classes), width, momentum)
 

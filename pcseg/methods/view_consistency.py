@@ -9,15 +9,15 @@ from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
+from pcseg.feeding.regroup import select
 from pcseg.losses import pseudo_label_cross_entropy, segmentation_losses
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
 from pcseg.nn import frozen_statistics
-from pcseg.nn.channel_dropout import complementary_dropout
+from pcseg.nn.channel_dropout import drop_channels
 from pcseg.pseudo import MeanTeacher
 from pcseg.pseudo.gate import PrecisionGate, held_back
 from pcseg.schedules import linear_ramp
-from pcseg.sparse import SparseTensor
 
 
 class ViewConsistency(Method):
@@ -68,14 +68,16 @@ class ViewConsistency(Method):
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
         held = self._held_back(batch)
         # Views are matched in their order, so that a weak one is never the second of a pair.
-        strong = torch.zeros(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
-        strong = strong.index_fill(0, batch.sample[batch.matches[1]], True)[batch.sample]
-        rows, other = (~strong).nonzero().flatten(), strong.nonzero().flatten()
-        usual = _part(batch, rows)
-        passes = [self.predict(usual).logits]
-        if len(other):
-            passes.append(self._perturbed(_part(batch, other)).logits)
-        logits = torch.cat(passes)[torch.cat([rows, other]).argsort()]
+        chosen = torch.zeros(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
+        chosen = chosen.index_fill(0, batch.sample[batch.matches[1]], True)
+        strong = chosen[batch.sample]
+        usual, rows = select(batch, ~chosen)
+        passes, order = [self.predict(usual).logits], [rows]
+        if chosen.any():
+            other, its_rows = select(batch, chosen)
+            passes.append(self._perturbed(other).logits)
+            order.append(its_rows)
+        logits = torch.cat(passes)[torch.cat(order).argsort()]
         losses = segmentation_losses(logits, torch.where(held, IGNORE, batch.labels), self.lovasz, batch.weights)
         if weight > 0:
             decision, trust = self._decide(usual, torch.where(held, batch.labels, IGNORE)[rows])
@@ -94,10 +96,9 @@ class ViewConsistency(Method):
         with frozen_statistics(self.network):
             if self.dropout == 0:
                 return self.predict(part)
-            *skips, bottom = self.network.encode(part.voxels)
-            samples, number = torch.unique(bottom.sample, return_inverse=True)
-            dropped = bottom.replace(complementary_dropout(bottom.feats, number, len(samples), self.dropout))
-            elements: Elements = self.network.decode((*skips, dropped), position=part.position, color=part.color)
+            *skips, bottom = self.network.encode(part.inputs)
+            levels = (*skips, drop_channels(bottom, self.dropout))
+            elements: Elements = self.network.decode(levels, position=part.position, color=part.color)
             return elements
 
     def _decide(self, part: Batch, held: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,10 +119,3 @@ class ViewConsistency(Method):
         if batch.weights is not None:
             given = given & (batch.weights == 1)
         return given & held_back(batch.point, batch.sample, batch.names, self.hold_back)
-
-
-def _part(batch: Batch, rows: Tensor) -> Batch:
-    """The elements ``rows`` of a batch of voxels, as the network takes them."""
-    voxels = SparseTensor(batch.voxels.feats[rows], batch.voxels.coords[rows])
-    columns = {name: getattr(batch, name)[rows] for name in ("sample", "position", "color", "labels")}
-    return Batch(voxels, names=batch.names, **columns)

@@ -133,7 +133,7 @@ def test_node_draws_change_with_the_global_seed() -> None:
 
 
 def test_it_asks_for_pairs_across_scans_alone() -> None:
-    assert (made().needs, made(across=True).needs) == (frozenset(), {"pairs"})
+    assert (made().needs, made(across=True).needs) == ({"voxels"}, {"pairs", "voxels"})
     made().losses(make_batch(n_samples=3), 1.0)
     with pytest.raises(InputError, match="batch of 3 samples"):
         made(across=True).losses(make_batch(n_samples=3), 1.0)

@@ -23,26 +23,28 @@ from pcseg.feeding.batch import Batch
 from pcseg.methods import Method
 from pcseg.metrics import ConfusionMatrix
 from pcseg.model.checkpoint import load_model
-from pcseg.model.inputs import VoxelInputs
+from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.tensor_file import read_tensors
-from tests.methods.tiny_network import make_batch
+from tests.methods.tiny_network import TinyPixels, make_batch, make_pictures
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "method"
 RECIPES: dict[str, dict[str, Any]] = {
     path.stem: OmegaConf.to_container(OmegaConf.load(path))["stages"]  # type: ignore[index,call-overload]
     for path in sorted(CONFIGS.glob("*.yaml"))
 }
-STAGES = [(name, stage) for name, stages in RECIPES.items() for stage in stages]
-every_stage = pytest.mark.parametrize(("recipe", "stage"), STAGES, ids=[f"{r}-{s}" for r, s in STAGES])
-every_recipe = pytest.mark.parametrize("recipe", RECIPES)
 NEEDS = frozenset(REMEDIES)
+CONSTRUCTORS = {"TinyPixels": TinyPixels}
 
 
-def model_of(seed: int = 0) -> Model:
+def model_of(kind: str = "voxels", seed: int = 0) -> Model:
+    classes = Classes(("a", "b", "c"))
+    if kind == "pixels":
+        spec = NetworkSpec("TinyPixels", {"in_channels": 3, "n_classes": 3}, TinyPixels)
+        return Model(Networks.build(spec, seed), classes, ImageInputs())
     spec = NetworkSpec("minkunet_small", {"in_channels": 4, "n_classes": 3})
-    return Model(Networks.build(spec, seed), Classes(("a", "b", "c")), VoxelInputs(0.1, ("color", "height")))
+    return Model(Networks.build(spec, seed), classes, VoxelInputs(0.1, ("color", "height")))
 
 
 def method_of(recipe: str, stage: str, model: Model) -> Method:
@@ -51,9 +53,22 @@ def method_of(recipe: str, stage: str, model: Model) -> Method:
     return method
 
 
-def batch_of(seed: int = 0, labels: int = 30) -> Batch:
-    """Two pairs of scans with all that a method may need."""
-    batch = make_batch(n_samples=4, n=100, n_labels=labels, seed=seed)
+def kinds(recipe: str) -> tuple[str, ...]:
+    """The kinds of elements that a method takes: pixels where no stage says that it needs voxels."""
+    needs = frozenset[str]().union(*(method_of(recipe, stage, model_of()).needs for stage in RECIPES[recipe]))
+    return ("voxels",) if "voxels" in needs else ("voxels", "pixels")
+
+
+KINDS = [(recipe, kind) for recipe in RECIPES for kind in kinds(recipe)]
+STAGES = [(recipe, stage, kind) for recipe, kind in KINDS for stage in RECIPES[recipe]]
+every_stage = pytest.mark.parametrize(("recipe", "stage", "kind"), STAGES, ids=["-".join(ids) for ids in STAGES])
+every_recipe = pytest.mark.parametrize(("recipe", "kind"), KINDS, ids=["-".join(ids) for ids in KINDS])
+
+
+def batch_of(kind: str = "voxels", seed: int = 0, labels: int = 30) -> Batch:
+    """Two pairs of scans or pictures with all that a method may need."""
+    make = make_pictures if kind == "pixels" else make_batch
+    batch = make(n_samples=4, n=100, n_labels=labels, seed=seed)
     return replace(
         batch,
         weights=torch.ones(400),
@@ -71,10 +86,10 @@ def losses(method: Method, batch: Batch, progress: float = 1.0) -> dict[str, dic
 @every_stage
 @pytest.mark.parametrize("labels", [0, 1, 100])
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
-def test_losses_and_gradients_are_finite(recipe: str, stage: str, labels: int, progress: float) -> None:
+def test_losses_and_gradients_are_finite(recipe: str, stage: str, kind: str, labels: int, progress: float) -> None:
     """With no labeled element, one a sample, and all."""
-    method = method_of(recipe, stage, model_of()).train()
-    for parts in losses(method, batch_of(labels=labels), progress).values():
+    method = method_of(recipe, stage, model_of(kind)).train()
+    for parts in losses(method, batch_of(kind, labels=labels), progress).values():
         assert parts
         assert all(value.dim() == 0 and bool(value.isfinite()) for value in parts.values()), parts
         sum(parts.values()).backward()  # type: ignore[union-attr]
@@ -82,9 +97,9 @@ def test_losses_and_gradients_are_finite(recipe: str, stage: str, labels: int, p
 
 
 @every_stage
-def test_labels_are_never_changed_and_read_by_those_that_say_so(recipe: str, stage: str) -> None:
-    method = method_of(recipe, stage, model_of()).eval()
-    batch = batch_of()
+def test_labels_are_never_changed_and_read_by_those_that_say_so(recipe: str, stage: str, kind: str) -> None:
+    method = method_of(recipe, stage, model_of(kind)).eval()
+    batch = batch_of(kind)
     before = batch.labels.clone()
     first = losses(method, batch)
     assert torch.equal(batch.labels, before)
@@ -96,11 +111,11 @@ def test_labels_are_never_changed_and_read_by_those_that_say_so(recipe: str, sta
 
 
 @every_stage
-def test_gradients_reach_all_that_is_trained_and_nothing_else(recipe: str, stage: str) -> None:
-    model = model_of()
+def test_gradients_reach_all_that_is_trained_and_nothing_else(recipe: str, stage: str, kind: str) -> None:
+    model = model_of(kind)
     method = method_of(recipe, stage, model).train()
     trained = {player: [p for g in groups for p in g.parameters] for player, groups in method.players().items()}
-    for player, parts in losses(method, batch_of()).items():
+    for player, parts in losses(method, batch_of(kind)).items():
         method.zero_grad()
         sum(parts.values()).backward()  # type: ignore[union-attr]
         missed = [n for n, p in method.named_parameters() if any(p is q for q in trained[player]) and p.grad is None]
@@ -113,31 +128,34 @@ def test_gradients_reach_all_that_is_trained_and_nothing_else(recipe: str, stage
 
 
 @every_stage
-def test_what_it_needs_is_asked_for_before_the_first_step(recipe: str, stage: str, tmp_path: Path) -> None:
-    needs = method_of(recipe, stage, model_of()).needs
+def test_what_it_needs_is_asked_for_before_the_first_step(recipe: str, stage: str, kind: str, tmp_path: Path) -> None:
+    needs = method_of(recipe, stage, model_of(kind)).needs
     assert needs <= NEEDS, "say in REMEDIES what gives it"
     for need in needs:
-        with pytest.raises(InputError, match=rf"stages\.{stage}: .* needs what its batches lack; give {need}: "):
-            run(tmp_path, recipe, offers=NEEDS - {need})
+        first = next(name for name in RECIPES[recipe] if need in method_of(recipe, name, model_of(kind)).needs)
+        with pytest.raises(InputError, match=rf"stages\.{first}: .* needs what its batches lack; give {need}: "):
+            run(tmp_path, recipe, kind, offers=NEEDS - {need})
 
 
 class Killed(Exception):
     """Stands for kill -9."""
 
 
-def batches(dies: int, offset: int, model: Model, start: int) -> Iterable[Batch]:
+def batches(kind: str, dies: int, offset: int, model: Model, start: int) -> Iterable[Batch]:
     for number in range(start, 100):
         if offset + number == dies:
             raise Killed
-        yield batch_of(offset + number)
+        yield batch_of(kind, offset + number)
 
 
-def run(path: Path, recipe: str, dies: int = -1, resume: bool = False, offers: frozenset[str] = NEEDS) -> Model:
+def run(
+    path: Path, recipe: str, kind: str, dies: int = -1, resume: bool = False, offers: frozenset[str] = NEEDS
+) -> Model:
     """Train all stages of a recipe, three steps each, with a checkpoint every second step."""
-    model = model_of()
+    model = model_of(kind)
     optimizers = {"main": Optimizer(partial(torch.optim.AdamW, lr=0.01))}
     stages = [
-        Stage(name, 3, partial(method_of, recipe, name), partial(batches, dies, 3 * i), optimizers, offers=offers)
+        Stage(name, 3, partial(method_of, recipe, name), partial(batches, kind, dies, 3 * i), optimizers, offers=offers)
         for i, name in enumerate(RECIPES[recipe])
     ]
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
@@ -146,24 +164,26 @@ def run(path: Path, recipe: str, dies: int = -1, resume: bool = False, offers: f
 
 
 @every_recipe
-def test_a_killed_run_goes_on_to_the_same_bits_and_deploys_a_plain_network(recipe: str, tmp_path: Path) -> None:
-    model = run(tmp_path / "whole", recipe)
+def test_a_killed_run_goes_on_to_the_same_bits_and_deploys_a_plain_network(
+    recipe: str, kind: str, tmp_path: Path
+) -> None:
+    model = run(tmp_path / "whole", recipe, kind)
     steps = 3 * len(RECIPES[recipe])
     with pytest.raises(Killed):
-        run(tmp_path / "killed", recipe, dies=steps - 1)
-    run(tmp_path / "killed", recipe, resume=True)
-    for name, kind in (("last", "model"), ("resume", "state")):
-        whole, killed = (read_tensors(tmp_path / p / f"{name}.safetensors", kind)[0] for p in ("whole", "killed"))
+        run(tmp_path / "killed", recipe, kind, dies=steps - 1)
+    run(tmp_path / "killed", recipe, kind, resume=True)
+    for name, form in (("last", "model"), ("resume", "state")):
+        whole, killed = (read_tensors(tmp_path / p / f"{name}.safetensors", form)[0] for p in ("whole", "killed"))
         assert whole.keys() == killed.keys()
         assert all(torch.equal(whole[key], killed[key]) for key in whole)
-    found = load_model(tmp_path / "whole").network
-    assert type(found) is type(model_of().network)
+    found = load_model(tmp_path / "whole", CONSTRUCTORS).network
+    assert type(found) is type(model_of(kind).network)
     assert found.state_dict().keys() == model.spec.build().state_dict().keys()
-    batch = batch_of()
+    batch = batch_of(kind)
     assert torch.equal(found(batch.inputs).logits, model.network.eval()(batch.inputs).logits)
 
 
-@every_recipe
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_every_stage_states_its_cost(recipe: str) -> None:
     """Supervised steps that one of its steps takes, for runs of equal compute."""
     for name, stage in RECIPES[recipe].items():

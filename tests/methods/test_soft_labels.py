@@ -108,7 +108,7 @@ def test_settings_that_cannot_be(options: dict, named: str) -> None:
 def test_prototypes_of_a_network_without_a_classifier_are_refused() -> None:
     network = TinyNetwork()
     network.head = torch.nn.Identity()
-    with pytest.raises(InputError, match=r"prototypes=1.*head"):
+    with pytest.raises(InputError, match="head"):
         SoftLabels(model_of(network), prototypes=1.0)
 
 

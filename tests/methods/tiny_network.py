@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from pcseg.classes import IGNORE, Classes
-from pcseg.elements import Elements
+from pcseg.elements import Elements, pixel_elements
 from pcseg.feeding.batch import Batch
-from pcseg.model.inputs import VoxelInputs
+from pcseg.feeding.pictures.sample import PictureSample, collate_pictures
+from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
-from pcseg.model.networks import Networks
+from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.sparse import SparseTensor
 
 
@@ -67,7 +70,8 @@ class TinyNetwork(nn.Module):
 def model_of(network: nn.Module, n_classes: int = 3) -> Model:
     """The network as methods take it."""
     classes = Classes(tuple("abcdefgh"[:n_classes]))
-    return Model(Networks(network), classes, VoxelInputs(0.1, ("optional_color", "height")))
+    spec = NetworkSpec(type(network).__name__, {}, type(network))
+    return Model(Networks(network, spec), classes, VoxelInputs(0.1, ("optional_color", "height")))
 
 
 def _cells(coords: Tensor, stride: int) -> tuple[Tensor, Tensor]:
@@ -99,3 +103,48 @@ def make_batch(n_samples: int = 4, n: int = 40, n_labels: int = 3, n_classes: in
         labels=torch.cat(labels),
         names=tuple(f"scene_{b}" for b in range(n_samples)),
     )
+
+
+class TinyPixels(nn.Module):
+    """A convolution at full resolution, one at half of it, and both together; level 0 is the picture itself."""
+
+    strides = (1, 2)
+
+    def __init__(self, in_channels: int = 3, n_classes: int = 3, width: int = 8) -> None:
+        super().__init__()
+        self.channels = (in_channels, width)
+        self.down = nn.Sequential(nn.Conv2d(in_channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU())
+        self.fine = nn.Conv2d(in_channels, width, 3, padding=1)
+        self.head = nn.Conv2d(2 * width, n_classes, 1)
+
+    def channels_at(self, stride: int) -> int:
+        return self.channels[self.strides.index(stride)]
+
+    def encode(self, x: Tensor, stride: int | None = None) -> tuple[Tensor, ...]:
+        return (x,) if stride == 1 else (x, self.down(x))
+
+    def decode(
+        self, levels: tuple[Tensor, ...], position: Tensor | None = None, color: Tensor | None = None
+    ) -> Elements:
+        x, coarse = levels if len(levels) == 2 else self.encode(levels[0])
+        size = (x.shape[2], x.shape[3])
+        wide = nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
+        feats = torch.cat([self.fine(x).relu(), wide], dim=1)
+        return pixel_elements(self.head(feats), feats, size, position, color)
+
+    def forward(self, x: Tensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
+        return self.decode(self.encode(x), position, color)
+
+
+def make_pictures(n_samples: int = 4, n: int = 100, n_labels: int = 3, n_classes: int = 3, seed: int = 0) -> Batch:
+    """Random pictures of ``n`` pixels, a square number, ``n_labels`` of each labeled."""
+    generator = torch.Generator().manual_seed(seed)
+    edge = math.isqrt(n)
+    samples = []
+    for b in range(n_samples):
+        labels = torch.full((n,), IGNORE)
+        chosen = torch.randperm(n, generator=generator)[:n_labels]
+        labels[chosen] = torch.randint(n_classes, (n_labels,), generator=generator)
+        image = torch.rand(3, edge, edge, generator=generator)
+        samples.append(PictureSample(image, labels.view(edge, edge), torch.arange(n).view(edge, edge), f"picture_{b}"))
+    return collate_pictures(samples, ImageInputs().mean, ImageInputs().std)

@@ -99,7 +99,7 @@ class WindowCrop:
             top, left = free[0] * lot[0], free[1] * lot[1]
         else:
             top, left = (float(np.clip(c + 0.5 - p / 2, 0, f)) for c, p, f in zip(center, part, free, strict=True))
-        return Window(top, left, min(part[0], height), min(part[1], width), tuple(self.size), flip)
+        return Window(top, left, min(part[0], height), min(part[1], width), (self.size[0], self.size[1]), flip)
 
 
 def whole(size: tuple[int, int], scale: float = 1.0, flip: bool = False) -> Window:
