@@ -10,10 +10,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_scenes, draw_tags, draw_uniform
+from pcseg.budgets.draw import (
+    classes_held,
+    draw_clicks,
+    draw_per_class,
+    draw_points,
+    draw_scenes,
+    draw_tags,
+    draw_uniform,
+)
 from pcseg.budgets.label_imports import import_clicks, import_scannet
+from pcseg.budgets.picture_rules import SMALLEST, draw_boxes, draw_scribbles
 from pcseg.budgets.tag_imports import import_tags
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
@@ -31,7 +41,9 @@ RULES = {
     "per_class": ("fraction", "seed"),
     "points": ("points", "seed"),
     "clicks": ("seed",),
-    "scenes": ("scenes", "fraction", "seed"),
+    "scenes": ("scenes", "fraction", "seed", "every_class"),
+    "scribbles": ("smallest", "seed"),
+    "boxes": ("smallest", "only"),
     "scannet": ("source",),
     "csv": ("source", "max_distance"),
     "tags": ("source", "radius", "points", "seed"),
@@ -47,27 +59,35 @@ class Options:
     rule=per_class  a fraction of the points of each class in each scene, at least one
     rule=points     a number of points of each scene, e.g. points=20
     rule=clicks     one point of each object
-    rule=scenes     all points of some scenes: a number of them, e.g. scenes=4, or a fraction
+    rule=scenes     all points of some scenes: a number of them, e.g. scenes=4, or a fraction; with every_class=true
+                    drawn again until every class is in one of them
+    rule=scribbles  pictures: a simulated curve through each connected part of a class
+    rule=boxes      pictures: the simulated bounding box of each connected part of a class, e.g. only=[car,person]; of
+                    several boxes over a pixel the smallest counts, and all labels have weight 0.5
     rule=scannet    an official list, e.g. source=points20
     rule=csv        your clicks, source=clicks.csv with the header scene,x,y,z,class or scene,index,class
     rule=tags       the classes in each scene or, e.g. with radius=2 points=20, in 20 balls of 2 m around random points;
                     with source=tags.csv your tags: the header scene,class or scene,class,x,y,z,radius, or a yaml
                     file with lines scene: [class, class]
 
-    With the same seed, a smaller budget is a subset of a larger one. Draw budgets for the training splits only.
+    With the same seed, a smaller budget is a subset of a larger one (with every_class=true it need not be). Draw
+    budgets for the training splits only.
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
     splits: list[str] = option("splits to draw labels for, e.g. [Area_1,Area_2]")
     output: str = option("file to write, e.g. data/labels/1pct_seed0.npz")
-    rule: str = option("uniform, per_class, points, clicks, scenes, scannet, csv or tags", "uniform")
+    rule: str = option("uniform, per_class, points, clicks, scenes, scribbles, boxes, scannet, csv or tags", "uniform")
     fraction: float = option(
         "rules uniform, per_class: share of the points; rule scenes: of the scenes; 0.01 for 1 %", 0.01
     )
     points: int = option("rule points: points of each scene; rule tags: balls of each scene", 20)
     scenes: int | None = option("rule scenes: number of labeled scenes, 0 for training from tags; null: fraction", None)
+    every_class: bool = option("rule scenes: the labeled scenes must hold every class that any scene holds", False)
+    smallest: int = option("rules scribbles, boxes: pixels of the smallest part that is labeled", SMALLEST)
+    only: list[str] | None = option("rule boxes: classes to draw boxes of; null: all", None)
     radius: float | None = option("rule tags: radius of the balls, in meters; null: tags of whole scenes", None)
-    seed: int = option("seed of the random choice of points or scenes", 0)
+    seed: int = option("seed of the random choice of points, scenes or curves", 0)
     source: str = option("rules scannet and csv: the file; rule tags: your file, if you have one", "")
     max_distance: float = option("rule csv: farthest that a click may be from a point, in meters", 0.1)
     classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
@@ -84,10 +104,15 @@ def main(options: Options) -> None:
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
     check_output(options.output, folder=False)
+    names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
     from_truth = options.rule != "csv" and not (options.rule == "tags" and options.source)
+    held = None
     # Closed before an error is printed, else the progress bar would share its line.
+    if options.every_class:
+        with closing(scenes(folders, classes, with_labels=True)) as found:
+            held = classes_held(found, classes)
     with closing(scenes(folders, classes, with_labels=from_truth)) as found:
-        budget = draw(options, classes, found, [f"{folder.parent.name}/{folder.name}" for folder in folders])
+        budget = draw(options, classes, found, names, held)
     if not (options.rule == "scenes" and options.scenes == 0):
         check_not_empty(budget, options.source or f"{options.root}, {', '.join(options.splits)}")
     budget.save(options.output)
@@ -105,7 +130,7 @@ def check(options: Options, typed: set[str]) -> None:
     if options.rule == "tags" and (options.source or options.radius is None):
         used = ("source",) if options.source else ("source", "radius")
     if options.rule == "scenes" and options.scenes is not None:
-        used = ("scenes", "seed")
+        used = ("scenes", "seed", "every_class")
     for name in dict.fromkeys(name for names in RULES.values() for name in names):
         if name in typed and name not in used:
             raise InputError(
@@ -119,7 +144,14 @@ def check(options: Options, typed: set[str]) -> None:
         raise InputError(f"output={options.output}: rule={options.rule} writes no {other} file; give a name in {own}")
 
 
-def draw(options: Options, classes: Classes, scenes: Iterable[Scene], names: list[str]) -> WeakLabels | Tags:
+def draw(
+    options: Options,
+    classes: Classes,
+    scenes: Iterable[Scene],
+    names: list[str],
+    held: dict[str, np.ndarray] | None = None,
+) -> WeakLabels | Tags:
+    """Draw the budget of ``scenes`` called ``names``; ``held``: the classes in each, where every class must occur."""
     if options.rule == "uniform":
         return draw_uniform(scenes, classes, options.fraction, options.seed)
     if options.rule == "per_class":
@@ -130,7 +162,11 @@ def draw(options: Options, classes: Classes, scenes: Iterable[Scene], names: lis
         return draw_clicks(scenes, classes, options.seed)
     if options.rule == "scenes":
         fraction = options.fraction if options.scenes is None else None
-        return draw_scenes(scenes, classes, names, options.scenes, fraction, options.seed)
+        return draw_scenes(scenes, classes, names, options.scenes, fraction, options.seed, held)
+    if options.rule == "scribbles":
+        return draw_scribbles(scenes, classes, options.seed, options.smallest)
+    if options.rule == "boxes":
+        return draw_boxes(scenes, classes, options.smallest, options.only)
     if options.rule == "scannet":
         return import_scannet(scenes, classes, options.source)
     if options.rule == "csv":

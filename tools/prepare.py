@@ -1,4 +1,4 @@
-"""Turn raw scans into the scene folders that everything else reads."""
+"""Turn raw scans, or pictures, into the scene folders that everything else reads."""
 
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pcseg.command_line import check_output, option, run
 from pcseg.datasets import open_dataset
+from pcseg.datasets.choose import noun
 from pcseg.datasets.prepare import Summary, prepare
 from pcseg.errors import InputError
 from pcseg.workers import count_workers
@@ -17,7 +18,14 @@ SHOWN = 20
 
 @dataclass
 class Options:
-    """Turn raw scans into scene folders <output>/<split>/<scene>/*.npy, in parallel.
+    """Turn raw scans, or pictures with label masks, into scene folders <output>/<split>/<scene>/*.npy, in parallel.
+
+    dataset=images      your pictures: <split>/images/*.jpg and <split>/masks/*.png of the same names (or images/<split>
+                        and masks/<split>, or <split> and <split>annot) and a classes.yaml as for scans
+    dataset=camvid      train, trainannot, val, valannot
+    dataset=voc         VOC2012: JPEGImages, SegmentationClass (and SegmentationClassAug, if it is there)
+    dataset=cityscapes  leftImg8bit and gtFine
+    dataset=frames      color and label frames of ScanNet's scenes or of the simulated building
 
     An interrupted run is continued by running it again. Exit code 2 if a scene failed; the others are there all the
     same, and <output>/prepare_report.json lists all defects.
@@ -25,13 +33,22 @@ class Options:
 
     input: str = option("folder of the raw data")
     output: str = option("folder to write")
-    dataset: str = option("s3dis, scannet, folder, pointcept, or auto: found from the files", "auto")
+    dataset: str = option(
+        "s3dis, scannet, folder, pointcept, or of pictures images, camvid, voc, cityscapes, frames; auto: found from "
+        "the files",
+        "auto",
+    )
     workers: int = option("processes, 0 for one a core", 0)
     overwrite: bool = option("prepare again what is there already", False)
     stairs: str | None = option("s3dis: what the points of stairs become, clutter (if not given) or ignore", None)
-    lists: str | None = option("scannet: folder of the official scannetv2_{train,val,test}.txt", None)
+    lists: str | None = option(
+        "scannet, frames: folder of the official scannetv2_{train,val,test}.txt; voc: folder of lists <split>.txt", None
+    )
     align: bool | None = option("scannet: turn scenes to the axes", None)
-    classes: str | None = option("folder, pointcept: a classes.yaml elsewhere than in input; or s3dis, scannet20", None)
+    classes: str | None = option(
+        "folder, images, pointcept, frames: a classes.yaml elsewhere than in input; the last two also s3dis, scannet20",
+        None,
+    )
     keep: list[str] | None = option(
         "folder, pointcept: columns that scenes keep, [intensity,return_number]; if not given those of intensity, "
         "return_number and number_of_returns that are there (4 bytes a point of a LAS file)",
@@ -49,18 +66,20 @@ def main(options: Options) -> None:
     choices |= {"classes": options.classes, "keep": options.keep}
     reader = open_dataset(options.input, options.dataset, choices)
     summary = prepare(reader, options.output, options.workers, options.overwrite)
-    print(report(summary, options.output))
+    print(report(summary, options.output, noun(reader)))
     if summary.failed:
         name, error = summary.failed[0]
         total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
         rest = "the others are done" if len(summary.failed) < total else "so nothing is there to train on"
-        raise InputError(f"{len(summary.failed)} of {total} scenes failed, {rest}; {name}: {error}")
+        raise InputError(f"{len(summary.failed)} of {total} {noun(reader)} failed, {rest}; {name}: {error}")
 
 
-def report(summary: Summary, output: str) -> str:
-    """Return lines on scenes, sources and defects, and all failures but the first, with which the tool ends."""
+def report(summary: Summary, output: str, things: str = "scenes") -> str:
+    """Return lines on the ``things``, scenes or pictures, their sources and defects, and all failures but the first,
+    with which the tool ends.
+    """
     lines = [
-        f"{len(summary.prepared)} scenes prepared, {len(summary.already_there)} were there already, "
+        f"{len(summary.prepared)} {things} prepared, {len(summary.already_there)} were there already, "
         f"{len(summary.failed)} failed; written to {output}"
     ]
     lines += [f"  {line}" for line in summary.used]

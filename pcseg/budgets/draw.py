@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
 from pcseg.scenes.scene import Scene
+
+ATTEMPTS = 1000
+"""Choices of scenes that are tried for one in which every class occurs."""
 
 Pick = Callable[[Scene, np.ndarray], np.ndarray]
 """Function of a scene and the random order of its points (P,); returns the indices (n,) of the points to label."""
@@ -78,12 +81,15 @@ def draw_scenes(
     count: int | None = None,
     fraction: float | None = None,
     seed: int = 0,
+    holds: Mapping[str, np.ndarray] | None = None,
 ) -> WeakLabels:
     """Label all points of some scenes and none of the others: the protocol of few labeled and many unlabeled scenes.
 
     ``names`` are those of all ``scenes``. Give ``count``, the number of labeled scenes (0 labels none, for training
     from tags), or ``fraction``, of which ``max(1, floor(S * fraction))`` of S scenes follow. The unlabeled scenes are
-    in the file without points.
+    in the file without points. ``holds``: the classes in each scene (K,) bool, as classes_held gives them; the scenes
+    are then drawn again, at most ATTEMPTS times, until every class of any scene is in a labeled one. How often is
+    among the parameters. Such budgets of other sizes need not be parts of each other.
     """
     _check_seed(seed)
     if (count is None) == (fraction is None):
@@ -95,11 +101,16 @@ def draw_scenes(
     if count is None or not 0 <= count <= len(names):
         raise InputError(f"scenes={count}: must be from 0 to {len(names)}, the number of scenes")
 
-    def key(name: str) -> bytes:
-        return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
-
-    chosen = set(sorted(names, key=key)[:count])
+    chosen = _chosen(names, count, str(seed))
+    if holds is not None:
+        chosen, draws = _with_every_class(names, count, seed, holds, classes)
+        parameters |= {"every_class": True, "draws": draws}
     return _draw(scenes, classes, "scenes", parameters, seed, lambda s, order: order if s.name in chosen else order[:0])
+
+
+def classes_held(scenes: Iterable[Scene], classes: Classes) -> dict[str, np.ndarray]:
+    """Return, for each scene by its name, the classes (K,) bool that have a point there."""
+    return {scene.name: _present(true_labels(scene, classes), classes) for scene in scenes}
 
 
 def draw_tags(
@@ -148,6 +159,36 @@ def _draw(
         true_labels(scene, classes)
         entries.append(labeled(scene, classes, pick(scene, scene_order(seed, scene.name, len(scene)))))
     return WeakLabels(classes.names, rule, parameters, seed, tuple(entries))
+
+
+def _chosen(names: Sequence[str], count: int, seed: str) -> set[str]:
+    """Return the ``count`` names whose hashes with ``seed`` are the smallest."""
+
+    def key(name: str) -> bytes:
+        return hashlib.sha256(f"{seed} {name}".encode(errors="surrogateescape")).digest()
+
+    return set(sorted(names, key=key)[:count])
+
+
+def _with_every_class(
+    names: Sequence[str], count: int, seed: int, holds: Mapping[str, np.ndarray], classes: Classes
+) -> tuple[set[str], int]:
+    """Return scenes in which every class of any of ``names`` occurs, and the number of draws; the first is _chosen's
+    of the seed alone.
+    """
+    wanted = np.any([holds[name] for name in names], axis=0)
+    lacking = wanted
+    for attempt in range(ATTEMPTS):
+        chosen = _chosen(names, count, f"{seed}.{attempt}" if attempt else str(seed))
+        missing = wanted & ~np.any([holds[name] for name in chosen], axis=0) if chosen else wanted
+        if not missing.any():
+            return chosen, attempt + 1
+        lacking = min(lacking, missing, key=np.count_nonzero)
+    absent = ", ".join(np.array(classes.names)[lacking])
+    raise InputError(
+        f"scenes={count}: in none of {ATTEMPTS} draws did they hold every class (the best lacked {absent}); label more "
+        "scenes, or leave out every_class=true"
+    )
 
 
 def _check_seed(seed: int) -> None:

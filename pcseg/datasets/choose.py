@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pcseg.datasets.camvid import CamvidReader, is_camvid
+from pcseg.datasets.cityscapes import CityscapesReader, is_cityscapes
 from pcseg.datasets.class_file import open_classes
 from pcseg.datasets.contract import SceneReader
 from pcseg.datasets.folder import open_folder
+from pcseg.datasets.frames import FramesReader, is_frames, open_frames
+from pcseg.datasets.images import ImagesReader, is_images, open_images
 from pcseg.datasets.pointcept import is_pointcept, open_pointcept
 from pcseg.datasets.s3dis import S3disReader, is_s3dis
 from pcseg.datasets.scannet import ScannetReader, is_scannet
+from pcseg.datasets.voc import VocReader, is_voc
 from pcseg.errors import InputError
 
 CHOICES = {
@@ -19,8 +24,13 @@ CHOICES = {
     "scannet": ("lists", "align"),
     "folder": ("classes", "keep"),
     "pointcept": ("classes", "keep"),
+    "images": ("classes",),
+    "camvid": (),
+    "voc": ("lists",),
+    "cityscapes": (),
+    "frames": ("classes", "lists"),
 }
-"""Kinds of data sets, and the options of each."""
+"""Kinds of data sets, and the options of each; the scenes of those from images on are pictures."""
 
 
 def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | None = None) -> SceneReader:
@@ -44,13 +54,30 @@ def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | Non
         return ScannetReader(root, **chosen)
     if kind == "folder":
         return open_folder(root, **chosen)
+    if kind == "images":
+        return open_images(root, **chosen)
+    if kind == "camvid":
+        return CamvidReader(root)
+    if kind == "voc":
+        return VocReader(root, **chosen)
+    if kind == "cityscapes":
+        return CityscapesReader(root)
     classes = open_classes(chosen["classes"]).classes if "classes" in chosen else None
+    if kind == "frames":
+        return open_frames(root, classes, chosen.get("lists", ""))
     return open_pointcept(root, classes, chosen.get("keep"))
 
 
+def noun(reader: SceneReader) -> str:
+    """Return the word for the scenes of ``reader``: scenes, or pictures."""
+    pictures = (ImagesReader, CamvidReader, VocReader, CityscapesReader, FramesReader)
+    return "pictures" if isinstance(reader, pictures) else "scenes"
+
+
 def _kind(root: str) -> str:
-    if is_s3dis(root):
-        return "s3dis"
-    if is_scannet(root):
-        return "scannet"
-    return "pointcept" if is_pointcept(root) else "folder"
+    """Return the kind of the data in ``root``; frames beside the scans they are of are left to dataset=frames."""
+    found = {
+        "s3dis": is_s3dis, "scannet": is_scannet, "pointcept": is_pointcept, "cityscapes": is_cityscapes,
+        "voc": is_voc, "camvid": is_camvid, "frames": is_frames, "images": is_images,
+    }  # fmt: skip
+    return next((kind for kind, matches in found.items() if matches(root)), "folder")

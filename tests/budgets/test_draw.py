@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_scenes, draw_uniform
+from pcseg.budgets.draw import (
+    classes_held,
+    draw_clicks,
+    draw_per_class,
+    draw_points,
+    draw_scenes,
+    draw_uniform,
+)
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
@@ -148,6 +155,36 @@ def test_the_labeled_scenes_depend_on_seed_and_names_alone() -> None:
     assert not all(np.array_equal(labels.labeled(NAMES), other) for other in others)
     assert (labels.rule, labels.parameters) == ("scenes", {"scenes": 4})
     assert draw_scenes(BUILDING, CLASSES, NAMES, fraction=0.5).parameters == {"fraction": 0.5}
+
+
+RARE = [room(f"Area_1/{i}", 40, (3,) if i == 5 else (0, 1)) for i in range(12)]
+"""Rooms of which one alone has a board, and none a chair."""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scenes_are_drawn_again_until_they_hold_every_class(seed: int) -> None:
+    names = [scene.name for scene in RARE]
+    held = classes_held(RARE, CLASSES)
+    present = {scene.name: set(scene.segment[scene.segment != IGNORE].tolist()) for scene in RARE}  # type: ignore[index]
+    assert {name: set(np.flatnonzero(row).tolist()) for name, row in held.items()} == present
+    labels = draw_scenes(RARE, CLASSES, names, 2, seed=seed, holds=held)
+    chosen = [scene.name for scene in labels.scenes if scene.count]
+    assert len(chosen) == 2
+    assert set.union(*(present[name] for name in chosen)) == set.union(*present.values()) == {0, 1, 3}
+    assert labels.sha256 == draw_scenes(RARE, CLASSES, names, 2, seed=seed, holds=held).sha256
+    draws = labels.parameters["draws"]
+    assert labels.parameters == {"scenes": 2, "every_class": True, "draws": draws}
+    first = draw_scenes(RARE, CLASSES, names, 2, seed=seed)
+    assert (draws == 1) == ("Area_1/5" in [scene.name for scene in first.scenes if scene.count])
+    if draws == 1:
+        assert np.array_equal(first.labeled(names), labels.labeled(names))
+
+
+def test_too_few_scenes_to_hold_every_class() -> None:
+    names, held = [scene.name for scene in RARE], classes_held(RARE, CLASSES)
+    for count, absent in ((1, "board"), (0, "floor, wall, board")):
+        with pytest.raises(InputError, match=rf"scenes={count}: in none of 1000 draws .* \(the best lacked {absent}\)"):
+            draw_scenes(RARE, CLASSES, names, count, holds=held)
 
 
 def bare(name: str) -> Scene:
