@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,13 @@ from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 
-K, EDGE = 4, 24
-"""Classes (background, square, disc, ring), and pixels along an edge."""
+K, EDGE, STEPS = 4, 24, 200
+"""Classes (background, square, disc, ring), pixels along an edge, steps of training."""
 
 INPUTS = ImageInputs((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+USUAL = torch.tensor([[0.25, 0.25, 0.25], [0.7, 0.4, 0.4], [0.4, 0.7, 0.4], [0.4, 0.4, 0.7]])
+"""Usual colors of the classes."""
 
 Make = Callable[[Model], Method]
 
@@ -70,7 +74,7 @@ def model_of(seed: int, width: int = 16) -> Model:
 def draw_shapes(count: int, generator: torch.Generator, noise: float = 0.05) -> tuple[Tensor, Tensor]:
     """Return pictures (n, 3, EDGE, EDGE) in [0, 1] and their classes (n, EDGE, EDGE): three shapes, one of each class.
 
-    Neither color nor size says which shape it is.
+    A class has a usual color, from which each shape's own and the light of the picture differ widely.
     """
 
     def uniform(low: float, high: float, *size: int) -> Tensor:
@@ -79,14 +83,14 @@ def draw_shapes(count: int, generator: torch.Generator, noise: float = 0.05) -> 
     row, column = torch.meshgrid(torch.arange(EDGE), torch.arange(EDGE), indexing="ij")
     images, labels = torch.empty(count, 3, EDGE, EDGE), torch.zeros(count, EDGE, EDGE, dtype=torch.int64)
     for i in range(count):
-        images[i] = uniform(0.0, 0.4, 3, 1, 1)
+        light, images[i] = uniform(-0.15, 0.15, 3, 1), uniform(0.1, 0.4, 3, 1, 1)
         for shape in (1 + torch.randperm(K - 1, generator=generator)).tolist():
             radius = float(uniform(3.5, 5.5, 1))
             y, x = uniform(radius, EDGE - 1 - radius, 2).tolist()
             away = torch.stack([row - y, column - x]).abs()
             far = away.amax(0) if shape == 1 else (away**2).sum(0).sqrt()
             inside = (far <= radius * (0.9 if shape == 1 else 1.0)) & ((shape != 3) | (far > 0.55 * radius))
-            images[i][:, inside] = uniform(0.3, 1.0, 3, 1)
+            images[i][:, inside] = USUAL[shape, :, None] + light + uniform(-0.25, 0.25, 3, 1)
             labels[i][inside] = shape
     images += noise * torch.randn(images.shape, generator=generator)
     return images.clamp(0, 1), labels
@@ -123,10 +127,10 @@ class Shapes:
         return (image.flip(2), labels.flip(1)) if flip < 0.5 else (image, labels)
 
     def _strong(self, image: Tensor) -> Tensor:
-        """The picture with other contrast, brightness and mixed channels."""
+        """The picture with other contrast, another light and more noise."""
         gain, shift = (torch.rand(2, 3, 1, 1, generator=self.generator) - 0.5).unbind(0)
-        order = torch.randperm(3, generator=self.generator)
-        return ((image[order] - 0.5) * (1 + gain) + 0.5 + 0.4 * shift).clamp(0, 1)
+        noise = 0.1 * torch.randn(image.shape, generator=self.generator)
+        return ((image - 0.5) * (1 + 0.6 * gain) + 0.5 + 0.3 * shift + noise).clamp(0, 1)
 
 
 def train(model: Model, make: Make, batches: Callable[[], Batch], steps: int, seed: int, rate: float = 1e-2) -> Method:
@@ -157,14 +161,15 @@ def miou(network: nn.Module, images: Tensor, truth: Tensor) -> float:
     return float((hit / (matrix.sum(0) + matrix.sum(1) - hit).clamp(min=1)).mean())
 
 
-def score(make: Make, seed: int, steps: int = 150, views: int = 1, **settings: int) -> float:
+def score(make: Make, seed: int, steps: int = STEPS, views: int = 1, **settings: int) -> float:
     """Return the mIoU that a method reaches from few labeled and many unlabeled pictures."""
     shapes, model = Shapes(seed, **settings), model_of(seed)
     method = train(model, make, lambda: shapes.batch(views=views), steps, seed)
     return miou(model.networks[method.deployed], shapes.test, shapes.truth)
 
 
-def supervised(seed: int, steps: int = 150, **settings: int) -> float:
+@cache
+def supervised(seed: int, steps: int = STEPS, **settings: int) -> float:
     """Return the mIoU of supervised training on as many labeled pictures a step as a method sees in all."""
     shapes, model = Shapes(seed, **settings), model_of(seed)
     train(model, Supervised, lambda: shapes.batch(8, 0), steps, seed)
