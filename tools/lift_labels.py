@@ -1,0 +1,176 @@
+"""Lift the labels of pictures to the points of the scans they show; see --help."""
+
+# ruff: noqa: RUF009 (option() is dataclasses.field)
+
+from __future__ import annotations
+
+from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
+
+# isort: split
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.checks import above_zero, from_zero_to_one
+from pcseg.classes import IGNORE, Classes
+from pcseg.datasets import choose_classes
+from pcseg.datasets.soft_frames import open_soft_frames
+from pcseg.engine.rounds import packed
+from pcseg.errors import InputError
+from pcseg.formats.frames import find_frames
+from pcseg.pseudo.frame_views import FrameViews
+from pcseg.pseudo.lift import Lifted, lift
+from pcseg.pseudo.project import TOLERANCE
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
+
+SHOWN = 10
+"""Remarks on the frames that are printed."""
+
+
+@dataclass
+class Options:
+    """Lift the labels of pictures, drawn or predicted, to the points they show, and write a label file.
+
+    python tools/lift_labels.py root=data/simulated 'splits=[Area_1]' frames=data/simulated_raw output=data/lifted.npz
+    python tools/train.py experiment=simulated labels.file=data/lifted.npz method=soft_labels
+
+    The frames of a scene are in <frames>/<split>/<scene> or <frames>/<scene>: pose, depth, intrinsic and a folder of
+    label pictures <i>.png (numbers of classes) or <i>.npy (probabilities, H x W x classes); or <scene>.sens is there.
+    A point takes the mean over all pictures that see it, as their depth says; without depth, as the other points say.
+    Its confidence, from the mean and the number of pictures, is the weight of the label. Frames whose tracking was
+    lost are skipped. With budget=<label file> the labels of that file stay, with weight 1.
+    """
+
+    root: str = option("folder of scenes, written by tools/prepare.py")
+    splits: list[str] = option("splits to label, e.g. [Area_1,Area_2]")
+    frames: str = option("folder of the frames, or of .sens files")
+    output: str = option("label file to write, e.g. data/labels/lifted.npz")
+    labels: str = option("folder of label pictures in that of the frames, or a folder of <split>/<scene>", "label")
+    ids: str = option(
+        "what their numbers mean: a classes.json, classes.yaml or ScanNet's scannetv2-labels.combined.tsv; index: the "
+        "classes of the scenes from 0, 255 none; auto: one of these files beside or above the pictures",
+        "auto",
+    )
+    classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
+    budget: str | None = option("label file whose labels are kept, with weight 1", None)
+    every: int = option("take each n-th label picture", 1)
+    tolerance: float = option("farthest that a seen point is from the depth of its pixel, as a share of it", TOLERANCE)
+    keep: float = option("smallest confidence of a label, 0 to 1", 0.5)
+    overwrite: bool = option("replace the file that is at output", False)
+
+
+@dataclass
+class Counts:
+    """Sums over all scenes: views taken and what was found in them."""
+
+    taken: int = 0
+    lost: int = 0
+    without_depth: int = 0
+    seen: dict[str, float] = field(default_factory=dict)
+    without_frames: list[str] = field(default_factory=list)
+    remarks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    digest: Any = field(default_factory=hashlib.sha256)
+
+
+def main(options: Options) -> None:
+    above_zero(tolerance=options.tolerance, every=options.every)
+    from_zero_to_one(keep=options.keep)
+    check_output(options.output, folder=False)
+    if Path(options.output).is_file() and not options.overwrite:
+        raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
+    if not Path(options.frames).is_dir():
+        raise InputError(f"frames={options.frames}: no such folder; give the one with a folder of frames a scene")
+    folders = list_scenes(options.root, options.splits)
+    classes = choose_classes(options.classes, folders[0])
+    budget = None if options.budget is None else WeakLabels.load(options.budget)
+    counts, found = Counts(), []
+    with tqdm(folders, desc="lift", unit="scene") as bar:  # closed before an error is printed
+        for folder in bar:
+            scene = read_scene(folder, classes, with_labels=False)
+            if scene.size is not None:
+                raise InputError(f"{folder}: is a picture; give the folder of the scans that the pictures show")
+            known = np.full(len(scene), IGNORE) if budget is None else budget.given(scene)
+            lifted = lifted_labels(scene, classes, options, counts)
+            labels = np.where(lifted.confidence >= options.keep, lifted.labels, IGNORE)
+            arrays = packed(labels, lifted.confidence, known)
+            found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
+    check(counts, options)
+    source = {"views": counts.digest.hexdigest(), "budget": None if budget is None else budget.sha256}
+    source |= {name: getattr(options, name) for name in ("every", "tolerance", "keep")}
+    result = WeakLabels(classes.names, "lifted", source, None, tuple(found))
+    result.save(options.output)
+    print(f"{report(counts)}\n{result.summary()}\nwritten to {options.output}")
+
+
+def lifted_labels(scene: Scene, classes: Classes, options: Options, counts: Counts) -> Lifted:
+    """Return the labels that the frames of a scene give its points; ``counts`` gains what was found."""
+    frames = find_frames(Path(options.frames), scene.name)
+    folder = label_folder(options, scene.name)
+    if frames is None or folder is None:
+        counts.without_frames.append(scene.name)
+        return Lifted(np.zeros((len(scene), len(classes)), np.float32), np.zeros(len(scene), np.int32))
+    labels = open_soft_frames(folder, classes, options.ids)
+    views = FrameViews(frames, labels, options.every)
+    lifted = lift(scene.coord + scene.origin, views, len(classes), options.tolerance)
+    counts.taken += len(views.names) - views.lost
+    counts.lost += views.lost
+    counts.without_depth += views.without_depth
+    counts.seen[scene.name] = float((lifted.views > 0).mean())
+    counts.remarks.update({(remark.found, remark.action) for remark in frames.remarks})
+    counts.remarks.update((f"'{name}' is none of the classes", "unlabeled") for name in labels.foreign)
+    counts.digest.update(views.digest.digest())
+    return lifted
+
+
+def label_folder(options: Options, scene: str) -> Path | None:
+    """Return the folder of the label pictures of the scene ``split/name``; None where there is none."""
+    name, frames, labels = scene.rpartition("/")[2], Path(options.frames), Path(options.labels)
+    inside = [] if labels.is_absolute() else [frames / scene / labels, frames / name / labels]
+    return next((folder for folder in [*inside, labels / scene, labels / name] if folder.is_dir()), None)
+
+
+def check(counts: Counts, options: Options) -> None:
+    """Raise InputError if no frame was found, or no point was seen in any."""
+    if not counts.seen:
+        raise InputError(
+            f"frames={options.frames}: no frames with labels={options.labels} of {counts.without_frames[0]} or another "
+            "scene; give the folder of <split>/<scene>/pose or <scene>.sens, and that of the label pictures"
+        )
+    if not max(counts.seen.values()):
+        raise InputError(
+            f"frames={options.frames}: {counts.taken} frames see no point ({counts.lost} more lost tracking); poses "
+            "must be in the frame of the scans (of ScanNet, prepared without align)"
+        )
+
+
+def report(counts: Counts) -> str:
+    """Return lines on the frames and on how much of the scans they see."""
+    low, high = min(counts.seen, key=counts.seen.__getitem__), max(counts.seen, key=counts.seen.__getitem__)
+    share = 100 * float(np.mean(list(counts.seen.values())))
+    lines = [
+        f"{counts.taken} frames of {len(counts.seen)} scenes; they see {share:.1f} % of a scene's points, from "
+        f"{100 * counts.seen[low]:.1f} % ({low}) to {100 * counts.seen[high]:.1f} % ({high})"
+    ]
+    if counts.lost:
+        lines.append(f"  {counts.lost} frames skipped: tracking was lost (their pose holds NaN or infinity)")
+    if counts.without_depth:
+        lines.append(f"  {counts.without_depth} frames without depth: what they see is told by the points")
+    if counts.without_frames:
+        first = counts.without_frames[0]
+        lines.append(f"  {len(counts.without_frames)} scenes without labeled frames, {first} first: no label is lifted")
+    shown = counts.remarks.most_common(SHOWN)
+    lines += [f"  {found}; {action} ({times} scenes)" for (found, action), times in shown]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    run(main, Options)
