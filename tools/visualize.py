@@ -16,7 +16,7 @@ from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS
 from pcseg.model.checkpoint import load_model
-from pcseg.scenes.listing import broken_scene
+from pcseg.scenes.listing import broken_scene, is_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene
 from pcseg.vis.open3d_view import show
@@ -106,15 +106,15 @@ def find(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     source = Path(os.path.abspath(source))  # so that "." has a name, while a link keeps its own
-    if (source / "coord.npy").is_file():
+    if is_scene(source):
         return [source]
     folders = sorted(path for path in source.glob("*") if not path.name.startswith("."))
-    scenes = [path for path in folders if (path / "coord.npy").is_file() or broken_scene(path)]
+    scenes = [path for path in folders if is_scene(path) or broken_scene(path)]
     if not scenes:
-        inside = [path.name for path in folders if any(path.glob("*/coord.npy"))]
+        inside = [path.name for path in folders if any(map(is_scene, path.glob("*/")))]
         hint = f"; give one split, {source / inside[0]}" if inside else ""
         raise InputError(
-            f"input={source}: neither a point file nor a scene folder (with coord.npy), "
+            f"input={source}: neither a point file nor a scene folder (with coord.npy or image.npy), "
             f"nor a folder of scene folders{hint}"
         )
     return scenes

@@ -28,11 +28,13 @@ def labeled_losses(
 ) -> dict[str, Tensor]:
     """Return :func:`segmentation_losses` of the scores, and of auxiliary ones where a network has some.
 
-    These are ``outputs["aux"]`` (E, K), whose cross-entropy counts at AUXILIARY (arXiv 1909.11065, Section 4.1).
+    These are ``outputs`` (E, K) whose names begin with "aux"; their cross-entropy counts at AUXILIARY (arXiv
+    1909.11065, Section 4.1).
     """
     losses = segmentation_losses(elements.logits, labels, lovasz, weights)
-    if "aux" in elements.outputs:
-        losses["auxiliary"] = AUXILIARY * cross_entropy(elements.outputs["aux"], labels, weights)
+    for name, scores in elements.outputs.items():
+        if name.startswith("aux"):
+            losses[name] = AUXILIARY * cross_entropy(scores, labels, weights)
     return losses
 
 

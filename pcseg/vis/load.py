@@ -54,7 +54,8 @@ def view_scene(
         if segment is not None:
             truth, more = read_numbers(segment, table_of(known), scene.name)
             notes += more
-    view = CloudView(scene.name, scene.coord, known, scene.color, truth, origin=scene.origin, notes=tuple(notes))
+    view = CloudView(scene.name, scene.coord, known, scene.color, truth, origin=scene.origin, size=scene.size)
+    view = replace(view, notes=tuple(notes))
     view = view if weak is None else _with_labels(view, scene, weak)
     return with_prediction(view, file) if file else view
 

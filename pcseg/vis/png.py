@@ -18,6 +18,7 @@ from pcseg.files import atomic_path
 from pcseg.vis.box import core
 from pcseg.vis.cutaway import inside
 from pcseg.vis.paint import RIGHT, UNKNOWN, WRONG
+from pcseg.vis.picture import pixel_panels
 from pcseg.vis.splat import Camera, eye_dome, fit_camera, splat, surface
 from pcseg.vis.view import TITLES, CloudView
 
@@ -36,12 +37,18 @@ def write_png(path: str | os.PathLike[str], view: CloudView, azimuth: float = -6
 
     The camera looks down at 50 degrees into the room, ceiling and near walls cut away. ``azimuth`` (degrees): direction
     from the cloud to the camera. A panel is ``width`` pixels wide; there is one for each layer except confidence and
-    weight.
+    weight. Pictures are drawn as they are, all layers.
     """
+    if view.size is not None:
+        figure = _figure(view, pixel_panels(view), [view.name, f"{view.size[1]} x {view.size[0]} pixels", *view.facts])
+        return _write(path, figure)
     thin = view.framed().thinned(MOST_POINTS, np.random.default_rng(0))
     opened = ["ceiling and near walls cut away"] if not inside(thin.coord, azimuth).all() else []
     title = [view.name, f"{len(view):,} points", *view.facts, *opened]
-    figure = _figure(thin, render(thin, azimuth, width), title)
+    return _write(path, _figure(thin, render(thin, azimuth, width), title))
+
+
+def _write(path: str | os.PathLike[str], figure: Figure) -> Path:
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         FigureCanvasAgg(figure).print_png(stream, metadata={"Software": f"pcseg, matplotlib {matplotlib.__version__}"})
     return Path(path)

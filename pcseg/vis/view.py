@@ -40,7 +40,8 @@ class CloudView:
     ``labels`` are the few that were given, ``spread`` all that training sees, with ``weight`` (P,) in [0, 1], where
     labels were spread or guessed. ``origin`` (3,) float64: ``coord + origin`` are the coordinates in the file. ``rows``
     (P,): the index of each point in the file; None if the view holds all points in order. ``notes``: remarks for the
-    user, one line each. Raises InputError if lengths or values do not fit, or if there is no point.
+    user, one line each. ``size`` (H, W): the points are the pixels of a picture, row by row. Raises InputError if
+    lengths or values do not fit, or if there is no point.
     """
 
     name: str
@@ -57,6 +58,7 @@ class CloudView:
     spread: np.ndarray | None = None
     weight: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", _text(self.name))
@@ -100,7 +102,7 @@ class CloudView:
         fields = ("coord", "color", "intensity", *CLASS_LAYERS, "weight", "confidence")
         taken: dict[str, Any] = {f: None if getattr(self, f) is None else getattr(self, f)[chosen] for f in fields}
         rows = np.arange(len(self)) if self.rows is None else self.rows
-        return replace(self, **taken, rows=rows[chosen])
+        return replace(self, **taken, rows=rows[chosen], size=None)
 
     def thinned(self, most: int, rng: np.random.Generator) -> CloudView:
         """Return the view of at most ``most`` points: a random choice, labeled points first, in the same order."""

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pcseg.classes import IGNORE
+from pcseg.elements import Elements
 from pcseg.losses import (
     cross_entropy,
+    labeled_losses,
     lovasz_softmax,
     segmentation_losses,
     symmetric_cross_entropy,
@@ -142,3 +144,16 @@ def test_weighted_losses_in_half_precision():
     both = segmentation_losses(logits, labels, 1.0, weights)
     assert both["cross_entropy"].dtype == both["lovasz"].dtype == torch.float32
     torch.testing.assert_close(both["lovasz"], lovasz_softmax(logits.float(), labels, weights), rtol=0, atol=0)
+
+
+def test_auxiliary_scores_of_a_network_learn_the_labels_too() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, first, second = (torch.randn(20, 3, generator=generator) for _ in range(3))
+    labels = torch.randint(-1, 3, (20,), generator=generator)
+    nothing, outputs = torch.zeros(20, dtype=torch.int64), {"aux": first, "aux4": second, "projection": first}
+    found = labeled_losses(Elements(logits, logits, nothing, logits, None, outputs), labels)
+    known = labels >= 0
+    assert found.keys() == {"cross_entropy", "aux", "aux4"}
+    for name, scores, weight in (("cross_entropy", logits, 1.0), ("aux", first, 0.4), ("aux4", second, 0.4)):
+        wanted = weight * torch.nn.functional.cross_entropy(scores[known], labels[known])
+        torch.testing.assert_close(found[name], wanted)
