@@ -75,9 +75,10 @@ def lift(
     """Return the labels of ``points`` (P, 3) that ``views`` give them; each view counts the same.
 
     On simulated rooms, weights by distance, angle to the surface, nearness of an edge or error of depth changed the
-    accuracy of true labels by less than 0.3 %; of guessed ones, weights by distance lost up to 0.7 %. Views are taken one at a time: memory is that of the result and
-    of one view. ``tolerance`` and ``spacing`` as for :func:`pcseg.pseudo.project.visible`. Raises InputError for a
-    picture that is not of its camera's size, and for a label that is no class.
+    accuracy of true labels by less than 0.3 %; of guessed ones, weights by distance lost up to 0.7 %. Views are taken
+    one at a time: memory is that of the result and of one view. ``tolerance`` and ``spacing`` as for
+    :func:`pcseg.pseudo.project.visible`. Raises InputError for a picture that is not of its camera's size, and for a
+    label that is no class.
     """
     points = np.asarray(points, dtype=np.float64)
     total = np.zeros((len(points), n_classes), dtype=np.float32)
