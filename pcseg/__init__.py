@@ -10,6 +10,7 @@ from pcseg.version import __version__
 
 if TYPE_CHECKING:
     from pcseg.engine.predict import Predictor
+    from pcseg.engine.predict_pictures import PicturePredictor
 
 __all__ = ["__version__", "load"]
 
@@ -23,8 +24,10 @@ def load(
     votes: int = 1,
     max_voxels: int = 300_000,
     smooth: float = 0.0,
-) -> Predictor:
+) -> Predictor | PicturePredictor:
     """Return a trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
+
+    One that was trained on pictures labels these: ``predict(image)``, (H, W, 3) uint8.
 
     ``path`` is a checkpoint of tools/train.py or the folder of a run (its last weights); ``device`` "auto", "cpu" or
     "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory; ``smooth`` evens
@@ -34,7 +37,7 @@ def load(
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device
-    from pcseg.engine.predict import Predictor
+    from pcseg.engine.predictors import make_predictor
     from pcseg.model.checkpoint import load_model
 
-    return Predictor(load_model(path), choose_device(device), votes, max_voxels, smooth=smooth)
+    return make_predictor(load_model(path), choose_device(device), votes, max_voxels, smooth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,13 @@ from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output, option, printable, run
 from pcseg.device import threads_summary
 from pcseg.engine.predict import Predictor
+from pcseg.engine.predict_pictures import PicturePredictor
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS, WRITERS, check_places, read_cloud, write_labeled, writer_of
 from pcseg.formats.labeled import las_classes
+from pcseg.formats.masks import write_palette_png
+from pcseg.formats.pictures import SUFFIXES, read_picture
+from pcseg.scenes.listing import is_scene
 from pcseg.scenes.places import FARTHEST, usable
 
 
@@ -28,6 +33,7 @@ class Options:
 
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labeled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labeled
+    python tools/predict.py checkpoint=outputs/camvid input=pictures output=labeled
 
     The output has two more columns than the scan, label and confidence (in place of columns of that name). All others
     are kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate
@@ -35,6 +41,8 @@ class Options:
     name them. Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label
     -1. Of several scans one that cannot be labeled is reported, and the others are labeled. Columns that the network
     was trained on, such as intensity, must be in the file.
+
+    A network of pictures labels these, each into a palette .png of its size whose numbers are those of the classes.
     """
 
     checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
@@ -47,7 +55,7 @@ class Options:
     paint: bool = option("color the points by class instead of leaving the scan's colors", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
     smooth: float = option("even probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
-    max_voxels: int = option("largest tile, in voxels: lower it where memory runs out", 300000)
+    max_voxels: int = option("largest tile, in voxels or pixels: lower it where memory runs out", 300000)
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,intensity,red,green,blue", "")
     device: str = option("auto, cpu or cuda", "auto")
 
@@ -57,30 +65,67 @@ DEFECTS = 3
 
 
 def main(options: Options) -> None:
-    jobs = pair(options)
+    views = {"votes": options.votes, "max_voxels": options.max_voxels, "smooth": options.smooth}
+    predictor = pcseg.load(options.checkpoint, options.device, **views)
+    if isinstance(predictor, PicturePredictor):
+        label_pictures(predictor, options)
+    else:
+        label_scans(predictor, options)
+
+
+def label_scans(predictor: Predictor, options: Options) -> None:
+    """Label point clouds."""
+    jobs = pair(options, tuple(FORMATS), lambda source: named(source, options.format))
     for _, target in jobs:
         writer_of(target)  # refuses an unknown format before the work is done
         check_output(str(target), folder=False)
-    views = {"votes": options.votes, "max_voxels": options.max_voxels, "smooth": options.smooth}
-    predictor = pcseg.load(options.checkpoint, options.device, **views)
     names = numbered(predictor.model.classes)
     if options.classification:
         las_classes(np.array(list(names)), jobs[0][1], names)  # refuses numbers that it cannot hold
     print(f"{predictor.protocol()}; {threads_summary()}")
     print(f"labels: {', '.join(f'{number} {name}' for number, name in names.items())}; {IGNORE} unknown")
+    label_all(jobs, lambda source, target: predict_file(predictor, source, target, options), "scan")
+
+
+def label_pictures(predictor: PicturePredictor, options: Options) -> None:
+    """Label pictures, each into a palette PNG of its size."""
+    if options.classification or options.paint or options.columns or options.format not in ("", "png", ".png"):
+        raise InputError("classification, paint, columns, format: are for point clouds; leave them out for pictures")
+    jobs = pair(options, SUFFIXES, lambda source: f"{source.stem}.png")
+    for _, target in jobs:
+        if target.suffix.lower() != ".png":
+            raise InputError(f"output={target}: labels of pictures are written as .png; give such a name, or a folder")
+        check_output(str(target), folder=False)
+    classes = predictor.model.classes
+    print(f"{predictor.protocol()}; {threads_summary()}")
+    print(f"labels: {', '.join(f'{number} {name}' for number, name in enumerate(classes.names))}")
+
+    def predict(source: Path, target: Path) -> str:
+        image, defects = read_picture(source)
+        labels, _ = predictor.predict(image, str(source))
+        write_palette_png(target, labels, classes.colors)
+        counts = np.bincount(labels.reshape(-1), minlength=len(classes))
+        lines = [f"{target}: {image.shape[1]} x {image.shape[0]} pixels; {shares(classes, counts)}"]
+        return "\n".join([*lines, *(f"  note: {printable(str(defect))}" for defect in defects)])
+
+    label_all(jobs, predict, "picture")
+
+
+def label_all(jobs: list[tuple[Path, Path]], label: Callable[[Path, Path], str], unit: str) -> None:
+    """Label each file and print what was found; of several, one that cannot be labeled is reported."""
     if len(jobs) == 1:
-        print(predict_file(predictor, *jobs[0], options))
+        print(label(*jobs[0]))
         return
-    done = sum([attempt(predictor, source, target, options) for source, target in tqdm(jobs, unit="scan")])
-    print(f"labeled {done} of {len(jobs)} scans")
+    done = sum([attempt(label, *job) for job in tqdm(jobs, unit=unit)])
+    print(f"labeled {done} of {len(jobs)} {unit}s")
     if done < len(jobs):
         sys.exit(2)
 
 
-def attempt(predictor: Predictor, source: Path, target: Path, options: Options) -> bool:
+def attempt(label: Callable[[Path, Path], str], source: Path, target: Path) -> bool:
     """Label one of many files and print the result; report one that cannot be labeled, and go on."""
     try:
-        tqdm.write(predict_file(predictor, source, target, options))
+        tqdm.write(label(source, target))
     except InputError as error:
         tqdm.write(f"error: {printable(str(error))}", file=sys.stderr)
         return False
@@ -113,13 +158,16 @@ def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarra
     """Return the points of a scan and the share of each class, in a line."""
     known = labels != IGNORE
     counts = np.bincount(labels[known], minlength=len(classes))
-    shares = [
-        f"{classes.names[k]} {100 * counts[k] / max(known.sum(), 1):.1f} %" for k in np.argsort(-counts) if counts[k]
-    ]
     finite = np.isfinite(coord).all(axis=1)
     reasons = {"without finite coordinates": ~finite, f"with coordinates beyond {FARTHEST:g}": finite & ~usable(coord)}
     lost = [f"; {rows.sum():,} points {why} got label {IGNORE}" for why, rows in reasons.items() if rows.any()]
-    return f"{target}: {len(labels):,} points; {', '.join(shares)}{''.join(lost)}"
+    return f"{target}: {len(labels):,} points; {shares(classes, counts)}{''.join(lost)}"
+
+
+def shares(classes: Classes, counts: np.ndarray) -> str:
+    """Return the share of each class of which there are ``counts`` (K,) points, the largest first."""
+    order = [k for k in np.argsort(-counts) if counts[k]]
+    return ", ".join(f"{classes.names[k]} {100 * counts[k] / counts.sum():.1f} %" for k in order)
 
 
 def numbered(classes: Classes) -> dict[int, str]:
@@ -127,27 +175,27 @@ def numbered(classes: Classes) -> dict[int, str]:
     return dict(zip(classes.to_codes(np.arange(len(classes))).tolist(), classes.names, strict=True))
 
 
-def pair(options: Options) -> list[tuple[Path, Path]]:
-    """Return each file to read with the file to write."""
+def pair(options: Options, formats: tuple[str, ...], naming: Callable[[Path], str]) -> list[tuple[Path, Path]]:
+    """Return each file to read, of the endings ``formats``, with the file to write; ``naming`` names it in a folder."""
     source, target = Path(options.input), Path(options.output)
     if source.is_file():
-        made = target / named(source, options.format) if target.is_dir() else target
+        made = target / naming(source) if target.is_dir() else target
         check_not_itself(source, made)
         return [(source, made)]
-    if (source / "coord.npy").is_file():
+    if is_scene(source):
         raise InputError(
             f"input={source}: is a prepared scene; give the scan it was made from, or label a whole split by "
             "tools/evaluate.py predictions=true"
         )
     if source.is_dir():
-        files = sorted(p for p in source.iterdir() if p.suffix.lower() in FORMATS and not p.is_dir())
+        files = sorted(p for p in source.iterdir() if p.suffix.lower() in formats and not p.is_dir())
     else:
         files = sorted(Path(p) for p in glob.glob(options.input, recursive=True))
     if not files:
-        raise InputError(f"input={options.input}: no such file, nor any {' '.join(FORMATS)} file there")
+        raise InputError(f"input={options.input}: no such file, nor any {' '.join(formats)} file there")
     if target.is_file():
-        raise InputError(f"output={options.output}: is a file; give a folder for {len(files)} scans")
-    targets = [target / named(path, options.format) for path in files]
+        raise InputError(f"output={options.output}: is a file; give a folder for {len(files)} files")
+    targets = [target / naming(path) for path in files]
     for path, made in zip(files, targets, strict=True):
         check_not_itself(path, made)
     twice, times = Counter(targets).most_common(1)[0]

@@ -135,6 +135,8 @@ def read_spec(value: Mapping[str, Any], most_tensors: int = 0) -> NetworkSpec:
 
 def _check_argument(name: str, value: Any, tensors: int) -> None:
     """Raise TypeError or ValueError for what no network takes: the description comes from whoever made the file."""
+    if value is None:  # the network's own choice
+        return
     numbers = value if isinstance(value, list) else [value]
     if not all(isinstance(number, (bool, int, str)) and len(str(number)) < 100 for number in numbers):
         raise TypeError(f"{name} is {cut(repr(value), 60)}, no number, word or list of numbers")

@@ -35,7 +35,7 @@ def of_classes(**changes: object) -> dict[str, object]:
         (arguments(in_channels=4.0), "in_channels is 4.0, no number"),
         (arguments(in_channels="4"), "in_channels=4"),
         (arguments(in_channels=[4]), "in_channels=[4]"),
-        (arguments(in_channels=None), "in_channels is None"),
+        (arguments(in_channels=None), "in_channels=None"),
         (arguments(channels=(10**6, 10**6)), "the network has (27, 32, 1000000)"),
         (arguments(channels="ab"), "channels"),
         (arguments(channels=7), "correct its arguments"),

@@ -1,0 +1,106 @@
+"""The tools on pictures, from masks and folders to labeled pictures, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pcseg
+from pcseg.formats.masks import read_mask
+from tests.tools._runs import failed, tool, tool_here
+
+CLASSES = "names: [ground, house, tree]\ncolors: [[120, 90, 60], [200, 40, 40], [40, 160, 40]]\n"
+SETTINGS = (
+    "data=camvid", "augment=pictures", "network=deeplab_lite0", "labels=full", "data.images={scale: 1.0}",
+    "data.crop.size=[32, 48]", "workers=0", "threads=1", "tensorboard=false", "device=cpu", "steps=2", "batch_size=4",
+)  # fmt: skip
+
+
+def write_pictures(root: Path) -> None:
+    """Folders of pictures with masks: six to train on, two to score on; colors say the class."""
+    (root / "classes.yaml").parent.mkdir(parents=True)
+    (root / "classes.yaml").write_text(CLASSES)
+    palette = np.array([(120, 90, 60), (200, 40, 40), (40, 160, 40)])
+    for split, count in (("train", 6), ("val", 2)):
+        for kind in ("images", "masks"):
+            (root / split / kind).mkdir(parents=True)
+        for number in range(count):
+            rng = np.random.default_rng([count, number])
+            labels = rng.integers(0, 3, (4, 6)).repeat(8, axis=0).repeat(8, axis=1)
+            colors = np.clip(palette[labels] + rng.normal(0, 20, (32, 48, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(colors).save(root / split / "images" / f"{number}.png")
+            Image.fromarray(labels.astype(np.uint8)).save(root / split / "masks" / f"{number}.png")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with raw and prepared pictures, labels of two of them, and a run."""
+    root = tmp_path_factory.mktemp("pictures")
+    write_pictures(root / "raw")
+    for arguments in (
+        ("prepare", "dataset=images", f"input={root}/raw", f"output={root}/data", "workers=1"),
+        ("draw_labels", f"root={root}/data", "splits=[train]", "rule=scenes", "scenes=2", "every_class=true",
+         f"output={root}/labels.npz"),
+        ("train", *SETTINGS, f"data.root={root}/data", f"labels.file={root}/labels.npz", "method=cps",
+         f"output={root}/run"),
+    ):  # fmt: skip
+        done = tool(*arguments)
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+def test_a_run_scores_all_pixels(made: Path) -> None:
+    found = json.loads((made / "run" / "metrics.json").read_text())
+    assert sum(map(sum, found["confusion"])) == 2 * 32 * 48
+    assert found["labels"]["count"] == 2 * 32 * 48
+    assert "every pixel at full resolution" in found["protocol"]
+    done = tool_here("evaluate", f"checkpoint={made}/run", f"output={made}/scored", "predictions=true", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    again = json.loads((made / "scored" / "metrics.json").read_text())
+    assert again["confusion"] == found["confusion"]
+    assert np.load(made / "scored" / "predictions" / "val" / "0.npy").shape == (32 * 48,)
+
+
+def test_pictures_come_back_as_palette_pictures(made: Path, tmp_path: Path) -> None:
+    source = made / "raw" / "val" / "images"
+    done = tool_here("predict", f"checkpoint={made}/run", f"input={source}", f"output={tmp_path}/out", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    assert "labeled 2 of 2 pictures" in done.stdout
+    model = pcseg.load(made / "run", "cpu")
+    for number in range(2):
+        labels, _ = model.predict(np.asarray(Image.open(source / f"{number}.png")))
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / f"{number}.png")[0], labels)
+
+
+def test_pictures_are_drawn_side_by_side(made: Path, tmp_path: Path) -> None:
+    tool_here("evaluate", f"checkpoint={made}/run", f"output={tmp_path}/scored", "predictions=true", "device=cpu")
+    done = tool_here(
+        "visualize", f"input={made}/data/val", f"prediction={tmp_path}/scored/predictions", f"output={tmp_path}/seen"
+    )
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "seen" / "0.png").size > (640, 400)  # color, truth, prediction and errors
+
+
+def test_what_does_not_fit_is_refused_in_one_line(made: Path, tmp_path: Path) -> None:
+    source = made / "raw" / "val" / "images" / "0.png"
+    for more, words in (
+        ((f"output={tmp_path}/o.jpg",), ("o.jpg: labels of pictures are written as .png",)),
+        ((f"output={tmp_path}/o.png", "smooth=0.1"), ("smooth=0.1: is for point clouds",)),
+        ((f"output={tmp_path}/o.png", "paint=true"), ("are for point clouds",)),
+        ((f"output={tmp_path}/o.png", "votes=9"), ("votes=9: give 1 to 6 for pictures",)),
+    ):
+        failed(tool_here("predict", f"checkpoint={made}/run", f"input={source}", "device=cpu", *more), *words)
+    run = (*SETTINGS, f"data.root={made}/data", f"labels.file={made}/labels.npz", f"output={tmp_path}/run")
+    for choice, words in (
+        (("method=dense_propagation", "steps=4"), ("stages.cross", "voxels: point clouds")),
+        (("augment.mix=0.5",), ("augment.mix: merges point clouds",)),
+        (("data.images={scale: 0.0}",), ("scale=0",)),
+        (("network=minkunet_small",), ("network",)),
+        (("+network.weights=nowhere.pth",), ("nowhere.pth",)),
+        (("method=label_efficient",), ("labels are spread over point clouds",)),
+    ):
+        failed(tool_here("train", *run, *choice), *words)
