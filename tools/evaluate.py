@@ -15,7 +15,7 @@ import numpy as np
 
 from _hydra import job_folder, run
 from _schema import setting
-from pcseg.classes import Classes
+from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output
 from pcseg.datasets.scannet_submission import write_scannet, zip_folder
 from pcseg.device import choose_device, set_threads, threads_summary
@@ -24,7 +24,7 @@ from pcseg.engine.predictors import make_predictor
 from pcseg.engine.report import metrics, number
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
-from pcseg.metrics import ConfusionMatrix
+from pcseg.metrics import Calibration, ConfusionMatrix, at_boundary
 from pcseg.model.checkpoint import load_model
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
@@ -51,7 +51,8 @@ class Evaluate:
     python tools/evaluate.py checkpoint=outputs/scannet 'data.test=[test]' submission=true output=outputs/submission
 
     Several checkpoints are the folds of a cross-validation: each is scored on the splits it did not see, and the
-    confusion matrices are summed before the IoU is taken (the mean of the folds' mIoU is given beside it).
+    confusion matrices are summed before the IoU is taken (the mean of the folds' mIoU is given beside it). Beside it
+    are the mIoU of points that have a neighbor of another class, and the expected calibration error of 15 bins.
     """
 
     checkpoint: Any = setting("a .safetensors file or a run folder (its last weights), or a list of them")
@@ -89,15 +90,19 @@ def main(config: Evaluate) -> None:
     predictors = [make_predictor(model, device, config.votes, config.max_voxels, config.smooth) for model in models]
     for predictor, scenes in zip(predictors, folders, strict=True):
         check_scenes(predictor, scenes)
-    total, scores = ConfusionMatrix(len(models[0].classes)), {}
+    total, scores, details = ConfusionMatrix(len(models[0].classes)), {}, Details(len(models[0].classes))
     for path, model, predictor, scenes in zip(paths, models, predictors, folders, strict=True):
-        matrix = evaluate(predictor, scenes, keep=partial(keep, config, output, model.classes))
+        matrix = evaluate(predictor, scenes, keep=partial(keep, config, output, model.classes, details))
         total += matrix
         scores[str(path)] = number(matrix.miou)
     protocol = f"{sum(map(len, folders))} scenes of {', '.join(chain(*splits))}; {predictors[-1].protocol()}"
     protocol += f"; TRAINED on {', '.join(seen)}" if seen else ""
     print(f"{total.table(models[0].classes.names)}\n{protocol}")
     figures = metrics(total, models[0].classes, protocol, time.monotonic() - started)
+    figures |= details.figures()
+    if total.counts.sum():
+        print(f"at borders of classes mIoU {100 * details.borders.miou:.2f} %", end="; ")
+        print(f"expected calibration error {100 * details.calibration.error:.2f} %")
     figures["trained_on"] = seen
     budgets = [model.record.get("labels") for model in models]
     figures["labels"] = budgets if len(paths) > 1 else budgets[0]
@@ -165,10 +170,37 @@ def check_folds(paths: list[str], models: list[Model], splits: list[list[str]]) 
         raise InputError(f"data.test: {twice} would be scored twice; give folds that hold back different splits")
 
 
+class Details:
+    """What is measured beside the confusion matrix: that of points at borders of classes, and the calibration."""
+
+    def __init__(self, n_classes: int) -> None:
+        self.borders, self.calibration = ConfusionMatrix(n_classes), Calibration()
+
+    def add(self, scene: Scene, labels: np.ndarray, confidence: np.ndarray) -> None:
+        """Take a scene in, with its predicted ``labels`` and ``confidence`` (P,)."""
+        if scene.segment is None:
+            return
+        truth = np.where(labels == IGNORE, IGNORE, scene.segment)
+        self.calibration.add(labels, confidence, truth)
+        near = at_boundary(truth, scene.coord, scene.size)
+        self.borders.add(labels[near], truth[near])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures for metrics.json."""
+        return {"boundary_miou": number(self.borders.miou), "calibration_error": number(self.calibration.error)}
+
+
 def keep(
-    config: Evaluate, output: Path, classes: Classes, scene: Scene, labels: np.ndarray, confidence: np.ndarray
+    config: Evaluate,
+    output: Path,
+    classes: Classes,
+    details: Details,
+    scene: Scene,
+    labels: np.ndarray,
+    confidence: np.ndarray,
 ) -> None:
-    """Save the predictions of one scene that were asked for."""
+    """Measure the predictions of one scene, and save them where that was asked for."""
+    details.add(scene, labels, confidence)
     if config.predictions:
         path, wanted = output / "predictions" / f"{scene.name}.npy", labels.astype(np.int16)
 

@@ -104,3 +104,11 @@ def test_what_does_not_fit_is_refused_in_one_line(made: Path, tmp_path: Path) ->
         (("method=label_efficient",), ("labels are spread over point clouds",)),
     ):
         failed(tool_here("train", *run, *choice), *words)
+
+
+def test_borders_and_calibration_are_measured(made: Path, tmp_path: Path) -> None:
+    done = tool_here("evaluate", f"checkpoint={made}/run", f"output={tmp_path}", "device=cpu")
+    assert "expected calibration error" in done.stdout
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert 0 <= found["boundary_miou"] < 1
+    assert 0 < found["calibration_error"] < 1
