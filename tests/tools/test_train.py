@@ -152,7 +152,7 @@ def test_help_tells_settings_and_choices():
     words = (
         "resume",
         "go on from the last checkpoint",
-        "experiment: als, camvid, custom, demo, s3dis",
+        "experiment: als, camvid, custom, demo, frames, s3dis",
         "match: coarse_propagation, dense_propagation",
         "torchrun",
         "stages.<name>.steps times",
