@@ -1,0 +1,82 @@
+"""tools/render_labels.py as typed, on a simulated room: labels of points come into the pictures that show them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pcseg.budgets.draw import draw_uniform
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.classes import IGNORE, S3DIS
+from pcseg.datasets import open_dataset
+from pcseg.scenes.scene import read_scene, write_scene
+from pcseg.simulation import Settings, simulate_room
+from tests.tools._runs import failed, tool_here
+
+FRAMES, ROOM = 3, "Area_1/office_1"
+
+
+@pytest.fixture(scope="module")
+def building(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a raw room, the prepared one, its prepared frames, and a file of all labels of its points."""
+    root = tmp_path_factory.mktemp("building")
+    simulate_room(root / "raw", 1, 0, Settings(points=20_000, frames=FRAMES)).rename(root / "room")
+    (root / "raw" / ROOM).parent.mkdir(exist_ok=True)
+    (root / "room").rename(root / "raw" / ROOM)
+    for kind, target in (("s3dis", "scenes"), ("frames", "pictures")):
+        reader = open_dataset(str(root / "raw"), kind)
+        for name in reader.scenes():
+            if name.startswith(ROOM):
+                write_scene(root / target, reader.read(name)[0])
+    scene = read_scene(root / "scenes" / ROOM, S3DIS, with_labels=True)
+    draw_uniform([scene], S3DIS, 1.0).save(root / "labels.npz")
+    return root
+
+
+def arguments(building: Path, output: Path, *more: str) -> list[str]:
+    found = {"root": "scenes", "labels": "labels.npz", "frames": "raw", "pictures": "pictures"}
+    paths = [f"{name}={building / path}" for name, path in found.items()]
+    return [*paths, "splits=[Area_1]", f"output={output}", *more]
+
+
+def test_labels_of_points_are_those_of_the_pixels_that_show_them(building: Path, tmp_path: Path) -> None:
+    done = tool_here("render_labels", *arguments(building, tmp_path / "drawn.npz"))
+    assert done.returncode == 0, done.stderr
+    labels = WeakLabels.load(tmp_path / "drawn.npz")
+    assert labels.rule == "rendered"
+    assert [entry.name for entry in labels.scenes] == [f"{ROOM}_{i}" for i in range(FRAMES)]
+    drawn, right, pixels = 0, 0, 0
+    for entry in labels.scenes:
+        picture = read_scene(building / "pictures" / entry.name, S3DIS, with_labels=True)
+        found, weight = labels.labels(picture), labels.weights(picture)
+        assert weight is not None
+        assert weight.max() < 1  # none of them was given
+        known = (found != IGNORE) & (picture.segment != IGNORE)
+        drawn, pixels = drawn + known.sum(), pixels + len(picture)
+        right += (found == picture.segment)[known].sum()
+    assert drawn > 0.5 * pixels
+    assert right > 0.93 * drawn
+
+
+def test_weak_labels_and_lost_frames_are_left_out(building: Path, tmp_path: Path) -> None:
+    shutil.copytree(building / "raw", tmp_path / "raw")
+    np.savetxt(tmp_path / "raw" / ROOM / "pose" / "0.txt", np.full((4, 4), -np.inf))
+    run = arguments(building, tmp_path / "drawn.npz", f"frames={tmp_path}/raw")
+    done = tool_here("render_labels", *[a for a in run if a != f"frames={building / 'raw'}"])
+    assert done.returncode == 0, done.stderr
+    assert [entry.name for entry in WeakLabels.load(tmp_path / "drawn.npz").scenes] == [f"{ROOM}_1", f"{ROOM}_2"]
+
+
+def test_what_does_not_fit_is_refused_in_one_line(building: Path, tmp_path: Path) -> None:
+    output = tmp_path / "drawn.npz"
+    failed(tool_here("render_labels", *arguments(building, output, "keep=2")), "keep=2")
+    nothing = [a for a in arguments(building, output) if not a.startswith("pictures=")]
+    failed(tool_here("render_labels", *nothing, f"pictures={tmp_path}"), f"pictures={tmp_path}", "dataset=frames")
+    pixels = [a for a in arguments(building, output) if not a.startswith("root=")]
+    failed(tool_here("render_labels", *pixels, f"root={building}/pictures"), "is a picture")
+    output.write_bytes(b"mine")
+    failed(tool_here("render_labels", *arguments(building, output)), "is there already")
+    assert output.read_bytes() == b"mine"

@@ -1,0 +1,113 @@
+"""Draw the labels of points into the pictures that show them; see --help."""
+
+# ruff: noqa: RUF009 (option() is dataclasses.field)
+
+from __future__ import annotations
+
+from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
+
+# isort: split
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.checks import above_zero, from_zero_to_one
+from pcseg.classes import IGNORE, Classes
+from pcseg.engine.rounds import HIGHEST, packed
+from pcseg.errors import InputError
+from pcseg.formats.frames import find_frames
+from pcseg.pseudo.camera import Camera
+from pcseg.pseudo.project import TOLERANCE, nearest_points, point_spacing, warp_depth
+from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.scene import Scene, read_scene
+
+
+@dataclass
+class Options:
+    """Draw the labels of points, given or predicted, into the frames that show them; write a label file of pictures.
+
+    python tools/prepare.py dataset=frames input=data/simulated_raw output=data/frames
+    python tools/render_labels.py root=data/simulated 'splits=[Area_1]' labels=data/simulated_labels/spread.npz \\
+        frames=data/simulated_raw pictures=data/frames output=data/frames_labels/drawn.npz
+    python tools/train.py experiment=frames 'data.train=[Area_1]' labels.file=data/frames_labels/drawn.npz \\
+        method=soft_labels
+
+    The way back from tools/lift_labels.py. A pixel takes the label of the nearest point that is seen there, and its
+    weight, below 1; pixels that show no labeled point have none. Frames whose tracking was lost are left out.
+    """
+
+    root: str = option("folder of the scans, written by tools/prepare.py")
+    splits: list[str] = option("splits to draw, e.g. [Area_1,Area_2]")
+    labels: str = option("label file of the scans, as of tools/spread_labels.py or <run>/labels")
+    frames: str = option("folder of the frames with their poses, or of .sens files")
+    pictures: str = option("folder of the same frames, prepared by tools/prepare.py dataset=frames")
+    output: str = option("label file to write, e.g. data/frames_labels/drawn.npz")
+    keep: float = option("smallest weight of a label, 0 to 1", 0.5)
+    tolerance: float = option("farthest that a seen point is from the depth of its pixel, as a share of it", TOLERANCE)
+    overwrite: bool = option("replace the file that is at output", False)
+
+
+def main(options: Options) -> None:
+    above_zero(tolerance=options.tolerance)
+    from_zero_to_one(keep=options.keep)
+    check_output(options.output, folder=False)
+    if Path(options.output).is_file() and not options.overwrite:
+        raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
+    given = WeakLabels.load(options.labels)
+    classes = Classes(given.classes)
+    folders = list_scenes(options.root, options.splits)
+    found: list[SceneLabels] = []
+    with tqdm(folders, desc="draw", unit="scene") as bar:  # closed before an error is printed
+        for folder in bar:
+            found += drawn(read_scene(folder, classes, with_labels=False), classes, given, options)
+    if not found:
+        raise InputError(
+            f"pictures={options.pictures}: has no frame of {folders[0].parent.name}/{folders[0].name} or another "
+            "scene; prepare the frames (dataset=frames)"
+        )
+    source = {"labels": given.sha256, "tolerance": options.tolerance, "keep": options.keep}
+    result = WeakLabels(classes.names, "rendered", source, None, tuple(found))
+    result.save(options.output)
+    print(f"{result.summary()}\nwritten to {options.output}")
+
+
+def drawn(scan: Scene, classes: Classes, given: WeakLabels, options: Options) -> Iterator[SceneLabels]:
+    """Yield the labels of the prepared pictures of a scan."""
+    if scan.size is not None:
+        raise InputError(f"{scan.name}: is a picture; give the folder of the scans that the pictures show")
+    frames = find_frames(Path(options.frames), scan.name)
+    if frames is None:
+        return
+    labels, weights = given.labels(scan), given.weights(scan)
+    weight = np.ones(len(scan), np.float32) if weights is None else np.asarray(weights, np.float32)
+    labels = np.where(weight >= options.keep, labels, IGNORE)
+    points = scan.coord + scan.origin
+    spacing = point_spacing(points)
+    for name in frames.names:
+        folder = Path(options.pictures) / f"{scan.name}_{name}"
+        frame = frames.frame(name)
+        if not folder.is_dir() or not frame.tracked:
+            continue
+        picture = read_scene(folder, classes, with_labels=False)
+        if picture.size is None:
+            raise InputError(f"{folder}: is no picture; prepare the frames (dataset=frames)")
+        camera = Camera(frame.intrinsic(picture.size, str(folder)), frame.pose, picture.size)
+        depth = frame.depth
+        if depth is not None and frame.depth_intrinsic is not None:
+            seen_by = Camera(frame.depth_intrinsic, frame.pose, (depth.shape[0], depth.shape[1]))
+            depth = warp_depth(depth, seen_by, camera)
+        row = nearest_points(camera, points, depth, options.tolerance, spacing).reshape(-1)
+        label = np.where(row < 0, IGNORE, labels[row])
+        confidence = np.minimum(weight[row], HIGHEST)
+        arrays = packed(label, confidence, np.full(len(row), IGNORE))
+        yield SceneLabels(picture.name, len(picture), picture.digest(), **arrays)
+
+
+if __name__ == "__main__":
+    run(main, Options)
