@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,9 @@ METHODS += [("method=supervised", f"match={method}") for method in names("method
 
 
 class Scenes:
-    """Eight scenes that all hold four classes."""
+    """Eight scenes that all hold four classes, with strong transforms."""
 
-    strong = None
+    strong = Compose(())
 
     def __len__(self) -> int:
         return 8
@@ -94,17 +95,19 @@ def test_the_objects_of_an_experiment_can_be_built(experiment: str) -> None:
     spec = NetworkSpec(arguments.pop("name"), arguments)
     with torch.device("meta"):  # shapes only: the large networks would take seconds to fill
         model = Model(Networks(spec.build(), spec), Classes(("a", "b", "c", "d")), inputs)
+        model.networks.add("teacher_1", spec.build(), replace(spec, source="run"))  # as if it came from another run
         for method in names("method"):
             for name, part in composed(f"experiment={experiment}", f"method={method}").stages.items():
                 if not kind and method in ONLY_VOXELS:
                     continue
-                made = build(part.method, f"stages.{name}", model)
+                given = {"teachers": ["run"]} if "teachers" in part.method else {}
+                made = build(part.method | given, f"stages.{name}", model)
                 assert ("voxels" in made.needs) == (method in ONLY_VOXELS), method
                 groups = [{"params": list(group.parameters)} for group in made.players()["main"]]
                 make_optimizer(config, name, part, "main").make(groups)
                 if part.sampler:
                     sampler = build(part.sampler, f"stages.{name}.sampler", Scenes(), Plan(config.batch_size, 1))
-                    assert len(next(iter(sampler))) == config.batch_size
+                    assert config.batch_size // 2 < len(next(iter(sampler))) <= config.batch_size
                     assert made.needs <= sampler.offers | kind
                 else:
                     assert made.needs <= kind

@@ -97,6 +97,7 @@ class Part:
     matched_sampler: bool = setting("runs that match this method draw its batches; false: labeled scenes alone", True)
     optimizers: dict[str, Player] = setting("by the method's players, where not `optim`", factory=dict)
     before: dict[str, Any] = setting("a pass over the data as the stage begins, {}: none", factory=dict)
+    widen: float = setting("factor on how far above 1 the largest random scale is (Scale, WindowCrop)", 1.0)
     cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.step", 1.0)
 
 

@@ -17,6 +17,7 @@ from _hydra import build, job_folder, run
 from _schema import BY_NAME, VOLATILE, Part, Train, recipe
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
+from pcseg.checks import above_zero
 from pcseg.classes import Classes
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads
@@ -32,6 +33,7 @@ from pcseg.feeding.loading import loader
 from pcseg.feeding.pictures import PictureDataset
 from pcseg.feeding.samplers import Plan, StepSampler
 from pcseg.feeding.transforms import Compose
+from pcseg.feeding.widen import widened
 from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
@@ -91,15 +93,15 @@ def make_labels(config: Train, folders: list[Path]) -> WeakLabels | None:
 
 
 def make_dataset(
-    config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None
+    config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None, widen: float = 1.0
 ) -> TrainDataset | PictureDataset:
-    """Return the training set of ``folders``, labeled by ``labels`` (None: by all labels)."""
+    """Return the training set of ``folders``, labeled by ``labels`` (None: by all labels), at scales of ``widen``."""
     data, augment = config.data, config.augment
     usual, strong = (
-        [build(node, f"augment.{group}.{name}") for name, node in getattr(augment, group).items()]
+        [widened(build(node, f"augment.{group}.{name}"), widen) for name, node in getattr(augment, group).items()]
         for group in ("transforms", "strong")
     )
-    crop = build(data.crop, "data.crop") if data.crop else None
+    crop = widened(build(data.crop, "data.crop"), widen) if data.crop else None
     tags = tags_of(config.labels.tags, labels)
     if data.images is not None:
         seen = image_inputs(data.images)
@@ -163,6 +165,7 @@ def make_stage(
     fabric: lightning_fabric.Fabric,
 ) -> Stage:
     """Return stage number ``index`` of a recipe."""
+    above_zero(**{f"stages.{name}.widen": part.widen})
     steps = round(part.steps * config.steps)
     last, where = steps * config.accumulate, (fabric.global_rank, fabric.world_size)
     default = {
@@ -179,8 +182,10 @@ def make_stage(
 
     def batches(model: Model, first: int) -> Any:
         source, labels = data, label_file(output, name)
-        if part.before and labels.is_file():  # left by the pass before this stage
-            source = make_dataset(config, list(data.folders), model.classes, WeakLabels.load(labels))
+        left = part.before and labels.is_file()  # by the pass before this stage
+        if left or part.widen != 1:
+            budget = WeakLabels.load(labels) if left else data.labels
+            source = make_dataset(config, list(data.folders), model.classes, budget, part.widen)
         return loader(source, sample(source, first * config.accumulate), config.workers)
 
     return Stage(

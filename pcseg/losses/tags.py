@@ -18,6 +18,18 @@ def present_classes(labels: Tensor, sample: Tensor, n_samples: int, n_classes: i
     return tags
 
 
+def tag_cross_entropy(scores: Tensor, tags: Tensor, absent: float = 1.0) -> Tensor:
+    """Return the binary cross-entropy of scores (B, K) of samples with their ``tags`` (B, K) bool, a mean over both.
+
+    Classes without a tag weigh ``absent``: less than 1 where tags are those of sparse labels, which miss classes.
+    Computed in float32 or float64. Without samples it is 0.
+    """
+    exact = scores if scores.dtype == torch.float64 else scores.float()
+    target = tags.to(exact.dtype)
+    weight = absent + (1 - absent) * target
+    return F.binary_cross_entropy_with_logits(exact, target, weight, reduction="sum") / max(exact.numel(), 1)
+
+
 def intersection_class_loss(logits: Tensor, sample: Tensor, tags: Tensor, partner: Tensor) -> Tensor:
     """Return the binary cross-entropy of the mean scores of a sample with the classes it shares with its partner.
 

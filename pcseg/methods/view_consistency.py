@@ -9,14 +9,14 @@ from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.regroup import select
-from pcseg.losses import pseudo_label_cross_entropy, segmentation_losses
+from pcseg.feeding.regroup import Part, select
+from pcseg.losses import labeled_losses, pseudo_label_cross_entropy
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
 from pcseg.nn import frozen_statistics
 from pcseg.nn.channel_dropout import drop_channels
 from pcseg.pseudo import MeanTeacher
-from pcseg.pseudo.gate import PrecisionGate, held_back
+from pcseg.pseudo.gate import PrecisionGate, held_labels
 from pcseg.schedules import linear_ramp
 
 
@@ -32,9 +32,11 @@ class ViewConsistency(Method):
     (:class:`pcseg.pseudo.gate.PrecisionGate`). (Labels that were spread from a held-back one are trained on: their
     precision then looks higher than it is.)
 
-    Loss: that of :class:`pcseg.methods.Supervised` on the labels of all views + ``weight`` * ramp * cross-entropy with
-    the decisions. The latter acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of the
-    stage. With ``deploy_teacher`` the teacher is scored and saved. Raises InputError for numbers out of range.
+    Where a batch says which samples are unlabeled only these come as views; labeled ones pass like weak views.
+
+    Loss: that of :class:`pcseg.methods.Supervised` on the labels of all samples + ``weight`` * ramp * cross-entropy
+    with the decisions. The latter acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
+    the stage. With ``deploy_teacher`` the teacher is scored and saved. Raises InputError for numbers out of range.
     """
 
     needs = frozenset({"matches"})
@@ -66,25 +68,21 @@ class ViewConsistency(Method):
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         assert batch.matches is not None
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
-        held = self._held_back(batch)
+        held = held_labels(batch, self.hold_back)
         # Views are matched in their order, so that a weak one is never the second of a pair.
-        chosen = torch.zeros(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
-        chosen = chosen.index_fill(0, batch.sample[batch.matches[1]], True)
-        strong = chosen[batch.sample]
-        usual, rows = select(batch, ~chosen)
-        passes, order = [self.predict(usual).logits], [rows]
-        if chosen.any():
-            other, its_rows = select(batch, chosen)
-            passes.append(self._perturbed(other).logits)
+        strong = _samples_of(batch, batch.matches[1])
+        usual, rows = select(batch, ~strong)
+        passes, order = [self.predict(usual)], [rows]
+        if strong.any():
+            other, its_rows = select(batch, strong)
+            passes.append(self._perturbed(other))
             order.append(its_rows)
-        logits = torch.cat(passes)[torch.cat(order).argsort()]
-        losses = segmentation_losses(logits, torch.where(held, IGNORE, batch.labels), self.lovasz, batch.weights)
+        elements = _in_order(passes, torch.cat(order).argsort(), batch)
+        losses = labeled_losses(elements, torch.where(held, IGNORE, batch.labels), batch.weights, self.lovasz)
         if weight > 0:
-            decision, trust = self._decide(usual, torch.where(held, batch.labels, IGNORE)[rows])
-            first, second = batch.matches[:, ~strong[batch.matches[0]]]
-            place = torch.empty_like(batch.sample)
-            place[rows] = torch.arange(len(rows), device=rows.device)
-            agreement = pseudo_label_cross_entropy(logits[second], decision[place[first]], trust[place[first]])
+            first, second = batch.matches[:, ~strong[batch.sample[batch.matches[0]]]]
+            decision, trust = self._decide(batch, Part(usual, rows), torch.where(held, batch.labels, IGNORE))
+            agreement = pseudo_label_cross_entropy(elements.logits[second], decision[first], trust[first])
             losses["consistency"] = weight * agreement
         return losses
 
@@ -101,21 +99,37 @@ class ViewConsistency(Method):
             elements: Elements = self.network.decode(levels, position=part.position, color=part.color)
             return elements
 
-    def _decide(self, part: Batch, held: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher's decision (E,) of each element, and its confidence (E,), 0 where it is not trusted."""
+    def _decide(self, batch: Batch, usual: Part, held: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's decision (E,) on each element of ``usual``, the samples that are not strong views, and its
+        confidence (E,), 0 where it is not trusted; labels ``held`` (E,) back, IGNORE elsewhere, measure its precision.
+
+        Samples said to be labeled, which no strong view is matched with, are left out unless they have such labels.
+        """
+        part, rows = usual
+        if part.domain is not None:
+            asked = (part.domain == 1) | _samples_of(part, (held[rows] != IGNORE).nonzero().flatten())
+            part, among = select(part, asked)
+            rows = rows[among]
         scores = self.teacher(part.inputs, position=part.position, color=part.color).logits
         confidence, decision = scores.float().softmax(dim=1).max(dim=1)
         if self.gate is None:
-            return decision, confidence * (confidence >= self.threshold)
-        if self.training:
-            self.gate.update(confidence, decision, held)
-        return decision, confidence * self.gate(confidence, decision)
+            trust = confidence * (confidence >= self.threshold)
+        else:
+            if self.training:
+                self.gate.update(confidence, decision, held[rows])
+            trust = confidence * self.gate(confidence, decision)
+        everywhere = torch.zeros_like(batch.labels), torch.zeros_like(batch.labels, dtype=trust.dtype)
+        return everywhere[0].index_copy(0, rows, decision), everywhere[1].index_copy(0, rows, trust)
 
-    def _held_back(self, batch: Batch) -> Tensor:
-        """The given labels (E,) bool that are not trained on; none where points have no numbers to know them by."""
-        given = batch.labels != IGNORE
-        if self.gate is None or batch.point is None:
-            return torch.zeros_like(given)
-        if batch.weights is not None:
-            given = given & (batch.weights == 1)
-        return given & held_back(batch.point, batch.sample, batch.names, self.hold_back)
+
+def _samples_of(batch: Batch, elements: Tensor) -> Tensor:
+    """Return (B,) bool: the samples that ``elements`` (M,) int64 are of."""
+    none = torch.zeros(batch.n_samples, dtype=torch.bool, device=elements.device)
+    return none.index_fill(0, batch.sample[elements], True)
+
+
+def _in_order(passes: list[Elements], order: Tensor, batch: Batch) -> Elements:
+    """Return scores and further outputs of several passes together, those of element e of the batch at order[e]."""
+    logits = torch.cat([part.logits for part in passes])[order]
+    outputs = {name: torch.cat([part.outputs[name] for part in passes])[order] for name in passes[0].outputs}
+    return Elements(logits, logits, batch.sample, batch.position, batch.color, outputs)

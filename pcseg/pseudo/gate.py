@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from pcseg.feeding.batch import Batch
 
 LEAST = 20
 """Number of sure decisions on held-back labels, recent ones, below which the precision is taken for unknown."""
@@ -32,6 +33,19 @@ def held_back(point: Tensor, sample: Tensor, names: Sequence[str], share: float,
     for shift, factor in zip((30, 27), _MIX, strict=True):
         x = (x ^ _right(x, shift)) * factor
     return _right(x ^ _right(x, 31), 40) < share * 2**24
+
+
+def held_labels(batch: Batch, share: float) -> Tensor:
+    """Return (E,) bool: the given labels of a batch, those of weight 1, that are held back (:func:`held_back`).
+
+    None where ``share`` is 0 or points have no numbers to know them by.
+    """
+    given = batch.labels != IGNORE
+    if share == 0 or batch.point is None:
+        return torch.zeros_like(given)
+    if batch.weights is not None:
+        given = given & (batch.weights == 1)
+    return given & held_back(batch.point, batch.sample, batch.names, share)
 
 
 class PrecisionGate(nn.Module):

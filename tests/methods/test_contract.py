@@ -48,9 +48,21 @@ def model_of(kind: str = "voxels", seed: int = 0) -> Model:
 
 
 def method_of(recipe: str, stage: str, model: Model) -> Method:
+    """The method of a stage; one that learns from other runs finds two of them."""
+    settings = RECIPES[recipe][stage]["method"]
+    if "teachers" in settings:
+        settings = settings | {"teachers": [teacher(model, number) for number in (1, 2)]}
     torch.manual_seed(1)
-    method: Method = hydra.utils.instantiate(RECIPES[recipe][stage]["method"], model, _convert_="all")
+    method: Method = hydra.utils.instantiate(settings, model, _convert_="all")
     return method
+
+
+def teacher(model: Model, number: int) -> str:
+    """Put a frozen network into the model as if it came from another run, and return the folder of that."""
+    name, folder = f"teacher_{number}", f"run_{number}"
+    model.networks.make(name).eval().requires_grad_(False)
+    model.networks.specs[name] = replace(model.networks.specs["main"], source=folder)
+    return folder
 
 
 def kinds(recipe: str) -> tuple[str, ...]:

@@ -1,0 +1,32 @@
+"""Losses of values that a network makes: their distance to true ones, in numbers and to a critic."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def least_squares(scores: Tensor, target: float, among: Tensor) -> Tensor:
+    """Return the mean of (score - target)^2 over the elements ``among`` (E,) bool; ``scores`` (E, 1) of a critic.
+
+    Least-squares GAN (Mao et al., arXiv 1611.04076, Eq. 9): a critic learns 1 for true and 0 for made values, and who
+    makes them 1. Computed in float32 or float64; without elements it is 0.
+    """
+    return _mean((_exact(scores) - target).square(), among)
+
+
+def absolute_distance(values: Tensor, wanted: Tensor, among: Tensor) -> Tensor:
+    """Return the mean absolute difference of two sets of values (E, C) over the elements ``among`` (E,) bool.
+
+    Computed in float32 or float64; without elements it is 0.
+    """
+    return _mean((_exact(values) - _exact(wanted)).abs(), among)
+
+
+def _mean(values: Tensor, among: Tensor) -> Tensor:
+    """Return the mean of the rows ``among`` of ``values`` (E, C), 0 without any."""
+    return (values * among[:, None]).sum() / (values.shape[1] * among.sum()).clamp(min=1)
+
+
+def _exact(values: Tensor) -> Tensor:
+    return values if values.dtype == torch.float64 else values.float()

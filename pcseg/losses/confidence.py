@@ -1,0 +1,22 @@
+"""The loss on a teacher's decisions, of which each counts by its confidence."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pcseg.classes import IGNORE
+
+
+def confident_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
+    """Return ``sum_v confidence_v ce_v / V``: the cross-entropy with the V decisions of a teacher that are trusted.
+
+    ``logits`` (E, K), ``labels`` (E,) int64, IGNORE where a decision is not trusted, ``confidence`` (E,) in [0, 1]: the
+    confidence-weighted loss of CW-BASS (arXiv 2502.15152, its released code), for a power of the confidence. The mean
+    is over the trusted ones alone: however few they are, they weigh as much. Computed in float32 or float64. Without
+    trusted decisions it is 0.
+    """
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    loss = F.cross_entropy(exact, labels, ignore_index=IGNORE, reduction="none")
+    return (confidence.to(exact.dtype) * loss).sum() / (labels != IGNORE).sum().clamp(min=1)

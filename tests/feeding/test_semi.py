@@ -1,0 +1,56 @@
+"""Batches of labeled and unlabeled scenes, whatever is labeled and however many views fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pcseg.errors import InputError
+from pcseg.feeding.samplers import Item, Plan, SemiSampler
+
+
+class Scenes:
+    """Six scenes, of which the first ``labeled`` have labels."""
+
+    strong = object()
+
+    def __init__(self, labeled: int) -> None:
+        self.has = np.arange(6) < labeled
+
+    def __len__(self) -> int:
+        return 6
+
+    def counts(self) -> np.ndarray:
+        return self.has[:, None].astype(np.int64)
+
+    def labeled(self) -> np.ndarray:
+        return self.has
+
+
+def batch(labeled: int, size: int, views: int = 1) -> list[Item]:
+    (found,) = SemiSampler(Scenes(labeled), Plan(size, 1), views=views)
+    return found
+
+
+@pytest.mark.parametrize(("views", "wanted"), [(1, (4, 4)), (2, (4, 4)), (3, (5, 3))])
+def test_labeled_samples_take_the_place_of_views_that_do_not_fit(views: int, wanted: tuple[int, int]) -> None:
+    found = batch(2, 8, views)
+    assert [item.domain for item in found] == [0] * wanted[0] + [1] * wanted[1]
+    assert all((item.scene < 2) == (item.domain == 0) for item in found)
+    strong = [item.strong for item in found if item.domain == 1]
+    assert strong == [i % views > 0 for i in range(wanted[1])]
+
+
+@pytest.mark.parametrize(("views", "count"), [(1, 8), (2, 8), (3, 6)])
+def test_scenes_in_turn_where_all_have_labels(views: int, count: int) -> None:
+    found = batch(6, 8, views)
+    assert len(found) == count
+    assert all(item.domain is None for item in found)
+    assert len({item.view for item in found}) == (1 if views == 1 else count // views)
+
+
+def test_a_batch_too_small_for_the_views_is_refused() -> None:
+    with pytest.raises(InputError):
+        batch(6, 2, 3)
+    with pytest.raises(InputError):
+        batch(2, 3, 3)
