@@ -43,11 +43,11 @@ class Shuffled(NamedTuple):
 def turn(batch: Batch, ways: Tensor, features: Sequence[Feature] = ()) -> tuple[Batch, Tensor]:
     """Return a batch whose samples are turned by ``ways`` (B,) int64, and the row (E',) that each element was before.
 
-    Pictures by 0 to 3 right angles, counter-clockwise; they are cut to the square in their middle. (Gidaris et al.,
-    arXiv 1803.07728.) Clouds by one of WAYS_UP, into the corner that they began at: scenes have no direction but
-    up, so that a turn about it would ask for nothing. Of ``features``, those of the input, heights are measured anew, normals
-    turned (computed ones point upward, as before) and verticality, which would tell, is 0. ``matches`` and ``point``
-    are left out.
+    Pictures by 0 to 3 right angles, counter-clockwise (Gidaris et al., arXiv 1803.07728); they are cut to the square in
+    their middle. Clouds by one of WAYS_UP, each axis from where it began: scenes know no direction but up, so that a
+    turn about the vertical would ask for nothing. Of ``features``, those of the input, heights are measured anew,
+    normals turned (computed ones point upward, as before), and verticality, which would tell, is 0. ``matches`` and
+    ``point`` are left out.
     """
     if isinstance(batch.inputs, SparseTensor):
         return _turned_clouds(batch, ways, features), torch.arange(len(batch.sample), device=ways.device)

@@ -7,7 +7,7 @@ import torch
 from pcseg.activation import TagHead, class_activation
 from pcseg.losses.tags import tag_cross_entropy
 from pcseg.nn.levels import rows_of, sample_of
-from tests.methods.shapes import EDGE, K, ShapeNetwork, draw_shapes
+from tests.methods.shapes import K, ShapeNetwork, draw_shapes
 
 SAMPLE = torch.tensor([0, 1, 0, 1, 1, 0, 2, 0])
 
@@ -51,9 +51,10 @@ def test_a_map_that_is_next_to_nothing_is_not_blown_up() -> None:
 
 
 def test_tags_alone_tell_where_classes_are() -> None:
-    """Pictures of one shape or two, of which only the classes are known: activation is high on the shapes.
+    """Pictures of two shapes of three, of which only the classes are known: on new ones activation is high on a shape.
 
-    Seen on new pictures, of the three seeds: 4 to 9 times as high on the class as on the background; asserted: 2.
+    Seen with four seeds: 1.8 to 2.4 times as high on a class as on the background, the mean of the classes; untrained
+    it is 0.9 to 1.1. Asserted: 1.4.
     """
     generator = torch.Generator().manual_seed(0)
     images, labels = draw_shapes(160, generator)
@@ -74,8 +75,9 @@ def test_tags_alone_tell_where_classes_are() -> None:
     with torch.no_grad():
         level = network.eval().encode(images[128:] - 0.5)[-1]
         found = class_activation(rows_of(level), head.weight, sample_of(level), tags[128:])
-    truth = labels[128:, ::2, ::2].reshape(-1)
-    assert len(truth) == len(found) == 32 * (EDGE // 2) ** 2
-    ratio = [float(found[truth == k, k - 1].mean() / found[truth == 0, k - 1].mean()) for k in range(1, K)]
-    print(ratio)
-    assert min(ratio) > 2, ratio
+    truth, there = labels[128:, ::2, ::2].reshape(-1), tags[128:][sample_of(level)]
+    ratio = [
+        float(found[truth == k, k - 1].mean() / found[(truth == 0) & there[:, k - 1], k - 1].mean())
+        for k in range(1, K)
+    ]
+    assert sum(ratio) / len(ratio) > 1.4, ratio

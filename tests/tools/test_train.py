@@ -153,7 +153,7 @@ def test_help_tells_settings_and_choices():
         "resume",
         "go on from the last checkpoint",
         "experiment: als, camvid, custom, demo, frames, s3dis",
-        "match: coarse_propagation, dense_propagation",
+        "match: ccvc, coarse_propagation, cps",
         "torchrun",
         "stages.<name>.steps times",
     )
