@@ -50,23 +50,22 @@ def test_a_map_that_is_next_to_nothing_is_not_blown_up() -> None:
     assert float(faint.max()) <= 1e-3
 
 
-def test_tags_alone_tell_where_classes_are() -> None:
-    """Pictures of two shapes of three, of which only the classes are known: on new ones activation is high on a shape.
+def localization(seed: int, steps: int = 120) -> float:
+    """How many times as high activation is on a class as on the background, a mean over the classes.
 
-    Seen with four seeds: 1.8 to 2.4 times as high on a class as on the background, the mean of the classes; untrained
-    it is 0.9 to 1.1. Asserted: 1.4.
+    On new pictures of two shapes of three, after training on such pictures of which only the classes are known.
     """
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     images, labels = draw_shapes(160, generator)
     for i, image in enumerate(images):  # one class is taken out of each
         gone = labels[i] == 1 + i % (K - 1)
         image[:, gone] = image[:, labels[i] == 0].mean() + 0.05 * torch.randn(3, int(gone.sum()), generator=generator)
         labels[i][gone] = 0
     tags = torch.stack([(labels == k).flatten(1).any(1) for k in range(1, K)], dim=1)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     network, head = ShapeNetwork(), TagHead(16, K - 1)
     optimizer = torch.optim.Adam([*network.down.parameters(), *head.parameters()], lr=1e-2)
-    for _ in range(120):
+    for _ in range(steps):
         chosen = torch.randint(128, (8,), generator=generator)
         level = network.encode(images[chosen] - 0.5)[-1]
         optimizer.zero_grad()
@@ -80,4 +79,10 @@ def test_tags_alone_tell_where_classes_are() -> None:
         float(found[truth == k, k - 1].mean() / found[(truth == 0) & there[:, k - 1], k - 1].mean())
         for k in range(1, K)
     ]
-    assert sum(ratio) / len(ratio) > 1.4, ratio
+    return sum(ratio) / len(ratio)
+
+
+def test_tags_alone_tell_where_classes_are() -> None:
+    """Seen, means of four seeds: 1.2 untrained (0.6 to 1.9), 2.2 trained (1.8 to 2.6); asserted: half of the gain."""
+    found = [localization(seed) for seed in range(3)]
+    assert sum(found) / len(found) > 1.7, found

@@ -1,4 +1,4 @@
-"""The classes that a sample shares with its partner."""
+"""The classes of a sample, and those that it shares with its partner."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 
 from pcseg.classes import IGNORE
 from pcseg.losses import intersection_class_loss, present_classes
+from pcseg.losses.tags import tag_cross_entropy
 from tests.oracles import losses as oracle
 
 
@@ -33,3 +34,14 @@ def test_every_element_of_a_sample_is_moved_towards_its_shared_classes() -> None
     assert (logits.grad[:, 0] < 0).all()
     assert (logits.grad[:, 1] > 0).all()
     torch.testing.assert_close(logits.grad[:, 1], -0.3 * logits.grad[:, 0])
+
+
+def test_classes_without_a_tag_may_weigh_less() -> None:
+    scores = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    tags = torch.tensor([[1, 0, 0, 1], [0, 0, 0, 0], [1, 1, 1, 1]]).bool()
+    p = scores.sigmoid()
+    each = torch.where(tags, -p.log(), -0.3 * (1 - p).log())
+    torch.testing.assert_close(tag_cross_entropy(scores, tags, absent=0.3), each.mean())
+    whole = torch.where(tags, -p.log(), -(1 - p).log())
+    torch.testing.assert_close(tag_cross_entropy(scores, tags), whole.mean())
+    assert tag_cross_entropy(scores[:0], tags[:0]) == 0
