@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 
+from pcseg.feeding.batch import Batch
+from pcseg.feeding.pictures.sample import PictureSample, collate_pictures
+from pcseg.methods import Method, Supervised, ViewConsistency
+from pcseg.methods.ccvc import CCVC
 from pcseg.methods.cross_pseudo import CrossPseudo
-from tests.methods.shapes import Make, score, supervised
+from pcseg.methods.cw_bass import CWBASS
+from pcseg.methods.guessed_labels import GuessedLabels
+from pcseg.model.model import Model
+from pcseg.pseudo.alignment import aligned, sketch_confidence
+from tests.methods.shapes import EDGE, INPUTS, K, Make, Shapes, miou, model_of, score, supervised, train
 
 SEEDS = range(4)
 
@@ -20,3 +30,89 @@ def test_cross_pseudo_supervision(boxes: int, least: float) -> None:
     """Seen: 0.57 to 0.63 supervised, gains 0.07 (0.02) with CutMix and 0.05 (0.01) without; asserted: half of that."""
     found = gains(lambda model: CrossPseudo(model, boxes=boxes, warmup=0.3, ramp=0.4))
     assert sum(found) / len(found) > least, found
+
+
+class Guessed(Shapes):
+    """Four labeled pictures and four of which a network guessed labels."""
+
+    guesses = torch.empty(0)
+
+    def guess(self, network: torch.nn.Module, alpha: float, seed: int) -> None:
+        """Label a part of the unlabeled pictures, each class as often as it is among the labels."""
+        mean, std = (torch.tensor(v)[:, None, None] for v in (INPUTS.mean, INPUTS.std))
+        with torch.no_grad():
+            sure, found = network.eval()((self.unlabeled - mean) / std).logits.softmax(1).max(1)
+        labels, confidence = found.numpy(), sure.numpy()
+        rule = aligned(sketch_confidence(labels, confidence, K), np.bincount(self.labels.reshape(-1)), alpha)
+        kept = rule(labels, confidence, np.random.default_rng(seed).random(len(labels)))
+        self.guesses = torch.from_numpy(np.where(kept, labels, -1)).view(-1, EDGE, EDGE)
+
+    def both(self) -> Batch:
+        number, samples = torch.arange(EDGE * EDGE).view(EDGE, EDGE), []
+        for images, labels, weight in ((self.labeled, self.labels, 1.0), (self.unlabeled, self.guesses, 0.999)):
+            for i in torch.randint(len(images), (4,), generator=self.generator):
+                image, label = self._turned(images[i], labels[i])
+                samples.append(PictureSample(image, label, number, "", weights=torch.full((EDGE, EDGE), weight)))
+        return collate_pictures(samples, INPUTS.mean, INPUTS.std)
+
+
+def test_rounds_of_aligned_labels() -> None:
+    """Two rounds of DARS, 100 + 50 + 50 steps. Seen: gains 0.047 (0.014), 0.027 (0.011) over eight seeds with other
+    draws of batches; asserted: half of the latter.
+
+    A fixed threshold at equal coverage gained as much in mIoU here, where classes are about as hard as frequent.
+    """
+    found = []
+    for seed in SEEDS:
+        shapes, model = Guessed(seed), model_of(seed)
+        train(model, Supervised, lambda shapes=shapes: shapes.batch(8, 0), 100, seed)  # type: ignore[misc]
+        for alpha in (0.4, 0.65):
+            shapes.guess(model.network, alpha, seed)
+            train(model, GuessedLabels, shapes.both, 50, seed + 1)
+        found.append(miou(model.network, shapes.test, shapes.truth) - supervised(seed))
+    assert sum(found) / len(found) > 0.013, found
+
+
+def test_conflict_based_cross_view_consistency() -> None:
+    """Seen over 6 seeds: gain 0.043 (0.022); asserted: half of that."""
+    found = gains(lambda model: CCVC(model, warmup=0.3, ramp=0.4))
+    assert sum(found) / len(found) > 0.021, found
+
+
+def test_unimatch_v2() -> None:
+    """Seen over 6 seeds: gain 0.047 (0.032); asserted: half of that. The teacher of the paper is too slow for 200 steps."""
+    found = gains(lambda model: ViewConsistency(model, teacher=0.95, hold_back=0.0, warmup=0.3, ramp=0.4), views=3)
+    assert sum(found) / len(found) > 0.023, found
+
+
+def test_the_floor_of_cw_bass() -> None:
+    """A floor under the threshold of CW-BASS, against the published one, which accepts every decision: no gain, -0.018
+    over 6 seeds. Seen with the floor: mIoU 0.037 (0.033) higher, 0.019 above supervised training; of the decisions that
+    are accepted in the end 0.94 are right in place of 0.87, the difference from 0.04 to 0.12. Asserted: half of that.
+    """
+    better, surer = [], []
+    for seed in SEEDS:
+        scores, precision = [], []
+        for threshold in ("published", "floor"):
+            shapes, model = Shapes(seed), model_of(seed)
+
+            def make(model: Model, threshold: str = threshold) -> CWBASS:
+                return CWBASS(model, threshold=threshold, teacher=0.95, warmup=0.3, ramp=0.4)
+
+            method = train(model, make, shapes.batch, 200, seed)
+            scores.append(miou(model.network, shapes.test, shapes.truth))
+            precision.append(kept_precision(method, shapes))
+        better.append(scores[1] - scores[0])
+        surer.append(precision[1] - precision[0])
+    assert sum(better) / len(better) > 0.018, better
+    assert sum(surer) / len(surer) > 0.035, surer
+    assert min(surer) > 0, surer
+
+
+@torch.no_grad()
+def kept_precision(method: Method, shapes: Shapes) -> float:
+    """Return the share of right ones among the decisions on other pictures that the rule of CW-BASS accepts."""
+    assert isinstance(method, CWBASS)
+    mean, std = (torch.tensor(v)[:, None, None] for v in (INPUTS.mean, INPUTS.std))
+    confidence, decision = method.mean((shapes.test - mean) / std).logits.softmax(1).max(1)
+    return float((decision == shapes.truth.reshape(-1))[method.rule(confidence)].float().mean())
