@@ -80,7 +80,7 @@ def test_conflict_based_cross_view_consistency() -> None:
 
 
 def test_unimatch_v2() -> None:
-    """Seen over 6 seeds: gain 0.047 (0.032), with a teacher fast enough for 200 steps; asserted: half of that."""
+    """Seen over 6 seeds: gain 0.047 (0.032); asserted: half of that. The teacher of the paper is too slow for 200 steps."""
     found = gains(lambda model: ViewConsistency(model, teacher=0.95, hold_back=0.0, warmup=0.3, ramp=0.4), views=3)
     assert sum(found) / len(found) > 0.023, found
 
@@ -116,40 +116,3 @@ def kept_precision(method: Method, shapes: Shapes) -> float:
     mean, std = (torch.tensor(v)[:, None, None] for v in (INPUTS.mean, INPUTS.std))
     confidence, decision = method.mean((shapes.test - mean) / std).logits.softmax(1).max(1)
     return float((decision == shapes.truth.reshape(-1))[method.rule(confidence)].float().mean())
-
-
-def test_steady_and_sure_predictions() -> None:
-    """Seen over seven seeds: VAT_SEEN."""
-    settings = {"orientation": 0.0, "vat": 1.0, "entropy": 0.1, "warmup": 0.0, "ramp": 0.3}
-    found = gains(lambda model: S4L(model, **settings))
-    assert sum(found) / len(found) > 0.02, found
-
-
-def test_label_cycle() -> None:
-    """CYCLE_SEEN."""
-    found = gains(lambda model: LabelCycle(model, warmup=0.1, ramp=0.3))
-    assert sum(found) / len(found) > 0.025, found
-
-
-def distilled(seed: int) -> float:
-    """Return the gain of a narrow student with four labels from a teacher with all 48, over the student alone."""
-    shapes, teacher = Shapes(seed, labeled=48), model_of(seed)
-    train(teacher, Supervised, lambda: shapes.batch(8, 0), STEPS, seed)
-    spec = replace(teacher.spec, source="run")
-
-    def make(model: Model) -> MultiGranularity:
-        model.networks.add("teacher_1", teacher.network.requires_grad_(False), spec)
-        return MultiGranularity(model, ["run"])
-
-    shapes, scores = Shapes(seed), []
-    for method, labeled, unlabeled in ((make, 4, 4), (Supervised, 8, 0)):
-        student = model_of(seed, width=6)
-        train(student, method, lambda n=labeled, m=unlabeled: shapes.batch(n, m), STEPS, seed)
-        scores.append(miou(student.network, shapes.test, shapes.truth))
-    return scores[0] - scores[1]
-
-
-def test_multi_granularity_distillation() -> None:
-    """MGD_SEEN."""
-    found = [distilled(seed) for seed in SEEDS]
-    assert sum(found) / len(found) > 0.08, found
