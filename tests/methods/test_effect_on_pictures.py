@@ -80,7 +80,8 @@ def test_conflict_based_cross_view_consistency() -> None:
 
 
 def test_unimatch_v2() -> None:
-    """Seen over 6 seeds: gain 0.047 (0.032); asserted: half of that. The teacher of the paper is too slow for 200 steps."""
+    """Seen over 6 seeds: gain 0.047 (0.032); asserted: half of that. The teacher of the paper is too slow for 200
+    steps."""
     found = gains(lambda model: ViewConsistency(model, teacher=0.95, hold_back=0.0, warmup=0.3, ramp=0.4), views=3)
     assert sum(found) / len(found) > 0.023, found
 

@@ -169,10 +169,3 @@ def test_labels_of_unlabeled_elements_are_never_learned() -> None:
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         method_of(**wrong)
-
-
-def test_the_question_of_orientation_helps_where_it_says_class() -> None:
-    """On upright glyphs in any colors, two pictures of them labeled; seen over eight seeds: GLYPHS."""
-    settings = {"orientation": 0.3, "turned_labels": 0.0, "vat": 0.0, "entropy": 0.0}
-    found = [score(lambda model: S4L(model, **settings), seed) - supervised(seed) for seed in range(4)]
-    assert sum(found) / len(found) > 0.04, found
