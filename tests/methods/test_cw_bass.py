@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
+from pcseg.feeding.regroup import select
 from pcseg.losses import cross_entropy
 from pcseg.methods import Supervised
 from pcseg.methods.cw_bass import CWBASS
@@ -106,15 +107,8 @@ def test_without_weight_it_is_supervised_training(divided: bool) -> None:
     method = method_of(weight=0.0, threshold="floor").train()
     torch.manual_seed(0)
     plain = Supervised(model_of(TinyNetwork())).train()
-    part = replace(batch_of(divided=False), labels=batch.labels)
-    if divided:
-        rows = batch.sample < 2
-        wanted = cross_entropy(
-            plain.network(batch.voxels.__class__(batch.voxels.feats[rows], batch.voxels.coords[rows])).logits,
-            batch.labels[rows],
-        )
-    else:
-        wanted = plain.losses(part, 0.5)["cross_entropy"]
+    part = select(batch, torch.arange(4) < 2).batch if divided else batch
+    wanted = plain.losses(part, 0.5)["cross_entropy"]
     found = method.losses(batch, 0.5)
     assert found.keys() == {"cross_entropy"}
     torch.testing.assert_close(found["cross_entropy"], wanted)
