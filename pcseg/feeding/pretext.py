@@ -104,9 +104,9 @@ def _rearranged(batch: Batch, grids: Tensor) -> tuple[Batch, Tensor]:
 def _turned_clouds(batch: Batch, ways: Tensor, features: Sequence[Feature]) -> Batch:
     voxels, sample = batch.voxels, batch.sample
     turns = WAYS_UP.to(ways.device)[ways]
-    # Of voxel v the middle is at v + 1/2: in halves, all numbers are whole.
+    # Of voxel v the middle is at v + 1/2: in halves all numbers are whole, and odd.
     halves = _rotated(2 * voxels.coords[:, 1:].long() + 1, turns[sample])
-    coords = torch.div(halves - 1, 2, rounding_mode="floor")
+    coords = torch.div(halves, 2, rounding_mode="floor")
     position = _rotated(batch.position, turns[sample])
     for new, old in ((coords, voxels.coords[:, 1:].long()), (position, batch.position)):
         for axis in range(3):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,12 @@ from pcseg.methods.ccvc import CCVC
 from pcseg.methods.cross_pseudo import CrossPseudo
 from pcseg.methods.cw_bass import CWBASS
 from pcseg.methods.guessed_labels import GuessedLabels
+from pcseg.methods.label_cycle import LabelCycle
+from pcseg.methods.mgd import MultiGranularity
+from pcseg.methods.s4l import S4L
 from pcseg.model.model import Model
 from pcseg.pseudo.alignment import aligned, sketch_confidence
-from tests.methods.shapes import EDGE, INPUTS, K, Make, Shapes, miou, model_of, score, supervised, train
+from tests.methods.shapes import EDGE, INPUTS, STEPS, K, Make, Shapes, miou, model_of, score, supervised, train
 
 SEEDS = range(4)
 
@@ -117,3 +122,46 @@ def kept_precision(method: Method, shapes: Shapes) -> float:
     mean, std = (torch.tensor(v)[:, None, None] for v in (INPUTS.mean, INPUTS.std))
     confidence, decision = method.mean((shapes.test - mean) / std).logits.softmax(1).max(1)
     return float((decision == shapes.truth.reshape(-1))[method.rule(confidence)].float().mean())
+
+
+def test_steady_and_sure_predictions() -> None:
+    """VAT and entropy minimization. Seen over 7 seeds: gain 0.040 (0.020); asserted: half of that. With the published
+    weight 1.0 of the entropy it was 0.012 over three of them.
+    """
+    settings = {"orientation": 0.0, "vat": 1.0, "entropy": 0.1, "warmup": 0.0, "ramp": 0.3}
+    found = gains(lambda model: S4L(model, **settings))
+    assert sum(found) / len(found) > 0.02, found
+
+
+def test_label_cycle() -> None:
+    """Seen over 6 seeds: gain 0.059 (0.027); asserted: half of that. Over four of them it was 0.001 without critics,
+    and with critics at a fifth of the rate 0.068, 0.067 of it by them alone.
+    """
+    found = gains(lambda model: LabelCycle(model, warmup=0.1, ramp=0.3))
+    assert sum(found) / len(found) > 0.029, found
+
+
+def distilled(seed: int) -> float:
+    """Return the gain of a narrow student with four labels from a teacher with 48, over the student alone."""
+    known, teacher = Shapes(seed, labeled=48), model_of(seed)
+    train(teacher, Supervised, lambda: known.batch(8, 0), STEPS, seed)
+    spec = replace(teacher.spec, source="run")
+
+    def make(model: Model) -> MultiGranularity:
+        model.networks.add("teacher_1", teacher.network.requires_grad_(False), spec)
+        return MultiGranularity(model, ["run"])
+
+    shapes, scores = Shapes(seed), []
+    for method, labeled, unlabeled in ((make, 4, 4), (Supervised, 8, 0)):
+        student = model_of(seed, width=6)
+        train(student, method, lambda n=labeled, m=unlabeled: shapes.batch(n, m), STEPS, seed)
+        scores.append(miou(student.network, shapes.test, shapes.truth))
+    return scores[0] - scores[1]
+
+
+def test_multi_granularity_distillation() -> None:
+    """A student of 6 channels, a teacher of 16. Seen over 6 seeds: gain 0.107 (0.040); asserted: half of that. By two
+    teachers, over three seeds: 0.162, by decisions alone 0.185, by regions alone 0.076, by means alone 0.075.
+    """
+    found = [distilled(seed) for seed in SEEDS]
+    assert sum(found) / len(found) > 0.053, found

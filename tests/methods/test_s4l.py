@@ -21,6 +21,7 @@ from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.nn.levels import pooled
 from pcseg.ops import segment_mean
+from tests.methods.glyphs import score, supervised
 from tests.methods.tiny_network import TinyNetwork, TinyPixels, make_batch, make_pictures, model_of
 
 OFF = {"orientation": 0.0, "vat": 0.0, "entropy": 0.0, "warmup": 0.0, "ramp": 0.0}
@@ -169,3 +170,13 @@ def test_labels_of_unlabeled_elements_are_never_learned() -> None:
 def test_settings_are_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         method_of(**wrong)
+
+
+def test_the_question_of_orientation_helps_where_it_says_class() -> None:
+    """On upright glyphs in any colors, two pictures of them labeled. Seen over 8 seeds: 0.45 to 0.60 supervised, gain
+    0.084 (0.061); asserted: half of that. At the published weight 1.0 it was 0.057 over 6 seeds, with turned labels
+    0.035 over three.
+    """
+    settings = {"orientation": 0.3, "turned_labels": 0.0, "vat": 0.0, "entropy": 0.0}
+    found = [score(lambda model: S4L(model, **settings), seed) - supervised(seed) for seed in range(4)]
+    assert sum(found) / len(found) > 0.042, found
