@@ -24,7 +24,7 @@ from pcseg.engine.predictors import make_predictor
 from pcseg.engine.report import metrics, number
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
-from pcseg.metrics import Calibration, ConfusionMatrix, at_boundary
+from pcseg.metrics import Calibration, ConfusionMatrix, borders
 from pcseg.model.checkpoint import load_model
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
@@ -182,7 +182,7 @@ class Details:
             return
         truth = np.where(labels == IGNORE, IGNORE, scene.segment)
         self.calibration.add(labels, confidence, truth)
-        near = at_boundary(truth, scene.coord, scene.size)
+        near = borders(truth, scene.coord, scene.size)
         self.borders.add(labels[near], truth[near])
 
     def figures(self) -> dict[str, Any]:

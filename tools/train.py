@@ -24,8 +24,9 @@ from pcseg.device import set_threads
 from pcseg.engine.processes import launch, leaving_group
 from pcseg.engine.rounds import label_file
 from pcseg.engine.run import Settings
+from pcseg.engine.seeds import derive
 from pcseg.engine.start import Job, start
-from pcseg.engine.train import Optimizer, Stage, derive
+from pcseg.engine.train import Optimizer, Stage
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.features import Features

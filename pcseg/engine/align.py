@@ -15,12 +15,10 @@ from pcseg.budgets.draw import scene_order
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE, Classes
-from pcseg.engine.folder import RunFolder
-from pcseg.engine.predictors import AnyPredictor, make_predictor
-from pcseg.engine.rounds import LabelPass, digest
+from pcseg.engine.predictors import AnyPredictor
+from pcseg.engine.rounds import LabelPass, digest, save_arrays
 from pcseg.errors import InputError
 from pcseg.feeding.training_set import TrainingSet
-from pcseg.files import atomic_path
 from pcseg.model.model import Model
 from pcseg.pseudo.alignment import BINS, Selection, aligned, sketch_confidence
 
@@ -52,23 +50,23 @@ class Align(LabelPass):
         self.prior = _label_shares(data, where) if prior is None else _given_shares(prior, data.classes, where)
         self.alpha, self.seed = alpha, seed
         self._number = {path: number for number, path in enumerate(data.folders)}
-        self._predictor: AnyPredictor | None = None  # while scenes are labeled, as the next two
         self._parts = Path()
         self._selection: Selection | None = None
-
-    def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
-        self._predictor = make_predictor(model, fabric.device)
-        super().__call__(model, folder, fabric)
-        self._predictor = self._selection = None
 
     def source(self, model: Model) -> dict[str, Any]:
         about = {"alpha": self.alpha, "prior": self.prior.tolist(), "seed": self.seed}
         return {"weights": digest(model.network), **about}
 
-    def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
+    def prepare(
+        self,
+        predictor: AnyPredictor,
+        parts: Path,
+        scenes: Sequence[tuple[int, Path]],
+        fabric: lightning_fabric.Fabric,
+    ) -> None:
         for number, path in tqdm(scenes, desc="sketch", unit="scene", leave=False, disable=fabric.global_rank > 0):
             if not _sketch(parts, number).is_file():
-                self._see(parts, number, path)
+                self._see(predictor, parts, number, path)
         fabric.barrier()
         total = np.zeros(len(self.data.classes) * BINS, dtype=np.int64)
         for number in range(len(self.data.folders)):
@@ -84,20 +82,19 @@ class Align(LabelPass):
         kept = self._selection(arrays["label"], arrays["confidence"], lots)
         return np.where(kept, arrays["label"], IGNORE), np.ones(len(known))
 
-    def _see(self, parts: Path, number: int, path: Path) -> None:
+    def _see(self, predictor: AnyPredictor, parts: Path, number: int, path: Path) -> None:
         """Keep what the network makes of the unlabeled points of a scene, and the sketch of it."""
-        assert self._predictor is not None
         known = self.known(path)
         unlabeled = known == IGNORE
         unlabeled[self._without_class(number)] = False
         labels, confidence = np.full(len(known), IGNORE, np.int16), np.zeros(len(known), np.float32)
         if unlabeled.any():
-            found, sure = self._predictor.predict_scene(self._predictor.read(path, with_labels=False))
+            found, sure = predictor.predict_scene(predictor.read(path, with_labels=False))
             labels[unlabeled], confidence[unlabeled] = found[unlabeled], sure[unlabeled]
         sketch = sketch_confidence(labels, confidence, len(self.data.classes)).reshape(-1)
         cell = np.flatnonzero(sketch)
-        _save(_seen(parts, number), label=labels, confidence=confidence)
-        _save(_sketch(parts, number), cell=cell, count=sketch[cell])
+        save_arrays(_seen(parts, number), label=labels, confidence=confidence)
+        save_arrays(_sketch(parts, number), cell=cell, count=sketch[cell])
 
     def _without_class(self, number: int) -> np.ndarray:
         """Return the points (n,) of a scene that the budget was spent on and that have no class."""
@@ -136,8 +133,3 @@ def _seen(parts: Path, number: int) -> Path:
 
 def _sketch(parts: Path, number: int) -> Path:
     return parts / f"sketch-{number}.npz"
-
-
-def _save(path: Path, **arrays: np.ndarray) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.savez(stream, **arrays)  # type: ignore[arg-type]

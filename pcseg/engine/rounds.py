@@ -59,7 +59,13 @@ class LabelPass:
         """
         raise NotImplementedError
 
-    def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
+    def prepare(
+        self,
+        predictor: AnyPredictor,
+        parts: Path,
+        scenes: Sequence[tuple[int, Path]],
+        fabric: lightning_fabric.Fabric,
+    ) -> None:
         """Get ready to label; ``scenes`` by number are those of this process, ``parts`` a folder for all processes."""
 
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
@@ -75,12 +81,12 @@ class LabelPass:
         parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
         predictor = make_predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
-        self.prepare(parts, scenes, fabric)
+        self.prepare(predictor, parts, scenes, fabric)
         for number, path in tqdm(scenes, desc="label", unit="scene", leave=False, disable=fabric.global_rank > 0):
             part = parts / f"{number}.npz"
             if not part.is_file():
                 known = self.known(path)
-                _save(part, **packed(*self.label(predictor, path, known), known))
+                save_arrays(part, **packed(*self.label(predictor, path, known), known))
         fabric.barrier()
         if fabric.is_global_zero:
             found = [self._scene(number, parts) for number in range(len(self.data.folders))]
@@ -167,12 +173,18 @@ class Spread(LabelPass):
     def source(self, model: Model) -> dict[str, Any]:
         return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}
 
-    def prepare(self, parts: Path, scenes: Sequence[tuple[int, Path]], fabric: lightning_fabric.Fabric) -> None:
+    def prepare(
+        self,
+        predictor: AnyPredictor,
+        parts: Path,
+        scenes: Sequence[tuple[int, Path]],
+        fabric: lightning_fabric.Fabric,
+    ) -> None:
         if self.spreading.features is None:
             return
         for number, path in tqdm(scenes, desc="describe", unit="scene", leave=False, disable=fabric.global_rank > 0):
             if not _examples(parts, number).is_file():
-                _save(_examples(parts, number), **self.spreading.examples(path, self.known(path)))
+                save_arrays(_examples(parts, number), **self.spreading.examples(path, self.known(path)))
         fabric.barrier()
         each = [read_npz(_examples(parts, number))[0] for number in range(len(self.data.folders))]
         self._forest = self.spreading.forest(each)
@@ -189,7 +201,8 @@ def _examples(parts: Path, number: int) -> Path:
     return parts / f"examples-{number}.npz"
 
 
-def _save(path: Path, **arrays: np.ndarray) -> None:
+def save_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays by name to an npz file, atomically."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
 

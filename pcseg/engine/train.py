@@ -10,13 +10,13 @@ from itertools import islice
 from typing import Any
 
 import lightning_fabric
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Outcome, Run, Settings
+from pcseg.engine.seeds import derive
 from pcseg.engine.state import State
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
@@ -244,8 +244,3 @@ def _checked(losses: dict[str, Tensor], step: int, stage: str) -> dict[str, floa
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def derive(*numbers: int) -> int:
-    """A seed for torch from several numbers, such that neighbors have nothing in common."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -13,6 +13,8 @@ from torch import Tensor
 from pcseg.elements import flatten_pixels, pixel_grid
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.feature import Feature
+from pcseg.feeding.regroup import with_elements
+from pcseg.scenes.points import HEIGHTS
 from pcseg.sparse import SparseTensor
 
 WAYS_UP = torch.tensor([
@@ -24,8 +26,6 @@ WAYS_UP = torch.tensor([
 
 RIGHT_ANGLES = 4
 """Ways to turn a picture."""
-
-HEIGHTS = ("height", "ground_height")
 
 
 class Shuffled(NamedTuple):
@@ -87,18 +87,8 @@ def _rearranged(batch: Batch, grids: Tensor) -> tuple[Batch, Tensor]:
     each = images.shape[2] * images.shape[3]
     rows = (grids + torch.arange(count, device=grids.device).view(-1, 1, 1) * each).flatten()
     seen = flatten_pixels(images)[rows].view(count, height, width, -1).permute(0, 3, 1, 2)
-    found = replace(
-        batch,
-        inputs=seen,
-        sample=batch.sample[rows],
-        position=pixel_grid(height, width, rows.device).repeat(count, 1),
-        color=batch.color[rows],
-        labels=batch.labels[rows],
-        weights=None if batch.weights is None else batch.weights[rows],
-        matches=None,
-        point=None,
-    )
-    return found, rows
+    place = pixel_grid(height, width, rows.device).repeat(count, 1)
+    return replace(with_elements(batch, rows, batch.sample[rows]), inputs=seen, position=place), rows
 
 
 def _turned_clouds(batch: Batch, ways: Tensor, features: Sequence[Feature]) -> Batch:

@@ -37,7 +37,7 @@ def select(batch: Batch, chosen: Tensor) -> Part:
     else:
         inputs = batch.inputs[numbers]
     found = replace(
-        _elements(batch, rows, sample),
+        with_elements(batch, rows, sample),
         inputs=inputs,
         names=tuple(batch.names[i] for i in numbers.tolist()),
         tags=None if batch.tags is None else batch.tags[numbers],
@@ -122,7 +122,7 @@ def mix(batch: Batch, partner: Tensor, boxes: Boxes) -> Part:
         kept = outside.view(len(images), 1, *images.shape[2:])
         inputs = torch.where(kept, images, images[partner])
     mixed = replace(
-        _elements(batch, taken, number_of),
+        with_elements(batch, taken, number_of),
         inputs=inputs,
         tags=None if batch.tags is None else batch.tags | batch.tags[partner],
     )
@@ -134,8 +134,11 @@ def next_sample(count: int, device: torch.device | str = "cpu") -> Tensor:
     return torch.arange(count, device=device).roll(-1)
 
 
-def _elements(batch: Batch, rows: Tensor, sample: Tensor) -> Batch:
-    """Return a batch whose elements are ``rows`` of this one, of ``sample`` (E,)."""
+def with_elements(batch: Batch, rows: Tensor, sample: Tensor) -> Batch:
+    """Return a batch whose elements are ``rows`` (E,) of this one, of ``sample`` (E,); its inputs are to follow.
+
+    ``matches`` and ``point`` are left out.
+    """
     return replace(
         batch,
         sample=sample,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from pcseg.exact import exact
 
 
 def least_squares(scores: Tensor, target: float, among: Tensor) -> Tensor:
@@ -12,7 +13,7 @@ def least_squares(scores: Tensor, target: float, among: Tensor) -> Tensor:
     Least-squares GAN (Mao et al., arXiv 1611.04076, Eq. 9): a critic learns 1 for true and 0 for made values, and who
     makes them 1. Computed in float32 or float64; without elements it is 0.
     """
-    return _mean((_exact(scores) - target).square(), among)
+    return _mean((exact(scores) - target).square(), among)
 
 
 def absolute_distance(values: Tensor, wanted: Tensor, among: Tensor) -> Tensor:
@@ -20,13 +21,9 @@ def absolute_distance(values: Tensor, wanted: Tensor, among: Tensor) -> Tensor:
 
     Computed in float32 or float64; without elements it is 0.
     """
-    return _mean((_exact(values) - _exact(wanted)).abs(), among)
+    return _mean((exact(values) - exact(wanted)).abs(), among)
 
 
 def _mean(values: Tensor, among: Tensor) -> Tensor:
     """Return the mean of the rows ``among`` of ``values`` (E, C), 0 without any."""
     return (values * among[:, None]).sum() / (values.shape[1] * among.sum()).clamp(min=1)
-
-
-def _exact(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from pcseg.exact import exact
 
 
 def pair_affinity(
@@ -31,11 +32,11 @@ def pair_affinity(
     known = (labels != IGNORE).nonzero().flatten()
     if len(known) > max_elements:
         known = known[torch.randperm(len(known), generator=generator)[:max_elements].to(known.device)]
-    exact = feats[known] if feats.dtype == torch.float64 else feats[known].float()
+    wide = exact(feats[known])
     # Not less than eps: the gradient of a feature of norm 0 would be without bound.
-    unit = F.normalize(exact, dim=1, eps=1e-4)
-    cosine = (unit @ unit.T).to(exact.dtype)
-    size = torch.ones_like(exact[:, 0]) if weights is None else weights[known].to(exact.dtype)
+    unit = F.normalize(wide, dim=1, eps=1e-4)
+    cosine = (unit @ unit.T).to(wide.dtype)
+    size = torch.ones_like(wide[:, 0]) if weights is None else weights[known].to(wide.dtype)
     share = (size[:, None] * size).fill_diagonal_(0)
     same = labels[known, None] == labels[known]
     loss = -torch.where(same, (1 + cosine) / 2, 1 - cosine.clamp(min=0)).clamp(min=1e-4).log()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.exact import exact
 
 
 def confident_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
@@ -17,6 +17,6 @@ def confident_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) 
     is over the trusted ones alone: however few they are, they weigh as much. Computed in float32 or float64. Without
     trusted decisions it is 0.
     """
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    loss = F.cross_entropy(exact, labels, ignore_index=IGNORE, reduction="none")
-    return (confidence.to(exact.dtype) * loss).sum() / (labels != IGNORE).sum().clamp(min=1)
+    wide = exact(logits)
+    loss = F.cross_entropy(wide, labels, ignore_index=IGNORE, reduction="none")
+    return (confidence.to(wide.dtype) * loss).sum() / (labels != IGNORE).sum().clamp(min=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from pcseg.exact import exact
 
 
 def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
@@ -14,7 +15,7 @@ def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
     elements, sum over classes, so its size compares with a cross-entropy. Computed in float32 or float64; gradients
     reach both sides (detach one to make it a target). Without elements it is 0.
     """
-    first, second = (x if x.dtype == torch.float64 else x.float() for x in (logits, other))
+    first, second = (exact(x) for x in (logits, other))
     distance = (first.softmax(dim=1) - second.softmax(dim=1)).square().sum(dim=1)
     return distance.sum() / max(len(distance), 1)
 
@@ -26,6 +27,6 @@ def pseudo_label_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tenso
     mean is over all of them (FixMatch, arXiv 2001.07685, Eq. 4): the fewer are trusted, the less it weighs. Computed in
     float32 or float64. Without predictions it is 0.
     """
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    loss = F.cross_entropy(exact, labels, reduction="none")
-    return (confidence.to(exact.dtype) * loss).sum() / max(len(loss), 1)
+    wide = exact(logits)
+    loss = F.cross_entropy(wide, labels, reduction="none")
+    return (confidence.to(wide.dtype) * loss).sum() / max(len(loss), 1)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pcseg.checks import above_zero
 from pcseg.errors import InputError
+from pcseg.exact import exact
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.4) -> Tensor:
@@ -20,7 +21,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.4) -> Tensor:
     """
     above_zero(temperature=temperature)
     # Not less than eps: the gradient of a feature of norm 0 would be without bound.
-    one, two = (F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1, eps=1e-4) for x in (first, second))
+    one, two = (F.normalize(exact(x), dim=1, eps=1e-4) for x in (first, second))
     scores = one @ two.T / temperature
     pair = torch.arange(len(scores), device=scores.device)
     return F.cross_entropy(scores.to(one.dtype), pair, reduction="sum") / max(len(scores), 1)
@@ -47,9 +48,9 @@ def restoration(restored: Tensor, feats: Tensor, masked: Tensor) -> Tensor:
     elements: meters and colors then weigh the same. (Masked scene contrast, arXiv 2303.14191, restores colors and
     normals.) Computed in float32 or float64; without masked elements it is 0.
     """
-    exact = feats if feats.dtype == torch.float64 else feats.float()
-    target = (exact - exact.mean(dim=0)) / exact.std(dim=0, correction=0).clamp(min=1e-3)  # constant channels: 0
-    error = (restored.to(exact.dtype) - target).square().mean(dim=1)
+    wide = exact(feats)
+    target = (wide - wide.mean(dim=0)) / wide.std(dim=0, correction=0).clamp(min=1e-3)  # constant channels: 0
+    error = (restored.to(wide.dtype) - target).square().mean(dim=1)
     return (error * masked).sum() / masked.sum().clamp(min=1)
 
 

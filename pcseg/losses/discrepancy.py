@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from pcseg.exact import exact
 
 
 def cosine_discrepancy(feats: Tensor, other: Tensor) -> Tensor:
@@ -14,6 +15,6 @@ def cosine_discrepancy(feats: Tensor, other: Tensor) -> Tensor:
     opposite features, 1 for orthogonal, 2 for parallel ones. sg stops the gradient: each side is moved away from where
     the other is. Computed in float32 or float64. Without rows it is 0.
     """
-    one, two = (x if x.dtype == torch.float64 else x.float() for x in (feats, other))
+    one, two = (exact(x) for x in (feats, other))
     apart = F.cosine_similarity(one.detach(), two, dim=1) + F.cosine_similarity(two.detach(), one, dim=1)
     return (1 + apart / 2).sum() / max(len(one), 1)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pcseg.exact import exact
 from pcseg.nn.levels import Level, rows_of, sample_of
 from pcseg.ops import segment_mean
 from pcseg.sparse import SparseTensor
@@ -17,7 +18,7 @@ def sample_mean_distance(logits: Tensor, target: Tensor, sample: Tensor, n_sampl
     The image level of multi-granularity distillation (MGD, arXiv 2208.10169), a sum as in its code: it
     grows with the batch. Computed in float32 or float64.
     """
-    ours, theirs = (segment_mean(_exact(x), sample, n_samples) for x in (logits, target))
+    ours, theirs = (segment_mean(exact(x), sample, n_samples) for x in (logits, target))
     return (ours - theirs).abs().sum()
 
 
@@ -32,7 +33,7 @@ def region_means(level: Level, inputs: Level, per_axis: int = 7) -> tuple[Tensor
     number = per_axis ** cell.shape[1]
     base = per_axis ** torch.arange(cell.shape[1], device=cell.device)
     segment = sample * number + (cell * base).sum(dim=1)
-    means = segment_mean(_exact(rows_of(level)), segment, count * number)
+    means = segment_mean(exact(rows_of(level)), segment, count * number)
     present = torch.zeros(count * number, dtype=torch.bool, device=cell.device).index_fill(0, segment, True)
     return means.view(count, number, -1), present.view(count, number)
 
@@ -67,7 +68,3 @@ def _cells(level: Level, inputs: Level, per_axis: int) -> tuple[Tensor, int]:
     axes = ((torch.arange(size, device=level.device) + 0.5) * per_axis / size for size in (height, width))
     row, column = torch.meshgrid(*axes, indexing="ij")
     return torch.stack([row, column], dim=-1).long().view(-1, 2).repeat(count, 1), count
-
-
-def _exact(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()

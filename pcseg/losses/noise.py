@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from pcseg.exact import exact
 from pcseg.losses.segmentation import labeled_mean
 
 
@@ -59,5 +60,5 @@ def truncated_cross_entropy(
 
 def _log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the logarithm (E,) of the probability of each label, 0 where there is none, in float32 or float64."""
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    return -F.cross_entropy(exact, labels, ignore_index=IGNORE, reduction="none")
+    wide = exact(logits)
+    return -F.cross_entropy(wide, labels, ignore_index=IGNORE, reduction="none")

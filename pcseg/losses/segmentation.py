@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
+from pcseg.exact import exact
 
 AUXILIARY = 0.4
 """Weight of the cross-entropy of auxiliary scores."""
@@ -45,9 +46,9 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None)
     float32 or float64. Without labels, or with weights of 0 alone, the loss and its gradient are 0.
     """
     if weights is None:
-        total = F.cross_entropy(_exact(logits), labels, ignore_index=IGNORE, reduction="sum")
+        total = F.cross_entropy(exact(logits), labels, ignore_index=IGNORE, reduction="sum")
         return total / (labels != IGNORE).sum().clamp(min=1)
-    return labeled_mean(F.cross_entropy(_exact(logits), labels, ignore_index=IGNORE, reduction="none"), labels, weights)
+    return labeled_mean(F.cross_entropy(exact(logits), labels, ignore_index=IGNORE, reduction="none"), labels, weights)
 
 
 def labeled_mean(values: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -69,7 +70,7 @@ def lovasz_softmax(logits: Tensor, labels: Tensor, weights: Tensor | None = None
     as two of weight 1. Without labels the loss and its gradient are 0.
     """
     known = labels != IGNORE
-    probability = _exact(logits)[known].softmax(dim=1)
+    probability = exact(logits)[known].softmax(dim=1)
     truth = F.one_hot(labels[known], logits.shape[1]).to(probability.dtype)
     error, order = (truth - probability).abs().sort(dim=0, descending=True)
     hit, miss = truth, 1 - truth
@@ -89,8 +90,3 @@ def _jaccard_gradient(hit: Tensor, miss: Tensor) -> Tensor:
     union = total + miss.cumsum(dim=0)
     jaccard = 1 - (total - hit.cumsum(dim=0)) / union.clamp(min=torch.finfo(union.dtype).tiny)
     return torch.diff(jaccard, dim=0, prepend=jaccard.new_zeros(1, jaccard.shape[1]))
-
-
-def _exact(logits: Tensor) -> Tensor:
-    """Return ``logits`` in float32, or as they are in float64."""
-    return logits if logits.dtype == torch.float64 else logits.float()

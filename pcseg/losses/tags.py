@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.exact import exact
 from pcseg.ops import segment_mean
 
 
@@ -24,10 +25,10 @@ def tag_cross_entropy(scores: Tensor, tags: Tensor, absent: float = 1.0) -> Tens
     Classes without a tag weigh ``absent``: less than 1 where tags are those of sparse labels, which miss classes.
     Computed in float32 or float64. Without samples it is 0.
     """
-    exact = scores if scores.dtype == torch.float64 else scores.float()
-    target = tags.to(exact.dtype)
+    wide = exact(scores)
+    target = tags.to(wide.dtype)
     weight = absent + (1 - absent) * target
-    return F.binary_cross_entropy_with_logits(exact, target, weight, reduction="sum") / max(exact.numel(), 1)
+    return F.binary_cross_entropy_with_logits(wide, target, weight, reduction="sum") / max(wide.numel(), 1)
 
 
 def intersection_class_loss(logits: Tensor, sample: Tensor, tags: Tensor, partner: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ def intersection_class_loss(logits: Tensor, sample: Tensor, tags: Tensor, partne
     (:func:`present_classes`) miss classes: the intersection loss of the MIL-derived transformer (Yang et al., CVPR
     2022). Mean over classes and samples, in float32 or float64.
     """
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    score = segment_mean(exact, sample, len(tags))
-    target = (tags & tags[partner]).to(exact.dtype)
+    wide = exact(logits)
+    score = segment_mean(wide, sample, len(tags))
+    target = (tags & tags[partner]).to(wide.dtype)
     return F.binary_cross_entropy_with_logits(score, target, weight=0.3 + 0.7 * target)

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pcseg.exact import exact
+
 
 def batch_hard_triplet(embedding: Tensor, identity: Tensor) -> Tensor:
     """Return the mean over samples of softplus(d_far - d_near) in a batch.
@@ -16,8 +18,8 @@ def batch_hard_triplet(embedding: Tensor, identity: Tensor) -> Tensor:
     without another of their identity, or of another one, do not count; without any that count it is 0. Computed in
     float32 or float64.
     """
-    exact = embedding if embedding.dtype == torch.float64 else embedding.float()
-    square = (exact[:, None] - exact).square().sum(dim=2)
+    wide = exact(embedding)
+    square = (wide[:, None] - wide).square().sum(dim=2)
     distance = square.clamp(min=1e-12).sqrt()  # of 0 the gradient would be infinite
     same = identity[:, None] == identity
     other = ~same

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.exact import exact
 
 
 def entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -28,5 +28,5 @@ def soft_cross_entropy(scores: Tensor, logits: Tensor, labels: Tensor) -> Tensor
     is 0.
     """
     unknown = labels == IGNORE
-    target, predicted = (x if x.dtype == torch.float64 else x.float() for x in (scores[unknown], logits[unknown]))
+    target, predicted = (exact(x) for x in (scores[unknown], logits[unknown]))
     return -(target.softmax(dim=1) * F.log_softmax(predicted, dim=1)).sum() / unknown.sum().clamp(min=1)

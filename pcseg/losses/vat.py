@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.checks import above_zero
+from pcseg.exact import exact
 from pcseg.nn.levels import Level, rows_of, sample_of, with_rows
 from pcseg.ops import segment_max, segment_mean
 
@@ -47,8 +48,8 @@ def virtual_adversarial_loss(
 
 def kl_divergence(scores: Tensor, logits: Tensor) -> Tensor:
     """Return the mean over elements of KL(softmax(scores) || softmax(logits)), both (E, K); 0 without elements."""
-    exact = (x if x.dtype == torch.float64 else x.float() for x in (scores, logits))
-    wanted, found = (F.log_softmax(x, dim=1) for x in exact)
+    wide = (exact(x) for x in (scores, logits))
+    wanted, found = (F.log_softmax(x, dim=1) for x in wide)
     return (wanted.exp() * (wanted - found)).sum() / max(len(wanted), 1)
 
 

@@ -13,6 +13,7 @@ from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.model.model import Model
 from pcseg.model.networks import MAIN
+from pcseg.pseudo import MeanTeacher
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ class Method(nn.Module):
 
     def after_step(self, step: int) -> None:
         """Update what is not learned by gradient; called after each step."""
+
+
+def running_mean(model: Model, decay: float) -> tuple[nn.Module, MeanTeacher]:
+    """Return the network "teacher", the running mean of the main one that a stage makes and later ones go on with.
+
+    Beside it what moves it after each step (:class:`pcseg.pseudo.MeanTeacher`).
+    """
+    begun = "teacher" in model.networks
+    mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
+    return mean, MeanTeacher(mean, model.networks[MAIN], decay, begun)
 
 
 def groups(named: Iterable[tuple[str, nn.Parameter]], rates: Mapping[str, float] | None = None) -> list[ParameterGroup]:

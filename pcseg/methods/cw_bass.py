@@ -9,14 +9,14 @@ from torch import Tensor
 
 from pcseg.checks import at_least_zero, from_zero_to_one, one_of
 from pcseg.classes import IGNORE
+from pcseg.elements import at_boundary
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import Part, labeled_part, select
 from pcseg.losses import cross_entropy, labeled_losses
 from pcseg.losses.confidence import confident_cross_entropy
-from pcseg.methods.base import Method
+from pcseg.methods.base import Method, running_mean
 from pcseg.model.model import Model
-from pcseg.pseudo import MeanTeacher
-from pcseg.pseudo.boundary import at_boundary, neighbors
+from pcseg.pseudo.boundary import neighbors
 from pcseg.pseudo.dynamic_threshold import DynamicThreshold
 from pcseg.pseudo.gate import PrecisionGate, held_labels
 from pcseg.schedules import linear_ramp
@@ -64,9 +64,7 @@ class CWBASS(Method):
         at_least_zero(weight=weight, gamma=gamma, boundary=boundary, warmup=warmup, ramp=ramp)
         from_zero_to_one(hold_back=hold_back, decay=decay)
         one_of("threshold", threshold, THRESHOLDS)
-        begun = "teacher" in model.networks
-        self.mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
-        self.teacher = MeanTeacher(self.mean, self.network, teacher, begun)
+        self.mean, self.teacher = running_mean(model, teacher)
         self.deployed = "teacher" if deploy_teacher else self.deployed
         self.weight, self.gamma, self.decay, self.boundary = weight, gamma, decay, boundary
         self.warmup, self.ramp = warmup, ramp

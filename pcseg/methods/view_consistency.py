@@ -11,11 +11,10 @@ from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import Part, select
 from pcseg.losses import labeled_losses, pseudo_label_cross_entropy
-from pcseg.methods.base import Method
+from pcseg.methods.base import Method, running_mean
 from pcseg.model.model import Model
 from pcseg.nn import frozen_statistics
 from pcseg.nn.channel_dropout import drop_channels
-from pcseg.pseudo import MeanTeacher
 from pcseg.pseudo.gate import PrecisionGate, held_labels
 from pcseg.schedules import linear_ramp
 
@@ -57,9 +56,7 @@ class ViewConsistency(Method):
         super().__init__(model)
         at_least_zero(weight=weight, warmup=warmup, ramp=ramp, lovasz=lovasz)
         from_zero_to_one(threshold=threshold, hold_back=hold_back, dropout=dropout)
-        begun = "teacher" in model.networks
-        self.mean = model.networks["teacher"] if begun else model.networks.copy("teacher")
-        self.teacher = MeanTeacher(self.mean, self.network, teacher, begun)
+        self.mean, self.teacher = running_mean(model, teacher)
         self.deployed = "teacher" if deploy_teacher else self.deployed
         self.weight, self.threshold, self.hold_back, self.dropout = weight, threshold, hold_back, dropout
         self.warmup, self.ramp, self.lovasz = warmup, ramp, lovasz

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import torch
 from torch import Tensor
 
-from pcseg.elements import flatten_pixels
 from pcseg.errors import InputError
-from pcseg.sparse import SparseTensor
-
-Level = TypeVar("Level", SparseTensor, Tensor)
+from pcseg.nn.levels import Level, rows_of, sample_of, with_rows
 
 
 def drop_channels(level: Level, share: float = 0.5) -> Level:
     """Return a level of a network, voxels or maps (B, C, H, W), with :func:`complementary_dropout` of its features."""
-    if isinstance(level, SparseTensor):
-        samples, number = torch.unique(level.sample, return_inverse=True)
-        return level.replace(complementary_dropout(level.feats, number, len(samples), share))
-    count, channels, height, width = level.shape
-    sample = torch.arange(count, device=level.device).repeat_interleave(height * width)
-    rows = complementary_dropout(flatten_pixels(level), sample, count, share)
-    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+    samples, number = torch.unique(sample_of(level), return_inverse=True)
+    return with_rows(level, complementary_dropout(rows_of(level), number, len(samples), share))
 
 
 def complementary_dropout(feats: Tensor, sample: Tensor, n_samples: int, share: float = 0.5) -> Tensor:

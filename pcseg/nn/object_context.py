@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pcseg import ops
 from pcseg.errors import InputError
+from pcseg.exact import exact
 from pcseg.nn.norm import make_norm
 from pcseg.sparse.sizes import check_sizes
 
@@ -57,10 +58,10 @@ class ObjectContext(nn.Module):
         if order is not None:
             feats, scores, sample = ops.gather(feats, order), ops.gather(scores, order), sample[order]
         with torch.autocast(feats.device.type, enabled=False):
-            regions = _regions(_exact(feats), _exact(scores), sample, sizes).to(feats.dtype)
+            regions = _regions(exact(feats), exact(scores), sample, sizes).to(feats.dtype)
         query, key, value = self.query(feats), self.key(regions), self.value(regions)
         with torch.autocast(feats.device.type, enabled=False):
-            context = _attend(_exact(query), _exact(key), _exact(value), sizes)
+            context = _attend(exact(query), exact(key), exact(value), sizes)
         out = self.fuse(torch.cat([self.context(context.to(query.dtype)), feats], dim=1))
         return out if order is None else ops.gather(out, order.argsort())
 
@@ -76,10 +77,6 @@ class ObjectContext(nn.Module):
 
 def _layer(cin: int, cout: int, norm: str) -> tuple[nn.Module, ...]:
     return nn.Linear(cin, cout, bias=False), make_norm(norm, cout), nn.ReLU()
-
-
-def _exact(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def _by_sample(sample: Tensor, n_samples: int) -> tuple[Tensor | None, list[int]]:

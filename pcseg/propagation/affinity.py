@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pcseg.checks import above_zero
 from pcseg.errors import InputError
+from pcseg.exact import exact
 
 PROFILE_CHUNK = 1024
 """Number of rows of the affinity matrix that a profile holds at a time."""
@@ -94,9 +95,9 @@ class BilinearAffinity(nn.Module):
         subset of ``max_nodes``. Raises InputError for other shapes and for partners that do not exist.
         """
         with torch.autocast(device_type=feats.device.type, enabled=False):
-            exact = feats if feats.dtype == torch.float64 else feats.float()
-            attentions = list(self._attentions(exact, sample, partner, transposed, generator))
-            parts = [_attend(a.query, a.key, exact[a.nodes]) if len(a.nodes) else exact[a.rows] for a in attentions]
+            wide = exact(feats)
+            attentions = list(self._attentions(wide, sample, partner, transposed, generator))
+            parts = [_attend(a.query, a.key, wide[a.nodes]) if len(a.nodes) else wide[a.rows] for a in attentions]
         if not parts:
             return feats
         order = torch.cat([a.rows for a in attentions])
@@ -114,12 +115,12 @@ class BilinearAffinity(nn.Module):
         """Return the profile of the affinity that :meth:`forward` applies; computed for a block of rows at a time."""
         found = []
         with torch.autocast(device_type=feats.device.type, enabled=False):
-            exact = feats if feats.dtype == torch.float64 else feats.float()
-            for a in self._attentions(exact, sample, partner, transposed, generator):
+            wide = exact(feats)
+            for a in self._attentions(wide, sample, partner, transposed, generator):
                 if len(a.nodes) < 2 or len(a.rows) == 0:
                     found.append((math.nan, math.nan))
                     continue
-                entropy, mean_row = 0.0, exact.new_zeros(len(a.nodes))
+                entropy, mean_row = 0.0, wide.new_zeros(len(a.nodes))
                 for query in a.query.split(PROFILE_CHUNK):
                     affinity = (query @ a.key.T).softmax(dim=1)
                     entropy += float(torch.special.entr(affinity).sum())
@@ -132,7 +133,7 @@ class BilinearAffinity(nn.Module):
     def project(self, feats: Tensor) -> tuple[Tensor, Tensor]:
         """Return queries ``LN(F) W`` and keys ``LN(F)`` of features (N, C), whose products are the scores of nodes."""
         with torch.autocast(device_type=feats.device.type, enabled=False):
-            keys = F.layer_norm(feats if feats.dtype == torch.float64 else feats.float(), (self.channels,))
+            keys = F.layer_norm(exact(feats), (self.channels,))
             return keys @ self.weight.to(keys.dtype), keys
 
     def _attentions(

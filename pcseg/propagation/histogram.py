@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pcseg import ops
 from pcseg.classes import IGNORE
+from pcseg.exact import exact
 
 
 def label_histogram(
@@ -35,8 +36,8 @@ def histogram_cross_entropy(logits: Tensor, histogram: Tensor) -> Tensor:
 
     Computed in float32 or float64. Without labels it is 0.
     """
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    return -(histogram * exact.log_softmax(dim=1)).sum() / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
+    wide = exact(logits)
+    return -(histogram * wide.log_softmax(dim=1)).sum() / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
 
 
 def main_label(histogram: Tensor) -> tuple[Tensor, Tensor]:

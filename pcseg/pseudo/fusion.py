@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pcseg.checks import above_zero, one_of
+from pcseg.exact import exact
 
 NORMS = ("joint", "per_source")
 """By what the scores of two sources may be divided."""
@@ -23,7 +24,7 @@ def calibrated_fusion(first: Tensor, second: Tensor, norm: str = "joint", temper
     """
     one_of("norm", norm, NORMS)
     above_zero(temperature=temperature)
-    one, two = (x.detach() if x.dtype == torch.float64 else x.detach().float() for x in (first, second))
+    one, two = (exact(x.detach()) for x in (first, second))
     squares = torch.stack([one.square().mean(), two.square().mean()])
     size = (squares if norm == "per_source" else squares.mean().expand(2)).add(1e-8).sqrt()
     mean = ((one / size[0]).softmax(dim=1) + (two / size[1]).softmax(dim=1)) / 2

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from pcseg.classes import Classes
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.run import Settings
-from pcseg.engine.train import Optimizer, Stage, derive, train
+from pcseg.engine.seeds import derive
+from pcseg.engine.train import Optimizer, Stage, train
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from pcseg.classes import Classes
-from pcseg.elements import Elements, pixel_elements
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.pictures.sample import PictureSample, collate_pictures
 from pcseg.methods import Method, Supervised
 from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
+from tests.methods.tiny_network import TinyPixels
 
 K, EDGE, STEPS = 4, 24, 200
 """Classes (background, square, disc, ring), pixels along an edge, steps of training."""
@@ -29,13 +29,11 @@ USUAL = torch.tensor([[0.25, 0.25, 0.25], [0.7, 0.4, 0.4], [0.4, 0.7, 0.4], [0.4
 Make = Callable[[Model], Method]
 
 
-class ShapeNetwork(nn.Module):
+class ShapeNetwork(TinyPixels):
     """A convolution at full resolution and four at half of it; level 0 is the picture itself."""
 
-    strides = (1, 2)
-
     def __init__(self, in_channels: int = 3, n_classes: int = K, width: int = 16) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # with layers of its own
         self.channels = (in_channels, width)
 
         def layer(cin: int, stride: int, dilation: int) -> nn.Module:
@@ -45,24 +43,6 @@ class ShapeNetwork(nn.Module):
         self.fine = layer(in_channels, 1, 1)
         self.down = nn.Sequential(layer(in_channels, 2, 1), layer(width, 1, 1), layer(width, 1, 2), layer(width, 1, 2))
         self.head = nn.Conv2d(2 * width, n_classes, 1)
-
-    def channels_at(self, stride: int) -> int:
-        return self.channels[self.strides.index(stride)]
-
-    def encode(self, x: Tensor, stride: int | None = None) -> tuple[Tensor, ...]:
-        return (x,) if stride == 1 else (x, self.down(x))
-
-    def decode(
-        self, levels: tuple[Tensor, ...], position: Tensor | None = None, color: Tensor | None = None
-    ) -> Elements:
-        x, coarse = levels if len(levels) == 2 else self.encode(levels[0])
-        size = (x.shape[2], x.shape[3])
-        wide = nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
-        feats = torch.cat([self.fine(x), wide], dim=1)
-        return pixel_elements(self.head(feats), feats, size, position, color)
-
-    def forward(self, x: Tensor, position: Tensor | None = None, color: Tensor | None = None) -> Elements:
-        return self.decode(self.encode(x), position, color)
 
 
 def model_of(seed: int, width: int = 16) -> Model:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pcseg.classes import IGNORE
+from pcseg.elements import at_boundary
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import select
@@ -17,7 +18,7 @@ from pcseg.methods import Supervised
 from pcseg.methods.cw_bass import CWBASS
 from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
-from pcseg.pseudo.boundary import at_boundary, neighbors
+from pcseg.pseudo.boundary import neighbors
 from pcseg.pseudo.dynamic_threshold import DynamicThreshold
 from pcseg.pseudo.gate import PrecisionGate, held_back
 from tests.methods.tiny_network import TinyNetwork, TinyPixels, make_batch, make_pictures, model_of

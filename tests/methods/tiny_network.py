@@ -114,7 +114,7 @@ class TinyPixels(nn.Module):
         super().__init__()
         self.channels = (in_channels, width)
         self.down = nn.Sequential(nn.Conv2d(in_channels, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU())
-        self.fine = nn.Conv2d(in_channels, width, 3, padding=1)
+        self.fine: nn.Module = nn.Conv2d(in_channels, width, 3, padding=1)
         self.head = nn.Conv2d(2 * width, n_classes, 1)
 
     def channels_at(self, stride: int) -> int:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from pcseg.classes import IGNORE
+from pcseg.elements import at_boundary
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import select
-from pcseg.pseudo.boundary import at_boundary, neighbors
+from pcseg.pseudo.boundary import neighbors
 from pcseg.sparse import SparseTensor
 from tests.methods.tiny_network import make_batch, make_pictures
 
