@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.options import at_least_one
 from benchmarks.harness.table import command, machine, markdown
-from pcseg.budgets.draw import scene_order
+from pcseg.budgets.order import scene_order
 from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output
 from pcseg.datasets import choose_classes

@@ -117,9 +117,9 @@ def check(options: Options) -> None:
         raise InputError("methods=[] or voxels=[]: nothing to measure; give names and numbers, or scenes=<folder>")
     for name in options.methods:
         choose("methods", [name], METHODS)
-        if METHODS[name].needs - SAMPLERS.keys():
+        if METHODS[name].needs - SAMPLERS.keys() - {"voxels"}:
             raise InputError(
-                f"methods={name}: needs {', '.join(METHODS[name].needs)}, not in these batches; leave it out"
+                f"methods={name}: needs {', '.join(sorted(METHODS[name].needs))}, not in these batches; leave it out"
             )
     choose("network", [options.network], pcseg.networks.__all__)
     choose("precision", [options.precision], ("32-true", "bf16-mixed", "16-mixed"))
@@ -130,7 +130,7 @@ def measure(
 ) -> tuple[Row, Row]:
     """Return the rows of Supervised and of ``method``, which take turns on the same batches."""
     trainers = [Trainer(fabric, kind, options.network, dataset) for kind in (Supervised, method)]
-    sampler, batches = next((SAMPLERS[need] for need in sorted(method.needs)), (RandomSampler, "scenes"))
+    sampler, batches = next((SAMPLERS[need] for need in SAMPLERS if need in method.needs), (RandomSampler, "scenes"))
     loaded = iter(loader(dataset, sampler(dataset, Plan(options.batch_size, WARMUP + options.steps))))
     sums, voxels = [dict.fromkeys(PARTS, 0.0) for _ in trainers], 0
     for step in tqdm(range(-WARMUP, options.steps), desc=method.__name__, unit="step"):

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from benchmarks.harness.options import at_least_one
 from benchmarks.harness.table import command, machine, markdown
 from benchmarks.spreading import scores
-from pcseg.budgets.draw import draw_clicks, scene_order
+from pcseg.budgets.draw import draw_clicks
+from pcseg.budgets.order import scene_order
 from pcseg.classes import IGNORE, Classes
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads

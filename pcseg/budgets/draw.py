@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pcseg.budgets.order import check_seed, scene_order
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.tags import SceneTags, Tags, tag_row
 from pcseg.budgets.weak_labels import WeakLabels
@@ -91,7 +92,7 @@ def draw_scenes(
     are then drawn again, at most ATTEMPTS times, until every class of any scene is in a labeled one. How often is
     among the parameters. Such budgets of other sizes need not be parts of each other.
     """
-    _check_seed(seed)
+    check_seed(seed)
     if (count is None) == (fraction is None):
         raise InputError(f"scenes={count}, fraction={fraction}: give one of them")
     parameters: dict[str, Any] = {"scenes": count} if fraction is None else {"fraction": fraction}
@@ -128,13 +129,6 @@ def draw_tags(
         raise InputError(f"radius={radius:g}, points={points}: give a radius above 0, in meters, and 1 point or more")
     entries = tuple(_sub_clouds(scene, classes, seed, radius, points) for scene in scenes)
     return Tags(classes.names, "tags", {"radius": radius, "points": points}, seed, entries)
-
-
-def scene_order(seed: int, scene_name: str, count: int) -> np.ndarray:
-    """Return the random order (P,) of a scene's points, a function of the seed and the scene's name."""
-    _check_seed(seed)
-    name = int.from_bytes(hashlib.sha256(scene_name.encode(errors="surrogateescape")).digest()[:8], "little")
-    return np.random.default_rng([seed, name]).permutation(count)
 
 
 def labeled(scene: Scene, classes: Classes, index: np.ndarray) -> SceneLabels:
@@ -189,11 +183,6 @@ def _with_every_class(
         f"scenes={count}: in none of {ATTEMPTS} draws did they hold every class (the best lacked {absent}); label more "
         "scenes, or leave out every_class=true"
     )
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise InputError(f"seed={seed}: must be 0 or more")
 
 
 def _check_fraction(fraction: float) -> None:

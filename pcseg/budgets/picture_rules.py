@@ -13,7 +13,8 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from pcseg.budgets.draw import labeled, scene_order, true_labels
+from pcseg.budgets.draw import labeled, true_labels
+from pcseg.budgets.order import scene_order
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes

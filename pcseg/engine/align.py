@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pcseg.archives import read_npz
-from pcseg.budgets.draw import scene_order
+from pcseg.budgets.order import scene_order
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE, Classes

@@ -143,9 +143,9 @@ def test_damaged_tables_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_a_large_table_is_read_soon(tmp_path: Path) -> None:
     path = csv(tmp_path, HEAD, *(f"scene0000_00,{i}.5,2.25,0.5,wall" for i in range(50_000)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(read_clicks(path)["scene0000_00"]) == 50_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_clicks_beyond_the_bound_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

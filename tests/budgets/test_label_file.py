@@ -203,7 +203,7 @@ def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     for i in range(400):
         path = tmp_path / "labels.npz"
         path.write_bytes(damaged((stored if i % 2 else packed).read_bytes(), draw, pieces))
-        started = time.perf_counter()
+        started = time.process_time()
         found = read_or_refused(path, lambda path=path: WeakLabels.load(path))
         assert found is None or found.sha256 == drawn().sha256
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
