@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from _hydra import build, register  # noqa: E402
 from _schema import Part, Player, Train, recipe, run_name  # noqa: E402
-from train import image_inputs, make_optimizer  # noqa: E402
+from _training import image_inputs, make_optimizer  # noqa: E402
 
 ONLY_VOXELS = ("coarse_propagation", "dense_propagation", "scene_contrast")
 """Methods that take no pictures."""

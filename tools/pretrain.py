@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from _hydra import run
 from _schema import Train
-from pcseg.engine.processes import leaving_group
+from pcseg.engine.leaving import leaving_group
 from train import main
 
 

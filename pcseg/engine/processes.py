@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import lightning_fabric
-import torch
 from lightning_fabric.strategies import DDPStrategy
 
 from pcseg.device import choose_device
@@ -38,18 +35,3 @@ def launch(device: str = "auto", precision: str = "32-true") -> lightning_fabric
     if fabric.device.type == "cpu":
         keep_freed_memory()
     return fabric
-
-
-@contextmanager
-def leaving_group() -> Iterator[None]:
-    """Leave the process group, if there is one, when this process exits: left open, it may abort the interpreter.
-
-    Put it around the whole program: processes meet only once, however many runs they do. After an error that nobody
-    foresaw the group stays open, since leaving it would wait for messages on their way.
-    """
-    try:
-        yield
-    except SystemExit:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-        raise

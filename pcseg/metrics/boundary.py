@@ -21,8 +21,8 @@ def borders(truth: np.ndarray, coord: np.ndarray, size: tuple[int, int] | None =
     if size is not None:
         pairs = pixel_pairs(1, *size)
     else:
-        points = torch.from_numpy(np.ascontiguousarray(coord, dtype=np.float32))
+        points = torch.from_numpy(np.require(coord, np.float32, ["C", "W"]))
         near = knn(points, points, NEIGHBORS + 1)[0]
         own = torch.arange(len(near))[:, None].expand_as(near)
         pairs = torch.stack([own, near])[:, near >= 0]
-    return at_boundary(torch.from_numpy(np.asarray(truth, dtype=np.int64)), pairs).numpy()
+    return at_boundary(torch.from_numpy(np.require(truth, np.int64, ["W"])), pairs).numpy()

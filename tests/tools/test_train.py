@@ -146,6 +146,15 @@ def test_two_processes_score_the_network_that_they_save(rooms, tmp_path):
     assert first["confusion"] == second["confusion"]
 
 
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("stepz=3", 2)])
+def test_help_and_a_wrong_setting_do_not_wait_for_pytorch(argument, code):
+    done = tool("train", argument, PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == code
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "hydra" in loaded
+    assert not loaded & {"torch", "lightning_fabric", "scipy"}
+
+
 def test_help_tells_settings_and_choices():
     done = tool_here("train", "--help")
     assert done.returncode == 0
