@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-import pcseg.networks
-from benchmarks.harness.networks import IMPLS, prepare
+from benchmarks.harness.networks import IMPLS, VOXEL_NETWORKS, prepare
 from benchmarks.harness.options import MEMORY, Common, bench, check, choose, choose_impls, clouds
 from benchmarks.harness.timing import DTYPES, Case
 from pcseg.command_line import option, run
@@ -28,13 +27,13 @@ class Options(Common):
     of a pass, without weights and inputs.
     """
 
-    network: str = option("one of pcseg.networks", "minkunet34c")
+    network: str = option("one of pcseg.networks that takes voxels", "minkunet34c")
     memory: bool = option(MEMORY, True)
 
 
 def main(options: Options) -> None:
     check(options)
-    choose("network", [options.network], pcseg.networks.__all__)
+    choose("network", [options.network], VOXEL_NETWORKS)
     impls = choose_impls(options, IMPLS)
     found = clouds(options)
     dtype = DTYPES[options.dtype]

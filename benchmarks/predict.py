@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import pcseg.networks
+from benchmarks.harness.networks import VOXEL_NETWORKS
 from benchmarks.harness.options import Shared, at_least_one, choose
 from benchmarks.harness.scenes import FEATURES, synthetic_scene
 from benchmarks.harness.table import short
@@ -43,7 +43,7 @@ class Options(Shared):
     )
     scene: str | None = option("folder of a prepared scene to label too", None)
     checkpoint: str | None = option("checkpoint or run folder; null: `network` with random weights", None)
-    network: str = option("one of pcseg.networks, where no checkpoint is given", "minkunet_small")
+    network: str = option("one of pcseg.networks that takes voxels, where no checkpoint is given", "minkunet_small")
     voxel_size: float = option("voxels of `network`, in meters", 0.05)
     votes: list[int] = option("numbers of views to average", factory=lambda: [1])
     max_voxels: int = option("largest tile, in voxels", 300_000)
@@ -95,7 +95,7 @@ def check(options: Options) -> None:
         at_least_one(name, values)
     if not options.votes or (not options.voxels and options.scene is None):
         raise InputError("voxels=[] or votes=[]: nothing to measure; give numbers, or scene=<folder>")
-    choose("network", [options.network], pcseg.networks.__all__)
+    choose("network", [options.network], VOXEL_NETWORKS)
 
 
 def make_predictor(options: Options, device: str) -> Predictor:

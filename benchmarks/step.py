@@ -12,7 +12,7 @@ import lightning_fabric
 from tqdm import tqdm
 
 import pcseg.methods
-import pcseg.networks
+from benchmarks.harness.networks import VOXEL_NETWORKS
 from benchmarks.harness.options import Shared, at_least_one, choose
 from benchmarks.harness.scenes import synthetic_scene
 from benchmarks.harness.table import short
@@ -63,7 +63,7 @@ class Options(Shared):
         "sizes of synthetic rooms, in voxels of 2 cm", factory=lambda: [300_000, 350_000, 400_000, 450_000]
     )
     scenes: str | None = option("split of prepared scenes instead, such as data/simulated/Area_1", None)
-    network: str = option("one of pcseg.networks", "minkunet_small")
+    network: str = option("one of pcseg.networks that takes voxels", "minkunet_small")
     voxel_size: float = option("voxels of the network, in meters", 0.05)
     batch_size: int = option("samples of a batch; even, for pairs", 4)
     steps: int = option("steps of each method", 20)
@@ -121,7 +121,7 @@ def check(options: Options) -> None:
             raise InputError(
                 f"methods={name}: needs {', '.join(sorted(METHODS[name].needs))}, not in these batches; leave it out"
             )
-    choose("network", [options.network], pcseg.networks.__all__)
+    choose("network", [options.network], VOXEL_NETWORKS)
     choose("precision", [options.precision], ("32-true", "bf16-mixed", "16-mixed"))
 
 

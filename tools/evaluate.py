@@ -60,6 +60,7 @@ class Evaluate:
     data: Where = field(default_factory=Where, metadata={"help": "the scenes to score on"})
     votes: int = setting("rotated and shifted views that are averaged", 1)
     smooth: float = setting("even probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
+    crf: bool = setting("refine probabilities by position and color (a fully connected CRF)", False)
     max_voxels: int = setting("largest tile, in voxels", 300000)
     predictions: bool = setting("save <output>/predictions/<split>/<scene>.npy, the label of each point", False)
     submission: bool = setting("write ScanNet's <output>/submission/<scene>.txt and submission.zip", False)
@@ -87,7 +88,8 @@ def main(config: Evaluate) -> None:
         list_scenes(config.data.root or root_of(model, path), names)
         for path, model, names in zip(paths, models, splits, strict=True)
     ]
-    predictors = [make_predictor(model, device, config.votes, config.max_voxels, config.smooth) for model in models]
+    views = (config.votes, config.max_voxels, config.smooth, config.crf)
+    predictors = [make_predictor(model, device, *views) for model in models]
     for predictor, scenes in zip(predictors, folders, strict=True):
         check_scenes(predictor, scenes)
     total, scores, details = ConfusionMatrix(len(models[0].classes)), {}, Details(len(models[0].classes))

@@ -12,17 +12,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import pcseg
 from pcseg.classes import IGNORE, Classes
 from pcseg.command_line import check_output, option, printable, run
-from pcseg.device import threads_summary
+from pcseg.device import choose_device, threads_summary
 from pcseg.engine.predict import Predictor
 from pcseg.engine.predict_pictures import PicturePredictor
+from pcseg.engine.predictors import make_predictor
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS, WRITERS, check_places, read_cloud, write_labeled, writer_of
 from pcseg.formats.labeled import las_classes
 from pcseg.formats.masks import write_palette_png
 from pcseg.formats.pictures import SUFFIXES, read_picture
+from pcseg.model.checkpoint import load_model
 from pcseg.scenes.listing import is_scene
 from pcseg.scenes.places import FARTHEST, usable
 
@@ -55,6 +56,7 @@ class Options:
     paint: bool = option("color the points by class instead of leaving the scan's colors", False)
     votes: int = option("rotated and shifted views that are averaged", 1)
     smooth: float = option("even probabilities out over surfaces: 0 none, 0.003 for rooms", 0.0)
+    crf: bool = option("refine probabilities by position and color (a fully connected CRF)", False)
     max_voxels: int = option("largest tile, in voxels or pixels: lower it where memory runs out", 300000)
     columns: str = option("names of the columns of a text or .npy table, e.g. x,y,z,intensity,red,green,blue", "")
     device: str = option("auto, cpu or cuda", "auto")
@@ -65,8 +67,8 @@ DEFECTS = 3
 
 
 def main(options: Options) -> None:
-    views = {"votes": options.votes, "max_voxels": options.max_voxels, "smooth": options.smooth}
-    predictor = pcseg.load(options.checkpoint, options.device, **views)
+    model, device = load_model(options.checkpoint), choose_device(options.device)
+    predictor = make_predictor(model, device, options.votes, options.max_voxels, options.smooth, options.crf)
     if isinstance(predictor, PicturePredictor):
         label_pictures(predictor, options)
     else:

@@ -88,7 +88,7 @@ def _timed(
             task = own if impl == "pcseg" else prepare(case, impl)
             wrong = None if task is own else disagreement(result(task), expected, own.tolerance)
         except Exception as error:  # of another library, of any type
-            remarks.append(Remark(impl, f"raises {_in_a_line(error)}", str(case)))
+            remarks.append(Remark(impl, f"raises {in_a_line(error)}", str(case)))
             continue
         tasks[impl], names[impl] = task, f"{impl} (wrong)" if wrong else impl
         if wrong:
@@ -103,11 +103,12 @@ def _peak(prepare: Prepare, case: Case, impl: str, remarks: list[Remark]) -> flo
     try:
         return peak_mb(prepare, case, impl)
     except Exception as error:  # of another library, or too little memory
-        remarks.append(Remark(impl, f"has no peak memory: {_in_a_line(error)}", str(case)))
+        remarks.append(Remark(impl, f"has no peak memory: {in_a_line(error)}", str(case)))
         return None
 
 
-def _in_a_line(error: Exception) -> str:
+def in_a_line(error: Exception) -> str:
+    """Return the type of an error and the first line of its message."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
 
 

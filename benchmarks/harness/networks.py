@@ -20,6 +20,11 @@ from pcseg.sparse import SparseTensor
 
 FEATURES, CLASSES = 3, 13
 IMPLS = ("pcseg", "pcseg_compiled", "pcseg_checkpointing", "reference")
+VOXEL_NETWORKS = (
+    "MinkUNet", "MinkUNetASPP", "MinkUNetAxial", "MinkUNetOCR",
+    "minkunet14a", "minkunet18a", "minkunet34c", "minkunet_small",
+)  # fmt: skip
+"""Those of pcseg.networks that take voxels; of pictures are benchmarks.harness.pictures.OWN."""
 
 
 def prepare(case: Case, impl: str) -> Task:

@@ -24,6 +24,7 @@ from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.pseudo import smoothed
+from pcseg.refine import CRF, check_color, refine_scene
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
 from pcseg.scenes.points import Points
@@ -39,8 +40,9 @@ class Predictor:
 
     ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1:
     the scan as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a
-    scan that fits is done in one piece. ``smooth`` above 0 evens the probabilities out over the surface
-    (:func:`pcseg.pseudo.smoothed`; 0.003 serves rooms, 0 is none). Results are deterministic.
+    scan that fits is done in one piece. ``crf`` refines the mean probabilities of the points of a tile and of the halo
+    around it, of which those in the tile are kept; it needs colors. ``smooth`` above 0 evens the probabilities out over
+    the surface (:func:`pcseg.pseudo.smoothed`; 0.003 serves rooms, 0 is none). Results are deterministic.
     """
 
     model: Model
@@ -49,6 +51,7 @@ class Predictor:
     max_voxels: int = 300_000
     halo: int = 40
     smooth: float = 0.0
+    crf: CRF | None = None
 
     def __post_init__(self) -> None:
         if self.votes < 1:
@@ -90,6 +93,7 @@ class Predictor:
             f"every point at full resolution, voxel {self._inputs.voxel_size:g} m, "
             f"{self.votes} vote{'s' * (self.votes > 1)}, tiles of up to {self.max_voxels} voxels "
             f"with {self.halo * self._inputs.voxel_size:g} m around them"
+            + (f", refined by a {self.crf}" if self.crf else "")
             + (f", probabilities smoothed by {self.smooth:g}" if self.smooth else "")
         )
 
@@ -139,6 +143,8 @@ class Predictor:
         """Raise InputError for a scene in a folder that cannot be predicted or scored."""
         scene = read_scene(folder, self.model.classes, with_labels=True, columns=self._features.columns)
         self._features.check(scene.name, [*scene.attributes, *list_columns(folder)])
+        if self.crf:
+            check_color(self.crf, scene)
 
     def predict_scene(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         """Return what ``predict`` returns for the points of a scene, which may have its computed features already.
@@ -174,6 +180,8 @@ class Predictor:
 
     def _score_scan(self, scan: Scene, keep: Keep) -> None:
         """Give the probabilities of all usable points of a scan to ``keep``, tile by tile."""
+        if self.crf:
+            check_color(self.crf, scan)
         rows = np.flatnonzero(usable(scan.coord))
         if not len(rows):
             found = f"none of the {len(scan)} points has finite coordinates (within {FARTHEST:g})"
@@ -207,15 +215,17 @@ class Predictor:
         """Return the mean probabilities (P, K) of the core points of a tile."""
         points = self._points(tile, scan)
         core = torch.from_numpy(tile.core).to(self.device)
-        total = torch.zeros(int(tile.core.sum()), len(self.model.classes), device=self.device)
+        scored = torch.ones_like(core) if self.crf else core
+        total = torch.zeros(int(scored.sum()), len(self.model.classes), device=self.device)
         for vote in range(self.votes):
             sample = make_sample(self._view(points, vote), self._features, self._inputs.voxel_size)
             batch = collate([sample]).to(self.device)
             elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
-            total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[core]]
+            total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[scored]]
         if not torch.isfinite(total).all():
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
-        return total / self.votes
+        mean = total / self.votes
+        return refine_scene(self.crf, mean, scan[tile.context])[core] if self.crf else mean
 
     def _points(self, tile: Tile, scan: Scene) -> Points:
         """Return the points of a tile, moved near zero by whole cells of the network's coarsest level.

@@ -18,6 +18,8 @@ from pcseg.errors import InputError
 from pcseg.feeding.pictures.window import whole
 from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
+from pcseg.refine import CRF, refine_scene
+from pcseg.scenes.arrays import pixel_places
 from pcseg.scenes.scene import Scene, read_scene
 
 ZOOMS = (1.0, 0.75, 1.25)
@@ -30,7 +32,8 @@ class PicturePredictor:
 
     ``votes`` views are averaged (1: the picture as it is; 2: and mirrored; up to 6: magnified by ZOOMS too). A picture
     of more than ``max_pixels``, as the network sees it, is labeled in windows that overlap by ``overlap`` pixels, whose
-    probabilities are averaged. ``smooth`` is for point clouds and must be 0.
+    probabilities are averaged. ``crf`` refines the mean of all, of the whole picture at full resolution: its time and
+    memory grow with the pixels. ``smooth`` is for point clouds and must be 0.
     """
 
     model: Model
@@ -39,6 +42,7 @@ class PicturePredictor:
     max_pixels: int = 300_000
     overlap: int = 64
     smooth: float = 0.0
+    crf: CRF | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.votes <= 2 * len(ZOOMS):
@@ -69,6 +73,7 @@ class PicturePredictor:
         return (
             f"every pixel at full resolution, seen at {self._inputs.scale:g} of it, "
             f"{self.votes} vote{'s' * (self.votes > 1)}, windows of up to {self.max_pixels} pixels"
+            + (f", refined by a {self.crf}" if self.crf else "")
         )
 
     def predict(self, image: np.ndarray, name: str = "the picture") -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +106,7 @@ class PicturePredictor:
         return self._mean(scene.image).flatten(1).T.contiguous().cpu().numpy()
 
     def _mean(self, image: np.ndarray) -> Tensor:
-        """Return the mean probabilities (K, H, W) of all votes."""
+        """Return the mean probabilities (K, H, W) of all votes, refined where that is asked for."""
         size = image.shape[:2]
         total = torch.zeros(len(self.classes), *size, device=self.device)
         with evaluating(self.model.network):
@@ -115,7 +120,10 @@ class PicturePredictor:
                 total += found
         if not torch.isfinite(total).all():
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
-        return total / self.votes
+        if self.crf is None:
+            return total / self.votes
+        scene = Scene(pixel_places(*size), {"color": image.reshape(-1, 3)}, size=size)
+        return refine_scene(self.crf, (total / self.votes).flatten(1).T, scene).T.reshape(total.shape)
 
     def _seen(self, image: Image.Image) -> Tensor:
         """Return the probabilities (K, h, w) of a picture as the network sees it, window by window."""

@@ -13,6 +13,7 @@ from pcseg.engine.predict import Predictor
 from pcseg.engine.predict_pictures import PicturePredictor
 from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
+from pcseg.refine import CLOUDS, IMAGES
 from pcseg.scenes.scene import Scene
 
 
@@ -39,8 +40,17 @@ class AnyPredictor(Protocol):
 
 
 def make_predictor(
-    model: Model, device: torch.device = CPU, votes: int = 1, max_elements: int = 300_000, smooth: float = 0.0
+    model: Model,
+    device: torch.device = CPU,
+    votes: int = 1,
+    max_elements: int = 300_000,
+    smooth: float = 0.0,
+    crf: bool = False,
 ) -> Predictor | PicturePredictor:
-    """Return the predictor of what ``model`` takes; ``max_elements`` are the voxels or pixels of the largest tile."""
-    kind = PicturePredictor if isinstance(model.inputs, ImageInputs) else Predictor
-    return kind(model, device, votes, max_elements, smooth=smooth)
+    """Return the predictor of what ``model`` takes; ``max_elements`` are the voxels or pixels of the largest tile.
+
+    ``crf`` refines probabilities with the usual settings: IMAGES for pictures, CLOUDS for scans.
+    """
+    if isinstance(model.inputs, ImageInputs):
+        return PicturePredictor(model, device, votes, max_elements, smooth=smooth, crf=IMAGES if crf else None)
+    return Predictor(model, device, votes, max_elements, smooth=smooth, crf=CLOUDS if crf else None)

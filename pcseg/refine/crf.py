@@ -61,6 +61,12 @@ class CRF:
         if self.filter not in FILTERS:
             raise InputError(f"filter={self.filter}: must be one of {', '.join(FILTERS)}")
 
+    def __str__(self) -> str:
+        sigmas = ", ".join(
+            f"{name[6:]} {getattr(self, name):.3g}" for name in ("sigma_alpha", "sigma_beta", "sigma_gamma")
+        )
+        return f"CRF of sigma {sigmas}, w1 {self.w1:g}, w2 {self.w2:g}, {self.iterations} iterations"
+
     @torch.no_grad()
     def __call__(
         self, probabilities: Tensor, position: Tensor, color: Tensor | None = None, sample: Tensor | None = None

@@ -18,6 +18,8 @@ from pcseg.errors import InputError
 from pcseg.model.inputs import ImageInputs, VoxelInputs, read_inputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks
+from pcseg.refine import CRF
+from pcseg.scenes.arrays import pixel_places
 from pcseg.scenes.scene import Scene, write_scene
 from tests.feeding.pictures.test_dataset import write_pictures
 
@@ -64,6 +66,24 @@ def test_windows_give_what_the_whole_picture_gives(votes: int) -> None:
     network = many.model.network
     assert isinstance(network, Greenest)
     assert 1000 < network.largest <= 2000
+
+
+def test_a_crf_sees_the_whole_picture() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (20, 60, 3)).astype(np.uint8)
+    crf = CRF(sigma_alpha=4.0, sigma_beta=0.3, sigma_gamma=2.0)
+    share, plain = (PicturePredictor(model(), crf=used).probabilities(picture(image)) for used in (crf, None))
+    position = np.stack(np.meshgrid(np.arange(60), np.arange(20)), axis=-1).reshape(-1, 2).astype(np.float32)
+    color = torch.from_numpy(image.reshape(-1, 3))
+    wanted = crf(torch.from_numpy(plain), torch.from_numpy(position), color)
+    np.testing.assert_allclose(share, wanted, atol=1e-5)
+    label, sure = PicturePredictor(model(), max_pixels=400, overlap=8, crf=crf).predict(image)
+    np.testing.assert_array_equal(label.reshape(-1), share.argmax(axis=1))
+    np.testing.assert_allclose(sure.reshape(-1), share.max(axis=1), atol=1e-5)
+
+
+def picture(image: np.ndarray) -> Scene:
+    size = image.shape[:2]
+    return Scene(pixel_places(*size), {"color": image.reshape(-1, 3)}, "val/a", size=size)
 
 
 def test_a_mirrored_vote_is_mirrored_back() -> None:

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from pcseg.engine.predict import Predictor
 from pcseg.feeding.collate import collate
@@ -16,6 +17,7 @@ from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.refine import CLOUDS
 from pcseg.scenes.places import floor_level
 from pcseg.scenes.points import Points
 from tests.engine.scans import CLASSES, model, scan
@@ -61,6 +63,20 @@ def test_a_tiled_scan_agrees_with_the_whole_one():
     wide, _ = Predictor(model(), max_voxels=4500, halo=40).predict(xyz, color)
     bare, _ = Predictor(model(), max_voxels=500, halo=0).predict(xyz, color)
     assert (wide == whole).mean() > 0.999
+    assert (bare == whole).mean() < (wide == whole).mean()
+
+
+def test_a_crf_looks_across_the_borders_of_tiles():
+    xyz, color = scan(8.0, density=60)
+    # Colors of a whole patch, so that the appearance kernel reaches as far as it can.
+    color = color[cKDTree(xyz).query(np.floor(xyz) + 0.5)[1]]
+    whole, sure = Predictor(model(), crf=CLOUDS).predict(xyz, color)
+    plain, _ = Predictor(model()).predict(xyz, color)
+    wide, as_sure = Predictor(model(), max_voxels=4500, halo=40, crf=CLOUDS).predict(xyz, color)
+    bare, _ = Predictor(model(), max_voxels=500, halo=0, crf=CLOUDS).predict(xyz, color)
+    assert (plain == whole).mean() < 0.95
+    assert (wide == whole).mean() > 0.998
+    assert np.abs(as_sure - sure).mean() < 0.002
     assert (bare == whole).mean() < (wide == whole).mean()
 
 
