@@ -14,22 +14,25 @@ from tqdm import tqdm
 
 from pcseg.command_line import option, run
 from pcseg.datasets import SceneReader, open_dataset
-from pcseg.datasets.inspection import Facts, Finding, inspect, judge, suggest_voxel_size
+from pcseg.datasets.class_file import open_classes
+from pcseg.datasets.inspection import Facts, Finding, inspect, judge, suggest_voxel_size, written
 from pcseg.datasets.prepare import REPORT, Summary, read_summary
+from pcseg.datasets.prepared_pictures import is_prepared_pictures, open_prepared_pictures
 from pcseg.errors import InputError
 from pcseg.workers import Died, count_workers, in_processes
 
 
 @dataclass
 class Options:
-    """Inspect a prepared folder (or a raw one): points, classes, colors, labels, density, and faults.
+    """Inspect a prepared folder (or a raw one): points, classes, colors, labels, density, and faults; of pictures their
+    sizes.
 
     Exit code 2 when something must be fixed before training, a scene that tools/prepare.py failed on included. Problems
     that it worked around are listed too, file by file.
     """
 
     root: str = option("prepared folder, or raw data")
-    dataset: str = option("pointcept (any prepared folder), s3dis, scannet, folder, or auto", "auto")
+    dataset: str = option("pointcept (any prepared folder), another of tools/prepare.py, or auto", "auto")
     classes: str | None = option("classes, if the folder does not name them: s3dis, scannet20 or a classes.yaml", None)
     workers: int = option("processes, 0 for one a core", 0)
 
@@ -41,7 +44,7 @@ def main(options: Options) -> None:
         name, error = summary.failed[0]
         where = f"tools/prepare.py (see {Path(options.root) / REPORT})"
         raise InputError(f"{options.root}: all {len(summary.failed)} scenes failed in {where}; {name}: {error}")
-    reader = open_dataset(options.root, options.dataset, {"classes": options.classes})
+    reader = open_reader(options)
     classes = reader.classes.names
     facts: list[Facts] = []
     findings = [Finding("all", str(remark), False) for remark in reader.remarks()]
@@ -55,18 +58,28 @@ def main(options: Options) -> None:
                 findings += result[1]
     facts.sort(key=lambda f: names.index(f.name))
     findings += judge(facts, classes)
-    findings += reported(summary, options.root, names)
+    findings += reported(summary, options.root, names, "pictures" if any(f.size for f in facts) else "scenes")
     if facts:
         print(split_table(facts))
         print()
         print(class_table(facts, classes))
-        print(f"\nsuggested voxel size: {suggest_voxel_size(facts):g} m (larger ones train faster and lose detail)\n")
+        print()
+        if not any(f.size for f in facts):
+            print(f"suggested voxel size: {suggest_voxel_size(facts):g} m (larger ones train faster and lose detail)\n")
     faults = [finding for finding in findings if finding.fault]
     for finding in [*faults, *(finding for finding in findings if not finding.fault)]:
         print(f"{'MUST FIX' if finding.fault else 'note'}: {finding.scene}: {finding.text}")
     if faults:
         raise InputError(f"{options.root}: faults to fix: {len(faults)}; they are listed above as MUST FIX")
     print("nothing must be fixed")
+
+
+def open_reader(options: Options) -> SceneReader:
+    """Return the reader of a prepared or a raw folder."""
+    if options.dataset in ("auto", "pointcept") and is_prepared_pictures(options.root):
+        classes = None if options.classes is None else open_classes(options.classes).classes
+        return open_prepared_pictures(options.root, classes)
+    return open_dataset(options.root, options.dataset, {"classes": options.classes})
 
 
 def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], list[Finding]]:
@@ -82,8 +95,8 @@ def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], l
         return [], [Finding(name, str(InputError(f"{type(error).__name__}: {error}; is its file damaged?")), True)]
 
 
-def reported(summary: Summary | None, root: str, there: list[str]) -> list[Finding]:
-    """Return findings of prepare_report.json.
+def reported(summary: Summary | None, root: str, there: list[str], noun: str = "scenes") -> list[Finding]:
+    """Return findings of prepare_report.json; ``noun`` is the word for what was prepared.
 
     Each scene that failed and is not ``there`` by now, the total, then each file with its first problem.
     """
@@ -93,7 +106,7 @@ def reported(summary: Summary | None, root: str, there: list[str]) -> list[Findi
     for remark in summary.remarks:  # <file>[:<line>]: <what was found>; <what was done>
         files[re.sub(r":\d+$", "", remark.partition(": ")[0])].append(remark)
     total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
-    text = f"{len(summary.failed)} of {total} scenes failed; "
+    text = f"{len(summary.failed)} of {total} {noun} failed; "
     text += f"{len(summary.remarks)} problems noted in {len(files)} files"
     where = f"failed in tools/prepare.py (see {Path(root) / REPORT})"
     found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in there]
@@ -105,10 +118,12 @@ def reported(summary: Summary | None, root: str, there: list[str]) -> list[Findi
 
 
 def split_table(facts: list[Facts]) -> str:
+    if any(f.size for f in facts):
+        return picture_table(facts)
     rows = [["split", "scenes", "points", "labeled", "color", "extent (m)", "spacing (m)"]]
     for split, members in by_split(facts).items():
         points = sum(f.points for f in members)
-        labeled = sum(int(f.histogram.sum()) for f in members if f.histogram is not None)
+        labeled = labeled_points(members)
         extent = np.median([f.extent for f in members], axis=0)
         rows.append(
             [
@@ -122,6 +137,20 @@ def split_table(facts: list[Facts]) -> str:
             ]
         )
     return table(rows)
+
+
+def picture_table(facts: list[Facts]) -> str:
+    rows = [["split", "pictures", "pixels", "labeled", "size (pixels)"]]
+    for split, members in by_split(facts).items():
+        pixels = sum(f.points for f in members)
+        sizes = sorted({f.size for f in members if f.size}, key=lambda size: size[0] * size[1])
+        extremes = " to ".join(written(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+        rows.append([split, str(len(members)), f"{pixels:,}", f"{labeled_points(members) / pixels:.1%}", extremes])
+    return table(rows)
+
+
+def labeled_points(facts: list[Facts]) -> int:
+    return sum(int(f.histogram.sum()) for f in facts if f.histogram is not None)
 
 
 def class_table(facts: list[Facts], names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pcseg.nn import make_norm
+from pcseg.nn.attend import attend, draw_nodes, rows_by_sample
 from pcseg.sparse.sizes import check_sizes
 
 
@@ -54,17 +55,9 @@ class ActivationAttention(nn.Module):
     def refine(self, activation: Tensor, feats: Tensor, sample: Tensor) -> Tensor:
         """Return A' (N, T) in [0, 2]."""
         query, key = self.query(feats), self.key(feats)
-        rows = torch.argsort(sample, stable=True).split(torch.bincount(sample).tolist())
+        rows = rows_by_sample(sample)
         parts = [activation[:0]]
         for own in rows:
-            near = own
-            if len(own) > self.max_nodes:
-                near = own[torch.randperm(len(own))[: self.max_nodes].to(own.device)]
-            parts.append(_attend(query[own], key[near], activation[near]))
+            near = draw_nodes(own, self.max_nodes)
+            parts.append(attend(query[own], key[near], activation[near], 1 / math.sqrt(query.shape[1])))
         return activation + torch.cat(parts)[torch.cat([sample[:0], *rows]).argsort()]
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return softmax(query key^T / sqrt(D)) value, without storing the matrix."""
-    scale = 1 / math.sqrt(query.shape[1])
-    return F.scaled_dot_product_attention(query[None, None], key[None, None], value[None, None], scale=scale)[0, 0]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pcseg import ops
 from pcseg.elements import flatten_pixels
-from pcseg.nn.levels import with_rows
+from pcseg.nn.levels import cell_of, with_rows
 from pcseg.sparse import SparseTensor
 
 L = TypeVar("L", SparseTensor, Tensor)
@@ -23,7 +23,8 @@ def cell_means(fine: L, coarse: L) -> Tensor:
     """
     if isinstance(coarse, SparseTensor):
         assert isinstance(fine, SparseTensor)
-        return ops.segment_mean(fine.feats, _cells(fine, coarse), len(coarse.coords))
+        cell = cell_of(fine.coords, coarse.coords, coarse.stride)
+        return ops.segment_mean(fine.feats, cell, len(coarse.coords))
     assert isinstance(fine, Tensor)
     height, width = coarse.shape[2:]
     return flatten_pixels(F.adaptive_avg_pool2d(fine, (height, width)))
@@ -43,13 +44,3 @@ def interpolated(values: Tensor, coarse: L, fine: L) -> Tensor:
     maps = with_rows(coarse, values)
     assert isinstance(maps, Tensor)
     return flatten_pixels(F.interpolate(maps, fine.shape[2:], mode="bilinear", align_corners=False))
-
-
-def _cells(fine: SparseTensor, coarse: SparseTensor) -> Tensor:
-    """Return the row (F,) int64 of ``coarse`` that holds each voxel of ``fine``."""
-    around = fine.coords.clone()
-    around[:, 1:] -= around[:, 1:] % coarse.stride  # the remainder is that of rounding down, also below zero
-    found, count = ops.voxelize(torch.cat([coarse.coords, around])), len(coarse.coords)
-    row = torch.empty_like(found.rows)
-    row[found.inverse[:count]] = torch.arange(count, device=row.device)
-    return row[found.inverse[count:]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,10 +22,13 @@ OUTSIDE = 3.0
 FEW = 100
 """Number of points of a class, in all training scenes, below which it can hardly be learned."""
 
+COARSEST = 32
+"""Pixels of a picture that networks of pictures see as one at their coarsest."""
+
 
 @dataclass(frozen=True)
 class Facts:
-    """Measurements of one scene.
+    """Measurements of one scene, a cloud or a picture of ``size`` (H, W), whose points are its pixels.
 
     ``extent`` (3,) in meters: of the middle 98 % along each axis of the points but strays (see
     pcseg.scenes.origin.strays). ``spacing``: median distance in meters to the nearest other point. ``histogram``
@@ -43,6 +46,7 @@ class Facts:
     histogram: np.ndarray | None
     digest: str
     outliers: int = 0
+    size: tuple[int, int] | None = None
 
     @property
     def split(self) -> str:
@@ -64,6 +68,10 @@ def inspect(scene: Scene, n_classes: int) -> Facts:
     histogram = None
     if scene.segment is not None:
         histogram = np.bincount(scene.segment[scene.segment != IGNORE], minlength=n_classes)
+    if scene.size is not None:
+        extent = np.array([scene.size[1], scene.size[0], 0.0])
+        digest, colors = scene.digest(), _colors(scene.color)
+        return Facts(scene.name, len(coord), extent, 1.0, 0.0, colors, histogram, digest, size=scene.size)
     # equal points have equal bytes, once -0.0 is made 0.0
     rows = np.sort((np.ascontiguousarray(coord, dtype=np.float32) + np.float32(0)).view("S12").reshape(-1))
     extent, outliers = _extent(coord)
@@ -84,7 +92,11 @@ def judge(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
     """Return the faults of scenes that could be read, then what is only worth knowing."""
     found: list[Finding] = []
     for f in facts:
-        if f.extent.max() == 0:
+        if f.size is not None:
+            if min(f.size) < COARSEST:
+                text = f"{written(f.size)} pixels, less than the {COARSEST} that networks see as one at their coarsest"
+                found.append(Finding(f.name, f"{text}; raise data.images.scale", False))
+        elif f.extent.max() == 0:
             found.append(Finding(f.name, "all points stand in one place; read the scan again", True))
         elif f.extent[2] > 500 and f.spacing > 2:
             size = " x ".join(f"{v:.0f}" for v in f.extent)
@@ -93,13 +105,19 @@ def judge(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
             text = f"{f.outliers} points stand apart, farther than {OUTSIDE:g} times the size of the scan"
             found.append(Finding(f.name, f"{text}; remove them if they are no part of it", False))
         if f.histogram is not None and f.histogram.sum() == 0:
-            found.append(Finding(f.name, "has a label file, but every point in it is unlabeled", False))
+            found.append(Finding(f.name, f"has a label file, but every {_word(f)} in it is unlabeled", False))
         if f.colors == "flat":
-            found.append(Finding(f.name, "every point has the same color; leave color out of the features", False))
+            remedy = "is it the right file?" if f.size else "leave color out of the features"
+            found.append(Finding(f.name, f"every {_word(f)} has the same color; {remedy}", False))
         if f.duplicates > 0.05:
             found.append(Finding(f.name, f"{f.duplicates:.0%} of the points stand where another does", False))
     found += _twins(facts) + _common(facts, classes)
     return sorted(found, key=lambda finding: not finding.fault)
+
+
+def written(size: tuple[int, int]) -> str:
+    """Return the size (H, W) of a picture as people write it: width x height."""
+    return f"{size[1]} x {size[0]}"
 
 
 def suggest_voxel_size(facts: Sequence[Facts]) -> float:
@@ -120,6 +138,8 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
     splits: dict[str, list[Facts]] = defaultdict(list)
     for f in facts:
         splits[f.split].append(f)
+    pictures = any(f.size for f in facts)
+    each, word = ("picture", "pixel") if pictures else ("scene", "point")
     for split, members in splits.items():
         for what, missing in (
             ("colors", [f.name for f in members if f.colors == "none"]),
@@ -127,25 +147,29 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
         ):
             if missing:
                 found.append(
-                    Finding(split, f"{len(missing)} of {len(members)} scenes have no {what} ({missing[0]})", False)
+                    Finding(split, f"{len(missing)} of {len(members)} {each}s have no {what} ({missing[0]})", False)
                 )
     histograms = [f.histogram for f in facts if f.histogram is not None]
     if facts and not histograms:
-        found.append(
-            Finding("all", "no scene has labels, so nothing can be learned; check label: in classes.yaml", True)
-        )
+        remedy = "the masks" if pictures else "label: in classes.yaml"
+        found.append(Finding("all", f"no {each} has labels, so nothing can be learned; check {remedy}", True))
     if histograms:
         total = np.sum(histograms, axis=0)
         absent = [name for name, count in zip(classes, total, strict=True) if count == 0]
         if absent:
             found.append(
-                Finding("all", f"no point of {', '.join(absent)}; such a class cannot be learned or scored", False)
+                Finding("all", f"no {word} of {', '.join(absent)}; such a class cannot be learned or scored", False)
             )
-        found += _uneven(splits, classes)
+        found += _uneven(splits, classes, word)
+    sizes = Counter(f.size for f in facts if f.size is not None)
+    if len(sizes) > 1:
+        (usual, count), text = sizes.most_common(1)[0], f"pictures of {len(sizes)} sizes, most of {{}} pixels ({{}})"
+        crop = "a batch takes one size: give data.crop one"
+        found.append(Finding("all", f"{text.format(written(usual), count)}; {crop}", False))
     return found
 
 
-def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Finding]:
+def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str], word: str) -> list[Finding]:
     """Return findings on classes that the training lacks, or nearly, while other splits have them."""
     zero = np.zeros(len(classes), dtype=np.int64)
     counts = {s: sum((f.histogram for f in m if f.histogram is not None), zero) for s, m in splits.items()}
@@ -160,7 +184,7 @@ def _uneven(splits: dict[str, list[Facts]], classes: Sequence[str]) -> list[Find
                     Finding(having[0], f"the only split with {name}; if it is held back, none is learned", False)
                 )
         elif having and labeled["train"][k] < FEW:
-            text = f"only {labeled['train'][k]} points of {name}" if labeled["train"][k] else f"no point of {name}"
+            text = f"only {labeled['train'][k]} {word}s of {name}" if labeled["train"][k] else f"no {word} of {name}"
             text += f", which is in {others}" if others else ""
             found.append(Finding("train", f"{text}; it can hardly be learned", False))
     return found
@@ -174,9 +198,13 @@ def _twins(facts: Sequence[Facts]) -> list[Finding]:
         other = first.setdefault(f.digest, f)
         if other is not f:
             leak = other.split != f.split
-            text = f"the same points as {other.name}" + (", which is in another split; remove one" if leak else "")
+            text = f"the same {_word(f)}s as {other.name}" + (", which is in another split; remove one" if leak else "")
             found.append(Finding(f.name, text, leak))
     return found
+
+
+def _word(facts: Facts) -> str:
+    return "point" if facts.size is None else "pixel"
 
 
 def _extent(coord: np.ndarray) -> tuple[np.ndarray, int]:

@@ -24,7 +24,7 @@ class Batch:
     Optional, None where the data has none: ``weights`` (E,) float32 in [0, 1], confidence of labels that were guessed;
     ``tags`` (B, K) bool, classes known to be in a sample; ``domain`` (B,) int64, 0 for labeled, 1 for unlabeled
     samples; ``matches`` (2, M) int64, pairs of elements of different samples that are the same point; ``point`` (E,)
-    int64, where all samples are views, the number in its scene of the point that an element is taken from. In a batch
+    int64, the number in its scene of the point that an element is taken from, where no sample merges scenes. In a batch
     of pairs, samples 2m and 2m + 1 are partners.
     """
 

@@ -88,7 +88,7 @@ class TrainDataset(TrainingSet[Sample]):
     def __getitem__(self, item: Item) -> Sample:
         rng = np.random.default_rng(item.seed)
         part = rng if item.view is None else np.random.default_rng(item.view)
-        points, center, middle = self._part(item.scene, item.anchor, part, views=item.view is not None)
+        points, center, middle = self._part(item.scene, item.anchor, part, numbered=item.mix is None)
         points = self._transformed(points, item, rng)
         name = self.names[item.scene]
         tags = self._tags(item.scene, center)
@@ -99,7 +99,8 @@ class TrainDataset(TrainingSet[Sample]):
             its_tags = self._tags(item.mix, its_center)
             tags = None if tags is None or its_tags is None else tags | its_tags
         sample = _nearest(make_sample(points, self.features, self.voxel_size, name), middle, self.max_voxels)
-        return replace(sample, tags=tags, domain=item.domain, view=item.view)
+        row = sample.row if item.view is not None else None  # of no use but to match views
+        return replace(sample, tags=tags, domain=item.domain, view=item.view, row=row)
 
     def _transformed(self, points: Points, item: Item, rng: np.random.Generator) -> Points:
         if item.strong and self.strong is None:
@@ -108,9 +109,9 @@ class TrainDataset(TrainingSet[Sample]):
         return points if transform is None else transform(points, rng)
 
     def _part(
-        self, index: int, anchor: int | None, rng: np.random.Generator, views: bool = False
+        self, index: int, anchor: int | None, rng: np.random.Generator, numbered: bool = False
     ) -> tuple[Points, np.ndarray, np.ndarray]:
-        """Return a part of a scene, and the center (3,) of its crop; for ``views`` with the row of each point."""
+        """Return a part of a scene, its points ``numbered`` as in the scene or not, and the center (3,) of its crop."""
         known = self._known(index)
         points = known.points
         choice = None if anchor is None else np.flatnonzero(points.labels == anchor)
@@ -135,9 +136,10 @@ class TrainDataset(TrainingSet[Sample]):
                 raise InputError(f"{self.names[index]}: a tagged sub-cloud holds no point; correct the tag file")
         if not near.all():
             kept, coord = np.arange(len(points))[kept][near], coord[near]
-        if views:
-            points = points.having(row=np.arange(len(points), dtype=np.int32))
-        return make_points(replace(points[kept], coord=coord), floor=0.0), center, center - origin
+        chosen = replace(points[kept], coord=coord)
+        if numbered:
+            chosen = chosen.having(row=np.arange(len(points), dtype=np.int32)[kept])
+        return make_points(chosen, floor=0.0), center, center - origin
 
     def _known(self, index: int) -> _Known:
         if index in self._open:

@@ -38,4 +38,7 @@ def _common(first: View, second: View) -> Tensor:
     at = torch.full((1 + largest,), -1)
     at[first.point] = first.element
     there = at[second.point]
-    return torch.unique(torch.stack([there, second.element])[:, there >= 0], dim=1)
+    own, other = torch.stack([there, second.element])[:, there >= 0]
+    count = 1 + (int(other.max()) if len(other) else 0)
+    pair = torch.unique(own * count + other)  # by one number: unique columns take ten times as long
+    return torch.stack([pair // count, pair % count])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
+from pcseg.nn.levels import extents
 from pcseg.sparse import SparseTensor
 
 
@@ -27,7 +28,7 @@ def select(batch: Batch, chosen: Tensor) -> Part:
     """
     numbers = chosen.nonzero().flatten()
     if not len(numbers):
-        raise InputError("select: no sample of the batch is chosen; choose one or more")
+        raise InputError("a batch lacks labeled or unlabeled samples; give it some of both, as MixedSampler does")
     rows = chosen[batch.sample].nonzero().flatten()
     number = torch.full_like(chosen, -1, dtype=torch.int64)
     number[numbers] = torch.arange(len(numbers), device=numbers.device)
@@ -63,6 +64,21 @@ def _of_domain(batch: Batch, domain: int) -> Part:
     return select(batch, batch.domain == domain)
 
 
+def samples_of(batch: Batch, elements: Tensor) -> Tensor:
+    """Return (B,) bool: the samples that ``elements``, (M,) int64 or a mask (E,) bool, are of."""
+    none = torch.zeros(batch.n_samples, dtype=torch.bool, device=elements.device)
+    return none.index_fill(0, batch.sample[elements], True)
+
+
+def strong_views(batch: Batch) -> Tensor:
+    """Return (B,) bool: the later views of a scene; the first, or a sample that is no view, is none.
+
+    Views are matched in their order: the first is never the second of a pair.
+    """
+    assert batch.matches is not None
+    return samples_of(batch, batch.matches[1])
+
+
 @dataclass(frozen=True)
 class Boxes:
     """Regions of B samples: where an odd number of a sample's ``n`` boxes overlap. ``low``, ``high`` (B, n, 2).
@@ -86,10 +102,8 @@ def draw_boxes(batch: Batch, boxes: int = 3, edge: tuple[float, float] = (0.25, 
     (French et al., arXiv 1906.01916, and cross pseudo supervision, arXiv 2106.01226). Drawn from the global generator.
     """
     place, count = _places(batch)[:, :2], batch.n_samples
-    own = batch.sample[:, None].expand(-1, 2)
-    low = place.new_full((count, 2), torch.inf).scatter_reduce(0, own, place, "amin")
-    high = place.new_full((count, 2), -torch.inf).scatter_reduce(0, own, place, "amax") + 1
-    extent = (high - low).clamp(min=0)[:, None]
+    low, high = extents(place, batch.sample, count)
+    extent = (high + 1 - low).clamp(min=0)[:, None]
     share = torch.empty(count, boxes, 2).uniform_(*edge).to(place) / boxes**0.5
     corner = low[:, None] + torch.rand(count, boxes, 2).to(place) * (1 - share) * extent
     return Boxes(corner.round(), (corner + share * extent).round())

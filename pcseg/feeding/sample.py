@@ -22,8 +22,8 @@ class Sample:
 
     ``weights`` (N,) float32: confidence of labels that were guessed. ``tags`` (K,) bool: classes known to be in the
     sample. ``domain``: 0 for a labeled, 1 for an unlabeled sample. ``view``: samples of one number show the same
-    scene; then ``row`` (P,) int64 numbers the points in that scene, and ``point`` (N,) int64 is the number of the one
-    that a voxel is taken from.
+    scene. ``row`` (P,) int64 numbers the points in their scene, and ``point`` (N,) int64 is the number of the one that
+    a voxel is taken from; None where several scenes were merged.
     """
 
     coords: Tensor

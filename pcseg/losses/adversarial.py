@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from pcseg.exact import exact
+from pcseg.losses.means import weighted_mean
 
 
 def least_squares(scores: Tensor, target: float, among: Tensor) -> Tensor:
@@ -13,7 +14,7 @@ def least_squares(scores: Tensor, target: float, among: Tensor) -> Tensor:
     Least-squares GAN (Mao et al., arXiv 1611.04076, Eq. 9): a critic learns 1 for true and 0 for made values, and who
     makes them 1. Computed in float32 or float64; without elements it is 0.
     """
-    return _mean((exact(scores) - target).square(), among)
+    return weighted_mean((exact(scores) - target).square().mean(dim=1), among)
 
 
 def absolute_distance(values: Tensor, wanted: Tensor, among: Tensor) -> Tensor:
@@ -21,9 +22,4 @@ def absolute_distance(values: Tensor, wanted: Tensor, among: Tensor) -> Tensor:
 
     Computed in float32 or float64; without elements it is 0.
     """
-    return _mean((exact(values) - exact(wanted)).abs(), among)
-
-
-def _mean(values: Tensor, among: Tensor) -> Tensor:
-    """Return the mean of the rows ``among`` of ``values`` (E, C), 0 without any."""
-    return (values * among[:, None]).sum() / (values.shape[1] * among.sum()).clamp(min=1)
+    return weighted_mean((exact(values) - exact(wanted)).abs().mean(dim=1), among)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.exact import exact
+from pcseg.losses.means import weighted_mean
+from pcseg.nn.directions import directions
 
 
 def pair_affinity(
@@ -33,17 +34,11 @@ def pair_affinity(
     if len(known) > max_elements:
         known = known[torch.randperm(len(known), generator=generator)[:max_elements].to(known.device)]
     wide = exact(feats[known])
-    # Not less than eps: the gradient of a feature of norm 0 would be without bound.
-    unit = F.normalize(wide, dim=1, eps=1e-4)
+    unit = directions(wide)
     cosine = (unit @ unit.T).to(wide.dtype)
     size = torch.ones_like(wide[:, 0]) if weights is None else weights[known].to(wide.dtype)
     share = (size[:, None] * size).fill_diagonal_(0)
     same = labels[known, None] == labels[known]
     loss = -torch.where(same, (1 + cosine) / 2, 1 - cosine.clamp(min=0)).clamp(min=1e-4).log()
-    attract, repel = (_mean(loss, share * of) for of in (same, ~same))
+    attract, repel = (weighted_mean(loss, share * of) for of in (same, ~same))
     return (attract + repel) / 2
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean; 0 where all weights are 0."""
-    return (values * weights).sum() / weights.sum().clamp(min=torch.finfo(values.dtype).tiny)

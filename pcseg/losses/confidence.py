@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
-from pcseg.exact import exact
+from pcseg.losses.consistency import pseudo_label_cross_entropy
 
 
 def confident_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) -> Tensor:
@@ -17,6 +16,5 @@ def confident_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tensor) 
     is over the trusted ones alone: however few they are, they weigh as much. Computed in float32 or float64. Without
     trusted decisions it is 0.
     """
-    wide = exact(logits)
-    loss = F.cross_entropy(wide, labels, ignore_index=IGNORE, reduction="none")
-    return (confidence.to(wide.dtype) * loss).sum() / (labels != IGNORE).sum().clamp(min=1)
+    trusted = labels != IGNORE
+    return pseudo_label_cross_entropy(logits[trusted], labels[trusted], confidence[trusted])

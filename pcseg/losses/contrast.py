@@ -9,6 +9,8 @@ from torch import Tensor
 from pcseg.checks import above_zero
 from pcseg.errors import InputError
 from pcseg.exact import exact
+from pcseg.losses.means import weighted_mean
+from pcseg.nn.directions import directions
 
 
 def info_nce(first: Tensor, second: Tensor, temperature: float = 0.4) -> Tensor:
@@ -20,8 +22,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.4) -> Tensor:
     float64, memory M * M. Raises InputError for a temperature that is not above 0.
     """
     above_zero(temperature=temperature)
-    # Not less than eps: the gradient of a feature of norm 0 would be without bound.
-    one, two = (F.normalize(exact(x), dim=1, eps=1e-4) for x in (first, second))
+    one, two = (directions(exact(x)) for x in (first, second))
     scores = one @ two.T / temperature
     pair = torch.arange(len(scores), device=scores.device)
     return F.cross_entropy(scores.to(one.dtype), pair, reduction="sum") / max(len(scores), 1)
@@ -51,7 +52,7 @@ def restoration(restored: Tensor, feats: Tensor, masked: Tensor) -> Tensor:
     wide = exact(feats)
     target = (wide - wide.mean(dim=0)) / wide.std(dim=0, correction=0).clamp(min=1e-3)  # constant channels: 0
     error = (restored.to(wide.dtype) - target).square().mean(dim=1)
-    return (error * masked).sum() / masked.sum().clamp(min=1)
+    return weighted_mean(error, masked)
 
 
 def _first_of_each(values: Tensor) -> Tensor:

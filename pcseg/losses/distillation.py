@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.exact import exact
-from pcseg.nn.levels import Level, rows_of, sample_of
+from pcseg.losses.means import weighted_mean
+from pcseg.nn.directions import directions
+from pcseg.nn.levels import Level, extents, rows_of, sample_of
 from pcseg.ops import segment_mean
 from pcseg.sparse import SparseTensor
 
@@ -45,24 +46,20 @@ def self_similarity_distance(means: Tensor, present: Tensor, other_means: Tensor
     those of :func:`region_means`; cells that are not ``present`` (B, R) bool in both take no part. Without cells it
     is 0.
     """
-    # Not less than eps: the gradient of a feature of norm 0 would be without bound.
-    ours, theirs = (F.normalize(x, dim=2, eps=1e-4) for x in (means, other_means))
+    ours, theirs = directions(means), directions(other_means)
     both = present & other_present
     pairs = both[:, :, None] & both[:, None]
     error = (ours @ ours.transpose(1, 2) - theirs @ theirs.transpose(1, 2)).square()
-    return (error * pairs).sum() / pairs.sum().clamp(min=1)
+    return weighted_mean(error, pairs)
 
 
 def _cells(level: Level, inputs: Level, per_axis: int) -> tuple[Tensor, int]:
     """Return the cell (E, d) int64 of each row of a level along each axis, and the number of samples."""
     if isinstance(level, SparseTensor):
         assert isinstance(inputs, SparseTensor)
-        sample, count = inputs.sample, inputs.n_samples
-        at = inputs.coords[:, 1:].float()
-        own = sample[:, None].expand(-1, 3)
-        low = at.new_full((count, 3), torch.inf).scatter_reduce(0, own, at, "amin")[level.sample]
-        high = at.new_full((count, 3), -torch.inf).scatter_reduce(0, own, at + 1, "amax")[level.sample]
-        place = (level.coords[:, 1:] + level.stride / 2 - low) / (high - low)
+        count = inputs.n_samples
+        low, high = (edge[level.sample] for edge in extents(inputs.coords[:, 1:].float(), inputs.sample, count))
+        place = (level.coords[:, 1:] + level.stride / 2 - low) / (high + 1 - low)
         return (place * per_axis).floor().clamp(0, per_axis - 1).long(), count
     count, _, height, width = level.shape
     axes = ((torch.arange(size, device=level.device) + 0.5) * per_axis / size for size in (height, width))

@@ -9,6 +9,7 @@ from torch import Tensor
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.exact import exact
+from pcseg.losses.means import weighted_mean
 
 AUXILIARY = 0.4
 """Weight of the cross-entropy of auxiliary scores."""
@@ -58,8 +59,8 @@ def labeled_mean(values: Tensor, labels: Tensor, weights: Tensor | None = None) 
     it is 0.
     """
     known = labels != IGNORE
-    share = known.to(values.dtype) if weights is None else torch.where(known, weights, 0).to(values.dtype)
-    return (torch.where(known, values, 0) * share).sum() / share.sum().clamp(min=torch.finfo(values.dtype).tiny)
+    share = known if weights is None else torch.where(known, weights, 0)
+    return weighted_mean(torch.where(known, values, 0), share)
 
 
 def lovasz_softmax(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -40,7 +40,4 @@ def intersection_class_loss(logits: Tensor, sample: Tensor, tags: Tensor, partne
     (:func:`present_classes`) miss classes: the intersection loss of the MIL-derived transformer (Yang et al., CVPR
     2022). Mean over classes and samples, in float32 or float64.
     """
-    wide = exact(logits)
-    score = segment_mean(wide, sample, len(tags))
-    target = (tags & tags[partner]).to(wide.dtype)
-    return F.binary_cross_entropy_with_logits(score, target, weight=0.3 + 0.7 * target)
+    return tag_cross_entropy(segment_mean(exact(logits), sample, len(tags)), tags & tags[partner], absent=0.3)

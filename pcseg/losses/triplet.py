@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.exact import exact
+from pcseg.losses.means import weighted_mean
 
 
 def batch_hard_triplet(embedding: Tensor, identity: Tensor) -> Tensor:
@@ -27,4 +28,4 @@ def batch_hard_triplet(embedding: Tensor, identity: Tensor) -> Tensor:
     far = distance.masked_fill(~same, -torch.inf).amax(dim=1)
     near = distance.masked_fill(~other, torch.inf).amin(dim=1)
     counts = same.any(dim=1) & other.any(dim=1)
-    return F.softplus(torch.where(counts, far - near, 0)).mul(counts).sum() / counts.sum().clamp(min=1)
+    return weighted_mean(F.softplus(torch.where(counts, far - near, 0)), counts)

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from pcseg.checks import at_least_zero, from_zero_to_one
-from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import labeled_part, unlabeled_part
 from pcseg.losses import labeled_losses, pseudo_label_cross_entropy
 from pcseg.losses.discrepancy import cosine_discrepancy
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
-from pcseg.networks.protocol import LeveledNetwork
+from pcseg.networks.protocol import check_levels
 from pcseg.nn.levels import rows_of
 from pcseg.nn.mapping import FeatureMapping
 from pcseg.pseudo.conflict import conflict_weights
@@ -53,8 +52,7 @@ class CCVC(Method):
         super().__init__(model)
         at_least_zero(weight=weight, discrepancy=discrepancy, conflict=conflict, warmup=warmup, ramp=ramp)
         from_zero_to_one(threshold=threshold)
-        if not isinstance(self.network, LeveledNetwork):
-            raise InputError(f"CCVC: {type(self.network).__name__} has no levels (encode, decode); take one that has")
+        check_levels("CCVC", self.network)
         self.other = model.networks.make("other")
         with torch.random.fork_rng(devices=[]):  # what is drawn after this does not depend on the number of channels
             self.mapping = FeatureMapping(self.network.channels_at(self.network.strides[-1]), dropout)

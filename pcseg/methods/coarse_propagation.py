@@ -11,6 +11,7 @@ from pcseg.feeding.batch import Batch
 from pcseg.losses import pair_affinity, segmentation_losses, squared_probability_distance
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
+from pcseg.networks.protocol import check_levels
 from pcseg.propagation import (
     CrossSampleReallocation,
     IntraSampleRedistribution,
@@ -60,6 +61,7 @@ class CoarsePropagation(Method):
         self.stride, self.weight, self.label_weight, self.coarse_weight = stride, weight, label_weight, coarse_weight
         self.affinity, self.warmup, self.ramp, self.lovasz = affinity, warmup, ramp, lovasz
         self.needs = frozenset({"pairs", "voxels"} if across else {"voxels"})
+        check_levels("CoarsePropagation", self.network)
         channels = self.network.channels_at(stride)
         kind = CrossSampleReallocation if across else IntraSampleRedistribution
         self.propagation = kind(channels, max_nodes, temperature=temperature)

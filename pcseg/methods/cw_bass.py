@@ -11,12 +11,13 @@ from pcseg.checks import at_least_zero, from_zero_to_one, one_of
 from pcseg.classes import IGNORE
 from pcseg.elements import at_boundary
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.regroup import Part, labeled_part, select
+from pcseg.feeding.regroup import Part, labeled_part, samples_of, select
 from pcseg.losses import cross_entropy, labeled_losses
 from pcseg.losses.confidence import confident_cross_entropy
 from pcseg.methods.base import Method, running_mean
 from pcseg.model.model import Model
 from pcseg.pseudo.boundary import neighbors
+from pcseg.pseudo.decision import decide
 from pcseg.pseudo.dynamic_threshold import DynamicThreshold
 from pcseg.pseudo.gate import PrecisionGate, held_labels
 from pcseg.schedules import linear_ramp
@@ -31,11 +32,12 @@ FLOOR = 0.95
 class CWBASS(Method):
     """CW-BASS (arXiv 2502.15152, version 2: 2608.12773): pixels or points, labels of some scenes or of some points.
 
-    The teacher, a running mean of the weights with decay ``teacher``, decides on each element. Its decisions are labels
-    where ``threshold`` accepts their confidence c: "published" above a threshold that follows the mean of c, which with
-    the published ``base`` and ``beta`` leaves out next to nothing, "floor" above the larger of that and 0.95 of the
-    running mean of c (version 2), "gate" as held-back labels tell (:class:`pcseg.pseudo.gate.PrecisionGate`, version
-    2): a share ``hold_back`` of the given labels, where points have numbers, is then never trained on.
+    The teacher, a running mean of the weights and statistics with decay ``teacher`` (the release copies the
+    statistics), decides on each element. Its decisions are labels where ``threshold`` accepts their confidence c:
+    "published" above a threshold that follows the mean of c, which with the published ``base`` and ``beta`` leaves out
+    next to nothing, "floor" above the larger of that and 0.95 of the running mean of c (version 2), "gate" as held-back
+    labels tell (:class:`pcseg.pseudo.gate.PrecisionGate`, version 2): a share ``hold_back`` of the given labels, where
+    points have numbers, is then never trained on.
 
     Loss: cross-entropy with the given labels + ``weight`` * ramp * (that with accepted decisions, each counting
     c^``gamma`` * ``decay``, + ``boundary`` * that with those next to an element of another decision, accepted or not).
@@ -98,11 +100,11 @@ class CWBASS(Method):
         """
         everyone = torch.ones(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
         learning = everyone if batch.domain is None else batch.domain == 1
-        chosen = learning.index_fill(0, batch.sample[held], True)
+        chosen = learning | samples_of(batch, held)
         everything = Part(batch, torch.arange(len(held), device=held.device))
         part, rows = everything if chosen.all() else select(batch, chosen)  # the same voxels keep their kernel maps
         scores = self.teacher(part.inputs, position=part.position, color=part.color).logits
-        confidence, decision = scores.float().softmax(dim=1).max(dim=1)
+        confidence, decision = decide(scores)
         accepted = self._accepted(confidence, decision, torch.where(held, batch.labels, IGNORE)[rows])
         labels = torch.where(accepted & learning[batch.sample[rows]], decision, IGNORE)
         return (

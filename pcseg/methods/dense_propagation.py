@@ -19,6 +19,7 @@ from pcseg.feeding.batch import Batch
 from pcseg.losses import cross_entropy, segmentation_losses, squared_probability_distance
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
+from pcseg.networks.protocol import check_levels
 from pcseg.nn import frozen_statistics
 from pcseg.propagation import CrossSampleReallocation, IntraSampleRedistribution, derived_generator
 from pcseg.pseudo import MeanTeacher
@@ -48,6 +49,7 @@ class _Propagation(Method):
             raise InputError(f"teacher={teacher}: give a decay from 0 (no teacher) to below 1")
         if every < 1:
             raise InputError(f"every={every}: give 1 (each step) or more")
+        check_levels(type(self).__name__, self.network)
         self.stride, self.weight, self.label_weight = stride, weight, label_weight
         self.warmup, self.ramp, self.lovasz, self.every, self.skips = warmup, ramp, lovasz, every, skips
         self.teacher = None

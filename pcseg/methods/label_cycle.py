@@ -37,7 +37,8 @@ class LabelCycle(Method):
     of the network's probabilities. The last three begin after ``warmup`` and grow over ``ramp``, shares of the stage.
 
     The player "critic" learns to tell true appearance from painted, and labels from probabilities; with ``adversarial``
-    0 there is none. Only the network is kept. Raises InputError for weights below 0 and inputs of geometry alone.
+    0 there is none. (Those of the release see earlier pictures too, from a pool of 50.) Only the network is kept.
+    Raises InputError for weights below 0 and inputs of geometry alone.
     """
 
     def __init__(

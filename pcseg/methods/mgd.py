@@ -33,8 +33,9 @@ class MultiGranularity(Method):
     encoders, over ``cells`` along each axis; these two on unlabeled samples. In unlabeled samples ``boxes`` regions
     have changed places between samples (CutMix), before all networks see them. A weight of 0 leaves a part out.
 
-    Where a batch does not say which samples are unlabeled, all serve as both. Raises InputError for no teacher, one of
-    other classes or inputs, and numbers out of range.
+    :func:`pcseg.metrics.flops.multiply_adds` counts what the small network saves. Where a batch does not say which
+    samples are unlabeled, all serve as both. Raises InputError for no teacher, one of other classes or inputs, and
+    numbers out of range.
     """
 
     def __init__(

@@ -10,11 +10,12 @@ from torch import Tensor
 from pcseg.activation import ActivationAttention, TagHead, cell_means, class_activation, interpolated
 from pcseg.checks import above_zero, at_least_zero, from_zero_to_one, one_of
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.regroup import Part, select
+from pcseg.feeding.regroup import Part, select, strong_views
 from pcseg.losses import cross_entropy, labeled_losses, present_classes, soft_cross_entropy
 from pcseg.losses.tags import tag_cross_entropy
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
+from pcseg.networks.protocol import check_levels
 from pcseg.nn import frozen_statistics
 from pcseg.nn.levels import rows_of, sample_of
 from pcseg.pseudo.fusion import NORMS, calibrated_fusion
@@ -66,6 +67,7 @@ class PseudoSeg(Method):
             one_of("background", background, model.classes.names)
         self.weight, self.tags, self.norm, self.temperature = weight, tags, norm, temperature
         self.absent, self.warmup, self.ramp = absent, warmup, ramp
+        check_levels("PseudoSeg", self.network)
         strides: tuple[int, ...] = self.network.strides
         self.stride = stride or strides[-1]
         channels, self.n_classes = self.network.channels_at(self.stride), len(model.classes)
@@ -78,9 +80,7 @@ class PseudoSeg(Method):
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         assert batch.matches is not None
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
-        # Views are matched in their order, so that a weak one is never the second of a pair.
-        strong = torch.zeros(batch.n_samples, dtype=torch.bool, device=batch.sample.device)
-        strong = strong.index_fill(0, batch.sample[batch.matches[1]], True)
+        strong = strong_views(batch)
         usual = select(batch, ~strong)
         levels = self.network.encode(usual.batch.inputs, self.stride)
         elements = self.network.decode(levels, position=usual.batch.position, color=usual.batch.color)

@@ -20,7 +20,7 @@ from pcseg.methods.base import Method
 from pcseg.model.appearance import Appearance
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
-from pcseg.networks.protocol import feature_channels
+from pcseg.networks.protocol import check_levels, feature_channels
 from pcseg.nn import frozen_statistics
 from pcseg.nn.levels import Level, pooled, rows_of, with_rows
 from pcseg.pseudo.masking import cross_masks
@@ -30,7 +30,7 @@ HIDDEN = 0.4
 """Share of the cells whose colors are hidden."""
 
 EMBEDDING = 128
-"""Channels of the embedding of a sample."""
+"""Channels of the embedding of a sample; 1000 in S4L, for a million pictures."""
 
 
 class S4L(Method):
@@ -80,6 +80,7 @@ class S4L(Method):
         self.features = model.inputs.features.each if isinstance(model.inputs, VoxelInputs) else ()
         self.unit = model.inputs.voxel_size if isinstance(model.inputs, VoxelInputs) else 1.0
         self.ways, self.cells, self.cell = len(WAYS_UP) if clouds else RIGHT_ANGLES, 8 if clouds else 4, cell
+        check_levels("S4L", self.network)
         heads: dict[str, nn.Module] = {}
         deep = self.network.channels_at(self.network.strides[-1])
         if orientation > 0:

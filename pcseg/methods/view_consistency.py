@@ -9,12 +9,14 @@ from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.regroup import Part, select
+from pcseg.feeding.regroup import Part, samples_of, select, strong_views
 from pcseg.losses import labeled_losses, pseudo_label_cross_entropy
 from pcseg.methods.base import Method, running_mean
 from pcseg.model.model import Model
+from pcseg.networks.protocol import check_levels
 from pcseg.nn import frozen_statistics
 from pcseg.nn.channel_dropout import drop_channels
+from pcseg.pseudo.decision import decide
 from pcseg.pseudo.gate import PrecisionGate, held_labels
 from pcseg.schedules import linear_ramp
 
@@ -56,6 +58,8 @@ class ViewConsistency(Method):
         super().__init__(model)
         at_least_zero(weight=weight, warmup=warmup, ramp=ramp, lovasz=lovasz)
         from_zero_to_one(threshold=threshold, hold_back=hold_back, dropout=dropout)
+        if dropout > 0:
+            check_levels(f"dropout={dropout:g}", self.network)
         self.mean, self.teacher = running_mean(model, teacher)
         self.deployed = "teacher" if deploy_teacher else self.deployed
         self.weight, self.threshold, self.hold_back, self.dropout = weight, threshold, hold_back, dropout
@@ -66,8 +70,7 @@ class ViewConsistency(Method):
         assert batch.matches is not None
         weight = self.weight * linear_ramp(progress, self.warmup, self.ramp)
         held = held_labels(batch, self.hold_back)
-        # Views are matched in their order, so that a weak one is never the second of a pair.
-        strong = _samples_of(batch, batch.matches[1])
+        strong = strong_views(batch)
         usual, rows = select(batch, ~strong)
         passes, order = [self.predict(usual)], [rows]
         if strong.any():
@@ -104,11 +107,11 @@ class ViewConsistency(Method):
         """
         part, rows = usual
         if part.domain is not None:
-            asked = (part.domain == 1) | _samples_of(part, (held[rows] != IGNORE).nonzero().flatten())
+            asked = (part.domain == 1) | samples_of(part, held[rows] != IGNORE)
             part, among = select(part, asked)
             rows = rows[among]
         scores = self.teacher(part.inputs, position=part.position, color=part.color).logits
-        confidence, decision = scores.float().softmax(dim=1).max(dim=1)
+        confidence, decision = decide(scores)
         if self.gate is None:
             trust = confidence * (confidence >= self.threshold)
         else:
@@ -117,12 +120,6 @@ class ViewConsistency(Method):
             trust = confidence * self.gate(confidence, decision)
         everywhere = torch.zeros_like(batch.labels), torch.zeros_like(batch.labels, dtype=trust.dtype)
         return everywhere[0].index_copy(0, rows, decision), everywhere[1].index_copy(0, rows, trust)
-
-
-def _samples_of(batch: Batch, elements: Tensor) -> Tensor:
-    """Return (B,) bool: the samples that ``elements`` (M,) int64 are of."""
-    none = torch.zeros(batch.n_samples, dtype=torch.bool, device=elements.device)
-    return none.index_fill(0, batch.sample[elements], True)
 
 
 def _in_order(passes: list[Elements], order: Tensor, batch: Batch) -> Elements:

@@ -28,10 +28,10 @@ class Frozen:
 
 @dataclass(frozen=True)
 class LoRA:
-    """Train the classifier, the norms, and updates of ``rank`` of all other weights (arXiv 2106.09685).
+    """Train the classifier, the norms, and updates of ``rank`` of all other linear maps and convolutions.
 
-    An update is scaled by ``alpha / rank``. It is added to the weight when the network is saved for inference.
-    Raises InputError for a rank below 1 or an alpha that is not above 0.
+    (LoRA, arXiv 2106.09685.) An update is scaled by ``alpha / rank``. It is added to the weight when the network is
+    saved for inference. Biases stay. Raises InputError for a rank below 1 or an alpha that is not above 0.
     """
 
     rank: int = 8

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
+from contextlib import suppress
+from dataclasses import replace
 
 import torch
 
 from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
-from pcseg.model.inputs import Inputs, VoxelInputs
+from pcseg.model.inputs import ImageInputs, Inputs, VoxelInputs
 from pcseg.model.model import Model
+from pcseg.model.networks import NetworkSpec
 from pcseg.model.trained_on import began_from, trained_on
 
-STEM, HEAD = "stem.conv.", "head."
-"""Names of the weights that read the input features, and of those that give the scores of the classes."""
+HEAD = "head."
+"""The names of the weights that give the scores of the classes begin so."""
 
 
 def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) -> list[str]:
@@ -39,16 +43,15 @@ def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) 
             f"  the classifier is re-initialized: it was trained on {', '.join(classes)}; "
             f"now {', '.join(model.classes.names)}"
         )
-    if _channels(source.inputs) != _channels(model.inputs):
-        theirs = {name: value for name, value in theirs.items() if not name.startswith(STEM)}
+    first, told = _first(model.spec), _channels(source.inputs) != _channels(model.inputs)
+    if told:
+        theirs = {name: value for name, value in theirs.items() if name not in first}
         lines.append(
             f"  the first convolution is re-initialized: it was trained on {_features(source)}; now {_features(model)}"
         )
-    sizes = [_voxel_size(inputs) for inputs in (source.inputs, model.inputs)]
-    if sizes[0] != sizes[1]:
-        lines.append(f"  its voxels were of {sizes[0]:g} m, now {sizes[1]:g} m: all sizes look different to it")
+    lines += _seen_otherwise(source.inputs, model.inputs)
     taken = {name: value for name, value in theirs.items() if name in state and value.shape == state[name].shape}
-    if not any(not name.startswith((STEM, HEAD)) for name in taken):
+    if not any(name not in first and not name.startswith(HEAD) for name in taken):
         raise InputError(
             f"weights={path}: nothing of its {source.spec.name} {source.spec.arguments} fits the {model.spec.name} "
             "here; choose the same network (network=...)"
@@ -59,7 +62,7 @@ def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) 
             f"tune: trains a part of given weights, but {', '.join(left[:3])}{', ...' * (len(left) > 3)} of {path} do "
             "not fit; choose the features and the network they were trained with, or train all: tune=null"
         )
-    left = [name for name in left if not name.startswith(STEM)]
+    left = [name for name in left if not (told and name in first)]
     if left:
         lines.append(
             f"  {len(left)} of {len(state)} do not fit and are re-initialized: "
@@ -69,6 +72,22 @@ def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) 
     seen = [*began_from(source.record), trained_on(source.record)]
     model.record["began_from"] = [scenes and scenes.to_json() for scenes in seen]
     return lines
+
+
+def _first(spec: NetworkSpec) -> Set[str]:
+    """Return the names of the weights that read the input: those of another shape where there is one more channel.
+
+    None of a network that takes so many channels and no others.
+    """
+    if "in_channels" not in spec.arguments:
+        return frozenset()
+    shapes = []
+    with torch.random.fork_rng(), suppress(InputError):
+        for more in (0, 1):
+            arguments = {**spec.arguments, "in_channels": spec.arguments["in_channels"] + more}
+            state = replace(spec, arguments=arguments, pretrained="").build().state_dict()
+            shapes.append({name: value.shape for name, value in state.items()})
+    return {name for name, shape in shapes[0].items() if shapes[-1].get(name) != shape}
 
 
 def _features(model: Model) -> str:
@@ -81,5 +100,17 @@ def _channels(inputs: Inputs) -> tuple[str, ...]:
     return tuple(name.removeprefix("optional_") for name in names)
 
 
-def _voxel_size(inputs: Inputs) -> float:
-    return inputs.voxel_size if isinstance(inputs, VoxelInputs) else 0.0
+def _seen_otherwise(theirs: Inputs, ours: Inputs) -> list[str]:
+    """Return lines for the log on how the same scene looks different to the weights than when they were trained."""
+    if isinstance(theirs, VoxelInputs) and isinstance(ours, VoxelInputs):
+        if theirs.voxel_size == ours.voxel_size:
+            return []
+        sizes = f"its voxels were of {theirs.voxel_size:g} m, now {ours.voxel_size:g} m"
+        return [f"  {sizes}: all sizes look different to it"]
+    lines = []
+    if isinstance(theirs, ImageInputs) and isinstance(ours, ImageInputs):
+        if theirs.scale != ours.scale:
+            lines.append(f"  its pictures were seen at {theirs.scale:g} of their resolution, now at {ours.scale:g}")
+        if (theirs.mean, theirs.std) != (ours.mean, ours.std):
+            lines.append(f"  its colors were normalized by {theirs.mean}, {theirs.std}, now by {ours.mean}, {ours.std}")
+    return lines

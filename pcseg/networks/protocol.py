@@ -79,3 +79,9 @@ def feature_channels(network: object) -> int:
         if isinstance(found := getattr(head, name, None), int):
             return found
     raise InputError(f"{type(network).__name__}: has no 'head' that says how many features it takes; give it one")
+
+
+def check_levels(method: str, network: object) -> None:
+    """Raise InputError, naming the ``method`` that wants to cut it at a stride, for a network without levels."""
+    if not isinstance(network, LeveledNetwork):
+        raise InputError(f"{method}: {type(network).__name__} has no levels (encode, decode); take one that has")

@@ -37,3 +37,27 @@ def with_rows(level: Level, rows: Tensor) -> Level:
 def pooled(level: Level, n_samples: int) -> Tensor:
     """Return the mean (B, C) of the rows of each sample, 0 for one without any."""
     return ops.segment_mean(rows_of(level), sample_of(level), n_samples)
+
+
+def cell_of(coords: Tensor, coarse: Tensor, stride: int) -> Tensor:
+    """Return the row (E,) int64 of ``coarse`` (N, 4) that holds each voxel ``coords`` (E, 4); N for none.
+
+    Both int32, rows (sample, x, y, z) in units of the finest voxel; rows of ``coarse`` are distinct multiples of
+    ``stride``.
+    """
+    around, count = coords.clone(), len(coarse)
+    around[:, 1:] -= around[:, 1:] % stride  # the remainder is that of rounding down, also below zero
+    found = ops.voxelize(torch.cat([coarse, around]))
+    row = torch.full_like(found.rows, count)
+    row[found.inverse[:count]] = torch.arange(count, device=row.device)
+    return row[found.inverse[count:]]
+
+
+def extents(place: Tensor, sample: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest ``place`` (E, d) in each of ``count`` samples, (count, d) both.
+
+    ``sample`` (E,) int64. They are inf and -inf for a sample without elements.
+    """
+    own = sample[:, None].expand(-1, place.shape[1])
+    low = place.new_full((count, place.shape[1]), torch.inf).scatter_reduce(0, own, place, "amin")
+    return low, place.new_full((count, place.shape[1]), -torch.inf).scatter_reduce(0, own, place, "amax")

@@ -19,28 +19,30 @@ UPDATE = "parametrizations.weight."
 class LowRank(nn.Module):
     """Maps a weight to weight + scale * down @ up, its own size, with few numbers to train (arXiv 2106.09685, Eq. 3).
 
-    The weight is that of a Linear (cout, cin) or of a SparseConv (K, cin, cout); ``down`` is (K * cin, rank) and ``up``
-    (rank, cout): a convolution to ``rank`` channels and a linear map of these. ``down`` is random, from the global
-    generator, and ``up`` is 0, so that the map begins as the identity. ``scale`` is ``alpha / rank``.
+    The weight is that of a Linear (cout, cin), of a Conv2d (cout, cin, h, w), K = h * w, or of a SparseConv (K, cin,
+    cout); ``down`` is (K * cin, rank) and ``up`` (rank, cout): a convolution to ``rank`` channels and a linear map of
+    these. (Of a grouped Conv2d cin are the channels of one group, and each output channel keeps to its own.) ``down``
+    is random, from the global generator, and ``up`` is 0, so that the map begins as the identity. ``scale`` is ``alpha
+    / rank``.
     """
 
     scale: Tensor
 
     def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
         super().__init__()
-        self.linear = weight.dim() == 2
-        cin, cout = (weight.T if self.linear else weight.flatten(0, 1)).shape
+        self.inputs_first = weight.dim() == 3  # of a SparseConv
+        cin, cout = (weight.flatten(0, 1) if self.inputs_first else weight.flatten(1).T).shape
         self.down = nn.Parameter(torch.randn(cin, rank, device=weight.device, dtype=weight.dtype) / math.sqrt(cin))
         self.up = nn.Parameter(weight.new_zeros(rank, cout))
         self.register_buffer("scale", weight.new_tensor(alpha / rank))
 
     def forward(self, weight: Tensor) -> Tensor:
         update = self.scale * (self.down @ self.up)
-        return weight + (update.T if self.linear else update.view_as(weight))
+        return weight + (update if self.inputs_first else update.T).reshape(weight.shape)
 
 
 def add_low_rank(network: nn.Module, rank: int = 8, alpha: float = 16.0, skip: str = "head") -> None:
-    """Give each SparseConv and Linear of ``network``, but those below the module ``skip``, a low-rank update.
+    """Give each Linear, Conv2d and SparseConv of ``network``, but those below the module ``skip``, a low-rank update.
 
     The outputs stay the same. What is trained is not changed: the new tensors want a gradient, the others as before.
     Raises InputError for a rank below 1 or an alpha that is not above 0.
@@ -70,8 +72,8 @@ def merged_state(network: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def _layers(network: nn.Module) -> Iterator[tuple[str, SparseConv | nn.Linear]]:
-    """Yield the name and layer of each SparseConv and Linear of a network."""
+def _layers(network: nn.Module) -> Iterator[tuple[str, SparseConv | nn.Linear | nn.Conv2d]]:
+    """Yield the name and layer of each Linear, Conv2d and SparseConv of a network."""
     for name, layer in list(network.named_modules()):
-        if isinstance(layer, (SparseConv, nn.Linear)):
+        if isinstance(layer, (SparseConv, nn.Linear, nn.Conv2d)):
             yield name, layer

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pcseg.checks import above_zero
 from pcseg.errors import InputError
 from pcseg.exact import exact
+from pcseg.nn.attend import attend, draw_nodes, rows_by_sample
 
 PROFILE_CHUNK = 1024
 """Number of rows of the affinity matrix that a profile holds at a time."""
@@ -97,7 +98,7 @@ class BilinearAffinity(nn.Module):
         with torch.autocast(device_type=feats.device.type, enabled=False):
             wide = exact(feats)
             attentions = list(self._attentions(wide, sample, partner, transposed, generator))
-            parts = [_attend(a.query, a.key, wide[a.nodes]) if len(a.nodes) else wide[a.rows] for a in attentions]
+            parts = [attend(a.query, a.key, wide[a.nodes]) if len(a.nodes) else wide[a.rows] for a in attentions]
         if not parts:
             return feats
         order = torch.cat([a.rows for a in attentions])
@@ -149,24 +150,11 @@ class BilinearAffinity(nn.Module):
             raise InputError(f"features of shape {tuple(feats.shape)}; give (N, {self.channels})")
         normed = F.layer_norm(feats, (self.channels,))
         weight = self.weight.to(feats.dtype) / self.temperature
-        counts = torch.bincount(sample, minlength=len(partner)).tolist()
-        if len(counts) > len(partner):
-            raise InputError(f"sample {len(counts) - 1} has no partner: {len(partner)} given; give one each")
-        rows = torch.argsort(sample, stable=True).split(counts)
+        rows = rows_by_sample(sample, len(partner))
+        if len(rows) > len(partner):
+            raise InputError(f"sample {len(rows) - 1} has no partner: {len(partner)} given; give one each")
         for own, source, flip in zip(rows, partner.tolist(), transposed.tolist(), strict=True):
             if not 0 <= source < len(rows):
                 raise InputError(f"partner {source}: there are samples 0 to {len(rows) - 1}; give one of them")
-            nodes = self._draw(rows[source], generator)
+            nodes = draw_nodes(rows[source], self.max_nodes, generator)
             yield _Attention(own, nodes, normed[own] @ (weight.T if flip else weight), normed[nodes])
-
-    def _draw(self, rows: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Return at most ``max_nodes`` of ``rows``, drawn without replacement."""
-        if self.max_nodes is None or len(rows) <= self.max_nodes:
-            return rows
-        # Always drawn on the CPU, so that a run draws the same nodes on every machine.
-        return rows[torch.randperm(len(rows), generator=generator)[: self.max_nodes].to(rows.device)]
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return softmax_rows(query key^T) value, (N_i, C), without storing the (N_i, N_j) matrix."""
-    return F.scaled_dot_product_attention(query[None, None], key[None, None], value[None, None], scale=1.0)[0, 0]

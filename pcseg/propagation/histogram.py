@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pcseg import ops
 from pcseg.classes import IGNORE
 from pcseg.exact import exact
+from pcseg.nn.levels import cell_of
 
 
 def label_histogram(
@@ -20,14 +20,10 @@ def label_histogram(
     Fine voxels outside all coarse ones do not count.
     """
     known = labels != IGNORE
-    cell = fine[known]
-    cell[:, 1:] -= cell[:, 1:] % stride  # the remainder is that of rounding down, also below zero
-    found = ops.voxelize(torch.cat([coarse, cell]))
-    row = torch.full_like(found.rows, len(coarse))
-    row[found.inverse[: len(coarse)]] = torch.arange(len(coarse), device=coarse.device)
+    cell = cell_of(fine[known], coarse, stride)
     share = torch.ones(len(cell), device=coarse.device) if weights is None else weights[known].float()
     histogram = torch.zeros(len(coarse) + 1, n_classes, device=coarse.device)
-    histogram.index_put_((row[found.inverse[len(coarse) :]], labels[known]), share, accumulate=True)
+    histogram.index_put_((cell, labels[known]), share, accumulate=True)
     return histogram[:-1]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pcseg.pseudo.decision import decide
+
 
 def conflict_weights(logits: Tensor, other: Tensor, threshold: float, weight: float) -> Tensor:
     """Return the weight (E,) of each decision of ``logits`` (E, K) as a label of another network.
@@ -14,6 +16,6 @@ def conflict_weights(logits: Tensor, other: Tensor, threshold: float, weight: fl
     code compares the largest score in place of its probability with the threshold, which then lets nearly all conflicts
     pass.) No gradient.
     """
-    probability, decision = logits.detach().float().softmax(dim=1).max(dim=1)
+    probability, decision = decide(logits)
     conflict = (decision != other.argmax(dim=1)) & (probability > threshold)
     return torch.where(conflict, weight, torch.ones_like(probability))

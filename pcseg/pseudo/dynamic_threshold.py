@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.errors import InputError
+from pcseg.pseudo.running import move
 
 LOWEST, HIGHEST = 0.3, 0.8
 """The range of the published threshold."""
@@ -30,7 +31,7 @@ class DynamicThreshold(nn.Module):
     """
 
     mean: Tensor
-    batches: Tensor
+    met: Tensor
 
     def __init__(self, base: float = 0.6, beta: float = 0.5, floor: float = 0.0, momentum: float = 0.99) -> None:
         super().__init__()
@@ -40,15 +41,13 @@ class DynamicThreshold(nn.Module):
             raise InputError(f"momentum={momentum:g}: give 0 to below 1")
         self.base, self.beta, self.floor, self.momentum = base, beta, floor, momentum
         self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("met", torch.zeros((), dtype=torch.bool))
 
     @torch.no_grad()
     def update(self, confidence: Tensor) -> None:
         """Take the confidence (E,) of a batch of decisions in; the first is the mean of all so far."""
         if len(confidence):
-            now = confidence.float().mean()
-            self.mean.copy_(torch.where(self.batches > 0, torch.lerp(now, self.mean, self.momentum), now))
-            self.batches += 1
+            move(self.mean, self.met, confidence.float().mean(), torch.ones_like(self.met), self.momentum)
 
     def forward(self, confidence: Tensor) -> Tensor:
         """Return (E,) bool: the decisions that are accepted."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
+from pcseg.pseudo.running import move
 
 LEAST = 20
 """Number of sure decisions on held-back labels, recent ones, below which the precision is taken for unknown."""
@@ -38,7 +39,8 @@ def held_back(point: Tensor, sample: Tensor, names: Sequence[str], share: float,
 def held_labels(batch: Batch, share: float) -> Tensor:
     """Return (E,) bool: the given labels of a batch, those of weight 1, that are held back (:func:`held_back`).
 
-    None where ``share`` is 0 or points have no numbers to know them by.
+    None where ``share`` is 0 or points have no numbers to know them by. Where whole scenes are labeled, those around a
+    label that is held back are trained on, so that precision there is higher than in other scenes.
     """
     given = batch.labels != IGNORE
     if share == 0 or batch.point is None:
@@ -90,9 +92,7 @@ class PrecisionGate(nn.Module):
             total.mul_(self.momentum).add_(now.sum())
         count = torch.zeros_like(self.floor).index_add_(0, decision, torch.ones_like(confidence, dtype=torch.float32))
         mean = torch.zeros_like(self.floor).index_add_(0, decision, confidence.float()) / count.clamp(min=1)
-        moved = torch.where(self.met, torch.lerp(mean, self.floor, self.momentum), mean)
-        self.floor.copy_(torch.where(count > 0, moved, self.floor))
-        self.met |= count > 0
+        move(self.floor, self.met, mean, count > 0, self.momentum)
 
     def forward(self, confidence: Tensor, decision: Tensor) -> Tensor:
         """Return (E,) bool: the decisions that are accepted."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
+from pcseg.nn.directions import directions
+from pcseg.pseudo.running import move
 
 
 class Prototypes(nn.Module):
@@ -39,11 +40,9 @@ class Prototypes(nn.Module):
         total = torch.zeros_like(self.mean).index_add_(0, of, known_feats * size[:, None])
         count = torch.zeros_like(self.mean[:, 0]).index_add_(0, of, size)
         now = total / count.clamp(min=torch.finfo(count.dtype).tiny)[:, None]
-        moved = torch.where(self.met[:, None], torch.lerp(now, self.mean, self.momentum), now)
-        self.mean.copy_(torch.where(count[:, None] > 0, moved, self.mean))
-        self.met |= count > 0
+        move(self.mean, self.met, now, count > 0, self.momentum)
 
     def forward(self, feats: Tensor) -> Tensor:
-        unit = F.normalize(feats.to(self.mean.dtype), dim=1, eps=1e-4)
-        scores = (unit @ F.normalize(self.mean, dim=1).T).to(self.mean.dtype) / self.temperature
+        unit = directions(feats.to(self.mean.dtype))
+        scores = (unit @ directions(self.mean).T).to(self.mean.dtype) / self.temperature
         return torch.where(self.met, scores, torch.where(self.met.any(), -torch.inf, 0.0))

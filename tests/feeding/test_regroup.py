@@ -10,7 +10,17 @@ import torch
 
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
-from pcseg.feeding.regroup import Boxes, draw_boxes, labeled_part, mix, next_sample, select, unlabeled_part
+from pcseg.feeding.regroup import (
+    Boxes,
+    draw_boxes,
+    labeled_part,
+    mix,
+    next_sample,
+    samples_of,
+    select,
+    strong_views,
+    unlabeled_part,
+)
 from pcseg.sparse import SparseTensor
 from tests.methods.tiny_network import make_batch, make_pictures
 
@@ -61,7 +71,7 @@ def test_chosen_samples_are_numbered_anew(make: Make) -> None:
     assert part.tags is not None
     assert part.tags.tolist() == [[False, True, False], [False, False, False]]
     assert torch.equal(part.point, rows)
-    with pytest.raises(InputError, match="no sample"):
+    with pytest.raises(InputError, match="a batch lacks labeled or unlabeled samples"):
         select(batch, torch.zeros(4, dtype=torch.bool))
 
 
@@ -116,3 +126,13 @@ def test_empty_regions_and_whole_ones(make: Make) -> None:
     everything = Boxes(torch.full((4, 1, 2), -1e6), torch.full((4, 1, 2), 1e6))
     mixed, rows = mix(batch, next_sample(4), everything)
     assert torch.equal(batch.sample[rows], (mixed.sample + 1) % 4)
+
+
+@each_kind
+def test_later_views_of_a_scene_are_told_from_its_first(make: Make) -> None:
+    batch = make(n_samples=4, n=16)
+    assert samples_of(batch, torch.tensor([0, 40, 41])).tolist() == [True, False, True, False]
+    assert samples_of(batch, batch.sample == 3).tolist() == [False, False, False, True]
+    pairs = torch.tensor([[0, 0, 16], [16, 32, 33]])
+    assert strong_views(replace(batch, matches=pairs)).tolist() == [False, True, True, False]
+    assert not strong_views(replace(batch, matches=pairs[:, :0])).any()

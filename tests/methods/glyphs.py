@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pcseg.methods import Supervised
-from tests.methods.shapes import EDGE, STEPS, Make, Shapes, miou, model_of, train
+from tests.methods.shapes import EDGE, Make, Shapes, miou, model_of, train
 
 GLYPHS = torch.tensor([
     [[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]],
@@ -17,6 +17,8 @@ GLYPHS = torch.tensor([
 
 CELL = 2
 """Pixels along an edge of a cell."""
+
+STEPS = 200
 
 
 def draw_glyphs(count: int, generator: torch.Generator, noise: float = 0.05) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from tests.methods.tiny_network import TinyPixels
 
-K, EDGE, STEPS = 4, 24, 200
+K, EDGE, STEPS = 4, 24, 120
 """Classes (background, square, disc, ring), pixels along an edge, steps of training."""
 
 INPUTS = ImageInputs((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -76,14 +76,22 @@ def draw_shapes(count: int, generator: torch.Generator, noise: float = 0.05) -> 
     return images.clamp(0, 1), labels
 
 
+@cache
+def drawn(seed: int, *counts: int) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    """Return sets of pictures with their classes, one for each of ``counts``, and the state of the generator after."""
+    generator = torch.Generator().manual_seed(seed)
+    found = [draw_shapes(count, generator) for count in counts]
+    return generator.get_state(), found
+
+
 class Shapes:
     """``labeled`` pictures with labels and ``unlabeled`` ones without, and others to score on; drawn from ``seed``."""
 
     def __init__(self, seed: int, labeled: int = 4, unlabeled: int = 48, test: int = 32) -> None:
-        self.generator = torch.Generator().manual_seed(seed)
-        self.labeled, self.labels = draw_shapes(labeled, self.generator)
-        self.unlabeled, _ = draw_shapes(unlabeled, self.generator)
-        self.test, self.truth = draw_shapes(test, self.generator)
+        state, ((self.labeled, self.labels), (self.unlabeled, _), (self.test, self.truth)) = drawn(
+            seed, labeled, unlabeled, test
+        )
+        self.generator = torch.Generator().set_state(state)
 
     def batch(self, n_labeled: int = 4, n_unlabeled: int = 4, views: int = 1) -> Batch:
         """Return labeled and unlabeled pictures, these as ``views`` of which all but the first differ in color."""
@@ -118,7 +126,10 @@ def train(model: Model, make: Make, batches: Callable[[], Batch], steps: int, se
     torch.manual_seed(seed)
     method = make(model).train()
     players = method.players()
-    optimizers = {name: torch.optim.Adam([p for g in groups for p in g.parameters]) for name, groups in players.items()}
+    optimizers = {  # fused: a tenth faster
+        name: torch.optim.Adam([p for g in groups for p in g.parameters], fused=True)
+        for name, groups in players.items()
+    }
     for step in range(steps):
         batch, progress = batches(), step / steps
         for name, optimizer in optimizers.items():

@@ -1,4 +1,7 @@
-"""Each semi-supervised method against the same network without it, on pictures of shapes: means over four seeds."""
+"""Each semi-supervised method against the same network without it, on pictures of shapes: means over four seeds.
+
+Numbers in brackets are standard deviations over the seeds.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,24 @@ from pcseg.methods.label_cycle import LabelCycle
 from pcseg.methods.mgd import MultiGranularity
 from pcseg.methods.s4l import S4L
 from pcseg.model.model import Model
+from pcseg.nn.critic import element_critic
+from pcseg.nn.painter import Painter
 from pcseg.pseudo.alignment import aligned, sketch_confidence
 from tests.methods.shapes import EDGE, INPUTS, STEPS, K, Make, Shapes, miou, model_of, score, supervised, train
 
-SEEDS = range(4)
+SEEDS, LONG = range(4), 180
+"""Seeds, and the steps of those that show little in STEPS; supervised training is scored once for each number."""
 
 
-def gains(make: Make, views: int = 1) -> list[float]:
+def gains(make: Make, views: int = 1, steps: int = STEPS) -> list[float]:
     """Return the gain in mIoU over supervised training of as many steps, of each seed."""
-    return [score(make, seed, views=views) - supervised(seed) for seed in SEEDS]
+    return [score(make, seed, steps, views) - supervised(seed, steps) for seed in SEEDS]
 
 
-@pytest.mark.parametrize(("boxes", "least"), [(3, 0.035), (0, 0.02)], ids=["cutmix", "plain"])
+@pytest.mark.parametrize(("boxes", "least"), [(3, 0.033), (0, 0.02)], ids=["cutmix", "plain"])
 def test_cross_pseudo_supervision(boxes: int, least: float) -> None:
-    """Seen: 0.57 to 0.63 supervised, gains 0.07 (0.02) with CutMix and 0.05 (0.01) without; asserted: half of that."""
+    """Seen: 0.57 to 0.60 supervised, gains 0.068 (0.011) with CutMix and 0.042 (0.014) without; asserted: half of
+    that."""
     found = gains(lambda model: CrossPseudo(model, boxes=boxes, warmup=0.3, ramp=0.4))
     assert sum(found) / len(found) > least, found
 
@@ -62,39 +69,39 @@ class Guessed(Shapes):
 
 
 def test_rounds_of_aligned_labels() -> None:
-    """Two rounds of DARS, 100 + 50 + 50 steps. Seen: gains 0.047 (0.014), 0.027 (0.011) over eight seeds with other
-    draws of batches; asserted: half of the latter.
+    """Two rounds of DARS, 90 + 45 + 45 steps. Seen: gain 0.036 (0.030), and 0.048 (0.027) in 200 steps in all, 0.030
+    (0.013) in 140; asserted: half of the last.
 
     A fixed threshold at equal coverage gained as much in mIoU here, where classes are about as hard as frequent.
     """
     found = []
     for seed in SEEDS:
         shapes, model = Guessed(seed), model_of(seed)
-        train(model, Supervised, lambda shapes=shapes: shapes.batch(8, 0), 100, seed)  # type: ignore[misc]
+        train(model, Supervised, lambda shapes=shapes: shapes.batch(8, 0), LONG // 2, seed)  # type: ignore[misc]
         for alpha in (0.4, 0.65):
             shapes.guess(model.network, alpha, seed)
-            train(model, GuessedLabels, shapes.both, 50, seed + 1)
-        found.append(miou(model.network, shapes.test, shapes.truth) - supervised(seed))
-    assert sum(found) / len(found) > 0.013, found
+            train(model, GuessedLabels, shapes.both, LONG // 4, seed + 1)
+        found.append(miou(model.network, shapes.test, shapes.truth) - supervised(seed, LONG))
+    assert sum(found) / len(found) > 0.015, found
 
 
 def test_conflict_based_cross_view_consistency() -> None:
-    """Seen over 6 seeds: gain 0.043 (0.022); asserted: half of that."""
+    """Seen: gain 0.037 (0.020); asserted: half of that. In 200 steps 0.043 (0.022) over six seeds."""
     found = gains(lambda model: CCVC(model, warmup=0.3, ramp=0.4))
-    assert sum(found) / len(found) > 0.021, found
+    assert sum(found) / len(found) > 0.018, found
 
 
 def test_unimatch_v2() -> None:
-    """Seen over 6 seeds: gain 0.047 (0.032); asserted: half of that. The teacher of the paper is too slow for 200
-    steps."""
+    """Seen: gain 0.033 (0.029); asserted: half of that. In 200 steps 0.047 (0.032) over six seeds. The teacher of the
+    paper is too slow for so few."""
     found = gains(lambda model: ViewConsistency(model, teacher=0.95, hold_back=0.0, warmup=0.3, ramp=0.4), views=3)
-    assert sum(found) / len(found) > 0.023, found
+    assert sum(found) / len(found) > 0.016, found
 
 
 def test_the_floor_of_cw_bass() -> None:
     """A floor under the threshold of CW-BASS, against the published one, which accepts every decision: no gain, -0.018
-    over 6 seeds. Seen with the floor: mIoU 0.037 (0.033) higher, 0.019 above supervised training; of the decisions that
-    are accepted in the end 0.94 are right in place of 0.87, the difference from 0.04 to 0.12. Asserted: half of that.
+    over 6 seeds in 200 steps. Seen with the floor: mIoU 0.025 (0.012) higher; of the decisions that are accepted in the
+    end 0.060 (0.021) more are right, the difference from 0.044 to 0.090. Asserted: half of that.
     """
     better, surer = [], []
     for seed in SEEDS:
@@ -105,13 +112,13 @@ def test_the_floor_of_cw_bass() -> None:
             def make(model: Model, threshold: str = threshold) -> CWBASS:
                 return CWBASS(model, threshold=threshold, teacher=0.95, warmup=0.3, ramp=0.4)
 
-            method = train(model, make, shapes.batch, 200, seed)
+            method = train(model, make, shapes.batch, STEPS, seed)
             scores.append(miou(model.network, shapes.test, shapes.truth))
             precision.append(kept_precision(method, shapes))
         better.append(scores[1] - scores[0])
         surer.append(precision[1] - precision[0])
-    assert sum(better) / len(better) > 0.018, better
-    assert sum(surer) / len(surer) > 0.035, surer
+    assert sum(better) / len(better) > 0.012, better
+    assert sum(surer) / len(surer) > 0.029, surer
     assert min(surer) > 0, surer
 
 
@@ -125,20 +132,29 @@ def kept_precision(method: Method, shapes: Shapes) -> float:
 
 
 def test_steady_and_sure_predictions() -> None:
-    """VAT and entropy minimization. Seen over 7 seeds: gain 0.040 (0.020); asserted: half of that. With the published
-    weight 1.0 of the entropy it was 0.012 over three of them.
+    """VAT and entropy minimization. Seen: gain 0.034 (0.037); asserted: half of that. In 200 steps 0.040 (0.020) over
+    seven seeds, and with the published weight 1.0 of the entropy 0.012 over three of them.
     """
     settings = {"orientation": 0.0, "vat": 1.0, "entropy": 0.1, "warmup": 0.0, "ramp": 0.3}
-    found = gains(lambda model: S4L(model, **settings))
-    assert sum(found) / len(found) > 0.02, found
+    found = gains(lambda model: S4L(model, **settings), steps=LONG)
+    assert sum(found) / len(found) > 0.017, found
 
 
 def test_label_cycle() -> None:
-    """Seen over 6 seeds: gain 0.059 (0.027); asserted: half of that. Over four of them it was 0.001 without critics,
-    and with critics at a fifth of the rate 0.068, 0.067 of it by them alone.
+    """With a painter and critics of 16 channels. Seen: gain 0.048 (0.027); asserted: half of that. In 200 steps, with
+    the usual ones, 0.059 (0.027) over six seeds; over four of them 0.001 without critics, and with critics at a fifth
+    of the rate 0.068, 0.067 of it by them alone.
     """
-    found = gains(lambda model: LabelCycle(model, warmup=0.1, ramp=0.3))
-    assert sum(found) / len(found) > 0.029, found
+
+    def make(model: Model) -> LabelCycle:
+        method = LabelCycle(model, warmup=0.1, ramp=0.3)
+        method.painter = Painter(K, 3, False, width=16)
+        critics = {"appearance": element_critic(3, 16), "labels": element_critic(K, 16)}
+        method.critics = torch.nn.ModuleDict(critics)
+        return method
+
+    found = gains(make)
+    assert sum(found) / len(found) > 0.023, found
 
 
 def distilled(seed: int) -> float:
@@ -160,8 +176,9 @@ def distilled(seed: int) -> float:
 
 
 def test_multi_granularity_distillation() -> None:
-    """A student of 6 channels, a teacher of 16. Seen over 6 seeds: gain 0.107 (0.040); asserted: half of that. By two
-    teachers, over three seeds: 0.162, by decisions alone 0.185, by regions alone 0.076, by means alone 0.075.
+    """A student of 6 channels, a teacher of 16. Seen: gain 0.067 (0.044); asserted: half of that. In 200 steps 0.107
+    (0.040) over six seeds; by two teachers, over three: 0.162, by decisions alone 0.185, by regions alone 0.076, by
+    means alone 0.075.
     """
     found = [distilled(seed) for seed in SEEDS]
-    assert sum(found) / len(found) > 0.053, found
+    assert sum(found) / len(found) > 0.033, found

@@ -10,7 +10,7 @@ import torch
 from pcseg.classes import Classes
 from pcseg.errors import InputError
 from pcseg.model.checkpoint import save_model
-from pcseg.model.inputs import VoxelInputs
+from pcseg.model.inputs import ImageInputs, VoxelInputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, began_from
@@ -129,3 +129,54 @@ def test_the_record_says_what_the_weights_have_seen(tmp_path):
         found = model(2)
         start_from(found, path)
         assert began_from(found.record) == runs[: number + 1]
+
+
+def pictures(seed, classes=CLASSES, inputs=None, width=3, **arguments):
+    torch.manual_seed(seed)
+    arguments = {"in_channels": width, "n_classes": len(classes), "width": 8, **arguments}
+    spec = NetworkSpec("DeepLab", arguments)
+    return Model(Networks(spec.build(), spec), classes, inputs or ImageInputs())
+
+
+def test_networks_of_pictures_begin_from_one_another(tmp_path):
+    path, found = tmp_path / "last.safetensors", pictures(1)
+    save_model(path, found)
+    theirs = found.network.state_dict()
+    made = pictures(2)
+    lines, before = taken(made, path)
+    assert fresh(made, before, theirs) == set()
+    assert len(lines) == 1
+    made = pictures(2, Classes(("road", "car")))
+    lines, before = taken(made, path)
+    assert fresh(made, before, theirs) == {"head.weight", "head.bias"}
+    made = pictures(2, inputs=ImageInputs((0.5, 0.5, 0.5), scale=0.5))
+    lines, before = taken(made, path)
+    assert fresh(made, before, theirs) == set()
+    assert "its pictures were seen at 1 of their resolution, now at 0.5" in lines[1]
+    assert "its colors were normalized by (0.485, 0.456, 0.406)" in lines[2]
+
+
+def test_what_reads_pictures_of_other_channels_is_fresh_and_said(tmp_path):
+    path, found = tmp_path / "last.safetensors", pictures(1)
+    save_model(path, found)
+    made = pictures(2, width=4)
+    lines, before = taken(made, path)
+    assert fresh(made, before, found.network.state_dict()) == {"encoder._conv_stem.weight"}
+    assert lines[-1].startswith("  1 of ")
+    assert "re-initialized: encoder._conv_stem.weight" in lines[-1]
+    with pytest.raises(InputError, match=r"tune: .* encoder\._conv_stem\.weight of .* do not fit"):
+        start_from(pictures(2, width=4), path, whole=True)
+    with pytest.raises(InputError, match=r"nothing of its DeepLab .* fits the MinkUNet here"):
+        start_from(model(2), path)
+
+
+def test_a_network_of_which_the_first_convolution_alone_fits_is_refused(tmp_path):
+    """By whatever name: of the stem alone nothing has been learned that the rest could use."""
+    path, found = tmp_path / "last.safetensors", pictures(1)
+    save_model(path, found)
+    other = pictures(2)
+    only = torch.nn.Module()
+    only.encoder = torch.nn.Module()
+    only.encoder._conv_stem = other.network.encoder._conv_stem
+    with pytest.raises(InputError, match="nothing of its DeepLab"):
+        start_from(replace(other, networks=Networks(only, other.spec)), path)

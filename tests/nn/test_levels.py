@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pcseg.nn.levels import pooled, rows_of, sample_of, with_rows
+from pcseg.nn.levels import cell_of, extents, pooled, rows_of, sample_of, with_rows
 from pcseg.sparse import SparseTensor
 
 
@@ -31,3 +31,19 @@ def test_rows_of_voxels_are_their_features() -> None:
 def test_the_mean_of_maps_is_that_of_each_image() -> None:
     maps = torch.rand(2, 3, 4, 5)
     torch.testing.assert_close(pooled(maps, 2), maps.mean((2, 3)))
+
+
+def test_cells_hold_the_voxels_inside_also_below_zero() -> None:
+    coarse = torch.tensor([[0, -4, 0, 0], [1, 0, 0, 4], [0, 0, 0, 0]], dtype=torch.int32)
+    fine = torch.tensor([[0, -1, 3, 0], [1, 3, 0, 7], [0, 0, 1, 2], [0, 4, 0, 0], [1, 0, 0, 0]], dtype=torch.int32)
+    before = fine.clone()
+    assert cell_of(fine, coarse, 4).tolist() == [0, 1, 2, 3, 3]
+    assert torch.equal(fine, before)
+    assert cell_of(fine[:0], coarse, 4).tolist() == []
+
+
+def test_extents_are_those_of_each_sample() -> None:
+    place, sample = torch.tensor([[1.0, -2.0], [3.0, 5.0], [0.0, 0.0]]), torch.tensor([2, 2, 0])
+    low, high = extents(place, sample, 3)
+    assert low.tolist() == [[0, 0], [torch.inf, torch.inf], [1, -2]]
+    assert high.tolist() == [[0, 0], [-torch.inf, -torch.inf], [3, 5]]

@@ -9,7 +9,7 @@ import torch
 
 from pcseg.errors import InputError
 from pcseg.model.tuning import Frozen, LoRA
-from pcseg.networks import MinkUNet
+from pcseg.networks import DeepLab, MinkUNet
 from pcseg.nn.lora import LowRank, add_low_rank, add_saved_low_rank, merged_state
 from tests.methods.tiny_network import make_batch
 
@@ -64,6 +64,37 @@ def test_merged_weights_give_the_same_outputs_and_leave_no_trace() -> None:
     assert int(torch.linalg.matrix_rank(change.double(), rtol=1e-4)) == 2
     linear = state["merge.0.0.shortcut.linear.weight"] - before["merge.0.0.shortcut.linear.weight"]
     assert int(torch.linalg.matrix_rank(linear.double(), rtol=1e-4)) == 2
+
+
+def test_convolutions_of_pictures_are_tuned_too() -> None:
+    """Dense, grouped and strided ones: the same outputs at the start, all move in a step, and merge without a trace."""
+
+    def kind() -> torch.nn.Module:
+        return DeepLab(3, 4, width=8)
+
+    torch.manual_seed(0)
+    made = kind()
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    images = torch.rand(2, 3, 40, 48)
+    wanted = made.eval()(images).logits
+    LoRA(rank=2)(made)
+    assert torch.equal(made(images).logits, wanted)
+    trained = [parameter for parameter in made.parameters() if parameter.requires_grad]
+    assert sum(map(torch.Tensor.numel, trained)) < 0.1 * sum(value.numel() for value in before.values())
+    # Of a sum of scores: all convolutions have a gradient, in eval mode without the means of a batch.
+    made(images).logits.square().sum().backward()
+    with torch.no_grad():
+        for parameter in trained:
+            if parameter.grad is not None:
+                parameter -= 0.1 * parameter.grad / parameter.grad.norm().clamp(min=1e-20)
+    state = merged_state(made)
+    assert state.keys() == before.keys()
+    convolutions = [f"{name}.weight" for name, layer in kind().named_modules() if isinstance(layer, torch.nn.Conv2d)]
+    still = [name for name in convolutions if torch.equal(state[name], before[name])]
+    assert not still
+    plain = kind().eval()
+    plain.load_state_dict(state)
+    assert torch.equal(plain(images).logits, made(images).logits)
 
 
 def test_few_numbers_are_trained() -> None:

@@ -34,8 +34,8 @@ def collate_pictures(samples: Sequence[PictureSample], mean: Sequence[float], st
     """Return one batch of pictures of one size; ``inputs`` are their colors minus ``mean``, divided by ``std``.
 
     Elements are pixels, image by image and row by row; ``position`` is (row, column). What is optional comes with the
-    batch where every sample has it, ``matches`` where some samples are views of one picture, ``point`` where all are.
-    Raises InputError if there is no sample, or they differ in size.
+    batch where every sample has it, ``matches`` where some samples are views of one picture. Raises InputError if there
+    is no sample, or they differ in size.
     """
     if not samples:
         raise InputError("a batch of no sample; give one or more")
@@ -59,5 +59,5 @@ def collate_pictures(samples: Sequence[PictureSample], mean: Sequence[float], st
         tags=joined([None if s.tags is None else s.tags[None] for s in samples]),
         domain=joined([None if s.domain is None else torch.tensor([s.domain]) for s in samples]),
         matches=matches(views),
-        point=joined([None if s.view is None else s.point.reshape(-1) for s in samples]),
+        point=torch.cat([s.point.reshape(-1) for s in samples]),
     )

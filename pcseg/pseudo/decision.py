@@ -1,0 +1,14 @@
+"""A network's decisions, and how sure it is of them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the probability (E,) of the most probable class of ``logits`` (E, K), and that class (E,) int64.
+
+    Without gradients, in float32.
+    """
+    probability, decision = logits.detach().float().softmax(dim=1).max(dim=1)
+    return probability, decision
