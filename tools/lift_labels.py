@@ -11,24 +11,30 @@ from pcseg.command_line import check_output, option, run  # before torch: pcseg 
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+import pcseg
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE, Classes
 from pcseg.datasets import choose_classes
-from pcseg.datasets.soft_frames import open_soft_frames
-from pcseg.engine.rounds import packed
+from pcseg.datasets.soft_frames import SoftFrames, open_soft_frames
+from pcseg.engine.predict_pictures import PicturePredictor
+from pcseg.engine.rounds import digest, packed
 from pcseg.errors import InputError
-from pcseg.formats.frames import find_frames
-from pcseg.pseudo.frame_views import FrameViews
+from pcseg.formats.frames import Frames, find_frames
+from pcseg.pseudo.frame_views import FrameViews, LabelPictures, PredictedPictures
 from pcseg.pseudo.lift import Lifted, lift
+from pcseg.pseudo.lifted_scenes import FeatureLifting, file_digest
+from pcseg.pseudo.picture_features import open_features
 from pcseg.pseudo.project import TOLERANCE
+from pcseg.scenes.arrays import pixel_places
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import Scene, read_scene
 
@@ -41,20 +47,34 @@ class Options:
     """Lift the labels of pictures, drawn or predicted, to the points they show, and write a label file.
 
     python tools/lift_labels.py root=data/simulated 'splits=[Area_1]' frames=data/simulated_raw output=data/lifted.npz
+    python tools/lift_labels.py root=data/simulated 'splits=[Area_1]' frames=data/simulated_raw \\
+        checkpoint=outputs/frames_eighth_scenes output=data/lifted.npz
     python tools/train.py experiment=simulated labels.file=data/lifted.npz method=soft_labels
 
     The frames of a scene are in <frames>/<split>/<scene> or <frames>/<scene>: pose, depth, intrinsic and a folder of
     label pictures <i>.png (numbers of classes) or <i>.npy (probabilities, H x W x classes); or <scene>.sens is there.
     A point takes the mean over all pictures that see it, as their depth says; without depth, as the other points say.
     Its confidence, from the mean and the number of pictures, is the weight of the label. Frames whose tracking was
-    lost are skipped. With budget=<label file> the labels of that file stay, with weight 1.
+    lost are skipped. With checkpoint=<run> that network of pictures labels all color pictures, and no label picture is
+    read. With budget=<label file> the labels of that file stay, with weight 1.
+
+    python tools/lift_labels.py root=data/simulated 'splits=[Area_1]' frames=data/simulated_raw \\
+        features=dinov2_vits14_pretrain.pth output=data/simulated_lifted
+    python tools/train.py experiment=simulated data.root=data/simulated_lifted \\
+        'data.features=[color,height,lifted_0,lifted_1]'
+
+    With features=<weights of a ViT> no labels but what that frozen network sees in the color pictures is lifted: output
+    is a folder of the same scenes with columns lifted_0, lifted_1, ..., the principal components over the scenes of the
+    first call, so give those to train on first. Frames are lifted as above; a point that none sees has the values of a
+    seen one within 0.3 m, else 0.
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
     splits: list[str] = option("splits to label, e.g. [Area_1,Area_2]")
     frames: str = option("folder of the frames, or of .sens files")
-    output: str = option("label file to write, e.g. data/labels/lifted.npz")
+    output: str = option("label file to write, e.g. data/labels/lifted.npz; of features: a folder")
     labels: str = option("folder of label pictures in that of the frames, or a folder of <split>/<scene>", "label")
+    checkpoint: str | None = option("in place of them: a network of pictures, which labels the color pictures", None)
     ids: str = option(
         "what their numbers mean: a classes.json, classes.yaml or ScanNet's scannetv2-labels.combined.tsv; index: the "
         "classes of the scenes from 0, 255 none; auto: one of these files beside or above the pictures",
@@ -65,7 +85,12 @@ class Options:
     every: int = option("take each n-th label picture", 1)
     tolerance: float = option("farthest that a seen point is from the depth of its pixel, as a share of it", TOLERANCE)
     keep: float = option("smallest confidence of a label, 0 to 1", 0.5)
-    overwrite: bool = option("replace the file that is at output", False)
+    device: str = option("of the network: auto, cpu or cuda", "auto")
+    features: str | None = option("lift features of this network: a ViT's .pth or .safetensors, or an .onnx file", None)
+    layer: str | None = option("features: tensor of the .onnx file to take, null: its first output", None)
+    components: int = option("features: number of columns", 8)
+    side: int = option("features: shorter side of the pictures as the network sees them, in pixels", 224)
+    overwrite: bool = option("replace what is at output", False)
 
 
 @dataclass
@@ -84,14 +109,24 @@ class Counts:
 def main(options: Options) -> None:
     above_zero(tolerance=options.tolerance, every=options.every)
     from_zero_to_one(keep=options.keep)
+    if not Path(options.frames).is_dir():
+        raise InputError(f"frames={options.frames}: no such folder; give the one with a folder of frames a scene")
+    if options.features is not None:
+        check_output(options.output, folder=True)
+        network = open_features(options.features, options.side, options.layer)
+        source = {"weights": file_digest(options.features), "layer": options.layer, "side": options.side}
+        lifting = FeatureLifting(network, source, options.components, options.every, options.tolerance)
+        shares = lifting.write(options.root, options.splits, options.frames, options.output, options.overwrite)
+        seen = f"{100 * np.mean(shares or [0]):.1f} %"
+        print(f"{len(shares)} scenes written to {options.output}; their frames see {seen} of the points")
+        return
     check_output(options.output, folder=False)
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
-    if not Path(options.frames).is_dir():
-        raise InputError(f"frames={options.frames}: no such folder; give the one with a folder of frames a scene")
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
     budget = None if options.budget is None else WeakLabels.load(options.budget)
+    network = None if options.checkpoint is None else picture_network(options.checkpoint, options.device, classes)
     counts, found = Counts(), []
     with tqdm(folders, desc="lift", unit="scene") as bar:  # closed before an error is printed
         for folder in bar:
@@ -99,26 +134,59 @@ def main(options: Options) -> None:
             if scene.size is not None:
                 raise InputError(f"{folder}: is a picture; give the folder of the scans that the pictures show")
             known = np.full(len(scene), IGNORE) if budget is None else budget.given(scene)
-            lifted = lifted_labels(scene, classes, options, counts)
+            lifted = lifted_labels(scene, classes, options, counts, network)
             labels = np.where(lifted.confidence >= options.keep, lifted.labels, IGNORE)
             arrays = packed(labels, lifted.confidence, known)
             found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
     check(counts, options)
     source = {"views": counts.digest.hexdigest(), "budget": None if budget is None else budget.sha256}
     source |= {name: getattr(options, name) for name in ("every", "tolerance", "keep")}
+    source |= {} if network is None else {"weights": digest(network.model.network)}
     result = WeakLabels(classes.names, "lifted", source, None, tuple(found))
     result.save(options.output)
     print(f"{report(counts)}\n{result.summary()}\nwritten to {options.output}")
 
 
-def lifted_labels(scene: Scene, classes: Classes, options: Options, counts: Counts) -> Lifted:
+def picture_network(checkpoint: str, device: str, classes: Classes) -> PicturePredictor:
+    """Return the network of pictures at ``checkpoint``; raises InputError for one of clouds or of other classes."""
+    found = pcseg.load(checkpoint, device)
+    if not isinstance(found, PicturePredictor):
+        raise InputError(
+            f"checkpoint={checkpoint}: is a network of point clouds; give one that was trained on pictures"
+        )
+    if set(found.classes) != set(classes.names):
+        other = ", ".join(sorted(set(found.classes) ^ set(classes.names)))
+        raise InputError(f"checkpoint={checkpoint}: it and the scenes differ in the classes {other}; train it on those")
+    return found
+
+
+def probabilities(network: PicturePredictor, classes: Classes, color: np.ndarray) -> np.ndarray:
+    """Return the probabilities (H, W, K), in the order of ``classes``, of the pixels of ``color`` (H, W, 3) uint8."""
+    size = (color.shape[0], color.shape[1])
+    picture = Scene(pixel_places(*size), {"color": color.reshape(-1, 3)}, classes=classes.names, size=size)
+    order = [network.classes.index(name) for name in classes.names]
+    return network.probabilities(picture).reshape(*size, -1)[..., order]
+
+
+def pictures(
+    scene: Scene, frames: Frames, classes: Classes, options: Options, network: PicturePredictor | None
+) -> LabelPictures | None:
+    """Return the label pictures of ``frames``, drawn or predicted; None where there are none."""
+    if network is not None:
+        return PredictedPictures(frames, partial(probabilities, network, classes))
+    folder = label_folder(options, scene.name)
+    return None if folder is None else open_soft_frames(folder, classes, options.ids)
+
+
+def lifted_labels(
+    scene: Scene, classes: Classes, options: Options, counts: Counts, network: PicturePredictor | None
+) -> Lifted:
     """Return the labels that the frames of a scene give its points; ``counts`` gains what was found."""
     frames = find_frames(Path(options.frames), scene.name)
-    folder = label_folder(options, scene.name)
-    if frames is None or folder is None:
+    labels = None if frames is None else pictures(scene, frames, classes, options, network)
+    if frames is None or labels is None:
         counts.without_frames.append(scene.name)
         return Lifted(np.zeros((len(scene), len(classes)), np.float32), np.zeros(len(scene), np.int32))
-    labels = open_soft_frames(folder, classes, options.ids)
     views = FrameViews(frames, labels, options.every)
     lifted = lift(scene.coord + scene.origin, views, len(classes), options.tolerance)
     counts.taken += len(views.names) - views.lost
@@ -126,7 +194,8 @@ def lifted_labels(scene: Scene, classes: Classes, options: Options, counts: Coun
     counts.without_depth += views.without_depth
     counts.seen[scene.name] = float((lifted.views > 0).mean())
     counts.remarks.update({(remark.found, remark.action) for remark in frames.remarks})
-    counts.remarks.update((f"'{name}' is none of the classes", "unlabeled") for name in labels.foreign)
+    foreign = labels.foreign if isinstance(labels, SoftFrames) else ()
+    counts.remarks.update((f"'{name}' is none of the classes", "unlabeled") for name in foreign)
     counts.digest.update(views.digest.digest())
     return lifted
 

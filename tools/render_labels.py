@@ -15,16 +15,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+import pcseg
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE, Classes
-from pcseg.engine.rounds import HIGHEST, packed
+from pcseg.engine.predict import Predictor
+from pcseg.engine.rounds import HIGHEST, digest, packed
 from pcseg.errors import InputError
 from pcseg.formats.frames import find_frames
 from pcseg.pseudo.camera import Camera
 from pcseg.pseudo.project import TOLERANCE, nearest_points, point_spacing, warp_depth
-from pcseg.scenes.listing import list_scenes
+from pcseg.scenes.listing import is_image, list_scenes
 from pcseg.scenes.scene import Scene, read_scene
 
 
@@ -39,17 +41,20 @@ class Options:
         method=soft_labels
 
     The way back from tools/lift_labels.py. A pixel takes the label of the nearest point that is seen there, and its
-    weight, below 1; pixels that show no labeled point have none. Frames whose tracking was lost are left out.
+    weight, below 1; pixels that show no labeled point have none. Frames whose tracking was lost are left out. With
+    checkpoint=<run> in place of labels=, that network of point clouds labels the scans.
     """
 
     root: str = option("folder of the scans, written by tools/prepare.py")
     splits: list[str] = option("splits to draw, e.g. [Area_1,Area_2]")
-    labels: str = option("label file of the scans, as of tools/spread_labels.py or <run>/labels")
     frames: str = option("folder of the frames with their poses, or of .sens files")
     pictures: str = option("folder of the same frames, prepared by tools/prepare.py dataset=frames")
     output: str = option("label file to write, e.g. data/frames_labels/drawn.npz")
+    labels: str | None = option("label file of the scans, as of tools/spread_labels.py or <run>/labels", None)
+    checkpoint: str | None = option("in place of it: a network of point clouds, which labels the scans", None)
     keep: float = option("smallest weight of a label, 0 to 1", 0.5)
     tolerance: float = option("farthest that a seen point is from the depth of its pixel, as a share of it", TOLERANCE)
+    device: str = option("of the network: auto, cpu or cuda", "auto")
     overwrite: bool = option("replace the file that is at output", False)
 
 
@@ -59,45 +64,69 @@ def main(options: Options) -> None:
     check_output(options.output, folder=False)
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
-    given = WeakLabels.load(options.labels)
-    classes = Classes(given.classes)
+    source = labels_of_scans(options)
+    classes = Classes(tuple(source.classes))
     folders = list_scenes(options.root, options.splits)
     found: list[SceneLabels] = []
     with tqdm(folders, desc="draw", unit="scene") as bar:  # closed before an error is printed
         for folder in bar:
-            found += drawn(read_scene(folder, classes, with_labels=False), classes, given, options)
+            found += drawn(folder, classes, source, options)
     if not found:
         raise InputError(
             f"pictures={options.pictures}: has no frame of {folders[0].parent.name}/{folders[0].name} or another "
             "scene; prepare the frames (dataset=frames)"
         )
-    source = {"labels": given.sha256, "tolerance": options.tolerance, "keep": options.keep}
-    result = WeakLabels(classes.names, "rendered", source, None, tuple(found))
+    told = {"labels": source.sha256} if isinstance(source, WeakLabels) else {"weights": digest(source.model.network)}
+    told |= {"tolerance": options.tolerance, "keep": options.keep}
+    result = WeakLabels(classes.names, "rendered", told, None, tuple(found))
     result.save(options.output)
     print(f"{result.summary()}\nwritten to {options.output}")
 
 
-def drawn(scan: Scene, classes: Classes, given: WeakLabels, options: Options) -> Iterator[SceneLabels]:
-    """Yield the labels of the prepared pictures of a scan."""
-    if scan.size is not None:
-        raise InputError(f"{scan.name}: is a picture; give the folder of the scans that the pictures show")
-    frames = find_frames(Path(options.frames), scan.name)
+def labels_of_scans(options: Options) -> WeakLabels | Predictor:
+    """Return the label file, or the network that labels the scans; raises InputError unless one of them is given."""
+    if (options.labels is None) == (options.checkpoint is None):
+        raise InputError(
+            "labels, checkpoint: give one of them: a label file of the scans, or a network that labels them"
+        )
+    if options.checkpoint is None:
+        return WeakLabels.load(str(options.labels))
+    found = pcseg.load(options.checkpoint, options.device)
+    if not isinstance(found, Predictor):
+        raise InputError(f"checkpoint={options.checkpoint}: is a network of pictures; give one of point clouds")
+    return found
+
+
+def labeled(folder: Path, classes: Classes, source: WeakLabels | Predictor) -> tuple[Scene, np.ndarray, np.ndarray]:
+    """Return the scan in ``folder``, its labels (P,) and their weights (P,) float32."""
+    if isinstance(source, Predictor):
+        scan = source.read(folder, with_labels=False)
+        return scan, *source.predict_scene(scan)
+    scan = read_scene(folder, classes, with_labels=False)
+    labels, weights = source.labels(scan), source.weights(scan)
+    return scan, labels, np.ones(len(scan), np.float32) if weights is None else np.asarray(weights, np.float32)
+
+
+def drawn(folder: Path, classes: Classes, source: WeakLabels | Predictor, options: Options) -> Iterator[SceneLabels]:
+    """Yield the labels of the prepared pictures of the scan in ``folder``."""
+    if is_image(folder):
+        raise InputError(f"{folder}: is a picture; give the folder of the scans that the pictures show")
+    frames = find_frames(Path(options.frames), f"{folder.parent.name}/{folder.name}")
     if frames is None:
         return
-    labels, weights = given.labels(scan), given.weights(scan)
-    weight = np.ones(len(scan), np.float32) if weights is None else np.asarray(weights, np.float32)
+    scan, labels, weight = labeled(folder, classes, source)
     labels = np.where(weight >= options.keep, labels, IGNORE)
     points = scan.coord + scan.origin
     spacing = point_spacing(points)
     for name in frames.names:
-        folder = Path(options.pictures) / f"{scan.name}_{name}"
+        place = Path(options.pictures) / f"{scan.name}_{name}"
         frame = frames.frame(name)
-        if not folder.is_dir() or not frame.tracked:
+        if not place.is_dir() or not frame.tracked:
             continue
-        picture = read_scene(folder, classes, with_labels=False)
+        picture = read_scene(place, classes, with_labels=False)
         if picture.size is None:
-            raise InputError(f"{folder}: is no picture; prepare the frames (dataset=frames)")
-        camera = Camera(frame.intrinsic(picture.size, str(folder)), frame.pose, picture.size)
+            raise InputError(f"{place}: is no picture; prepare the frames (dataset=frames)")
+        camera = Camera(frame.intrinsic(picture.size, str(place)), frame.pose, picture.size)
         depth = frame.depth
         if depth is not None and frame.depth_intrinsic is not None:
             seen_by = Camera(frame.depth_intrinsic, frame.pose, (depth.shape[0], depth.shape[1]))

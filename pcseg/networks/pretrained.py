@@ -26,7 +26,7 @@ def load_pretrained(encoder: Encoder, path: str | os.PathLike[str]) -> None:
     is removed. Classifiers and ``encoder.unused`` weights are left out. Nothing else is adapted: raises InputError,
     naming the first weight, where one is missing, of another shape, not finite or unknown; the encoder is as before.
     """
-    found = _named(_read(path))
+    found = plain_names(read_weights(path))
     found = {name: value for name, value in found.items() if not name.startswith(("classifier.", *encoder.unused))}
     state = encoder.state_dict()
     kind = type(encoder).__name__
@@ -52,7 +52,7 @@ def load_pretrained(encoder: Encoder, path: str | os.PathLike[str]) -> None:
     encoder.load_state_dict(found)
 
 
-def _named(found: dict[str, Tensor]) -> dict[str, Tensor]:
+def plain_names(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors without the prefixes that wrappers add to their names."""
     for prefix, all_others in (("module.", False), ("backbone.", True)):
         inside = {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
@@ -61,7 +61,7 @@ def _named(found: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _read(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Return the tensors of a file by name; no code in it is run."""
     suffix = Path(path).suffix.lower()
     if suffix not in (*PICKLED, ".safetensors"):

@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-from pcseg.datasets.soft_frames import SoftFrames
 from pcseg.errors import InputError
 from pcseg.formats.frames import Frames
 from pcseg.pseudo.camera import Camera
 from pcseg.pseudo.lift import View
+
+
+class LabelPictures(Protocol):
+    """Pictures of labels by the names of their frames: those of :class:`pcseg.datasets.soft_frames.SoftFrames`."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """Where each comes from, in order."""
+
+    def read(self, name: str) -> np.ndarray:
+        """Return labels (H, W), IGNORE where unknown, or probabilities (H, W, K)."""
+
+
+@dataclass(frozen=True)
+class PredictedPictures:
+    """The labels that ``predict`` gives the color pictures of ``frames``: (H, W, 3) uint8 to probabilities (H, W, K),
+    or to features.
+
+    Raises InputError if no frame has a color picture.
+    """
+
+    frames: Frames
+    predict: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def folder(self) -> Path:
+        return self.frames.path
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        found = [name for name in self.frames.names if self.frames.frame(name).read_color is not None]
+        if not found:
+            raise InputError(f"{self.folder}: no color picture in it; a network labels those in color/<i>.jpg")
+        return {name: self.folder / name for name in found}
+
+    def read(self, name: str) -> np.ndarray:
+        color = self.frames.frame(name).color
+        assert color is not None
+        return self.predict(color)
 
 
 @dataclass
@@ -26,7 +69,7 @@ class FrameViews:
     """
 
     frames: Frames
-    labels: SoftFrames
+    labels: LabelPictures
     every: int = 1
     lost: int = 0
     without_depth: int = 0

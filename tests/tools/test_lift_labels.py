@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pcseg
 from pcseg.budgets.draw import draw_points
 from pcseg.budgets.weak_labels import WeakLabels
-from pcseg.classes import IGNORE, S3DIS
+from pcseg.classes import IGNORE, S3DIS, Classes
 from pcseg.datasets import open_dataset
 from pcseg.scenes.scene import Scene, read_scene, write_scene
 from pcseg.simulation import Settings, simulate_room
 from tests.formats.frame_files import sens
-from tests.tools._runs import failed, tool_here
+from tests.tools._pictures import picture_checkpoint
+from tests.tools._runs import CLASSES, checkpoint, failed, tool_here
 
 FRAMES = 8
 ROOM = "Area_1/office_1"
@@ -173,6 +175,36 @@ def test_probabilities_in_another_folder(building: Path, tmp_path: Path) -> None
     weights = more.weights(truth(building))
     assert weights is not None
     assert 0 < weights[weights > 0].min() < 0.5
+
+
+def test_a_network_labels_the_pictures(building: Path, tmp_path: Path) -> None:
+    """As its probabilities do in files; the order of its classes is another one."""
+    classes = Classes(S3DIS.names[::-1], S3DIS.colors[::-1])
+    path = picture_checkpoint(tmp_path / "pictures.safetensors", classes)
+    folder, network = tmp_path / "predicted" / ROOM, pcseg.load(path, "cpu")
+    folder.mkdir(parents=True)
+    (folder / "classes.json").write_text(json.dumps(dict(enumerate(classes.names))))
+    for number in range(FRAMES):
+        image = np.asarray(Image.open(building / "raw" / ROOM / "color" / f"{number}.jpg"))
+        scene = Scene(np.zeros((image.size // 3, 3)), {"color": image.reshape(-1, 3)}, size=image.shape[:2])
+        np.save(folder / f"{number}.npy", network.probabilities(scene).reshape(*image.shape[:2], -1))
+    wanted, _ = lifted(building, building / "raw", tmp_path / "a.npz", f"labels={folder}/../..", "keep=0")
+    arguments = (f"checkpoint={path}", "device=cpu", "keep=0")
+    found, told = lifted(building, building / "raw", tmp_path / "b.npz", *arguments)
+    np.testing.assert_array_equal(found.labels(truth(building)), wanted.labels(truth(building)))
+    assert f"{FRAMES} frames of 1 scenes" in told
+    assert len(set(found.labels(truth(building)).tolist())) > 2
+    assert "weights" in found.parameters
+    other = picture_checkpoint(tmp_path / "other.safetensors", CLASSES)
+    failed(lift(building, building / "raw", tmp_path / "c.npz", f"checkpoint={other}"), "differ in the classes")
+    clouds = checkpoint(tmp_path / "clouds.safetensors", classes=S3DIS)
+    failed(lift(building, building / "raw", tmp_path / "c.npz", f"checkpoint={clouds}"), "a network of point clouds")
+
+
+def test_without_color_a_network_labels_nothing(building: Path, raw: Path, tmp_path: Path) -> None:
+    path = picture_checkpoint(tmp_path / "pictures.safetensors", S3DIS)
+    shutil.rmtree(raw / ROOM / "color")
+    failed(lift(building, raw, tmp_path / "a.npz", f"checkpoint={path}", "device=cpu"), "no color picture in it")
 
 
 def test_frames_that_cannot_be_used(building: Path, raw: Path, tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pcseg
 from pcseg.budgets.draw import draw_uniform
+from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, S3DIS
 from pcseg.datasets import open_dataset
 from pcseg.scenes.scene import read_scene, write_scene
 from pcseg.simulation import Settings, simulate_room
-from tests.tools._runs import failed, tool_here
+from tests.tools._pictures import picture_checkpoint
+from tests.tools._runs import checkpoint, failed, tool_here
 
 FRAMES, ROOM = 3, "Area_1/office_1"
 
@@ -59,6 +62,34 @@ def test_labels_of_points_are_those_of_the_pixels_that_show_them(building: Path,
         right += (found == picture.segment)[known].sum()
     assert drawn > 0.5 * pixels
     assert right > 0.93 * drawn
+
+
+def test_a_network_labels_the_scans(building: Path, tmp_path: Path) -> None:
+    """Pixels have the labels that a file of its predictions gives them, with its confidence as weight."""
+    path = checkpoint(tmp_path / "clouds.safetensors", classes=S3DIS)
+    network = pcseg.load(path, "cpu")
+    scene = network.read(building / "scenes" / ROOM, with_labels=False)
+    label, confidence = network.predict_scene(scene)
+    arrays = np.arange(len(scene)), label, confidence.astype(np.float16)
+    entry = SceneLabels(scene.name, len(scene), scene.digest(), *arrays)
+    WeakLabels(S3DIS.names, "pseudo", {}, None, (entry,)).save(tmp_path / "predicted.npz")
+    others = [a for a in arguments(building, tmp_path / "x.npz", "keep=0") if not a.startswith(("labels", "output"))]
+    pictures = [read_scene(building / "pictures" / f"{ROOM}_{i}", S3DIS, with_labels=False) for i in range(FRAMES)]
+    found = []
+    for name, given in (("a", f"labels={tmp_path}/predicted.npz"), ("b", f"checkpoint={path}")):
+        done = tool_here("render_labels", *others, given, "device=cpu", f"output={tmp_path}/{name}.npz")
+        assert done.returncode == 0, done.stderr
+        labels = WeakLabels.load(tmp_path / f"{name}.npz")
+        found.append([(labels.labels(picture), labels.weights(picture)) for picture in pictures])
+    np.testing.assert_array_equal(*[[labels for labels, _ in each] for each in found])
+    np.testing.assert_allclose(*[[weights for _, weights in each] for each in found], atol=1e-3)
+    assert len(np.unique([labels for labels, _ in found[0]])) > 2
+    failed(tool_here("render_labels", *others, f"output={tmp_path}/c.npz"), "labels, checkpoint: give one of them")
+    other = picture_checkpoint(tmp_path / "pictures.safetensors", S3DIS)
+    failed(
+        tool_here("render_labels", *others, f"output={tmp_path}/c.npz", f"checkpoint={other}"),
+        "is a network of pictures",
+    )
 
 
 def test_weak_labels_and_lost_frames_are_left_out(building: Path, tmp_path: Path) -> None:
