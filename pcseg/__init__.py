@@ -24,6 +24,7 @@ def load(
     votes: int = 1,
     max_voxels: int = 300_000,
     smooth: float = 0.0,
+    crf: bool = False,
 ) -> Predictor | PicturePredictor:
     """Return a trained network, ready to label scans: ``labels, confidence = pcseg.load(path).predict(xyz, color)``.
 
@@ -31,13 +32,13 @@ def load(
 
     ``path`` is a checkpoint of tools/train.py or the folder of a run (its last weights); ``device`` "auto", "cpu" or
     "cuda"; ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory; ``smooth`` evens
-    probabilities out over surfaces (0: none; 0.003 serves rooms). A network trained on columns such as intensity takes
-    them, too: ``predict(xyz, columns={"intensity": values})``. Nothing in the file is executed. Raises InputError where
-    it is not a checkpoint of this version.
+    probabilities out over surfaces (0: none; 0.003 serves rooms); ``crf`` refines them with a fully connected CRF. A
+    network trained on columns such as intensity takes them, too: ``predict(xyz, columns={"intensity": values})``.
+    Nothing in the file is executed. Raises InputError where it is not a checkpoint of this version.
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device
     from pcseg.engine.predictors import make_predictor
     from pcseg.model.checkpoint import load_model
 
-    return make_predictor(load_model(path), choose_device(device), votes, max_voxels, smooth)
+    return make_predictor(load_model(path), choose_device(device), votes, max_voxels, smooth, crf)
