@@ -9,7 +9,7 @@ from pcseg.budgets.draw import draw_scenes
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
-from tests.tools._runs import CLASSES, building, curve, failed, settings, tool_here
+from tests.tools._runs import CLASSES, ROOT, building, curve, failed, settings, tool_here
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def train(rooms, output, *more):
 
 def test_rounds_train_on_given_and_aligned_labels(rooms, tmp_path, monkeypatch):
     factors = []
-    monkeypatch.setattr("pcseg.feeding.widen.widened", lambda change, factor: factors.append(factor) or change)
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.setattr("_training.widened", lambda change, factor: factors.append(factor) or change)
     done = train(rooms, tmp_path)
     assert done.returncode == 0, done.stderr
     assert list(dict.fromkeys(factors)) == [1.0, 1.5, 2.0], "the random scale grows with the round"
