@@ -121,7 +121,8 @@ else
 endif
 
 # Once with the compiled library and once with the PyTorch reference alone, without the tests of what knows neither.
-NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis
+NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis \
+	tests/methods/test_effect_on_pictures.py
 pytest: $(VENV)/installed-dev
 	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(NO_OPS:%=--ignore=%)
 	$(RUN) -m pytest -n 2
