@@ -36,20 +36,26 @@ def write_pictures(root: Path) -> None:
             Image.fromarray(labels.astype(np.uint8)).save(root / split / "masks" / f"{number}.png")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with raw and prepared pictures, labels of two of them, and a run."""
-    root = tmp_path_factory.mktemp("pictures")
+def prepare_pictures(root: Path) -> Path:
+    """Write and prepare pictures below ``root``, label two of them, and return it."""
     write_pictures(root / "raw")
     for arguments in (
         ("prepare", "dataset=images", f"input={root}/raw", f"output={root}/data", "workers=1"),
         ("draw_labels", f"root={root}/data", "splits=[train]", "rule=scenes", "scenes=2", "every_class=true",
          f"output={root}/labels.npz"),
-        ("train", *SETTINGS, f"data.root={root}/data", f"labels.file={root}/labels.npz", "method=cps",
-         f"output={root}/run"),
     ):  # fmt: skip
         done = tool(*arguments)
         assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with raw and prepared pictures, labels of two of them, and a run."""
+    root = prepare_pictures(tmp_path_factory.mktemp("pictures"))
+    where = (f"data.root={root}/data", f"labels.file={root}/labels.npz", f"output={root}/run")
+    done = tool("train", *SETTINGS, *where, "method=cps")
+    assert done.returncode == 0, done.stderr
     return root
 
 

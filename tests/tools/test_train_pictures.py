@@ -9,24 +9,15 @@ import pytest
 
 from pcseg.model.tensor_file import read_tensors
 from tests.tools._runs import ROOT, TINY, building, curve, tool
-from tests.tools.test_pictures import SETTINGS, write_pictures
+from tests.tools.test_pictures import SETTINGS, prepare_pictures
 
 STEPS = tuple(setting for setting in SETTINGS if not setting.startswith(("steps=", "labels=")))
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Prepared pictures, of which two are labeled, and the settings of a run on them."""
-    root = tmp_path_factory.mktemp("pictures")
-    write_pictures(root / "raw")
-    for arguments in (
-        ("prepare", "dataset=images", f"input={root}/raw", f"output={root}/data", "workers=1"),
-        ("draw_labels", f"root={root}/data", "splits=[train]", "rule=scenes", "scenes=2", "every_class=true",
-         f"output={root}/labels.npz"),
-    ):  # fmt: skip
-        done = tool(*arguments)
-        assert done.returncode == 0, done.stderr
-    return root
+    """A folder with prepared pictures and labels of two of them."""
+    return prepare_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 def train(made: Path, name: str, *more: str, **variables: str) -> Path:
