@@ -146,8 +146,12 @@ def train(model: Model, make: Make, batches: Callable[[], Batch], steps: int, se
 def miou(network: nn.Module, images: Tensor, truth: Tensor) -> float:
     """Return the mean IoU of a network's decisions on pictures."""
     mean, std = (torch.tensor(v)[:, None, None] for v in (INPUTS.mean, INPUTS.std))
-    found = network.eval()((images - mean) / std).logits.argmax(1)
-    matrix = torch.bincount(truth.reshape(-1) * K + found, minlength=K * K).view(K, K).double()
+    return miou_of(network.eval()((images - mean) / std).logits.argmax(1), truth.reshape(-1), K)
+
+
+def miou_of(found: Tensor, truth: Tensor, n_classes: int) -> float:
+    """Return the mean IoU of labels ``found`` (E,) with the true ones."""
+    matrix = torch.bincount(truth * n_classes + found, minlength=n_classes**2).view(n_classes, n_classes).double()
     hit = matrix.diagonal()
     return float((hit / (matrix.sum(0) + matrix.sum(1) - hit).clamp(min=1)).mean())
 
