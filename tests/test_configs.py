@@ -80,6 +80,9 @@ def test_every_experiment_takes_every_budget_and_method(experiment: str) -> None
         assert list(stages) == list((config.match or config).stages)
         if config.match:
             assert {part.method["_target_"] for part in stages.values()} == {"pcseg.methods.Supervised"}
+        if not config.match:
+            after = [composed(f"experiment={experiment}", *choices, f"then={then}").stages for then in names("then")]
+            assert all(list(both) == [*stages, "then"] for both in after)
         assert all(part.cost > 0 and round(part.steps * config.steps) > 0 for part in stages.values())
 
 
@@ -91,6 +94,7 @@ def test_the_objects_of_an_experiment_can_be_built(experiment: str) -> None:
         inputs, kind = VoxelInputs(config.data.voxel_size, Features(config.data.features)), {"voxels"}
     else:
         inputs, kind = image_inputs(config.data.images), set()
+    given = frozenset({"tags"})  # by a file
     arguments = {**config.network, "in_channels": inputs.width, "n_classes": 4}
     spec = NetworkSpec(arguments.pop("name"), arguments)
     with torch.device("meta"):  # shapes only: the large networks would take seconds to fill
@@ -100,17 +104,17 @@ def test_the_objects_of_an_experiment_can_be_built(experiment: str) -> None:
             for name, part in composed(f"experiment={experiment}", f"method={method}").stages.items():
                 if not kind and method in ONLY_VOXELS:
                     continue
-                given = {"teachers": ["run"]} if "teachers" in part.method else {}
-                made = build(part.method | given, f"stages.{name}", model)
+                teachers = {"teachers": ["run"]} if "teachers" in part.method else {}
+                made = build(part.method | teachers, f"stages.{name}", model)
                 assert ("voxels" in made.needs) == (method in ONLY_VOXELS), method
                 groups = [{"params": list(group.parameters)} for group in made.players()["main"]]
                 make_optimizer(config, name, part, "main").make(groups)
                 if part.sampler:
                     sampler = build(part.sampler, f"stages.{name}.sampler", Scenes(), Plan(config.batch_size, 1))
                     assert config.batch_size // 2 < len(next(iter(sampler))) <= config.batch_size
-                    assert made.needs <= sampler.offers | kind
+                    assert made.needs <= sampler.offers | kind | given
                 else:
-                    assert made.needs <= kind
+                    assert made.needs <= kind | given
     augment = [build(node, name) for name, node in config.augment.transforms.items()]
     crop = build(config.data.crop, "data.crop") if config.data.crop else None
     if not kind:

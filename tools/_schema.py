@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from pcseg.errors import InputError
 
-GROUPS = ("experiment", "labels", "method", "match", "tune", "network", "augment", "optim", "data")
+GROUPS = ("experiment", "labels", "method", "then", "match", "tune", "network", "augment", "optim", "data")
 """The choices of a run, in the order in which they name it."""
 
 

@@ -95,3 +95,10 @@ class TrainingSet(Dataset[S]):
     def tags_at(self, index: int, place: np.ndarray) -> torch.Tensor | None:
         """Return the tags (K,) bool of the sample at ``place`` (3,) of a scene."""
         return None if self._tagged is None else torch.from_numpy(self._tagged.of(self.names[index], place))
+
+    def allowed(self, scene: Scene) -> np.ndarray:
+        """Return the classes (P, K) bool that tags allow the points of ``scene``; raises InputError without tags."""
+        if self._tagged is None:
+            raise InputError("labels.tags: are missing; give the file of the classes in each scene")
+        found: np.ndarray = self._tagged.scene(scene.name).allowed(scene.coord + scene.origin)
+        return found

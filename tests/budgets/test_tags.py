@@ -147,3 +147,16 @@ def test_a_scene_the_file_lacks_is_refused() -> None:
 )
 def test_mistakes_are_named_in_one_line(action: Callable[[], object], message: str) -> None:
     assert message in refused(action)
+
+
+def test_a_point_may_have_what_all_the_sub_clouds_around_it_hold() -> None:
+    tags = draw_tags(ROOMS, CLASSES, radius=RADIUS, points=5)
+    for scene in ROOMS:
+        entry, coord = tags.scene(scene.name), scene.coord + scene.origin
+        allowed = entry.allowed(coord)
+        for point, row, label in zip(coord, allowed, truth(scene), strict=True):
+            around = np.linalg.norm(entry.center - point, axis=1) <= entry.radius
+            assert np.array_equal(row, entry.inside[around].all(axis=0) & around.any())
+            assert label == IGNORE or not around.any() or row[label], "the true class is never denied"
+        whole = draw_tags(ROOMS, CLASSES).scene(scene.name)
+        assert np.array_equal(whole.allowed(coord), np.repeat(whole.known[None], len(coord), axis=0))
