@@ -98,7 +98,7 @@ class Part:
     optimizers: dict[str, Player] = setting("by the method's players, where not `optim`", factory=dict)
     before: dict[str, Any] = setting("a pass over the data as the stage begins, {}: none", factory=dict)
     widen: float = setting("factor on how far above 1 the largest random scale is (Scale, WindowCrop)", 1.0)
-    cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.step", 1.0)
+    cost: float = setting("time of a step in steps of supervised training, by python -m benchmarks.cost", 1.0)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -41,23 +41,26 @@ class Options:
     All rows are checked before the first run. Finished runs are kept and interrupted ones resumed, so that the same
     command goes on after a stop. The table is also written to <output>/table.md, each run's figures to
     <output>/table.json. The spread is the sample standard deviation. Compute is the sum over stages of steps times
-    `cost` of a step: steps of supervised training that take as long. Labels and minutes are means.
+    `cost` of a step: steps of supervised training that take as long. With compute=300 each row gets the `steps` that
+    make it so. Labels and minutes are means.
     """
 
     rows: list[str] = option("settings of tools/train.py that make a row, with blanks between them")
     output: str = option("folder: a run is <output>/<row>/seed<n>", "outputs/compare")
     seeds: list[int] = option("seeds", factory=lambda: [0, 1, 2])
     settings: list[str] = option("settings of tools/train.py for all rows", factory=list)
+    compute: int | None = option("compute of each run, in steps of supervised training; null: as `steps` says", None)
     jobs: int = option("runs at a time; the CPU's cores are shared out among them", 1)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: its settings as typed and one by one, and the folder of its runs."""
+    """A row of the table: its settings as typed and one by one, the folder of its runs, and their steps if set."""
 
     text: str
     settings: tuple[str, ...]
     folder: Path
+    steps: int | None = None
 
     def run(self, seed: int) -> Path:
         """Return the folder of the run with ``seed``."""
@@ -69,12 +72,14 @@ class Row:
 
     def settings_of(self, options: Options) -> dict[str, Any]:
         """Return the settings of each run of the row, for JSON."""
-        return {"row": sorted(self.settings), "settings": options.settings}
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return {"row": sorted(self.settings), "settings": options.settings, **steps}
 
     def arguments(self, options: Options, seed: int) -> list[str]:
         """Return the arguments of tools/train.py for the run with ``seed``."""
         own = [f"seed={seed}", f"labels.seed={seed}", f"output={self.run(seed)}"]
-        return [*own, f"threads={max(1, cores() // options.jobs)}", *options.settings, *self.settings]
+        steps = [] if self.steps is None else [f"steps={self.steps}"]
+        return [*own, f"threads={max(1, cores() // options.jobs)}", *options.settings, *self.settings, *steps]
 
     def is_finished(self, seed: int) -> bool:
         """Has the run with ``seed`` left its metrics?"""
@@ -100,7 +105,7 @@ def main(options: Options) -> None:
     """Train what is not trained yet, then print and write the table."""
     if options.jobs < 1:
         raise InputError(f"jobs={options.jobs}: must be 1 or more")
-    rows = [read_row(text, options) for text in options.rows]
+    rows = [with_steps(read_row(text, options), options) for text in options.rows]
     for name, values, keys in (
         ("rows", options.rows, [row.folder for row in rows]),
         ("seeds", options.seeds, options.seeds),
@@ -143,6 +148,22 @@ def read_row(text: str, options: Options) -> Row:
     parts = [f"{name}-{value}" for name, value in pairs if name not in GROUPS]
     name = "_".join([run_name(choices).removeprefix("own_")] * bool(choices) + parts)
     return Row(text, tuple(settings), Path(options.output) / re.sub(r"[^\w.+-]+", "-", name))
+
+
+def with_steps(row: Row, options: Options) -> Row:
+    """Return the row with the steps that give it the ``compute`` that is asked for."""
+    if options.compute is None:
+        return row
+    if own := [setting for setting in (*options.settings, *row.settings) if setting.startswith("steps=")]:
+        raise InputError(f"compute={options.compute}: decides about steps; leave out {own[0]}")
+    try:
+        parts = recipe(compose(row.arguments(options, 0), Train, "train")).values()
+    except InputError as error:
+        raise InputError(f"{row.text}: {error}") from error
+    steps = round(options.compute / sum(part.steps * part.cost for part in parts))
+    if steps < 1:
+        raise InputError(f"compute={options.compute}: is less than a step of {row.text}")
+    return replace(row, steps=steps)
 
 
 def check(options: Options, row: Row, seed: int) -> float:

@@ -76,6 +76,18 @@ def test_compute_is_steps_times_cost(tmp_path: Path) -> None:
     assert " | 9 | " in done.stdout
 
 
+def test_each_row_gets_the_steps_of_the_same_compute(tmp_path: Path) -> None:
+    given = common(building(tmp_path))
+    rows = "rows=[method=supervised,method=view_consistency stages.main.cost=2]"
+    call = ("compare", rows, given, "seeds=[0]", f"output={tmp_path}/c")
+    assert tool_here(*call, "compute=6").returncode == 0
+    found = json.loads((tmp_path / "c/table.json").read_text())
+    assert [(row["compute"], row["runs"][0]["steps"]) for row in found] == [(6, 6), (6, 3)]
+    failed(tool_here(*call, "compute=8"), "begun with other settings", "(steps was 6, now 8)")
+    failed(tool_here(*call[:-1], "compute=0", f"output={tmp_path}/d"), "compute=0")
+    failed(tool_here(*call, "compute=6", common(tmp_path, "steps=2")), "leave out steps=2")
+
+
 def test_what_leaves_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     output = f"output={tmp_path}/c"
