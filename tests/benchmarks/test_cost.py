@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,18 @@ def test_the_time_is_that_between_two_runs(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(cost, "processor_time", pretend)
     assert cost.measure(options(Path("x"), repeats=2)) == {"supervised": 2.0, "view_consistency": 3.0}
     assert asked == 2 * [("supervised", 1), ("supervised", 3), ("view_consistency", 1), ("view_consistency", 3)]
+
+
+def test_a_method_that_fails_does_not_cost_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pretend(options: cost.Options, method: str, steps: int) -> float:
+        if method == "a":
+            raise InputError("method=a: no")
+        return float(steps)
+
+    monkeypatch.setattr(cost, "processor_time", pretend)
+    found = cost.measure(options(Path("x"), methods=["a", "b"]))
+    assert math.isnan(found["a"])
+    assert (found["supervised"], found["b"]) == (1, 1)
 
 
 def test_a_run_takes_time_and_a_refused_one_says_why(tmp_path: Path) -> None:
