@@ -133,9 +133,10 @@ __all__ = [
     "SparseTensorQuantizationMode", "Tensor", "TensorField", "cat", "clear_global_coordinate_manager",
     "convert_region_type", "convert_to_int_list", "convert_to_int_tensor", "cuda_version", "cudart_version",
     "dense_coordinates", "get_gpu_memory_info", "get_kernel_volume", "global_coordinate_manager", "gradcheck",
-    "install", "is_cuda_available", "mean", "modules", "print_diagnostics", "set_global_coordinate_manager",
-    "set_gpu_allocator", "set_memory_manager_backend", "set_sparse_tensor_operation_mode",
-    "sparse_tensor_operation_mode", "spmm", "sum", "to_sparse", "to_sparse_all", "utils", "var",
+    "initialize_nthreads", "install", "is_cuda_available", "mean", "modules", "print_diagnostics",
+    "set_global_coordinate_manager", "set_gpu_allocator", "set_memory_manager_backend",
+    "set_sparse_tensor_operation_mode", "sparse_tensor_operation_mode", "spmm", "sum", "to_sparse", "to_sparse_all",
+    "utils", "var",
 ]  # fmt: skip
 
 __version__ = "0.5.4"
@@ -177,6 +178,10 @@ def set_gpu_allocator(backend: Any) -> None:
 
 
 set_memory_manager_backend = set_gpu_allocator
+
+
+def initialize_nthreads(num_threads: int, D: int) -> None:
+    """Accept what code before version 0.5 sets, without effect: torch.set_num_threads sets the threads."""
 
 
 def print_diagnostics() -> None:

@@ -33,7 +33,7 @@ class CoordinateManager(CoordinateStore):
 
         Returns their key, the first row of each, (M,) int64 ascending, and the number of each row's, (N,).
         """
-        check_coordinates(coordinates, self.D)
+        geometry.check(coordinates, self.D)
         rows, number = geometry.unique(coordinates)
         self.note_samples(coordinates[:, 0])
         kept = coordinates.clone() if len(rows) == len(coordinates) else coordinates[rows]
@@ -110,9 +110,11 @@ class CoordinateManager(CoordinateStore):
         rows = (cells >= 0).nonzero()[:, 0]
         return rows, cells[rows]
 
-    def stride_map(self, in_key: CoordinateMapKey, stride_key: CoordinateMapKey) -> tuple[Tensor, Tensor]:
-        """Return each input row with the row of the cell it lies in."""
-        return self._stride_pairs(in_key.value, stride_key.value)
+    def stride_map(self, in_key: Any, stride_key: Any) -> tuple[Tensor, Tensor]:
+        """Return each input row with the row of the cell it lies in, of keys or strides."""
+        return self._stride_pairs(self.name_of(in_key), self.name_of(stride_key))
+
+    get_coords_map = stride_map  # the name before version 0.5
 
     def origin_map(self, key: CoordinateMapKey) -> tuple[Tensor, list[Tensor]]:
         """Return the samples there are, and the rows of each sample from 0 to the last, (N_b,) int64 ascending."""
@@ -124,6 +126,10 @@ class CoordinateManager(CoordinateStore):
         return samples, [parts.get(b, order[:0]) for b in range(last + 1)]
 
     origin_field_map = origin_map
+
+    def get_row_indices_per_batch(self, coords_key: Any) -> list[Tensor]:
+        """Return the rows of each sample of a key or a stride, as :meth:`origin_map`: the name before version 0.5."""
+        return self.origin_map(self._get_coordinate_map_key(coords_key))[1]
 
     def union_map(self, in_keys: list[CoordinateMapKey], out_key: CoordinateMapKey) -> list[Tensor]:
         """Set ``out_key`` to the union; return, for each input, (2, N) int64, rows (input, union)."""
@@ -190,10 +196,3 @@ class CoordinateManager(CoordinateStore):
     def __repr__(self) -> str:
         listed = ", ".join(f"{list(stride)}{text}: {len(c)}" for (stride, text), c in self._coords.items())
         return f"CoordinateManager(D={self.D}, {listed})"
-
-
-def check_coordinates(coordinates: Tensor, dimension: int) -> None:
-    """Raise InputError unless ``coordinates`` are (N, 1 + D) int32."""
-    if coordinates.dim() != 2 or coordinates.shape[1] != dimension + 1 or coordinates.dtype != torch.int32:
-        found = f"{tuple(coordinates.shape)} {coordinates.dtype}"
-        raise InputError(f"coordinates: {found}; give (N, {dimension + 1}) int32, rows (sample, first axis, ...)")

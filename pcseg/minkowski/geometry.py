@@ -15,6 +15,13 @@ from pcseg.errors import InputError
 # of the sample.
 
 
+def check(coords: Tensor, dimension: int) -> None:
+    """Raise InputError unless ``coords`` are (N, 1 + D) int32."""
+    if coords.dim() != 2 or coords.shape[1] != dimension + 1 or coords.dtype != torch.int32:
+        found = f"{tuple(coords.shape)} {coords.dtype}"
+        raise InputError(f"coordinates: {found}; give (N, {dimension + 1}) int32, rows (sample, first axis, ...)")
+
+
 def unique(coords: Tensor) -> tuple[Tensor, Tensor]:
     """Return the first row of each distinct coordinate, (M,) int64 ascending, and the number of each row's, (N,)."""
     found = ops.voxelize(_folded([coords])[0][0])

@@ -95,6 +95,24 @@ def test_maps_of_the_manager() -> None:
     assert torch.equal(manager.get_coordinates(union)[maps[1][1]], manager.get_coordinates(coarse))
 
 
+def test_the_old_functions_of_the_manager() -> None:
+    """Those of before version 0.5 take strides, too; a sample without a voxel has no row."""
+    coords = torch.tensor([[2, 5], [0, -3], [2, 4], [0, 1], [2, -1]], dtype=torch.int32)
+    x = ME.SparseTensor(torch.zeros(5, 1), coords)
+    manager = x.coords_man
+    coarse = manager.stride(x.coords_key, [2])
+    rows = [number.tolist() for number in manager.get_row_indices_per_batch(x.coords_key)]
+    assert rows == [[1, 3], [], [0, 2, 4]]
+    assert [number.tolist() for number in manager.get_row_indices_per_batch(1)] == rows
+    for wanted in ((x.coords_key, coarse), (1, 2)):
+        fine, cell = manager.get_coords_map(*wanted)
+        assert fine.tolist() == [0, 1, 2, 3, 4]
+        assert manager.get_coordinates(coarse)[cell].tolist() == [[2, 4], [0, -4], [2, 4], [0, 0], [2, -2]]
+    before = torch.get_num_threads()
+    assert ME.initialize_nthreads(7, D=3) is None
+    assert torch.get_num_threads() == before
+
+
 def test_a_summary_names_each_layer(capsys: pytest.CaptureFixture[str]) -> None:
     net = torch.nn.Sequential(ME.MinkowskiConvolution(3, 4, 3, dimension=2), ME.MinkowskiReLU())
     x = ME.SparseTensor(torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.int32))
