@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from pcseg.budgets.annotation_imports import import_annotations
 from pcseg.budgets.draw import (
     classes_held,
     draw_clicks,
@@ -46,6 +47,7 @@ RULES = {
     "boxes": ("smallest", "only"),
     "scannet": ("source",),
     "csv": ("source", "max_distance"),
+    "import": ("source", "max_distance", "column", "ignore", "codes"),
     "tags": ("source", "radius", "points", "seed"),
 }
 """The options of each rule, besides those of all rules."""
@@ -66,6 +68,8 @@ class Options:
                     several boxes over a pixel the smallest counts, and all labels have weight 0.5
     rule=scannet    an official list, e.g. source=points20
     rule=csv        your clicks, source=clicks.csv with the header scene,x,y,z,class or scene,index,class
+    rule=import     the labels of another tool: source=file or folder of Supervisely, Segments.ai, labelCloud (points or
+                    boxes), semantic-segmentation-editor, SemanticKITTI, CloudCompare, LAS; named as the scenes
     rule=tags       the classes in each scene or, e.g. with radius=2 points=20, in 20 balls of 2 m around random points;
                     with source=tags.csv your tags: the header scene,class or scene,class,x,y,z,radius, or a yaml
                     file with lines scene: [class, class]
@@ -77,7 +81,9 @@ class Options:
     root: str = option("folder of scenes, written by tools/prepare.py")
     splits: list[str] = option("splits to draw labels for, e.g. [Area_1,Area_2]")
     output: str = option("file to write, e.g. data/labels/1pct_seed0.npz")
-    rule: str = option("uniform, per_class, points, clicks, scenes, scribbles, boxes, scannet, csv or tags", "uniform")
+    rule: str = option(
+        "uniform, per_class, points, clicks, scenes, scribbles, boxes, scannet, csv, import or tags", "uniform"
+    )
     fraction: float = option(
         "rules uniform, per_class: share of the points; rule scenes: of the scenes; 0.01 for 1 %", 0.01
     )
@@ -88,8 +94,11 @@ class Options:
     only: list[str] | None = option("rule boxes: classes to draw boxes of; null: all", None)
     radius: float | None = option("rule tags: radius of the balls, in meters; null: tags of whole scenes", None)
     seed: int = option("seed of the random choice of points, scenes or curves", 0)
-    source: str = option("rules scannet and csv: the file; rule tags: your file, if you have one", "")
-    max_distance: float = option("rule csv: farthest that a click may be from a point, in meters", 0.1)
+    source: str = option("rules scannet, csv, import: the file or folder; rule tags: your file, if you have one", "")
+    max_distance: float = option("rules csv, import: farthest that a click may be from a point, in meters", 0.1)
+    column: str = option("rule import: column of the labels in point files; empty: one of the usual names", "")
+    ignore: list[str] = option("rule import: further names or numbers that mean no label", factory=list)
+    codes: str = option("rule import: what numbers mean: classes (as in classes.yaml) or asprs", "classes")
     classes: str = option("auto (as the scenes say), s3dis, scannet20, a classes.yaml, or names: wall,floor", "auto")
     overwrite: bool = option("replace the budget that is at output", False)
 
@@ -105,7 +114,7 @@ def main(options: Options) -> None:
     classes = choose_classes(options.classes, folders[0])
     check_output(options.output, folder=False)
     names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
-    from_truth = options.rule != "csv" and not (options.rule == "tags" and options.source)
+    from_truth = options.rule not in ("csv", "import") and not (options.rule == "tags" and options.source)
     held = None
     # Closed before an error is printed, else the progress bar would share its line.
     if options.every_class:
@@ -137,7 +146,7 @@ def check(options: Options, typed: set[str]) -> None:
                 f"{name}={show(getattr(options, name))}: is ignored by rule={options.rule}, which here takes "
                 f"{', '.join(used)}; leave it out or choose another rule"
             )
-    if options.rule in ("scannet", "csv") and not options.source:
+    if options.rule in ("scannet", "csv", "import") and not options.source:
         raise InputError(f"source=(none): rule={options.rule} needs a file; give source=<file>")
     own, other = (".json", ".npz") if options.rule == "tags" else (".npz", ".json")
     if Path(options.output).suffix == other:
@@ -171,6 +180,9 @@ def draw(
         return import_scannet(scenes, classes, options.source)
     if options.rule == "csv":
         return import_clicks(scenes, classes, options.source, options.max_distance)
+    if options.rule == "import":
+        choices = (options.max_distance, options.column, options.ignore, options.codes)
+        return import_annotations(scenes, classes, options.source, *choices)
     if not options.source:
         return draw_tags(scenes, classes, options.seed, options.radius, options.points)
     listed = read_yaml(options.source) if Path(options.source).suffix in (".yaml", ".yml") else None

@@ -36,15 +36,19 @@ def kitti_labels(scan: Path) -> Path | None:
 
 
 def with_kitti_labels(cloud: Cloud, path: Path) -> Cloud:
-    """Return ``cloud`` with fields ``label`` and ``instance`` (P,) int64, the low and high 16 bits of a uint32 per
-    point.
-    """
+    """Return ``cloud`` with fields ``label`` and ``instance`` (P,) int64 of its ``.label`` file."""
+    label, instance = kitti_values(path)
+    return _labeled(cloud, path, {"label": label, "instance": instance})
+
+
+def kitti_values(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels and objects (P,) int64 of a ``.label`` file, the low and high 16 bits of a uint32 per point."""
     with parsing(path, "label"):
         size = path.stat().st_size
         if size % 4:
             raise InputError(f"{path}: {size} bytes are not whole numbers of 4 bytes; it is cut off, copy it again")
         values = np.fromfile(path, "<u4").astype(np.int64)
-    return _labeled(cloud, path, {"label": values & 0xFFFF, "instance": values >> 16})
+    return values & 0xFFFF, values >> 16
 
 
 def _labeled(cloud: Cloud, path: Path, fields: dict[str, np.ndarray]) -> Cloud:
