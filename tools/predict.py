@@ -35,6 +35,7 @@ class Options:
     python tools/predict.py checkpoint=outputs/demo input=scan.las output=labeled.las
     python tools/predict.py checkpoint=outputs/demo 'input=scans/*.ply' output=labeled
     python tools/predict.py checkpoint=outputs/camvid input=pictures output=labeled
+    python tools/predict.py input=room.ply output=first_labels.ply
 
     The output has two more columns than the scan, label and confidence (in place of columns of that name). All others
     are kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate
@@ -43,12 +44,15 @@ class Options:
     -1. Of several scans one that cannot be labeled is reported, and the others are labeled. Columns that the network
     was trained on, such as intensity, must be in the file.
 
+    Without a checkpoint the network that comes with pcseg gives first labels to colored scans of rooms: ceiling, floor
+    and furniture as in S3DIS. It was trained on a simulated building alone, and is often wrong.
+
     A network of pictures labels these, each into a palette .png of its size whose numbers are those of the classes.
     """
 
-    checkpoint: str = option("a .safetensors file, or a run folder (its last weights)")
     input: str = option(f"a file ({' '.join(FORMATS)}), a folder of them or a pattern")
     output: str = option("file to write, its ending says the format; for several inputs: a folder")
+    checkpoint: str = option("a .safetensors file, or a run folder (its last weights)", "pcseg://rooms")
     format: str = option(
         "ending of the files in an output folder; empty: the scan's own, .ply where it cannot be written", ""
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from pcseg.errors import InputError, cut
 from pcseg.model.inputs import Inputs, read_inputs
 from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.model.places import checkpoint_file
 from pcseg.model.tensor_file import Shapes, read_tensors, write_tensors
 from pcseg.nn.lora import merged_state
 
@@ -23,13 +23,17 @@ MOST_CHANNELS = 2**20
 """The largest number among a network's arguments."""
 
 
-def save_model(path: str | os.PathLike[str], model: Model) -> None:
+def save_model(path: str | os.PathLike[str], model: Model, half: bool = False) -> None:
     """Write the network's weights and what is needed to use them to one file, atomically.
 
-    Low-rank updates are added to the weights. Raises InputError where a weight is NaN or infinite, and leaves the old
+    Low-rank updates are added to the weights. ``half``: weights, not running statistics, are rounded to 16 bits, of
+    which float32 is made again in loading. Raises InputError where a weight is NaN or infinite, and leaves the old
     file.
     """
     state = merged_state(model.network)
+    if half:
+        learned = dict(model.network.named_parameters())
+        state = {name: value.half() if name in learned else value for name, value in state.items()}
     _check_values(state, path)
     header = {
         "network": {"name": model.spec.name, "arguments": model.spec.arguments},
@@ -43,15 +47,14 @@ def save_model(path: str | os.PathLike[str], model: Model) -> None:
 def load_model(
     path: str | os.PathLike[str], constructors: Mapping[str, Callable[..., nn.Module]] | None = None
 ) -> Model:
-    """Rebuild a network from its checkpoint alone; a run folder stands for its ``last.safetensors``.
+    """Rebuild a network from its checkpoint alone, at any place that ``checkpoint_file`` knows, such as a run folder.
 
     ``constructors`` are those of your own networks, by the name in their NetworkSpec. Every field is checked by type
     and range before anything is built, and the shapes of all weights before any of them is read. Raises InputError for
     a file that is missing, truncated, foreign, of another format, whose weights do not fit the network it names, are
     NaN or infinite.
     """
-    path = Path(path)
-    path = path / "last.safetensors" if path.is_dir() else path
+    path = checkpoint_file(path)
 
     def described(header: Mapping[str, Any], shapes: Shapes) -> tuple[NetworkSpec, Classes, Inputs]:
         spec, classes, inputs = _described(header, shapes, path)

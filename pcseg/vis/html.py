@@ -7,6 +7,7 @@ import html
 import json
 import os
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,30 @@ MOST_NOTES = 4
 
 
 def write_html(path: str | os.PathLike[str], view: CloudView, most: int = MOST_POINTS) -> Path:
-    """Write the page of ``view`` to ``path``, atomically, and return the path.
+    """Write the page of ``view`` (see ``page``) to ``path``, atomically, and return the path."""
+    return write_page(path, page(view, most))
+
+
+def write_page(path: str | os.PathLike[str], text: str) -> Path:
+    """Write the ``text`` of a page to ``path``, atomically, and return the path."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def page(view: CloudView, most: int = MOST_POINTS, titles: Mapping[str, str] | None = None) -> str:
+    """Return the page of ``view``, HTML.
 
     Points far from all others are left out. Of more than ``most`` points a random choice is kept, labeled points first.
     Of more than MOST_CLASSES classes the rarest become one. The page says so. Positions are drawn to 1/65535 of the
-    cloud's extent along each axis; the coordinates that the page prints are exact to their last digit.
+    cloud's extent along each axis; the coordinates that the page prints are exact to their last digit. Layers with
+    other ``titles``, by name, come first.
     """
-    page = _page(view.name, _payload(view.framed(), most))
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    payload = _payload(view.framed(), most)
+    named = dict(zip(payload["layers"], payload["titles"], strict=True))
+    titles = {layer: title for layer, title in (titles or {}).items() if layer in named}
+    named = {**titles, **{layer: title for layer, title in named.items() if layer not in titles}}
+    return _page(view.name, {**payload, "layers": list(named), "titles": list(named.values())})
 
 
 def _page(title: str, payload: dict[str, Any]) -> str:

@@ -77,7 +77,9 @@ function tipLines(i) {
   const { position, fine, confidence, labels, spread, weight } = arrays;
   const nameOf = k => k === UNKNOWN ? "unknown" : classes[k].name;
   const lines = [];
-  for (const name of ["truth", "prediction"]) if (arrays[name]) lines.push(name + ": " + nameOf(arrays[name][i]));
+  const title = scene.titles[scene.layers.indexOf("prediction")] || "";
+  if (arrays.truth) lines.push("truth: " + nameOf(arrays.truth[i]));
+  if (arrays.prediction) lines.push(title.toLowerCase() + ": " + nameOf(arrays.prediction[i]));
   if (confidence) lines.push("confidence: " + (confidence[i] / 255).toFixed(2));
   if (spread && spread[i] !== UNKNOWN) {
     lines.push("spread: " + nameOf(spread[i]) + ", weight " + (weight[i] / 255).toFixed(2));
