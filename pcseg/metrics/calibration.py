@@ -27,6 +27,6 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error in [0, 1]: mean |share right - mean confidence| of the bins; NaN for none."""
+        """The expected calibration error in [0, 1]: mean of abs(share right - mean confidence) over the bins; NaN for none."""
         total = self.count.sum()
         return float(np.abs(self.right - self.confidence).sum() / total) if total else float("nan")

@@ -25,10 +25,9 @@ _CHUNK = 100_000
 class EdgeCosts:
     """Weights of the terms of an edge's cost, which has no unit.
 
-    ``distance``: of its length over the median length; ``normal``: of 1 - |n_i . n_j|; ``color``: of the mean absolute
-    difference of the colors in [0, 1]; ``attributes``: by name, of the absolute difference of a column such as
+    ``distance``: of its length over the median length; ``normal``: of 1 - abs(n_i . n_j); ``color``: of the mean
+    absolute difference of the colors in [0, 1]; ``attributes``: by name, of the absolute difference of a column such as
     intensity, over the range from its 1st to its 99th percentile. Terms whose attribute a scan lacks are left out.
-    Raises InputError for a weight below 0.
     """
 
     distance: float = 0.02

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
 
+from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.pseudo.graph import SurfaceGraph
 from pcseg.pseudo.spreading import class_distances
 from pcseg.pseudo.superpoints import make_superpoints, medoids
 
 SUPERPOINTS = 4
-"""Superpoints per point to label."""
+"""Superpoints per point to label, those labeled already included: so a few at a time are as many at once."""
 
 REACH = 2.0
 """Cost of a path after which a label says little: the doubt is then 63 % of its largest value."""
@@ -41,7 +42,8 @@ def suggest_points(
     """
     if budget < 1:
         raise InputError(f"budget={budget}: give 1 or more")
-    part = make_superpoints(graph, 0.0, most=SUPERPOINTS * budget, start=segments)
+    given = 0 if labels is None else int((labels != IGNORE).sum())
+    part = make_superpoints(graph, 0.0, most=SUPERPOINTS * (budget + given), start=segments)
     middle = medoids(graph, part)
     first, second = _nearest_classes(graph, labels)
     taken = np.zeros(len(middle), dtype=bool)

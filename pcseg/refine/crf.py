@@ -29,8 +29,8 @@ class CRF:
 
     Source: Krähenbühl and Koltun (arXiv 1210.5644), as in DeepLab (arXiv 1606.00915, section 3.3). Two elements i and j
     of a sample that differ in class (Potts) cost w1 k1_ij + w2 k2_ij, where, with positions p and colors c,
-    k1_ij = exp(-|p_i - p_j|^2 / 2 sigma_alpha^2 - |c_i - c_j|^2 / 2 sigma_beta^2) is the appearance kernel and
-    k2_ij = exp(-|p_i - p_j|^2 / 2 sigma_gamma^2) the smoothness kernel. Each is normalized to k_ij / sqrt(s_i s_j),
+    k1_ij = exp(-(p_i - p_j)^2 / 2 sigma_alpha^2 - (c_i - c_j)^2 / 2 sigma_beta^2) is the appearance kernel and
+    k2_ij = exp(-(p_i - p_j)^2 / 2 sigma_gamma^2) the smoothness kernel. Each is normalized to k_ij / sqrt(s_i s_j),
     s_i = sum_j k_ij, so that ``w1`` and ``w2`` serve any density of elements. Mean field starts at Q = P, the
     probabilities given, and ``iterations`` times updates all elements at once: Q_i <- softmax(log P_i + sum_j (w1 k1_ij
     + w2 k2_ij) Q_j). Sums include j = i. Normalization and sums are those of the authors' code (in pydensecrf

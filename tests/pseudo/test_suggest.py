@@ -35,7 +35,7 @@ def test_each_point_is_where_most_doubt_is_left(given: int) -> None:
     graph = surface_graph(coord, {"color": color}, neighbors=4)
     labels = np.full(200, IGNORE)
     labels[np.arange(given) * 60] = np.arange(given) % 2
-    part = make_superpoints(graph, 0.0, most=4 * 6)
+    part = make_superpoints(graph, 0.0, most=4 * (6 + given))
     found = suggest_points(graph, 6, labels)
     for i, node in enumerate(found):
         begun = i // (part.max() + 1) * (part.max() + 1)  # each superpoint once before any is chosen again
@@ -91,6 +91,20 @@ def test_suggested_points_are_worth_more_than_random_ones() -> None:
     for budget in (40, 200):
         draws = [np.random.default_rng(seed).choice(len(truth), budget, replace=False) for seed in range(3)]
         assert accuracy(suggest_points(graph, budget)) > max(map(accuracy, draws)) + 0.01
+
+
+def test_a_few_at_a_time_are_worth_as_much_as_all_at_once() -> None:
+    coord, color, truth = room()
+    spreading = Spreading(keep=0.0)
+    graph = spreading.graph(coord, {"color": color})
+    at_once, by_fours = np.full(len(truth), IGNORE), np.full(len(truth), IGNORE)
+    chosen = suggest_points(graph, 60)
+    at_once[chosen] = truth[chosen]
+    for _ in range(15):
+        points = suggest_points(graph, 4, by_fours)
+        by_fours[points] = truth[points]
+    scores = [float((spreading(graph, labels, 4)[0] == truth).mean()) for labels in (at_once, by_fours)]
+    assert scores[1] > scores[0] - 0.005, scores
 
 
 def test_the_doubt_of_a_network_is_its_missing_margin() -> None:
