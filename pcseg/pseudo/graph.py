@@ -28,6 +28,7 @@ class EdgeCosts:
     ``distance``: of its length over the median length; ``normal``: of 1 - abs(n_i . n_j); ``color``: of the mean
     absolute difference of the colors in [0, 1]; ``attributes``: by name, of the absolute difference of a column such as
     intensity, over the range from its 1st to its 99th percentile. Terms whose attribute a scan lacks are left out.
+    Raises InputError for a weight below 0.
     """
 
     distance: float = 0.02
