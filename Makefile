@@ -12,11 +12,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 
-.PHONY: help demo demo-images table test install lint cuda pytest clean
+.PHONY: help demo demo-images table test install lint docs cuda pytest clean
 help:
 	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (9 minutes)"
 	@echo "make demo-images  the same of its frames, with the labels of one of eight (10 minutes of a core)"
 	@echo "make test   install and run everything CI runs"
+	@echo "make docs   install and build the documentation: build/docs/index.html"
 	@echo "make table  the README's table of results (three hours; goes on after a stop)"
 	@echo "make clean  remove the build and what demos and tests left (not .venv, not data)"
 
@@ -102,12 +103,16 @@ table: install
 	for budget in $(CONTROLS); do rows+=",labels=$$budget $(AS_LONG)"; done; \
 	$(RUN) tools/compare.py output=outputs/table jobs=2 'settings=[experiment=simulated,steps=3000]' "rows=[$$rows]"
 
-test: lint cuda pytest
+test: lint docs cuda pytest
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation, at build/docs/index.html; a warning is an error.
+docs: $(VENV)/installed-dev
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
 
 # Compiled for the GPUs of the field, run on none: a machine without nvcc passes this by.
 cuda: $(VENV)/installed-dev
@@ -120,9 +125,11 @@ else
 	@echo "no nvcc here: csrc/cuda is not compiled"
 endif
 
-# Once with the compiled library and once with the PyTorch reference alone, without the tests of what knows neither.
-NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis \
-	tests/methods/test_effect_on_pictures.py
+# Once with the compiled library and once with the PyTorch reference alone, without what knows neither; of the tools,
+# training and prediction.
+NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis tests/budgets \
+	tests/annotation tests/share tests/benchmarks tests/methods/test_effect_on_pictures.py \
+	$(filter-out %/test_train.py %/test_predict.py,$(wildcard tests/tools/test_*.py))
 pytest: $(VENV)/installed-dev
 	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(NO_OPS:%=--ignore=%)
 	$(RUN) -m pytest -n 2

@@ -9,11 +9,12 @@ from pcseg.device import configure_threads
 from pcseg.version import __version__
 
 if TYPE_CHECKING:
+    from pcseg.annotation.notebook import annotate
     from pcseg.api import show, spread, suggest
     from pcseg.engine.predict import Predictor
     from pcseg.engine.predict_pictures import PicturePredictor
 
-__all__ = ["__version__", "load", "show", "spread", "suggest"]
+__all__ = ["__version__", "annotate", "load", "show", "spread", "suggest"]
 
 configure_threads()  # before anything imports torch
 
@@ -47,7 +48,11 @@ def load(
 
 
 def __getattr__(name: str) -> Any:
-    """Return show, spread or suggest; imported at their first use, as what ``load`` needs."""
+    """Return annotate, show, spread or suggest; imported at their first use, as what ``load`` needs."""
+    if name == "annotate":
+        from pcseg.annotation.notebook import annotate
+
+        return annotate
     if name not in ("show", "spread", "suggest"):
         raise AttributeError(f"module 'pcseg' has no attribute '{name}'")
     from pcseg import api

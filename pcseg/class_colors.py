@@ -88,7 +88,7 @@ def class_colors(names: tuple[str, ...]) -> tuple[Color, ...]:
     chosen: dict[int, Color] = {}
     wanted = {k: color for k, name in enumerate(names) if (color := usual_color(name)) is not None}
     for k in [*wanted, *(k for k in range(len(names)) if k not in wanted)]:
-        used = _oklab(np.array([*chosen.values()]).reshape(-1, 3))
+        used = oklab(np.array([*chosen.values()]).reshape(-1, 3))
         if k in wanted and (_away(used, wanted[k]) >= NEAR).all():
             chosen[k] = wanted[k]
         else:
@@ -126,7 +126,7 @@ def _table() -> dict[str, Color]:
 
 def _away(places: np.ndarray, color: Color) -> np.ndarray:
     """Return the distances (N,) in Oklab of ``places`` (N, 3) from a color."""
-    return np.asarray(np.linalg.norm(places - _oklab(np.array(color)), axis=1))
+    return np.asarray(np.linalg.norm(places - oklab(np.array(color)), axis=1))
 
 
 @lru_cache(maxsize=1)
@@ -134,12 +134,12 @@ def _candidates() -> tuple[np.ndarray, np.ndarray]:
     """Return colors (N, 3) to choose from, neither pale nor dark, and their places in Oklab (N, 3)."""
     steps = np.linspace(30, 240, 16).round().astype(np.int64)
     grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    places = _oklab(grid)
+    places = oklab(grid)
     fit = (places[:, 0] > 0.35) & (places[:, 0] < 0.9)
     return grid[fit], places[fit]
 
 
-def _oklab(colors: np.ndarray) -> np.ndarray:
+def oklab(colors: np.ndarray) -> np.ndarray:
     """Return lightness and two hue axes (..., 3) of sRGB colors (..., 3); distances are about those perceived.
 
     Source: Ottosson 2020, "A perceptual color space for image processing".

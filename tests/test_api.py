@@ -36,7 +36,7 @@ def spread(scene: Scene, **more: object) -> tuple[np.ndarray, np.ndarray]:
 def test_the_import_loads_no_torch_and_names_what_there_is() -> None:
     line = "import pcseg, sys; print({'torch', 'numpy'} & {*sys.modules}, sorted({*pcseg.__all__} & {*dir(pcseg)}))"
     done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set() ['__version__', 'load', 'show', 'spread', 'suggest']"
+    assert done.stdout.strip() == "set() ['__version__', 'annotate', 'load', 'show', 'spread', 'suggest']"
     with pytest.raises(AttributeError, match="no attribute 'spred'"):
         pcseg.spred  # type: ignore[attr-defined]  # noqa: B018
 

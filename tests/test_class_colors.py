@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.class_colors import MOST, NEAR, RESERVED, USUAL, _oklab, class_colors, usual_color
+from pcseg.class_colors import MOST, NEAR, RESERVED, USUAL, class_colors, oklab, usual_color
 
 HUES = {"red": (345, 20), "brown": (15, 45), "green": (75, 160), "blue": (195, 240)}
 """Ranges of hue, degrees."""
@@ -17,7 +17,7 @@ HUES = {"red": (345, 20), "brown": (15, 45), "green": (75, 160), "blue": (195, 2
 
 def closest(colors: object) -> float:
     """Return the distance in Oklab of the two most similar colors."""
-    places = _oklab(np.array(colors))
+    places = oklab(np.array(colors))
     apart = np.linalg.norm(places[:, None] - places[None], axis=2)
     return float((apart + 9 * np.eye(len(places))).min())
 

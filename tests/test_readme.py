@@ -1,4 +1,4 @@
-"""README.md: its lines of Python run as they stand, one after the other."""
+"""README.md and docs/api.md: their lines of Python run as they stand, one after the other."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 
 from tests.tools._runs import CLASSES, checkpoint
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/api.md"))
+BLOCKS = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def test_the_lines_of_python_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

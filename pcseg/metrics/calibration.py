@@ -27,6 +27,9 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error in [0, 1]: mean of abs(share right - mean confidence) over the bins; NaN for none."""
+        """The expected calibration error in [0, 1]: the mean of abs(share right - mean confidence) over the bins.
+
+        NaN where nothing was counted.
+        """
         total = self.count.sum()
         return float(np.abs(self.right - self.confidence).sum() / total) if total else float("nan")

@@ -1,0 +1,123 @@
+"""Find the scans to label: prepared scene folders, or point files of any format, and where their clicks are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from pcseg.classes import Classes
+from pcseg.datasets import ClassFile
+from pcseg.datasets.cloud_scene import to_scene
+from pcseg.datasets.listing import list_files
+from pcseg.errors import InputError
+from pcseg.formats import FORMATS, Cloud, read_cloud
+from pcseg.scenes.columns import kept_columns
+from pcseg.scenes.listing import is_image, is_scene
+from pcseg.scenes.places import usable
+from pcseg.scenes.scene import Scene, list_columns, read_scene
+
+FOLDER = "annotations"
+"""Folder within the root where clicks and what is made of them are kept."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scan to label: ``name`` is split/scene, ``path`` a scene folder or a point file, ``log`` the file of clicks."""
+
+    name: str
+    path: Path
+    log: Path
+    meaning: ClassFile
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a raw scan, not a prepared scene."""
+        return self.path.is_file()
+
+    def read(self) -> Scene:
+        """Return the scan without any class of its points; raises InputError where it cannot be read."""
+        if not self.is_file:
+            columns = [column for column in list_columns(self.path) if "intensity" in column.lower()]
+            return read_scene(self.path, self.meaning.classes, with_labels=False, columns=columns)
+        cloud = self.cloud()
+        if self.meaning.scale != 1:
+            cloud = replace(cloud, coord=cloud.coord * self.meaning.scale)
+        kept = kept_columns(str(self.path), cloud.fields, self.meaning.keep, [])
+        return to_scene(self.name, str(self.path), cloud, kept, self.meaning.names)[0]
+
+    def cloud(self) -> Cloud:
+        """Return the raw scan as its file has it."""
+        return read_cloud(self.path, self.meaning.columns)
+
+    def rows(self, cloud: Cloud) -> np.ndarray:
+        """Return the numbers (P,) in the file of the points that the scene has."""
+        return np.flatnonzero(usable(cloud.coord))
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is labeled: the sources by name, their classes, and the folder ``home`` for all that is made of clicks.
+
+    ``root``: the folder of prepared scenes, None where raw scans are labeled.
+    """
+
+    sources: dict[str, Source]
+    classes: Classes
+    home: Path
+    root: Path | None
+
+
+def open_place(path: Path, meaning: ClassFile) -> Place:
+    """Return what is to be labeled at ``path``: a root of scene folders, a point file, or a folder of point files.
+
+    Raises InputError where there is none of them.
+    """
+    if path.is_file():
+        if path.suffix.lower() not in FORMATS:
+            raise InputError(f"{path}: unknown format '{path.suffix}'; give one of {', '.join(FORMATS)}")
+        log = path.with_name(f"{path.name}.clicks.jsonl")
+        name = f"train/{path.stem}"
+        home = path.with_name(f"{path.name}.{FOLDER}")
+        return Place({name: Source(name, path, log, meaning)}, meaning.classes, home, None)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such file or folder; give prepared scenes, a scan, or a folder of scans")
+    home = path / FOLDER
+    folders = list(_scene_folders(path))
+    if folders:
+        names = {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
+        sources = {n: Source(n, folder, home / f"{n}.jsonl", meaning) for n, folder in names.items()}
+        return Place(sources, meaning.classes, home, path)
+    files = _files(path)
+    if not files:
+        raise InputError(f"{path}: neither scene folders <split>/<scene> nor a point file here; give another folder")
+    sources = {name: Source(name, file, home / f"{name}.jsonl", meaning) for name, file in sorted(files.items())}
+    return Place(sources, meaning.classes, home, None)
+
+
+def first_scene(path: Path) -> Path | None:
+    """Return the first scene folder below a root, None without one."""
+    return next(iter(_scene_folders(path)), None) if path.is_dir() else None
+
+
+def _scene_folders(root: Path) -> Iterable[Path]:
+    for split in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name != FOLDER):
+        yield from (f for f in sorted(split.iterdir()) if f.is_dir() and is_scene(f) and not is_image(f))
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Return the point files below a folder by the names that tools/prepare.py gives their scenes."""
+    found: dict[str, Path] = {}
+    for path in list_files(root)[0]:
+        parts = path.relative_to(root).parts
+        hidden = any(part.startswith(".") or part.endswith(FOLDER) for part in parts)
+        if path.suffix.lower() not in FORMATS or hidden or not path.is_file():
+            continue
+        split, rest = (parts[0], parts[1:-1]) if len(parts) > 1 else ("train", ())
+        name = f"{split}/{'_'.join((*rest, path.stem))}"
+        if name in found:
+            raise InputError(f"{path}: would have the same name as {found[name]}; rename one")
+        found[name] = path
+    return found

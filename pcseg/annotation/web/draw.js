@@ -1,0 +1,158 @@
+// Draw: while the camera moves as many points as fit into a frame; at rest all of them, shown once they are complete.
+
+import { camera, FOCAL, setProjection } from "./camera.js";
+import { buffers, textures } from "./cloud.js";
+import { bind, canvas, Frame, gl, program } from "./gl.js";
+import { $, app, LAYERS, on, tell } from "./state.js";
+
+const TARGET = 30;     // milliseconds of a frame
+const REST = 180;      // milliseconds without a move after which all points are drawn
+let shown, hidden, programs = {}, budget = 400000, waiting = false;
+let drawn = 0, moved = 0, refining = false;
+export const speed = { frames: 0, milliseconds: 0 };
+
+export async function startDrawing() {
+  for (const name of ["cloud", "mark", "lighting"]) programs[name] = await program(name);
+  [shown, hidden] = [new Frame(), new Frame()];
+  addEventListener("resize", resize);
+  on("moved", () => { moved = performance.now(); refining = false; soon(); });
+  on("changed", () => { refining = true; drawn = 0; soon(); });
+  resize();
+}
+
+export function resize() {
+  const scale = Math.min(window.devicePixelRatio || 1, 2);
+  canvas.width = Math.max(1, Math.round(canvas.clientWidth * scale));
+  canvas.height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  for (const frame of [shown, hidden]) frame.resize(canvas.width, canvas.height);
+  if (app.scene) tell("moved");
+}
+
+function soon() {
+  if (!waiting && app.scene && textures.nodes) { waiting = true; requestAnimationFrame(step); }
+}
+
+function step() {
+  waiting = false;
+  if (!app.scene) return;
+  const now = performance.now(), few = app.loaded > budget, resting = now - moved > REST;
+  if (refining && (resting || !few)) return refine();
+  setProjection();
+  const count = Math.min(budget, app.loaded);
+  drawInto(hidden, 0, count, Math.sqrt(app.loaded / Math.max(count, 1)));
+  show(count);
+  if (count > 300000 || few) adapt(performance.now() - now);
+  if (few && !refining) {
+    refining = true;
+    drawn = 0;
+    setTimeout(soon, REST + 20);
+  } else if (refining) setTimeout(soon, REST);
+}
+
+// Draw the next points into the frame that is not seen, and show it when all are there.
+function refine() {
+  if (drawn === 0) setProjection();
+  const began = performance.now(), count = Math.min(Math.max(budget, 200000), app.loaded - drawn);
+  drawInto(hidden, drawn, count, 1);
+  drawn += count;
+  if (drawn < app.loaded) {
+    if (count > 300000) adapt(performance.now() - began);
+    waiting = true;
+    requestAnimationFrame(step);
+    return;
+  }
+  refining = false;
+  drawn = 0;
+  show(app.loaded);
+}
+
+// Draw more points a frame, or fewer, by the time that the last ones took.
+function adapt(milliseconds) {
+  budget = Math.min(Math.max(budget * Math.min(Math.max(TARGET / milliseconds, 0.4), 1.4), 100000), 3e7);
+}
+
+function drawInto(frame, first, count, larger) {
+  const began = performance.now();
+  if (first === 0) frame.clear();
+  gl.bindFramebuffer(gl.FRAMEBUFFER, frame.frame);
+  gl.viewport(0, 0, canvas.width, canvas.height);
+  gl.enable(gl.DEPTH_TEST);
+  const { linked, uniforms } = programs.cloud, { scene } = app;
+  gl.useProgram(linked);
+  [textures.nodes, textures.light, textures.palette, textures.ramp].forEach((each, i) => bind(i, each));
+  ["nodes", "light", "palette", "ramp"].forEach((name, i) => gl.uniform1i(uniforms[name], i));
+  gl.uniformMatrix4fv(uniforms.matrix, false, camera.matrix);
+  gl.uniform3fv(uniforms.extent, scene.extent);
+  gl.uniform1f(uniforms.bottom, app.bottom - 1e-4);
+  gl.uniform1f(uniforms.top, app.top + 1e-4);
+  gl.uniform1f(uniforms.keep, app.keep);
+  gl.uniform1i(uniforms.layer, LAYERS.indexOf(app.layer));
+  gl.uniform1f(uniforms.size, larger * app.pointSize * scene.spacing * FOCAL * canvas.height / 2);
+  gl.bindVertexArray(buffers.points);
+  gl.drawArrays(gl.POINTS, first, count);
+  if (first + count >= app.loaded || larger !== 1) drawMarks();
+  gl.readBuffer(gl.COLOR_ATTACHMENT0);
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits, so that the time is the true one
+  speed.frames++;
+  speed.milliseconds += performance.now() - began;
+}
+
+function drawMarks() {
+  if (!buffers.markCount) return;
+  const { linked, uniforms } = programs.mark;
+  gl.useProgram(linked);
+  bind(2, textures.palette);
+  gl.uniform1i(uniforms.palette, 2);
+  gl.uniformMatrix4fv(uniforms.matrix, false, camera.matrix);
+  const values = { bottom: app.bottom, top: app.top, near: camera.near, far: camera.far };
+  for (const [name, value] of Object.entries(values)) gl.uniform1f(uniforms[name], value);
+  gl.uniform1f(uniforms.pull, 4 * app.scene.spacing * app.pointSize);
+  gl.uniform1f(uniforms.large, 15 * canvas.height / canvas.clientHeight);
+  gl.bindVertexArray(buffers.marks.array);
+  gl.drawArrays(gl.POINTS, 0, buffers.markCount);
+}
+
+// Light the hidden frame onto the page; it is then the one that is seen, and asked about its points.
+function show(count) {
+  [shown, hidden] = [hidden, shown];
+  gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  gl.viewport(0, 0, canvas.width, canvas.height);
+  gl.disable(gl.DEPTH_TEST);
+  const { linked, uniforms } = programs.lighting;
+  gl.useProgram(linked);
+  bind(0, shown.textures[0]);
+  bind(1, shown.textures[2]);
+  gl.uniform1i(uniforms.picture, 0);
+  gl.uniform1i(uniforms.depths, 1);
+  gl.uniform1f(uniforms.near, camera.near);
+  gl.uniform1f(uniforms.far, camera.far);
+  gl.uniform1f(uniforms.reach, canvas.height / canvas.clientHeight);
+  gl.drawArrays(gl.TRIANGLES, 0, 3);
+  $("canvas").dataset.drawn = count;
+  tell("shown");
+}
+
+// The points that are seen in a rectangle of the page: a list of {point, x, y}, each point at each of its pixels.
+export function seenIn(left, top, width, height) {
+  const scale = canvas.height / canvas.clientHeight;
+  const x = Math.max(0, Math.floor(left * scale)), w = Math.min(canvas.width - x, Math.ceil(width * scale));
+  const y = Math.max(0, Math.floor(canvas.height - (top + height) * scale));
+  const h = Math.min(canvas.height - y, Math.ceil(height * scale)), found = [];
+  if (w < 1 || h < 1) return found;
+  shown.numbers(x, y, w, h).forEach((number, i) => {
+    if (!number) return;
+    const px = (x + i % w + 0.5) / scale, py = (canvas.height - (y + Math.floor(i / w) + 0.5)) / scale;
+    found.push({ point: number - 1, x: px, y: py });
+  });
+  return found;
+}
+
+// The point that is seen nearest to a spot of the page, within `reach` pixels; -1 for none.
+export function pointAt(x, y, reach = 4) {
+  let best = reach * reach, point = -1;
+  for (const each of seenIn(x - reach, y - reach, 2 * reach + 1, 2 * reach + 1)) {
+    const square = (each.x - x) ** 2 + (each.y - y) ** 2;
+    if (square < best) { best = square; point = each.point; }
+  }
+  return point;
+}
