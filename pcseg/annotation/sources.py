@@ -11,7 +11,7 @@ import numpy as np
 from pcseg.classes import Classes
 from pcseg.datasets import ClassFile
 from pcseg.datasets.cloud_scene import to_scene
-from pcseg.datasets.listing import list_files
+from pcseg.datasets.listing import list_files, scenes_by_name
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS, Cloud, read_cloud
 from pcseg.scenes.columns import kept_columns
@@ -109,15 +109,9 @@ def _scene_folders(root: Path) -> Iterable[Path]:
 
 def _files(root: Path) -> dict[str, Path]:
     """Return the point files below a folder by the names that tools/prepare.py gives their scenes."""
-    found: dict[str, Path] = {}
-    for path in list_files(root)[0]:
-        parts = path.relative_to(root).parts
-        hidden = any(part.startswith(".") or part.endswith(FOLDER) for part in parts)
-        if path.suffix.lower() not in FORMATS or hidden or not path.is_file():
-            continue
-        split, rest = (parts[0], parts[1:-1]) if len(parts) > 1 else ("train", ())
-        name = f"{split}/{'_'.join((*rest, path.stem))}"
-        if name in found:
-            raise InputError(f"{path}: would have the same name as {found[name]}; rename one")
-        found[name] = path
-    return found
+
+    def is_scan(path: Path) -> bool:
+        hidden = any(part.startswith(".") or part.endswith(FOLDER) for part in path.relative_to(root).parts)
+        return path.suffix.lower() in FORMATS and not hidden and path.is_file()
+
+    return scenes_by_name(root, filter(is_scan, list_files(root)[0]))

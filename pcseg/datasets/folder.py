@@ -12,7 +12,7 @@ import numpy as np
 from pcseg.classes import Classes
 from pcseg.datasets.class_file import ClassFile, read_class_file
 from pcseg.datasets.cloud_scene import to_scene
-from pcseg.datasets.listing import list_files, not_used
+from pcseg.datasets.listing import list_files, not_used, scenes_by_name
 from pcseg.errors import InputError
 from pcseg.formats.cloud import Cloud
 from pcseg.formats.columns import USUAL_LABELS
@@ -97,15 +97,7 @@ class FolderReader:
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for path in filter(self._is_scan, self._listed[0]):
-            parts = path.relative_to(self.root).parts
-            split, rest = (parts[0], parts[1:-1]) if len(parts) > 1 else ("train", ())
-            name = f"{split}/{'_'.join((*rest, path.stem))}"
-            if name in found:
-                raise InputError(f"{path}: its scene would have the same name as that of {found[name]}; rename one")
-            found[name] = path
-        return found
+        return scenes_by_name(Path(self.root), filter(self._is_scan, self._listed[0]))
 
 
 def open_folder(root: str, classes: str = "", keep: Sequence[str] | None = None) -> FolderReader:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pcseg.errors import InputError
 from pcseg.formats.defects import Defect
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", "Icon\r")
@@ -89,3 +90,20 @@ def _kind(path: Path, formats: tuple[str, ...]) -> str:
     if len(endings) == 2 and endings[0] in formats:
         return "".join(endings)  # .las.bak, .xyz.gz
     return endings[-1] if endings else "without ending"
+
+
+def scenes_by_name(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
+    """Return the point files ``paths`` below ``root`` by the names split/scene of their scenes.
+
+    The split is the first folder, "train" for a file right below the root; further folders begin the name of the scene.
+    Raises InputError where two would have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        parts = path.relative_to(root).parts
+        split, rest = (parts[0], parts[1:-1]) if len(parts) > 1 else ("train", ())
+        name = f"{split}/{'_'.join((*rest, path.stem))}"
+        if name in found:
+            raise InputError(f"{path}: its scene would have the same name as that of {found[name]}; rename one")
+        found[name] = path
+    return found
