@@ -14,15 +14,9 @@ from tests.methods.kinds import Points
 from tests.methods.test_contract import RECIPES, batch_of, losses, method_of
 
 NEED_THEM = {
-    "ccvc",
-    "coarse_propagation",
-    "dense_propagation",
-    "mgd",
-    "pseudo_seg",
-    "s4l",
-    "unimatch",
-    "view_consistency",
-}
+    "aux_seg", "bas", "cam", "ccvc", "coarse_propagation", "cosa", "dense_propagation", "fickle", "group", "mars", "mgd",
+    "mix_reorg", "pseudo_seg", "s4l", "unimatch", "view_consistency", "zero_seg",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

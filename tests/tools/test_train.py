@@ -162,7 +162,8 @@ def test_help_tells_settings_and_choices():
         "resume",
         "go on from the last checkpoint",
         "experiment: als, camvid, custom, demo, frames, s3dis",
-        "match: ccvc, coarse_propagation, cps",
+        "then: mars, tag_labels",
+        "match: aux_seg, bas, cam, ccvc",
         "torchrun",
         "stages.<name>.steps times",
     )
