@@ -114,7 +114,7 @@ def predict_file(file: Path, folder: Path, checkpoint: str, memory: dict[str, An
     if len(memory["cloud"]) > MOST:
         return "skipped: large"
     memory["output"] = folder / f"labeled{file.suffix if file.suffix.lower() in WRITERS else '.ply'}"
-    predict.main(predict.Options(checkpoint, str(file), str(memory["output"])))
+    predict.main(predict.Options(checkpoint=checkpoint, input=str(file), output=str(memory["output"])))
     return "ok"
 
 
