@@ -128,7 +128,8 @@ endif
 # Once with the compiled library and once with the PyTorch reference alone, without what knows neither; of the tools,
 # training and prediction.
 NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis tests/budgets \
-	tests/annotation tests/share tests/benchmarks \
+	tests/annotation tests/share tests/benchmarks tests/scenes tests/metrics tests/model tests/test_api.py tests/test_notebook.py \
+	tests/test_build.py tests/test_install.py \
 	$(addprefix tests/methods/test_,$(addsuffix .py,effect_on_pictures bas fickle group aux_seg cosa mars mix_reorg zero_seg)) \
 	$(filter-out %/test_train.py %/test_predict.py,$(wildcard tests/tools/test_*.py))
 pytest: $(VENV)/installed-dev
