@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 3
+#define PCSEG_ABI 4
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -82,10 +82,13 @@ PCSEG_API int pcseg_gather(const void* values, int64_t value_rows, int64_t row_b
 PCSEG_API int pcseg_weighted_sum(int64_t dtype, const void* values, int64_t rows, int64_t channels, const int64_t* row,
                                  const void* weight, const int64_t* segment, int64_t elements, int64_t segments,
                                  void* out, int64_t* workspace, int64_t threads);
-// Pass out filled with 0 and arg with -1, which empty segments keep; arg is the first element that has the maximum.
-PCSEG_API int pcseg_segment_max(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
-                                int64_t elements, int64_t segments, void* out, int64_t* arg, int64_t* workspace,
-                                int64_t threads);
+// out (segments, channels): the greatest or smallest of each segment by one of the rules, arg: the first element that
+// has it; 0 and `none` where there is none. Greatest: NaN before all else, none is -1. Above lowest, below highest: NaN,
+// the limit of the type and what lies beyond do not count, none is `elements`.
+enum { PCSEG_GREATEST = 0, PCSEG_ABOVE_LOWEST = 1, PCSEG_BELOW_HIGHEST = 2 };
+PCSEG_API int pcseg_segment_extreme(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
+                                    int64_t elements, int64_t segments, int64_t rule, void* out, int64_t* arg,
+                                    int64_t* workspace, int64_t threads);
 
 // --- neighbors ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance

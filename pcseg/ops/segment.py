@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
+from pcseg.ops._segment_extreme import GREATEST, extreme_cpu, gradient_at
 from pcseg.ops._sort import sort_keys
 from pcseg.ops.gather import check_index
 
@@ -164,13 +165,7 @@ def _max_fake(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor,
 
 def _max_cpu(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
     _check(values, None, None, segment, n_segments)
-    wide = values.to(_wide_type(values)).contiguous()
-    out = wide.new_zeros(n_segments, wide.shape[1])
-    arg = torch.full_like(out, -1, dtype=torch.int64)
-    native.call(
-        "pcseg_segment_max", native.DTYPES[wide.dtype], wide, wide.shape[1], segment.contiguous(), len(segment),
-        n_segments, out, arg, segment.new_empty(len(segment)), torch.get_num_threads(),
-    )  # fmt: skip
+    out, arg = extreme_cpu(values.to(_wide_type(values)), segment, n_segments, GREATEST)
     return out.to(values.dtype), arg
 
 
@@ -193,9 +188,7 @@ def _max_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor])
 
 
 def _max_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
-    (arg,) = ctx.saved_tensors
-    spare = grad.new_zeros(ctx.elements + 1, grad.shape[1])  # the last row takes the gradients of empty segments
-    return spare.scatter(0, arg.where(arg >= 0, ctx.elements), grad)[:-1], None, None
+    return gradient_at(ctx.saved_tensors[0], grad, ctx.elements), None, None
 
 
 def _softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:

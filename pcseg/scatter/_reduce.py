@@ -79,16 +79,15 @@ def extreme(src: Tensor, index: Tensor, dim: int, size: int, greatest: bool) -> 
     elements, shape = src.size(dim), resized(src, dim, size)
     if src.numel() == 0:
         return total(src, index, dim, size).to(src.dtype), index.new_full(shape, elements)
-    values, segment, count = make_rows(src.detach(), index, dim, size)
-    row = find_extreme(values, segment, count, greatest).reshape(shape)
-    inner = src.numel() // values.size(1)
-    for i in range(dim + 1):
-        inner = inner // src.size(i)
-    empty = row == values.size(0)
+    values, segment, count = make_rows(src, index, dim, size)
+    best, row = find_extreme(values, segment, count, greatest)
+    place = row.reshape(shape)
     if values.size(0) > elements:
-        row = row // inner % elements
-    place = row.masked_fill(empty, elements)
-    return src.gather(dim, place.clamp(max=elements - 1)).masked_fill(empty, 0), place
+        inner = src.numel() // values.size(1)
+        for i in range(dim + 1):
+            inner = inner // src.size(i)
+        place = (place // inner % elements).masked_fill(place == values.size(0), elements)
+    return best.reshape(shape), place
 
 
 def write(out: Tensor | None, result: Tensor, dtype: torch.dtype) -> Tensor:

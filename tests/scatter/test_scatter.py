@@ -134,3 +134,34 @@ def test_same_bits_for_any_number_of_threads(how: str, channels: int, threads: N
         found.append(torch_scatter.scatter(src, index, 0, reduce=how))
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("greatest", [True, False])
+@pytest.mark.parametrize("size", [3, 700])  # few: segments of several blocks; many: a range of segments a thread
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_special_numbers_do_not_count_in_many_rows_and_few(
+    dtype: torch.dtype, size: int, greatest: bool, threads: None
+) -> None:
+    limits = torch.finfo(dtype)
+    choice = torch.tensor([torch.nan, -torch.inf, torch.inf, limits.min, limits.max, -1.0, 0.0, 1.0], dtype=dtype)
+    generator = torch.Generator().manual_seed(0)
+    src = choice[torch.randint(len(choice), (6000, 5), generator=generator)]
+    src[:, 4] = torch.nan
+    index = torch.randint(size, (6000,), generator=generator)
+    key = np.where(np.isnan(src.numpy()), -np.inf, src.numpy() if greatest else -src.numpy())
+    key[~(key > limits.min)] = -np.inf
+    value, place = np.zeros((size, 5)), np.full((size, 5), 6000)
+    for segment in range(size):
+        (rows,) = np.nonzero(index.numpy() == segment)
+        if not len(rows):
+            continue
+        first = rows[key[rows].argmax(0)]
+        found = key[rows].max(0) > -np.inf
+        place[segment] = np.where(found, first, 6000)
+        value[segment] = np.where(found, src.numpy()[first, range(5)], 0)
+    for count in (1, 2, 3):
+        torch.set_num_threads(count)
+        function = torch_scatter.scatter_max if greatest else torch_scatter.scatter_min
+        result, found = function(src, index, 0, dim_size=size)
+        np.testing.assert_array_equal(found.numpy(), place)
+        np.testing.assert_array_equal(result.numpy(), value.astype(src.numpy().dtype))
