@@ -87,7 +87,8 @@ def kept(place: Place) -> Path:
 
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """End as Ctrl-C does."""
+    """End as Ctrl-C does; a second signal does not disturb the end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
