@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.annotate import Options, Person, labeled
+from benchmarks.annotate import Options, Person, by_polygons, labeled
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
 from tests.tools._runs import CLASSES, building
@@ -31,3 +33,21 @@ def test_mistakes_are_as_often_as_asked(tmp_path: Path) -> None:
     hits = np.array([person.hit(int(point)) for point in points])
     assert abs((hits[:, 1] != truth).mean() - 0.2) < 0.06
     assert 0.3 < (hits[:, 0] != points).mean() <= 0.56
+
+
+def test_polygons_label_as_much_of_the_scan_as_time_has_passed(tmp_path: Path) -> None:
+    folder = list_scenes(building(tmp_path), ["Area_1"])[0]
+    found = by_polygons(Options([str(folder)], whole=20, at=[0, 5, 20, 30]), folder)
+    assert [round(accuracy) for accuracy, _ in found.values()] == [0, 25, 100, 100]
+    assert 0 < found[5][1] <= 30
+    assert found[30][1] == 100
+
+
+def test_the_curves_are_printed_and_drawn(tmp_path: Path) -> None:
+    folder = list_scenes(building(tmp_path), ["Area_1"])[0]
+    picture = tmp_path / "hour.svg"
+    command = [sys.executable, "-m", "benchmarks.annotate", f"scenes={folder}", "minutes=0.2", "at=[0.1,0.2]"]
+    done = subprocess.run([*command, f"picture={picture}"], capture_output=True, text=True, check=True)
+    assert "polygons: accuracy %" in done.stdout
+    assert "| 0.2 |" in done.stdout
+    assert "<svg" in picture.read_text()
