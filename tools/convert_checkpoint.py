@@ -9,11 +9,7 @@ from pcseg.command_line import check_output, option, run
 from pcseg.datasets.class_file import open_classes
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features
-from pcseg.model.checkpoint import save_model
 from pcseg.model.inputs import VoxelInputs
-from pcseg.model.minkowski import convert_minkowski, read_minkowski
-from pcseg.model.model import Model
-from pcseg.model.networks import Networks, NetworkSpec
 
 
 @dataclass
@@ -40,6 +36,11 @@ def main(options: Options) -> None:
     if Path(options.output).suffix != ".safetensors":
         raise InputError(f"output={options.output}: the name must end in .safetensors")
     check_output(options.output, folder=False)
+    from pcseg.model.checkpoint import save_model  # late: PyTorch takes seconds to load
+    from pcseg.model.minkowski import convert_minkowski, read_minkowski
+    from pcseg.model.model import Model
+    from pcseg.model.networks import Networks, NetworkSpec
+
     classes, features = open_classes(options.classes).classes, Features(options.features)
     arguments, network = convert_minkowski(read_minkowski(options.input), options.input)
     if arguments["n_classes"] != len(classes):

@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -20,14 +17,15 @@ from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE, Classes
-from pcseg.engine.predict import Predictor
-from pcseg.engine.rounds import HIGHEST, digest, packed
+from pcseg.command_line import check_output, option, run
+from pcseg.defaults import DEPTH_TOLERANCE
 from pcseg.errors import InputError
 from pcseg.formats.frames import find_frames
-from pcseg.pseudo.camera import Camera
-from pcseg.pseudo.project import TOLERANCE, nearest_points, point_spacing, warp_depth
 from pcseg.scenes.listing import is_image, list_scenes
 from pcseg.scenes.scene import Scene, read_scene
+
+if TYPE_CHECKING:
+    from pcseg.engine.predict import Predictor
 
 
 @dataclass
@@ -53,7 +51,9 @@ class Options:
     labels: str | None = option("label file of the scans, as of tools/spread_labels.py or <run>/labels", None)
     checkpoint: str | None = option("in place of it: a network of point clouds, which labels the scans", None)
     keep: float = option("smallest weight of a label, 0 to 1", 0.5)
-    tolerance: float = option("farthest that a seen point is from the depth of its pixel, as a share of it", TOLERANCE)
+    tolerance: float = option(
+        "farthest that a seen point is from the depth of its pixel, as a share of it", DEPTH_TOLERANCE
+    )
     device: str = option("of the network: auto, cpu or cuda", "auto")
     overwrite: bool = option("replace the file that is at output", False)
 
@@ -64,6 +64,8 @@ def main(options: Options) -> None:
     check_output(options.output, folder=False)
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
+    from pcseg.engine.rounds import digest  # late: PyTorch takes seconds to load
+
     source = labels_of_scans(options)
     classes = Classes(tuple(source.classes))
     folders = list_scenes(options.root, options.splits)
@@ -91,6 +93,8 @@ def labels_of_scans(options: Options) -> WeakLabels | Predictor:
         )
     if options.checkpoint is None:
         return WeakLabels.load(str(options.labels))
+    from pcseg.engine.predict import Predictor  # late: PyTorch takes seconds to load
+
     found = pcseg.load(options.checkpoint, options.device)
     if not isinstance(found, Predictor):
         raise InputError(f"checkpoint={options.checkpoint}: is a network of pictures; give one of point clouds")
@@ -99,7 +103,7 @@ def labels_of_scans(options: Options) -> WeakLabels | Predictor:
 
 def labeled(folder: Path, classes: Classes, source: WeakLabels | Predictor) -> tuple[Scene, np.ndarray, np.ndarray]:
     """Return the scan in ``folder``, its labels (P,) and their weights (P,) float32."""
-    if isinstance(source, Predictor):
+    if not isinstance(source, WeakLabels):
         scan = source.read(folder, with_labels=False)
         return scan, *source.predict_scene(scan)
     scan = read_scene(folder, classes, with_labels=False)
@@ -109,6 +113,10 @@ def labeled(folder: Path, classes: Classes, source: WeakLabels | Predictor) -> t
 
 def drawn(folder: Path, classes: Classes, source: WeakLabels | Predictor, options: Options) -> Iterator[SceneLabels]:
     """Yield the labels of the prepared pictures of the scan in ``folder``."""
+    from pcseg.engine.rounds import HIGHEST, packed  # late: PyTorch takes seconds to load
+    from pcseg.pseudo.camera import Camera
+    from pcseg.pseudo.project import nearest_points, point_spacing, warp_depth
+
     if is_image(folder):
         raise InputError(f"{folder}: is a picture; give the folder of the scans that the pictures show")
     frames = find_frames(Path(options.frames), f"{folder.parent.name}/{folder.name}")

@@ -4,10 +4,6 @@
 
 from __future__ import annotations
 
-from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +11,13 @@ import numpy as np
 from tqdm import tqdm
 
 from pcseg.classes import Classes
+from pcseg.command_line import check_output, option, run
 from pcseg.datasets import choose_classes
 from pcseg.errors import InputError
 from pcseg.feeding.computed import PERCENTILES, measured, with_computed
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.files import read_json, write_json
-from pcseg.pseudo.view_files import write_views
-from pcseg.pseudo.virtual import station_cameras, virtual_cameras
 from pcseg.same_settings import check_same
 from pcseg.scenes.listing import is_image, list_scenes
 from pcseg.scenes.scene import Scene, list_columns, read_scene
@@ -121,6 +116,9 @@ def main(options: Options) -> None:
 
 def take(folder: Path, target: Path, channels: Channels, classes: Classes, options: Options) -> int:
     """Write the pictures of the scan in ``folder`` to ``target`` and return how many they are."""
+    from pcseg.pseudo.view_files import write_views  # late: PyTorch takes seconds to load
+    from pcseg.pseudo.virtual import station_cameras, virtual_cameras
+
     if is_image(folder):
         raise InputError(f"{folder}: is a picture; give the folder of scans")
     scene = read_scene(folder, classes, with_labels=options.truth, columns=channels.features.columns)

@@ -4,12 +4,9 @@
 
 from __future__ import annotations
 
-from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -17,14 +14,17 @@ from tqdm import tqdm
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
+from pcseg.command_line import check_output, option, run
+from pcseg.defaults import BETA, COLOR, DISTANCE, LEAK, NORMAL, REACH
 from pcseg.device import set_threads
-from pcseg.engine.rounds import packed
-from pcseg.engine.spread_scenes import VOXEL_SIZE, SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.computed import measured
 from pcseg.feeding.features import Features
-from pcseg.pseudo import EdgeCosts, Forest, Spreading
 from pcseg.scenes.scene import Scene, read_scene
+
+if TYPE_CHECKING:
+    from pcseg.engine.spread_scenes import SceneSpreading
+    from pcseg.pseudo import Forest, Spreading
 
 
 @dataclass
@@ -52,22 +52,25 @@ class Options:
     keep: float = option("smallest confidence of a label, 0 to 1; less for classes that balance lifts", 0.5)
     voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
     neighbors: int = option("nearest points that a point is joined with", 10)
-    distance: float = option("cost of an edge: weight of its length, over the median length", EdgeCosts.distance)
-    normal: float = option("cost of an edge: weight of the turn of the surface, 1 - |cosine|", EdgeCosts.normal)
-    color: float = option("cost of an edge: weight of the mean difference of colors in 0 to 1", EdgeCosts.color)
+    distance: float = option("cost of an edge: weight of its length, over the median length", DISTANCE)
+    normal: float = option("cost of an edge: weight of the turn of the surface, 1 - |cosine|", NORMAL)
+    color: float = option("cost of an edge: weight of the mean difference of colors in 0 to 1", COLOR)
     attributes: list[str] = option("cost of an edge: further columns with weights, e.g. [intensity:2]", factory=list)
     features: list[str] = option(
         "what the forest sees beside shapes: as data.features of tools/train.py", factory=lambda: ["optional_color"]
     )
-    reach: float = option("cost of a path at which a label counts no more than the forest", Spreading.reach)
-    beta: float = option("rule walk: how strongly costs keep a walk away from an edge", Spreading.beta)
-    leak: float = option("rule walk: how soon walks are given up, and end at what the forest says", Spreading.leak)
+    reach: float = option("cost of a path at which a label counts no more than the forest", REACH)
+    beta: float = option("rule walk: how strongly costs keep a walk away from an edge", BETA)
+    leak: float = option("rule walk: how soon walks are given up, and end at what the forest says", LEAK)
     balance: bool = option("choose and weigh labels by the shares of the classes among those drawn at random", True)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)
 
 
 def main(options: Options) -> None:
+    from pcseg.engine.rounds import packed  # late: PyTorch takes seconds to load
+    from pcseg.pseudo import EdgeCosts, Spreading
+
     costs = EdgeCosts(options.distance, options.normal, options.color, weights(options.attributes))
     rest = {name: getattr(options, name) for name in ("beta", "leak", "reach", "keep")}
     spreading = Spreading(options.rule, costs, options.voxel_size, options.neighbors, **rest)
@@ -112,6 +115,8 @@ def scene_spreading(
     spreading: Spreading, options: Options, classes: Classes, folders: list[Path], given: WeakLabels
 ) -> SceneSpreading:
     """Return what spreads labels over the scenes in ``folders``."""
+    from pcseg.engine.spread_scenes import VOXEL_SIZE, SceneSpreading  # late: PyTorch takes seconds to load
+
     voxel_size = options.voxel_size or VOXEL_SIZE
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
     names = [scene.name for scene in given.scenes]

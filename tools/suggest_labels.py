@@ -4,35 +4,31 @@
 
 from __future__ import annotations
 
-from pcseg.command_line import check_output, option, run  # before torch: pcseg chooses how the threads wait
-
-# isort: split
-
 import csv
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
+from pcseg.command_line import check_output, option, run
 from pcseg.datasets import choose_classes
 from pcseg.device import choose_device, set_threads
-from pcseg.engine.predict import Predictor
 from pcseg.errors import InputError
 from pcseg.files import atomic_path
-from pcseg.model.checkpoint import load_model
-from pcseg.pseudo import EdgeCosts, SurfaceGraph, suggest_points, surface_graph
-from pcseg.pseudo.spread import node_labels
-from pcseg.pseudo.suggest import network_doubt
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import Scene, read_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.numbered import write_numbered
 from pcseg.vis.view import CloudView
+
+if TYPE_CHECKING:
+    from pcseg.pseudo import SurfaceGraph
 
 
 @dataclass
@@ -106,6 +102,10 @@ def doubt_of(options: Options) -> Doubt | None:
     """Return the function that reads a scene and gives the doubt of the network of ``checkpoint=``, None without."""
     if not options.checkpoint:
         return None
+    from pcseg.engine.predict import Predictor  # late: PyTorch takes seconds to load
+    from pcseg.model.checkpoint import load_model
+    from pcseg.pseudo.suggest import network_doubt
+
     predictor = Predictor(load_model(options.checkpoint), choose_device(options.device))
 
     def doubt(folder: Path) -> np.ndarray:
@@ -116,6 +116,9 @@ def doubt_of(options: Options) -> Doubt | None:
 
 def chosen(options: Options, scene: Scene, given: WeakLabels | None, doubt: np.ndarray | None) -> np.ndarray:
     """Return the numbers (n,) of the points of ``scene`` to label, the most useful first."""
+    from pcseg.pseudo import EdgeCosts, suggest_points, surface_graph  # late: PyTorch takes seconds to load
+    from pcseg.pseudo.spread import node_labels
+
     costs = EdgeCosts(attributes=dict.fromkeys(options.attributes, 1.0))
     graph = surface_graph(scene.coord, scene.attributes, costs, options.voxel_size)
     known = None

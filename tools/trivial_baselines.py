@@ -6,17 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pcseg.classes import IGNORE, S3DIS
 from pcseg.command_line import check_output, option, run
-from pcseg.engine.report import metrics
 from pcseg.errors import InputError
 from pcseg.files import write_json
-from pcseg.metrics import ConfusionMatrix
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import Scene, read_scene
+
+if TYPE_CHECKING:
+    from pcseg.metrics import ConfusionMatrix
 
 COLOR_LEVELS = 16
 HEIGHT_BIN, HEIGHT_BINS = 0.05, 200
@@ -65,6 +67,8 @@ def counted(folders: list[Path], bins: Callable[[Scene], np.ndarray], n_bins: in
 
 def confusion(counts: np.ndarray, choice: np.ndarray) -> ConfusionMatrix:
     """Return the confusion matrix of predicting class ``choice[b]`` in bin b; ``counts`` (n_bins, K): true classes."""
+    from pcseg.metrics import ConfusionMatrix  # late: PyTorch takes seconds to load
+
     matrix = ConfusionMatrix(len(S3DIS))
     np.add.at(matrix.counts.T, choice, counts.astype(np.int64))
     return matrix
@@ -84,6 +88,8 @@ def baseline(train: np.ndarray, test: np.ndarray) -> ConfusionMatrix:
 def main(options: Options) -> None:
     if options.output is not None:
         check_output(options.output, folder=False)
+    from pcseg.engine.report import metrics  # late: PyTorch takes seconds to load
+
     root = Path(options.root)
     splits = sorted(p.name for p in root.glob("Area_*") if p.is_dir() and p.name != options.test)
     if not splits:

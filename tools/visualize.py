@@ -15,7 +15,6 @@ from pcseg.command_line import check_output, option, printable, run
 from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS
-from pcseg.model.checkpoint import load_model
 from pcseg.scenes.listing import broken_scene, is_scene
 from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene
@@ -146,6 +145,8 @@ def note_lines(notes: Sequence[str]) -> list[str]:
 def open_choice(choice: str) -> ClassFile:
     """Return the classes that ``classes=`` names: of a checkpoint or run folder, of a file, or a list of names."""
     if Path(choice).is_dir() or choice.endswith((".safetensors", ".pth", ".pt")):
+        from pcseg.model.checkpoint import load_model  # late: PyTorch takes seconds to load
+
         classes = load_model(choice).classes
         ids = {code: name for name, codes in zip(classes.names, classes.codes, strict=False) for code in codes}
         return ClassFile(classes.names, classes.colors, ids=ids)

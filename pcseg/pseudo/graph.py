@@ -11,6 +11,7 @@ import torch
 from scipy.sparse import coo_array, csr_array
 
 from pcseg.checks import at_least_zero
+from pcseg.defaults import COLOR, DISTANCE, NORMAL
 from pcseg.errors import InputError
 from pcseg.ops import knn, quantize, voxelize
 
@@ -31,9 +32,9 @@ class EdgeCosts:
     Raises InputError for a weight below 0.
     """
 
-    distance: float = 0.02
-    normal: float = 32.0
-    color: float = 24.0
+    distance: float = DISTANCE
+    normal: float = NORMAL
+    color: float = COLOR
     attributes: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -7,12 +7,12 @@ import torch
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
 from pcseg.classes import IGNORE
+from pcseg.defaults import DEPTH_TOLERANCE
 from pcseg.errors import InputError
 from pcseg.ops import knn
 from pcseg.pseudo.camera import Camera, backproject, pixels_of
 
-TOLERANCE = 0.03
-"""Farthest that a seen point is from the measured depth, as a share of that: noise of sensors, and errors of poses."""
+TOLERANCE = DEPTH_TOLERANCE
 
 _SLACK = 3.0
 """Farthest that a seen point is behind the depth drawn from points, in spacings, beside TOLERANCE."""

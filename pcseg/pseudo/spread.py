@@ -9,6 +9,7 @@ import numpy as np
 
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE
+from pcseg.defaults import BETA, LEAK, REACH
 from pcseg.errors import InputError
 from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
@@ -35,9 +36,9 @@ class Spreading:
     neighbors: int = 10
     offset: float = 0.3
     power: float = 2.0
-    beta: float = 0.4
-    leak: float = 0.01
-    reach: float = 8.0
+    beta: float = BETA
+    leak: float = LEAK
+    reach: float = REACH
     keep: float = 0.5
 
     def __post_init__(self) -> None:

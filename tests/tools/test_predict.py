@@ -16,7 +16,7 @@ from pcseg.model.inputs import VoxelInputs
 from pcseg.simulation import Difficulty, draw_room
 from pcseg.simulation.light import Lit
 from pcseg.simulation.scanner import scan as scan_room
-from tests.tools._runs import CLASSES, checkpoint, failed, tool, tool_here
+from tests.tools._runs import CLASSES, ROOT, checkpoint, failed, tool, tool_here
 from tests.tools.scans import scan
 
 
@@ -103,7 +103,8 @@ def test_a_defect_of_a_scan_is_reported_in_a_note(net, tmp_path):
 def test_three_notes_are_printed_and_further_ones_counted(net, tmp_path, monkeypatch):
     many = tuple(Defect("scan.ply", line, "a bad line\x1b", "dropped") for line in range(9))
     read = pcseg.formats.read_cloud
-    monkeypatch.setattr("pcseg.formats.read_cloud", lambda *given: replace(read(*given), defects=many))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    monkeypatch.setattr("_predicting.read_cloud", lambda *given: replace(read(*given), defects=many))
     source = scan(tmp_path / "scan.ply")
     done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path}/o.ply")
     assert done.returncode == 0, done.stderr
