@@ -131,6 +131,75 @@ def test_strokes_label_what_is_seen_inside(browser: Browser, running: Running, t
     assert read_entries(tmp_path / "annotations" / f"{ROOM}.jsonl")[-1]["kind"] == "erase"
 
 
+IN_THE_BOX = """Promise.all(['draw', 'cloud'].map(m => import(new URL(`page/${m}.js`, location.href))))
+  .then(([draw, cloud]) => [...new Set(draw.seenIn(0, 0, innerWidth, innerHeight).map(each => each.point))]
+    .map(point => cloud.placeOf(point)))"""
+
+
+def places_seen(browser: Browser) -> list[list[float]]:
+    """Return the places of the points that are seen on the page now, in meters."""
+    browser.run("new Promise(done => setTimeout(done, 300))")  # after which all points are drawn
+    for _ in range(3):
+        browser.run("new Promise(requestAnimationFrame)")
+    found: list[list[float]] = browser.run(IN_THE_BOX)
+    return found
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_scan_is_cut_to_a_box_outside_which_nothing_is_seen_or_hit(
+    browser: Browser, running: Running, tmp_path: Path, turned: bool
+) -> None:
+    opened(browser, running)
+    browser.key("T", 8)
+    if turned:
+        browser.key("ArrowLeft")
+    browser.key("H", 8)
+    before = places_seen(browser)
+    browser.key("S", 8)
+    browser.drag([(640, 330), (700, 360), (760, 430)])
+    browser.until("!document.getElementById('unbox').disabled")
+    inside = places_seen(browser)
+    assert 2 <= len(inside) < len(before) / 2
+    browser.key("1")
+    browser.key("L", 8)
+    browser.drag([(300, 80), (1120, 80), (1120, 700), (300, 700)])
+    browser.until("document.body.dataset.acts == 1")
+    labeled = read_entries(tmp_path / "annotations" / f"{ROOM}.jsonl")[-1]["points"]
+    assert len(labeled) == len(inside), "a stroke over the whole page labels what is in the box, and no more"
+    browser.run("document.getElementById('left-side').value = document.getElementById('right-side').value")
+    browser.run("document.getElementById('left-side').oninput()")
+    assert len(places_seen(browser)) < len(inside), "a slider moves a side"
+    browser.key("A", 8)
+    browser.key("z", modifiers=2)
+    browser.until("document.body.dataset.acts == 2")
+    assert len(places_seen(browser)) == len(before)
+    assert browser.run("document.getElementById('unbox').disabled")
+    assert browser.errors == []
+
+
+def test_going_to_a_point_outside_the_box_shows_it(browser: Browser, running: Running) -> None:
+    opened(browser, running)
+    browser.key("T", 8)
+    browser.key("S", 8)
+    assert browser.run("document.getElementById('hint').textContent").startswith("draw a rectangle")
+    browser.key("Escape")
+    assert not browser.run("document.getElementById('hint').textContent").startswith("draw a rectangle")
+    browser.key("S", 8)
+    browser.drag([(690, 390), (700, 400), (715, 415)])
+    browser.until("!document.getElementById('unbox').disabled")
+    for _ in range(4):
+        browser.key(" ")
+        browser.until(SELECTED)
+        browser.run("new Promise(done => setTimeout(done, 300))")
+        if browser.run("document.getElementById('unbox').disabled"):
+            break
+    assert browser.run("document.getElementById('unbox').disabled"), "suggestions lie apart from each other"
+    at = browser.run("import(new URL('page/state.js', location.href)).then(m => m.app.selected.at)")
+    seen_now = places_seen(browser)
+    assert min(max(abs(a - b) for a, b in zip(at, place, strict=True)) for place in seen_now) < 0.01
+    assert browser.errors == []
+
+
 def test_names_stay_text(browser: Browser, running: Running) -> None:
     opened(browser, running)
     browser.run("window.alert = () => { document.body.dataset.alerted = 1; }")

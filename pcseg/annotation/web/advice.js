@@ -2,6 +2,7 @@
 
 import { goTo } from "./camera.js";
 import { knownOf, marks } from "./cloud.js";
+import { reveal } from "./section.js";
 import { send } from "./server.js";
 import { $, app, make, NONE, on, say } from "./state.js";
 import { label, select } from "./work.js";
@@ -32,6 +33,7 @@ function proposed(place) {
 // Go to a spot and select it, with the class that is proposed there.
 function visit(spot, more = {}) {
   const { k, from, sure } = proposed(spot.place);
+  reveal(spot.at);
   goTo(spot.at, Math.max(2, 0.35 * Math.max(...app.scene.extent)));
   select({ ...spot, proposal: k, ...more });
   $("accept").disabled = k === NONE;

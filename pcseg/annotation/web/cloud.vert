@@ -8,6 +8,8 @@ layout(location = 1) in vec4 paint;     // red, green, blue, intensity
 layout(location = 2) in uint node;
 uniform mat4 matrix;
 uniform vec3 extent;
+uniform vec2 side;                      // what is right in the box
+uniform vec4 box;                       // its left, front, right and back side
 uniform float bottom, top, size, keep;
 uniform int layer;
 uniform usampler2D nodes;               // label, confidence, prediction, doubt
@@ -43,7 +45,8 @@ void main() {
   }
   color *= texelFetch(light, at, 0).r;
   number = uint(gl_VertexID) + 1u;
-  bool hidden = place.z > top || place.z < bottom;
+  vec2 seen = vec2(dot(place.xy, side), side.x * place.y - side.y * place.x);
+  bool hidden = place.z > top || place.z < bottom || any(lessThan(seen, box.xy)) || any(greaterThan(seen, box.zw));
   gl_Position = hidden ? vec4(2, 2, 2, 1) : matrix * vec4(place, 1);
   gl_PointSize = clamp(size / gl_Position.w, 1.5, 60.0);
 }

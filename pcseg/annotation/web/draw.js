@@ -83,8 +83,7 @@ function drawInto(frame, first, count, larger) {
   ["nodes", "light", "palette", "ramp"].forEach((name, i) => gl.uniform1i(uniforms[name], i));
   gl.uniformMatrix4fv(uniforms.matrix, false, camera.matrix);
   gl.uniform3fv(uniforms.extent, scene.extent);
-  gl.uniform1f(uniforms.bottom, app.bottom - 1e-4);
-  gl.uniform1f(uniforms.top, app.top + 1e-4);
+  setSection(uniforms);
   gl.uniform1f(uniforms.keep, app.keep);
   gl.uniform1i(uniforms.layer, LAYERS.indexOf(app.layer));
   gl.uniform1f(uniforms.size, larger * app.pointSize * scene.spacing * FOCAL * canvas.height / 2);
@@ -97,6 +96,15 @@ function drawInto(frame, first, count, larger) {
   speed.milliseconds += performance.now() - began;
 }
 
+// The heights and the box outside which nothing is drawn, with a rim for what rounding moves.
+function setSection(uniforms) {
+  const { angle, from, to } = app.box, rim = 1e-4 + 2e-5 * Math.max(...app.scene.extent);
+  gl.uniform1f(uniforms.bottom, app.bottom - rim);
+  gl.uniform1f(uniforms.top, app.top + rim);
+  gl.uniform2f(uniforms.side, Math.cos(angle), Math.sin(angle));
+  gl.uniform4f(uniforms.box, from[0] - rim, from[1] - rim, to[0] + rim, to[1] + rim);
+}
+
 function drawMarks() {
   if (!buffers.markCount) return;
   const { linked, uniforms } = programs.mark;
@@ -104,8 +112,9 @@ function drawMarks() {
   bind(2, textures.palette);
   gl.uniform1i(uniforms.palette, 2);
   gl.uniformMatrix4fv(uniforms.matrix, false, camera.matrix);
-  const values = { bottom: app.bottom, top: app.top, near: camera.near, far: camera.far };
-  for (const [name, value] of Object.entries(values)) gl.uniform1f(uniforms[name], value);
+  setSection(uniforms);
+  gl.uniform1f(uniforms.near, camera.near);
+  gl.uniform1f(uniforms.far, camera.far);
   gl.uniform1f(uniforms.pull, 4 * app.scene.spacing * app.pointSize);
   gl.uniform1f(uniforms.large, 15 * canvas.height / canvas.clientHeight);
   gl.bindVertexArray(buffers.marks.array);

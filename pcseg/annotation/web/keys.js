@@ -1,6 +1,7 @@
 // The keyboard: all that can be done without a mouse, and the list of it.
 
 import { flyBy, moveBy, startView, topView, turnBy, zoomBy } from "./camera.js";
+import { clearBox, startBox } from "./section.js";
 import { $, app, LAYERS, make, say, tell } from "./state.js";
 import { chooseTool } from "./tools.js";
 import { choose, redo, select, toggleErase, undo } from "./work.js";
@@ -23,6 +24,7 @@ const HELP = {
     ["drag, arrows", "turn (right drag with brush, lasso, box)"], ["right or Shift+drag", "move (also Shift+arrows)"],
     ["wheel, + and −", "nearer, farther"], ["Home, Shift+T", "view from the start, from the top"],
     ["Shift+F", "fly: arrows go and turn, PgUp PgDn rise and sink, drag looks around"],
+    ["Shift+S, Shift+A", "cut to a box: draw a rectangle around it; show all again"],
     ["Shift+H", "hide the ceiling, or show it"], ["PgUp, PgDn", "raise or lower the height down from which to draw"],
     ["[ and ]", "what is shown: color, height, label, …"],
     [", and .", "smaller or larger points"], ["?", "this list"],
@@ -91,7 +93,7 @@ function resize(factor) {
 
 const PLAIN = {
   " ": () => tell("next"), "Enter": () => tell("accept"), "Delete": toggleErase, "Backspace": toggleErase,
-  "Escape": () => { app.active = -1; app.erase = false; select(null); tell("chosen"); },
+  "Escape": () => { app.active = -1; app.erase = app.cutting = false; select(null); tell("chosen"); },
   "?": () => $("keys").showModal(),
   "+": () => zoomBy(0.85), "=": () => zoomBy(0.85), "-": () => zoomBy(1.18), "Home": startView,
   "PageUp": () => raise(1), "PageDown": () => raise(-1), "[": () => nextLayer(-1), "]": () => nextLayer(1),
@@ -100,14 +102,16 @@ const PLAIN = {
 const SHIFTED = {
   C: () => chooseTool("click"), B: () => chooseTool("brush"), L: () => chooseTool("lasso"),
   X: () => chooseTool("box"), P: () => chooseTool("piece"), T: topView, F: toggleFly, H: hideCeiling,
-  N: () => tell("note"), R: () => tell("review"),
+  S: startBox, A: clearBox, N: () => tell("note"), R: () => tell("review"),
 };
 
+addEventListener("pointerup", e => { if (e.target.type === "range") e.target.blur(); });
 addEventListener("keydown", e => {
   const typing = e.target.matches?.("textarea, select, input:not([type=range]):not([type=checkbox])");
   if (!app.scene || typing || document.querySelector("dialog[open]") || e.altKey) return;
   const control = e.ctrlKey || e.metaKey, key = e.key.toLowerCase();
   let done = true;
+  if (e.target.type === "range" && e.key.startsWith("Arrow")) return;  // they move the slider that Tab has reached
   if (control && key === "z" && !e.shiftKey) undo();
   else if (control && (key === "y" || key === "z")) redo();
   else if (control) return;

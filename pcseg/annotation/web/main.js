@@ -6,6 +6,7 @@ import { addPart, drawMarks, makeRoom, setMarks, setNodes, setPalette, setRamp }
 import { startDrawing } from "./draw.js";
 import { gl } from "./gl.js";
 import { question, showClasses } from "./panel.js";
+import { wholeSection } from "./section.js";
 import { ask, goodbye, page, Refusal, send } from "./server.js";
 import { $, app, duration, make, on, say, tell } from "./state.js";
 import { haveViews, look, newScene } from "./training.js";
@@ -47,7 +48,8 @@ async function open(name, force = false) {
   }
   if (turn !== opening) return;
   app.scene = app.state = found.about;
-  [app.bottom, app.top, app.network] = [0, app.scene.cut, false];
+  app.network = false;
+  wholeSection();
   document.title = name;
   forget();
   newScene();

@@ -3,6 +3,7 @@
 import { goTo, startView, topView } from "./camera.js";
 import { placeOf, setPalette } from "./cloud.js";
 import { CLASS_KEYS, hideCeiling, showLayer, shownLayers, toggleFly } from "./keys.js";
+import { reveal } from "./section.js";
 import { $, app, colorOf, css, duration, LAYERS, make, on, say, tell } from "./state.js";
 import { chooseTool, TOOLS } from "./tools.js";
 import { act, choose, redo, toggleErase, undo } from "./work.js";
@@ -65,6 +66,7 @@ const DOES = {
 
 function hint() {
   const does = DOES[app.tool], { selected } = app;
+  if (app.cutting) return "draw a rectangle around what you want to see alone · Esc to leave it";
   if (app.erase) return does + " to erase labels of yours · Delete ends it";
   if (selected) {
     const proposal = selected.proposal < 255 ? ", Enter for " + app.classes[selected.proposal].name : "";
@@ -113,7 +115,9 @@ function showState() {
 }
 
 function visit(place) {
-  if (place !== null && place < app.loaded) goTo(placeOf(place), 0.2 * Math.max(...app.scene.extent) + 2);
+  if (place === null || place >= app.loaded) return;
+  reveal(placeOf(place));
+  goTo(placeOf(place), 0.2 * Math.max(...app.scene.extent) + 2);
 }
 
 // Ask for a text, or with no `text` for a yes; resolves to null where it is refused.

@@ -13,6 +13,9 @@ export const app = {
   layer: "label",
   keep: 0.2,          // smallest confidence of a label that is drawn
   bottom: 0, top: 1,  // heights between which points are drawn, in meters above the lowest
+  box: null,          // sides between which points are drawn: {angle, from: [left, front], to: [right, back]}
+  before: null,       // heights before the scan was cut to a box; null while it is not
+  cutting: false,     // whether a rectangle is drawn to cut the scan to
   pointSize: 1,
   safe: true,         // colors for all eyes, else those of the data set
   tool: "click",

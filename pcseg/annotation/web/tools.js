@@ -4,6 +4,7 @@ import { flyBy, moveBy, project, turnBy, zoomBy } from "./camera.js";
 import { knownOf, marks, placeOf } from "./cloud.js";
 import { pointAt, seenIn } from "./draw.js";
 import { canvas } from "./gl.js";
+import { cutTo, edges } from "./section.js";
 import { $, app, colorOf, css, NONE, on, say, tell } from "./state.js";
 import { erase, label, select } from "./work.js";
 
@@ -12,11 +13,11 @@ const BRUSH = 14;  // pixels
 const overlay = $("overlay"), pen = overlay.getContext("2d"), fingers = new Map();
 let stroke = null, pressed = null, hover = null, tipping = 0;
 
-const isStroke = () => ["brush", "lasso", "box"].includes(app.tool);
+const isStroke = () => app.cutting || ["brush", "lasso", "box"].includes(app.tool);
 
 export function chooseTool(name) {
   app.tool = name;
-  canvas.classList.toggle("stroke", isStroke());
+  app.cutting = false;
   tell("chosen");
 }
 
@@ -90,6 +91,11 @@ function touch(x, y) {
 // The points that a stroke touches, as they are seen.
 function finish(path) {
   const xs = path.map(p => p.x), ys = path.map(p => p.y), reach = app.tool === "brush" ? BRUSH : 0;
+  if (app.cutting) {
+    const [x, y] = [Math.min(xs[0], xs.at(-1)), Math.min(ys[0], ys.at(-1))];
+    cutTo(x, y, Math.max(xs[0], xs.at(-1)) - x, Math.max(ys[0], ys.at(-1)) - y);
+    return;
+  }
   const left = Math.min(...xs) - reach, top = Math.min(...ys) - reach;
   const width = Math.max(...xs) + reach - left, height = Math.max(...ys) + reach - top;
   const inside = {
@@ -153,26 +159,33 @@ export function drawOverlay() {
   const color = app.erase ? "#b3121d" : app.active < 0 ? "#22406e" : css(colorOf(app.active));
   const line = (width, style) => { pen.lineWidth = width; pen.strokeStyle = style; pen.stroke(); };
   const circle = (x, y, r) => { pen.beginPath(); pen.arc(x, y, r, 0, 7); };
+  for (const [a, b] of edges()) {
+    pen.beginPath();
+    pen.moveTo(a.x, a.y);
+    pen.lineTo(b.x, b.y);
+    line(1, "#22406eb0");
+  }
   const spot = app.selected && project(app.selected.at);
   if (spot) {
     for (const r of [10, 16]) { circle(spot.x, spot.y, r); line(5, "#fff"); line(2.5, r === 10 ? "#000" : "#d55e00"); }
   }
   if (stroke) {
     pen.beginPath();
-    if (app.tool === "box") {
+    if (app.tool === "box" || app.cutting) {
       const [a, b] = [stroke[0], stroke.at(-1)];
       pen.rect(a.x, a.y, b.x - a.x, b.y - a.y);
     } else {
       stroke.forEach((p, i) => i ? pen.lineTo(p.x, p.y) : pen.moveTo(p.x, p.y));
     }
     pen.lineCap = pen.lineJoin = "round";
-    if (app.tool === "brush") { pen.globalAlpha = 0.4; line(2 * BRUSH, color); pen.globalAlpha = 1; }
+    if (app.tool === "brush" && !app.cutting) { pen.globalAlpha = 0.4; line(2 * BRUSH, color); pen.globalAlpha = 1; }
     else { line(4, "#fff"); line(2, color); }
-  } else if (hover && app.tool === "brush") {
+  } else if (hover && app.tool === "brush" && !app.cutting) {
     circle(hover.x, hover.y, BRUSH);
     line(3, "#fff");
     line(1.5, color);
   }
 }
+on("chosen", () => canvas.classList.toggle("stroke", isStroke()));
 on("shown", drawOverlay);
 on("selected", drawOverlay);
