@@ -47,8 +47,10 @@ def read_npz(
     return arrays, tuple(left)
 
 
-def read_array(stream: IO[bytes], size: int) -> np.ndarray | None:
+def read_array(stream: IO[bytes], size: int, mapped: Path | None = None) -> np.ndarray | None:
     """Return the array of a .npy stream of ``size`` bytes; None if it holds pickled objects.
+
+    ``mapped``: the file that the stream reads, to be mapped into memory instead.
 
     Raises ValueError, before memory is allocated, if the header declares more or fewer bytes than the stream has, and
     the errors of numpy.
@@ -61,6 +63,8 @@ def read_array(stream: IO[bytes], size: int) -> np.ndarray | None:
     held = size - stream.tell()
     if math.prod(shape) * dtype.itemsize != held or max(shape, default=0) > size or not dtype.itemsize:
         raise ValueError(f"its header declares {shape} values of {dtype.itemsize} bytes, but it holds {held:,} bytes")
+    if mapped is not None and held:
+        return np.asanyarray(np.load(mapped, mmap_mode="r", allow_pickle=False))
     stream.seek(0)
     return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 

@@ -26,6 +26,7 @@ from pcseg.formats.pictures import SUFFIXES, read_picture
 from pcseg.model.checkpoint import load_model
 from pcseg.scenes.listing import is_scene
 from pcseg.scenes.places import FARTHEST, usable
+from pcseg.spool import spooled
 
 if TYPE_CHECKING:
     from predict import Options
@@ -105,11 +106,15 @@ def attempt(label: Callable[[Path, Path], str], source: Path, target: Path) -> b
 
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
     """Label one file and return a few lines: the classes found, and what of the file was left out or changed."""
-    cloud = read_cloud(source, tuple(name.strip() for name in options.columns.split(",") if name.strip()))
+    check_output(str(target), folder=False)
+    room = next(folder for folder in target.absolute().parents if folder.is_dir())  # large arrays are files there
+    names = tuple(name.strip() for name in options.columns.split(",") if name.strip())
+    cloud = read_cloud(source, names, spooled(room))
     check_places(target, cloud.coord.T)
-    labels, confidence = predictor.predict(
-        cloud.coord, cloud.color, cloud.normal, columns=cloud.fields, name=str(source)
-    )
+    with tqdm(total=len(cloud), unit="point", unit_scale=True, leave=False, delay=1) as bar:
+        labels, confidence = predictor.predict(
+            cloud.coord, cloud.color, cloud.normal, columns=cloud.fields, name=str(source), done=bar.update
+        )
     classes = predictor.model.classes
     paint = np.append(classes.palette(), np.zeros((1, 3), np.uint8), axis=0)[labels] if options.paint else None
     lost = write_labeled(
@@ -129,9 +134,12 @@ def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarra
     """Return the points of a scan and the share of each class, in a line."""
     known = labels != IGNORE
     counts = np.bincount(labels[known], minlength=len(classes))
-    finite = np.isfinite(coord).all(axis=1)
-    reasons = {"without finite coordinates": ~finite, f"with coordinates beyond {FARTHEST:g}": finite & ~usable(coord)}
-    lost = [f"; {rows.sum():,} points {why} got label {IGNORE}" for why, rows in reasons.items() if rows.any()]
+    unusable = coord[~usable(coord)]
+    finite = int(np.isfinite(unusable).all(axis=1).sum())
+    reasons = {
+        "without finite coordinates": len(unusable) - finite, f"with coordinates beyond {FARTHEST:g}": finite,
+    }  # fmt: skip
+    lost = [f"; {count:,} points {why} got label {IGNORE}" for why, count in reasons.items() if count]
     return f"{target}: {len(labels):,} points; {shares(classes, counts)}{''.join(lost)}"
 
 

@@ -24,6 +24,7 @@ from pcseg.engine.predict_pictures import PicturePredictor
 from pcseg.engine.predictors import AnyPredictor, make_predictor
 from pcseg.engine.rounds import digest, label_file, save_arrays
 from pcseg.engine.tag_labels import TagLabels
+from pcseg.engine.tile_points import tile_points
 from pcseg.engine.tiles import Tile
 from pcseg.errors import InputError
 from pcseg.feeding.collate import collate
@@ -180,8 +181,9 @@ class PointFeatures(Predictor):
         """Give the features of all usable points of a scene to ``keep``, part by part."""
         self._score_scan(self._seen(scene), keep)
 
-    def _scores(self, tile: Tile, scan: Scene) -> Tensor:
-        sample = make_sample(self._points(tile, scan), self._features, self._inputs.voxel_size)
+    def _scores(self, tile: Tile, seen: Scene) -> Tensor:
+        size = self._inputs.voxel_size
+        sample = make_sample(tile_points(tile, seen, size, self._coarsest), self._features, size)
         batch = collate([sample]).to(self.device)
         elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
         return elements.feats.float()[sample.inverse.to(self.device)[torch.from_numpy(tile.core).to(self.device)]]

@@ -14,12 +14,12 @@ from torch import Tensor
 from pcseg.classes import IGNORE
 from pcseg.engine.evaluating import CPU, evaluating
 from pcseg.engine.scan import checked_scan
+from pcseg.engine.tile_points import chosen, tile_points, turned
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
 from pcseg.feeding.collate import collate
 from pcseg.feeding.computed import compute, with_computed
 from pcseg.feeding.features import Features
-from pcseg.feeding.points import make_points
 from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
@@ -27,11 +27,14 @@ from pcseg.pseudo import smoothed
 from pcseg.refine import CRF, check_color, refine_scene
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
-from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, list_columns, read_scene
+from pcseg.spool import copied, let_go
 
 Keep = Callable[[np.ndarray, Tensor], None]
 """Function that takes rows (n,) of a scan and the probabilities (n, K) of their classes."""
+
+Done = Callable[[int], object]
+"""Function that takes the number of points that were decided."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Predictor:
         *,
         columns: Mapping[str, np.ndarray] | None = None,
         name: str = "the scan",
+        done: Done | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return for each point, in order, a label (P,) int64 and its mean probability as a confidence (P,) float32.
 
@@ -127,12 +131,13 @@ class Predictor:
         ``normal`` (P, 3). ``columns``: further arrays (P,) by name, such as intensity, of which the network's
         features take what they need. Points whose coordinates stand for no place (NaN, infinite, beyond ``FARTHEST``:
         see pcseg.scenes.places.usable) get IGNORE and confidence 0. Strays far from the bulk of the scan are labeled
-        too and change nothing about the rest. Raises InputError, which begins with ``name``, where there is no point,
-        arrays are not of numbers or their shapes disagree, or the network needs what is missing here.
+        too and change nothing about the rest. Arrays may be memory-mapped files. ``done``: called with the number of
+        points after each tile, for a progress bar. Raises InputError, which begins with ``name``, where there is no
+        point, arrays are not of numbers or their shapes disagree, or the network needs what is missing here.
         """
         scan = checked_scan(name, xyz, color, normal, columns, self._features.columns)
         self._features.check(name, [*scan.attributes, *(columns or {})])
-        return self._label_scan(scan)
+        return self._label_scan(scan, done)
 
     def read(self, folder: Path, with_labels: bool = True) -> Scene:
         """Return the scene in a folder with all that the features need; raises InputError where it cannot be read."""
@@ -166,85 +171,78 @@ class Predictor:
         seen = {name: array for name, array in scene.attributes.items() if name in used}
         return Scene(np.asarray(scene.coord, dtype=np.float64), seen, scene.name)
 
-    def _label_scan(self, scan: Scene) -> tuple[np.ndarray, np.ndarray]:
+    def _label_scan(self, scan: Scene, done: Done | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return labels and confidences of the points of a scan with coordinates (P, 3) float64."""
-        labels = np.full(len(scan), IGNORE, dtype=np.int64)
+        labels = np.full(len(scan), IGNORE, dtype=np.int16)
         confidence = np.zeros(len(scan), dtype=np.float32)
 
         def keep(rows: np.ndarray, scores: Tensor) -> None:
             sure, label = scores.max(dim=1)
             labels[rows], confidence[rows] = label.cpu().numpy(), sure.cpu().numpy()
+            if done:
+                done(len(rows))
 
         self._score_scan(scan, keep)
-        return labels, confidence
+        return labels.astype(np.int64), confidence
 
     def _score_scan(self, scan: Scene, keep: Keep) -> None:
-        """Give the probabilities of all usable points of a scan to ``keep``, tile by tile."""
+        """Give the probabilities of all usable points of a scan to ``keep``, tile by tile.
+
+        Coordinates and attributes may be memory-mapped files. Beside them and a tile, about 30 bytes a point are held
+        in memory, unless ``smooth`` or computed features need the whole scan.
+        """
         if self.crf:
             check_color(self.crf, scan)
-        rows = np.flatnonzero(usable(scan.coord))
-        if not len(rows):
+        placed = usable(scan.coord)
+        if not placed.any():
             found = f"none of the {len(scan)} points has finite coordinates (within {FARTHEST:g})"
             raise InputError(f"{scan.name}: {found}; read the scan again")
-        scan = scan[rows] if len(rows) < len(scan) else scan
+        rows = None if placed.all() else np.flatnonzero(placed)
+        del placed
+        scan = scan if rows is None else scan[rows]
         main, floor = bulk_and_floor(scan.coord, GAP * self._inputs.voxel_size)
+        scan = scan.having(**compute(self._features, scan, self._inputs.voxel_size, main))
         # Measured from the scan's own corner, since UTM coordinates would not survive float32, and from its floor,
         # since training scenes stand on z = 0: so the floor meets the voxel grid here as it did there.
-        body = scan.coord if main.all() else scan.coord[main]
-        scan = scan.having(**compute(self._features, scan, self._inputs.voxel_size, main))
-        scan = replace(scan, coord=scan.coord - (*body[:, :2].min(axis=0), floor))
+        corner = np.array([*(copied(column, main).min() for column in scan.coord.T[:2]), floor])
+        parts = [None] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]
+        del main
         with evaluating(self.model.network):
             # Separately, so that to the last bit the bulk is seen as it would be without the strays.
-            for part in [slice(None)] if main.all() else [np.flatnonzero(main), np.flatnonzero(~main)]:
-                self._score_part(scan[part], keep, rows[part])
+            for part in parts:
+                self._score_part(scan, corner, part, lambda of, scores: keep(chosen(rows, of), scores))
 
-    def _score_part(self, scan: Scene, keep: Keep, rows: np.ndarray) -> None:
-        """Give the probabilities of a part of a scan, whose points are its ``rows``, to ``keep``, tile by tile."""
-        size = self._inputs.voxel_size
-        found = np.zeros((len(scan), len(self.classes)) if self.smooth else (0, 0), dtype=np.float32)
-        for tile in tiles(scan.coord, size, self.max_voxels, self.halo * size, self._coarsest):
-            scores, decided = self._scores(tile, scan), tile.context[tile.core]
+    def _score_part(self, scan: Scene, corner: np.ndarray, part: np.ndarray | None, keep: Keep) -> None:
+        """Give the probabilities of a part of a scan, its rows or None for all, to ``keep``, tile by tile."""
+        size, count = self._inputs.voxel_size, len(scan if part is None else part)
+        found = np.zeros((count, len(self.classes)) if self.smooth else (0, 0), dtype=np.float32)
+        halo = self.halo * size
+        for tile in tiles(scan.coord, size, self.max_voxels, halo, self._coarsest, corner=corner, rows=part):
+            seen = scan[chosen(part, tile.context)]
+            scores, decided = self._scores(tile, replace(seen, coord=seen.coord - corner)), tile.context[tile.core]
             if self.smooth:
                 found[decided] = scores.cpu().numpy()
             else:
-                keep(rows[decided], scores)
+                keep(chosen(part, decided), scores)
+            let_go(scan.coord, *scan.attributes.values())
         if self.smooth:
-            keep(rows, torch.from_numpy(smoothed(found, scan.coord, scan.attributes, self.smooth, size / 2)))
+            every = scan if part is None else scan[part]
+            even = smoothed(found, every.coord - corner, every.attributes, self.smooth, size / 2)
+            keep(np.arange(count) if part is None else part, torch.from_numpy(even))
 
-    def _scores(self, tile: Tile, scan: Scene) -> Tensor:
-        """Return the mean probabilities (P, K) of the core points of a tile."""
-        points = self._points(tile, scan)
+    def _scores(self, tile: Tile, seen: Scene) -> Tensor:
+        """Return the mean probabilities (P, K) of the core points of a tile, whose context is ``seen``."""
+        size = self._inputs.voxel_size
+        points = tile_points(tile, seen, size, self._coarsest)
         core = torch.from_numpy(tile.core).to(self.device)
         scored = torch.ones_like(core) if self.crf else core
         total = torch.zeros(int(scored.sum()), len(self.model.classes), device=self.device)
         for vote in range(self.votes):
-            sample = make_sample(self._view(points, vote), self._features, self._inputs.voxel_size)
+            sample = make_sample(turned(points, vote, self.votes, size), self._features, size)
             batch = collate([sample]).to(self.device)
             elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
             total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[scored]]
         if not torch.isfinite(total).all():
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
         mean = total / self.votes
-        return refine_scene(self.crf, mean, scan[tile.context])[core] if self.crf else mean
-
-    def _points(self, tile: Tile, scan: Scene) -> Points:
-        """Return the points of a tile, moved near zero by whole cells of the network's coarsest level.
-
-        Any other move would make the coarse levels see other cells than in the whole scan, and than in training, where
-        the floor is at z = 0: untrained for it, a network then mistakes the floor for something else.
-        """
-        seen = scan[tile.context]
-        moved = None if tile.moved is None else tile.moved * self._inputs.voxel_size
-        coord = seen.coord if moved is None else seen.coord - moved
-        cell = self._coarsest * self._inputs.voxel_size
-        corner = np.floor(coord.min(axis=0) / cell) * cell
-        points = make_points(replace(seen, coord=coord - corner), floor=-corner[2])
-        return points if moved is None else points.having(height=seen.coord[:, 2].astype(np.float32))
-
-    def _view(self, points: Points, vote: int) -> Points:
-        """Return the points as one vote sees them: turned about the vertical and moved sideways; vote 0 as they are."""
-        angle = 2 * math.pi * vote / self.votes
-        cos, sin = math.cos(angle), math.sin(angle)
-        turned = points.mapped(np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])) if vote else points
-        shift = self._inputs.voxel_size * np.modf(vote * np.array([0.382, 0.618, 0.0]))[0]
-        return replace(turned, coord=turned.coord + shift.astype(np.float32))
+        return refine_scene(self.crf, mean, seen)[core] if self.crf else mean

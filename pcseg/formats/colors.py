@@ -10,6 +10,7 @@ from pcseg.formats.defects import Defect
 STRAY = 0.1
 """Share of the nonzero values that may lie outside an accepted range; they are clipped and reported."""
 
+_ROWS = 1 << 18  # converted at a time
 _FRACTIONS = ((0.0, 1.0), (0.0, 255.0), (0.0, 65535.0))
 
 
@@ -47,12 +48,15 @@ def read_color(
     outside = ((values < low - slack) | (values > high + slack)).any(axis=1)
     if outside.any():
         first = int(outside.argmax())
-        found = f"{int(outside.sum())} points have a color outside {low:g} to {high:g} (first: point {first}, "
-        defects.append(Defect(where, None, f"{found}{_spelled(values[first])})", "clipped"))
-    values = np.clip(values, low, high)
-    if (low, high) != (0, 255):
-        values = (values - low) * (255 / (high - low))
-    return np.round(values).astype(np.uint8), tuple(defects)
+        said = f"{int(outside.sum())} points have a color outside {low:g} to {high:g} (first: point {first}, "
+        defects.append(Defect(where, None, f"{said}{_spelled(values[first])})", "clipped"))
+    found = np.empty(values.shape, np.uint8)
+    for at in range(0, len(values), _ROWS):
+        piece = np.clip(values[at : at + _ROWS], low, high)
+        if (low, high) != (0, 255):
+            piece = (piece - low) * (255 / (high - low))
+        found[at : at + _ROWS] = np.round(piece).astype(np.uint8)
+    return found, tuple(defects)
 
 
 def unpack_rgb(values: np.ndarray, where: str) -> tuple[np.ndarray, tuple[Defect, ...]]:

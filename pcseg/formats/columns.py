@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from pcseg.errors import InputError
 from pcseg.formats.cloud import Cloud
 from pcseg.formats.colors import read_color, unpack_rgb
 from pcseg.formats.defects import Defect
+from pcseg.spool import New
 
 COORD_ARRAYS = (
     "coord",
@@ -50,13 +51,17 @@ _NORMAL = (
 )  # fmt: skip
 
 
-def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None = None) -> Cloud:
+def to_cloud(
+    columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float, float] | None = None, new: New = np.zeros
+) -> Cloud:
     """Return the cloud of ``columns``, whose names may be in any case: (P,) each, or (P, 3) for COORD_, COLOR_ and
     NORMAL_ARRAYS.
 
     Other columns become its ``fields``; columns that are not numbers, or not one per point, are reported in its
-    ``defects``. ``limits`` is the range of the colors if the file declares one. Raises InputError if there are no
-    coordinates or two different sets of them, or if a color, normal or label has a wrong shape.
+    ``defects``. ``limits`` is the range of the colors if the file declares one. Coordinates that are one array
+    (P, 3) float64 already, and columns in files, are not copied; ``new`` makes those that are. Raises
+    InputError if there are no coordinates or two different sets of them, or if a color, normal or label has a wrong
+    shape.
     """
     defects: list[Defect] = []
     single = _single(columns, where, defects)
@@ -71,12 +76,29 @@ def to_cloud(columns: Mapping[str, np.ndarray], where: Path, limits: tuple[float
     normal = normal_names(single)
     used = {*coord, *itertools.chain(*same), *painted, *normal}
     return Cloud(
-        coord=np.stack([single[name] for name in coord], axis=1).astype(np.float64, copy=False),
+        coord=_together(columns, single, coord, new),
         color=color,
         normal=np.stack([single[name] for name in normal], axis=1).astype(np.float32, copy=False) if normal else None,
-        fields={name: np.array(values) for name, values in single.items() if name not in used},
+        fields={
+            name: values if isinstance(values, np.memmap) else np.array(values)
+            for name, values in single.items()
+            if name not in used
+        },
         defects=tuple(defects),
     )
+
+
+def _together(
+    columns: Mapping[str, np.ndarray], single: Mapping[str, np.ndarray], names: Sequence[str], new: New
+) -> np.ndarray:
+    """Return three columns as an array (P, 3) float64: the one that they are of, where it is such an array."""
+    whole = columns.get(names[0].removesuffix(":0"))
+    if whole is not None and whole.ndim == 2 and whole.shape[1] == 3 and whole.dtype == np.float64:
+        return whole
+    found = new((len(single[names[0]]), 3), np.float64)
+    for axis, name in enumerate(names):
+        found[:, axis] = single[name]
+    return found
 
 
 def has_coordinates(names: Iterable[str]) -> bool:

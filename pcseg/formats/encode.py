@@ -11,6 +11,7 @@ import laspy
 import numpy as np
 
 from pcseg.errors import InputError
+from pcseg.spool import pieces
 
 Columns = Mapping[str, np.ndarray]
 """Columns of points by name, each (P,), with at least x, y and z."""
@@ -52,7 +53,8 @@ def check_places(path: Path, coord: Sequence[np.ndarray]) -> None:
     """Raise InputError if a file of this suffix cannot hold coordinates x, y and z, (P,) each (call it before the
     work).
     """
-    if path.suffix.lower() in (".las", ".laz") and not all(np.isfinite(axis).all() for axis in coord):
+    numbers = (np.isfinite(piece).all() for axis in coord for _, piece in pieces(axis))
+    if path.suffix.lower() in (".las", ".laz") and not all(numbers):
         raise InputError(f"{path}: LAS cannot hold NaN coordinates; remove those points or write a .ply")
 
 
@@ -65,14 +67,14 @@ def _tables(columns: Columns) -> tuple[np.dtype, Iterator[np.ndarray]]:
     kind = np.dtype([(name, values.dtype.newbyteorder("<")) for name, values in columns.items()])
     count = _count(columns)
 
-    def pieces() -> Iterator[np.ndarray]:
+    def tables() -> Iterator[np.ndarray]:
         for start in range(0, count, ROWS):
             table = np.empty(min(ROWS, count - start), kind)
             for name, values in columns.items():
                 table[name] = values[start : start + ROWS]
             yield table
 
-    return kind, pieces()
+    return kind, tables()
 
 
 def _ply(stream: IO[bytes], columns: Columns, path: Path, remarks: Sequence[str]) -> None:

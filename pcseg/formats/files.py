@@ -16,6 +16,7 @@ from pcseg.formats.pcd import read_pcd
 from pcseg.formats.ply import read_ply
 from pcseg.formats.ptx import read_ptx
 from pcseg.formats.xyz import read_xyz
+from pcseg.spool import New
 
 NAMED: dict[str, Callable[[Path], Cloud]] = {
     ".ply": read_ply, ".las": read_las, ".laz": read_las, ".e57": read_e57, ".pcd": read_pcd,
@@ -32,11 +33,12 @@ TABLES: dict[str, Callable[[Path, Sequence[str]], Cloud]] = {
 FORMATS = (*NAMED, *TABLES)
 
 
-def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Cloud:
+def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = (), new: New | None = None) -> Cloud:
     """Return all points of one file in its order; the format follows its suffix (see FORMATS).
 
     ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
-    with NaN coordinates are kept. Raises InputError for a missing, damaged or empty file.
+    with NaN coordinates are kept. ``new`` makes the large arrays of LAS, LAZ and .npy files (see pcseg.spool); a .npy
+    file is then mapped into memory. Raises InputError for a missing, damaged or empty file.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -44,7 +46,11 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Clo
         raise InputError(f"{path}: no such file; check the path")
     if path.stat().st_size == 0 and suffix in FORMATS:
         raise InputError(f"{path}: is empty; remove the file or copy it again")
-    if suffix in NAMED:
+    if new is not None and suffix in (".las", ".laz"):
+        cloud = read_las(path, new)
+    elif new is not None and suffix == ".npy":
+        cloud = read_npy(path, columns, new)
+    elif suffix in NAMED:
         cloud = NAMED[suffix](path)
     elif suffix in TABLES:
         cloud = TABLES[suffix](path, columns)

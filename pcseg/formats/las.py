@@ -16,26 +16,27 @@ from pcseg.formats.las_header import LasFile, read_header
 from pcseg.formats.las_points import standard_names
 from pcseg.formats.laz import unpack
 from pcseg.formats.parsing import parsing
+from pcseg.spool import New, let_go
 
 ROWS = 1 << 16
 """Points decoded at a time, few enough for the caches of a processor."""
 
 
-def read_las(path: Path) -> Cloud:
+def read_las(path: Path, new: New = np.zeros) -> Cloud:
     """Return the points of a LAS or LAZ file, with offset and scale applied in float64.
 
     ``fields`` are all other columns under laspy's names, with flags and bit fields as columns of their own. A described
     column of two or three numbers becomes fields ``name[0]``, ``name[1]``, ...; its scale is applied in float64.
     No-data values are kept and reported, as are points outside the bounds in the header, undescribed bytes and other
-    defects. A column of zeros takes no memory.
+    defects. A column of zeros takes no memory. ``new`` makes the large arrays.
     """
     with parsing(path, "LAS"), np.errstate(invalid="ignore", over="ignore"):
         file = read_header(path)
         defects = list(file.defects)
         found = pieces(file, defects)
         sources = _sources(file)
-        coord = np.empty((file.count, 3))
-        columns = {name: np.zeros(file.count, source.kind) for name, source in sources.items()}
+        coord = new((file.count, 3), np.float64)
+        columns: dict[str, np.ndarray] = {}
         ends = np.zeros((2, 3), np.int64)
         at = 0
         for points in found:
@@ -47,15 +48,19 @@ def read_las(path: Path) -> Cloud:
             coord[rows] += file.offset
             for name, source in sources.items():
                 values = source.take(points)
-                if values.any():  # otherwise its memory is not touched
+                if values.any():
+                    if name not in columns:
+                        columns[name] = new((file.count,), source.kind)
                     columns[name][rows] = values
             at += len(points)
+            let_go(coord, *columns.values())
+        columns = {n: columns[n] if n in columns else np.zeros(file.count, s.kind) for n, s in sources.items()}
         defects += _outside(file, ends * file.scale + file.offset, coord)
-        _apply_descriptions(file, columns, defects)
+        _apply_descriptions(file, columns, defects, new)
         further = [name for extra in file.extras for name in extra.names]
         unsorted = {name: columns.pop(name) for name in ("red", "green", "blue", *further) if name in columns}
         unsorted[next(name for name in COORD_ARRAYS if name not in unsorted)] = coord
-        cloud = to_cloud(unsorted, path)
+        cloud = to_cloud(unsorted, path, new=new)
         return replace(cloud, fields=columns | cloud.fields, defects=(*defects, *cloud.defects))
 
 
@@ -109,7 +114,7 @@ def _sources(file: LasFile) -> dict[str, _Source]:
     return found
 
 
-def _apply_descriptions(file: LasFile, columns: dict[str, np.ndarray], defects: list[Defect]) -> None:
+def _apply_descriptions(file: LasFile, columns: dict[str, np.ndarray], defects: list[Defect], new: New) -> None:
     """Convert the stored numbers of described columns to values."""
     where = str(file.path)
     for extra in file.extras:
@@ -125,7 +130,8 @@ def _apply_descriptions(file: LasFile, columns: dict[str, np.ndarray], defects: 
                 found = f"{name} has the scale {scale:g} and the offset {offset:g}"
                 defects.append(Defect(where, None, found, "its values are kept as they are stored"))
             elif (scale, offset) != (1.0, 0.0):
-                columns[name] = values * scale + offset
+                columns[name] = np.multiply(values, scale, out=new(values.shape, np.result_type(values, scale)))
+                columns[name] += offset
         if missing:
             found = f"{missing} values of {extra.name} mean no data"
             defects.append(Defect(where, None, found, "kept as they are"))

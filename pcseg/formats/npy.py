@@ -17,18 +17,20 @@ from pcseg.formats.columns import to_cloud
 from pcseg.formats.defects import Defect
 from pcseg.formats.parsing import parsing
 from pcseg.formats.table_columns import UNNAMED_WIDTHS, table_cloud
+from pcseg.spool import New
 
 
-def read_npy(path: Path, columns: Sequence[str] = ()) -> Cloud:
+def read_npy(path: Path, columns: Sequence[str] = (), new: New | None = None) -> Cloud:
     """Return the points of a .npy file: (P, C) with columns as in a text file, or (P,) with named columns.
 
-    Raises InputError if the header declares more or fewer bytes than the file has, and for pickled objects.
+    With ``new``, which makes the large arrays, the file is not read but mapped into memory. Raises InputError if the
+    header declares more or fewer bytes than the file has, and for pickled objects.
     """
     with parsing(path, "NumPy"), _quiet(), open(path, "rb") as stream:
-        array = archives.read_array(stream, path.stat().st_size)
+        array = archives.read_array(stream, path.stat().st_size, mapped=path if new else None)
         if array is None:
             raise InputError(f"{path}: holds pickled objects, which are not opened; save numbers")
-        return _from_array(array, path, columns)
+        return _from_array(array, path, columns, new or np.zeros)
 
 
 def read_npz(path: Path, columns: Sequence[str] = ()) -> Cloud:
@@ -65,9 +67,9 @@ def _flattened(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return flat
 
 
-def _from_array(array: np.ndarray, path: Path, columns: Sequence[str]) -> Cloud:
+def _from_array(array: np.ndarray, path: Path, columns: Sequence[str], new: New = np.zeros) -> Cloud:
     if array.dtype.names and array.ndim == 1:
-        return to_cloud({name: array[name] for name in array.dtype.names}, path)
+        return to_cloud({name: array[name] for name in array.dtype.names}, path, new=new)
     found = f"shape {array.shape} of {array.dtype}"
     if array.ndim != 2 or array.dtype.kind not in "iuf":
         raise InputError(f"{path}: {found}, but a table (P, columns) is needed")
@@ -75,4 +77,4 @@ def _from_array(array: np.ndarray, path: Path, columns: Sequence[str]) -> Cloud:
         raise InputError(f"{path}: no point in it; remove the file")
     if not columns and 3 <= array.shape[0] < array.shape[1] and array.shape[1] not in UNNAMED_WIDTHS:
         raise InputError(f"{path}: {found} has more columns than rows; if a row is a column, save its transpose")
-    return table_cloud(array, columns, path)
+    return table_cloud(array, columns, path, new=new)

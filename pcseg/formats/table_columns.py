@@ -13,6 +13,7 @@ from pcseg.formats.cloud import Cloud
 from pcseg.formats.colors import STRAY
 from pcseg.formats.columns import to_cloud
 from pcseg.formats.defects import Defect
+from pcseg.spool import New
 
 XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
 
@@ -23,12 +24,14 @@ _SAMPLE = 50_000
 """Rows, spread evenly over the table, from which columns without names are recognized."""
 
 
-def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False) -> Cloud:
+def table_cloud(
+    rows: np.ndarray, names: Sequence[str], path: Path, with_intensity: bool = False, new: New = np.zeros
+) -> Cloud:
     """Return the points of a table (P, C) with column ``names``, or named by convention if there are none.
 
     The convention: x y z, then red green blue (or nx ny nz if all have length 1), then a label column.
     ``with_intensity``, as in PTS files and Semantic3D: x y z intensity, then red green blue. Guesses and doubts are
-    reported. Raises InputError if there are too many, too few or repeated names.
+    reported. ``new`` makes the large arrays. Raises InputError if there are too many, too few or repeated names.
     """
     width, defects = rows.shape[1], []
     if not names:
@@ -49,7 +52,7 @@ def table_cloud(rows: np.ndarray, names: Sequence[str], path: Path, with_intensi
     if len(set(chosen)) < width:
         repeated = next(name for name in chosen if chosen.count(name) > 1)
         raise InputError(f"{path}: two columns are called {repeated}; rename one")
-    cloud = to_cloud(dict(zip(chosen, rows.T, strict=True)), path)
+    cloud = to_cloud(dict(zip(chosen, rows.T, strict=True)), path, new=new)
     return replace(cloud, named=bool(names), defects=(*defects, *unreadable(rows, chosen, path), *cloud.defects))
 
 

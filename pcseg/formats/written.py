@@ -15,6 +15,7 @@ from pcseg.formats.las_points import standard_names
 from pcseg.formats.pcd import open_pcd
 from pcseg.formats.ply import open_ply
 from pcseg.formats.xyz import read_xyz
+from pcseg.spool import let_go
 
 _TEXT = 0.5e-6
 """Half a step of coordinates and confidences in text."""
@@ -40,6 +41,7 @@ def check_written(temporary: Path, suffix: str, columns: Columns) -> None:
             for name, values in columns.items():
                 _compare(name, table[name], values[at : at + count], steps.get(name, 0.0), at)
         at += count
+        let_go(*columns.values())
     if at != wanted:
         raise ValueError(f"{at} points instead of {wanted}")
 

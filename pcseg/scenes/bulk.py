@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pcseg.scenes.places import floor_level
+from pcseg.spool import copied, pieces
 
 GAP = 1024
 """Width, in voxels, of an empty space that separates strays, or another scan in the file, from the bulk of a scan."""
@@ -42,7 +43,10 @@ def bulk_and_floor(coord: np.ndarray, gap: float) -> tuple[np.ndarray, float]:
 
 def _in_one_place(coord: np.ndarray, inside: np.ndarray) -> bool:
     place = coord[inside.argmax()]
-    return all(bool((column[inside] == value).all()) for column, value in zip(coord.T, place, strict=True))
+    columns = zip(coord.T, place, strict=True)
+    return all(
+        bool((piece[inside[rows]] == value).all()) for column, value in columns for rows, piece in pieces(column)
+    )
 
 
 def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
@@ -52,20 +56,24 @@ def _run(coord: np.ndarray, gap: float, inside: np.ndarray) -> np.ndarray:
         before = int(inside.sum())
         for axis in range(coord.shape[1]):
             column = coord[:, axis]
-            low, high = _longest(column[inside], gap)
-            inside &= (column >= low) & (column <= high)
+            low, high = _longest(copied(column, inside), gap)
+            for rows, piece in pieces(column):
+                inside[rows] &= (piece >= low) & (piece <= high)
         if inside.sum() == before:
             break
     return inside
 
 
 def _longest(values: np.ndarray, gap: float) -> tuple[float, float]:
-    """Return the ends of the run of most values without a gap over ``gap``; of the first where several are as long."""
+    """Return the ends of the run of most values without a gap over ``gap``; of the first where several are as long.
+
+    Sorts ``values`` in place.
+    """
     low, high = values.min(), values.max()
     if high - low <= gap:
         return low, high
-    ordered = np.sort(values)
-    start = np.concatenate([[0], np.flatnonzero(np.diff(ordered) > gap) + 1])
-    end = np.append(start[1:], len(ordered))
+    values.sort()
+    start = np.concatenate([[0], np.flatnonzero(values[1:] - values[:-1] > gap) + 1])
+    end = np.append(start[1:], len(values))
     run = int(np.argmax(end - start))
-    return ordered[start[run]], ordered[end[run] - 1]
+    return values[start[run]], values[end[run] - 1]

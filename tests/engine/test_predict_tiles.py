@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from pcseg.engine.predict import Predictor
@@ -20,6 +25,7 @@ from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.refine import CLOUDS
 from pcseg.scenes.places import floor_level
 from pcseg.scenes.points import Points
+from pcseg.spool import spooled
 from tests.engine.scans import CLASSES, model, scan
 
 
@@ -64,6 +70,31 @@ def test_a_tiled_scan_agrees_with_the_whole_one():
     bare, _ = Predictor(model(), max_voxels=500, halo=0).predict(xyz, color)
     assert (wide == whole).mean() > 0.999
     assert (bare == whole).mean() < (wide == whole).mean()
+
+
+@settings(max_examples=10, deadline=None)
+@given(length=st.floats(4, 16), seed=st.integers(0, 99), max_voxels=st.integers(1500, 6000), far=st.booleans())
+def test_arrays_in_files_and_small_tiles_give_the_labels_of_one_piece(length, seed, max_voxels, far):
+    xyz, color = scan(length, seed, density=60)
+    xyz = np.concatenate([xyz, xyz[:9] + np.array([0, 0, -1e7 if far else np.nan])])
+    color = np.concatenate([color, color[:9]])
+    whole, _ = Predictor(model()).predict(xyz, color)
+    tiled, sure = Predictor(model(), max_voxels=max_voxels).predict(xyz, color)
+    assert (tiled == whole).mean() > 0.999
+    decided: list[int] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch("pcseg.spool.SMALL", 0),
+        mock.patch("pcseg.spool.ROWS", 99),
+    ):
+        new = spooled(Path(folder))
+        mapped, painted = new(xyz.shape, np.float64), new(color.shape, np.uint8)
+        mapped[:], painted[:] = xyz, color
+        found = Predictor(model(), max_voxels=max_voxels).predict(mapped, painted, done=decided.append)
+        np.testing.assert_array_equal(mapped, xyz)
+    np.testing.assert_array_equal(found[0], tiled)
+    np.testing.assert_array_equal(found[1], sure)
+    assert sum(decided) == (tiled >= 0).sum()
 
 
 def test_a_crf_looks_across_the_borders_of_tiles():

@@ -140,3 +140,26 @@ def test_the_worst_shapes_are_decided_once_each(shape, max_voxels):
     }[shape]
     decided = np.concatenate([t.context[t.core] for t in tiles(xyz, 0.05, max_voxels, 2.0, 16)])
     assert sorted(decided.tolist()) == list(range(500))
+
+
+def test_rows_and_a_corner_stand_for_points_chosen_and_moved():
+    xyz, corner = surface(6, density=60), np.array([1.3, -0.4, 0.05])
+    rows = np.flatnonzero(np.random.default_rng(2).random(len(xyz)) < 0.7)
+    wanted = list(tiles(xyz[rows] - corner, 0.1, 500, 0.4))
+    found = list(tiles(xyz, 0.1, 500, 0.4, corner=corner, rows=rows))
+    assert len(found) == len(wanted) > 3
+    for tile, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(tile.context, other.context)
+        np.testing.assert_array_equal(tile.core, other.core)
+
+
+def test_cells_too_many_for_one_number_are_told_apart():
+    # Three axes of 2**18 cells and 2**11 points do not fit in 63 bits.
+    rng = np.random.default_rng(3)
+    xyz = rng.integers(0, [[1 << 17, 1 << 17, 1 << 18]] * 2000).astype(float) + 0.5
+    xyz[:2] = [[0.5] * 3, [(1 << 18) - 1.5] * 3]
+    xyz = np.concatenate([xyz, xyz[:50]])
+    found = list(tiles(xyz, 1.0, 700, 3.0))
+    assert sorted(np.concatenate([tile.context[tile.core] for tile in found]).tolist()) == list(range(2050))
+    for tile in found:
+        assert tile.voxels == len(np.unique(xyz[tile.context], axis=0))

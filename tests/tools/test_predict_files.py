@@ -119,3 +119,29 @@ def test_bad_input_is_refused_in_one_line(net, tmp_path, arguments, words):
         filled.append(f"checkpoint={net}")
     failed(tool_here("predict", *filled), *words)
     assert not (tmp_path / "o.ply").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("las", "las"), ("laz", "laz"), ("npy", "npy"), ("laz", "ply"), ("npy", "las")]
+)
+def test_a_scan_larger_than_the_memory_makes_the_same_file(net, tmp_path, monkeypatch, source, target):
+    given = scan(tmp_path / f"scan.{source}")
+    for name, small in (("memory", 1 << 30), ("files", 0)):
+        monkeypatch.setattr("pcseg.spool.SMALL", small)
+        out = tmp_path / name / f"out.{target}"
+        done = tool_here("predict", f"checkpoint={net}", f"input={given}", f"output={out}", "max_voxels=200")
+        assert done.returncode == 0, done.stderr
+        assert [path.name for path in out.parent.iterdir()] == [out.name]
+    assert (tmp_path / "memory" / out.name).read_bytes() == out.read_bytes()
+
+
+def test_no_room_for_a_scan_larger_than_the_memory_leaves_nothing(net, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pcseg.spool.SMALL", 0)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    source = scan(tmp_path / "scan.las")
+    done = tool_here("predict", f"checkpoint={net}", f"input={source}", f"output={tmp_path}/out.las")
+    failed(done, str(tmp_path), "No space left on device", "free space")
+    assert [path.name for path in tmp_path.iterdir()] == ["scan.las"]
