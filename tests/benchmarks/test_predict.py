@@ -15,6 +15,7 @@ from pcseg.model.model import Model
 from pcseg.model.networks import Networks, NetworkSpec
 from tests.benchmarks._runs import bench_here
 from tests.tools._runs import CLASSES, building, checkpoint, failed
+from tests.tools.scans import scan
 
 QUICK = ("voxels=[1500]", "repeats=1", "threads=1", "device=cpu")
 
@@ -28,7 +29,25 @@ def test_a_row_for_each_scene_and_number_of_votes(tmp_path: Path) -> None:
     for row in rows:
         assert row["points"] == points
         assert row["points_per_second"] == pytest.approx(1000 * points / row["ms"])
-    assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == 1 + len(rows)
+    tables = done.stdout.split("\n\n")[-2:]
+    assert [table.count("\n| ") for table in tables] == [len(rows), 6 * len(rows)]
+    for row in rows:
+        assert list(row["parts"]) == ["bulk and floor", "tiles", "points of a tile", "voxelize", "network", "the rest"]
+        assert all(part["cpu_s"] >= 0 for part in row["parts"].values())
+        assert row["parts"]["network"]["cpu_s"] > 0
+
+
+def test_a_point_file_is_read_and_written_too(tmp_path: Path) -> None:
+    source = scan(tmp_path / "scan.las")
+    trained = checkpoint(tmp_path / "last.safetensors")
+    done = bench_here(
+        "predict", *QUICK, "voxels=[]", f"file={source}", f"checkpoint={trained}", f"json={tmp_path}/p.json"
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((tmp_path / "p.json").read_text())
+    assert (row["scene"], row["points"]) == ("scan.las", 600)
+    assert [list(row["parts"])[at] for at in (0, -1)] == ["read", "write"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.safetensors", "p.json", "scan.las"]
 
 
 def test_a_checkpoint_on_a_prepared_scene(tmp_path: Path) -> None:
@@ -68,6 +87,7 @@ def test_a_network_of_intensities_reads_the_column_of_the_scene(tmp_path: Path) 
         ("network=resnet", ["network=resnet", "minkunet34c"]),
         ("checkpoint=nowhere", ["nowhere"]),
         ("scene=nowhere", ["nowhere", "coord.npy"]),
+        ("file=nowhere.las", ["nowhere.las", "no such file"]),
         ("voxel_size=0", ["voxel_size=0"]),
         ("max_voxels=0", ["max_voxels=0"]),
     ],
