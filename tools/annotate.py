@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from pcseg.annotation.begin import meaning_of, person
 from pcseg.annotation.desk import Desk
+from pcseg.annotation.nodes import MOST_NODES
 from pcseg.annotation.requests import make_server
 from pcseg.annotation.sources import Place, open_place
 from pcseg.annotation.training import Training
@@ -46,6 +47,7 @@ class Options:
     author: str = option("who labels; the clicks say so. Empty: your name on this machine", "")
     steps: int = option("steps of training", 500)
     settings: list[str] = option("further settings of tools/train.py, e.g. [data.voxel_size=0.1]", factory=list)
+    tile: int = option("points above which a LAS or LAZ file or a scene folder is opened in tiles", 20_000_000)
     port: int = option("port of this machine; 0: any free one", 8765)
     browser: bool = option("open the page in a browser", True)
     device: str = option("of networks: auto, cpu or cuda", "auto")
@@ -53,12 +55,15 @@ class Options:
 
 
 def main(options: Options) -> None:
+    if options.tile < MOST_NODES // 100:
+        raise InputError(f"tile={options.tile}: give a tile {MOST_NODES // 100:,} points or more")
     if options.steps < 1 or not 0 <= options.port < 65536:
         raise InputError(f"steps={options.steps}, port={options.port}: give 1 step or more, and a port up to 65535")
     if options.threads is not None:
         set_threads(options.threads)
     columns = tuple(name.strip() for name in options.columns.split(",") if name.strip())
     place = open_place(Path(options.root), meaning_of(Path(options.root), options.classes, columns))
+    place = place.cut(options.tile, lambda text: print(text, flush=True))
     tool = Path(__file__).with_name("train.py")
     settings = (f"device={options.device}", *options.settings)
     training = Training(place, tool, options.steps, settings)

@@ -73,7 +73,7 @@ def review(desk: Desk, request: Mapping[str, Any]) -> Told:
     session = desk.session(request.get("scene"), request.get("page"))
     if session.doubt is None:
         raise InputError("review: needs a network; train one, or start with checkpoint=")
-    found = session.advice.review(dict(session.history.labels), session.prediction, session.doubt)
+    found = session.advice.review(session.labels(), session.prediction, session.doubt)
     return {"spots": [session.spot(entry["point"]) | entry for entry in found]}, {}
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pcseg.annotation.export import write_clicks, write_label_file, write_scan
-from pcseg.annotation.history import History
-from pcseg.annotation.log import read_entries
-from pcseg.annotation.session import Session, replay
+from pcseg.annotation.export import write_clicks, write_label_file, write_scan, write_spread_file
+from pcseg.annotation.session import Session
 from pcseg.annotation.sources import Place, Source
+from pcseg.annotation.summary import summaries
 from pcseg.annotation.teacher import Teacher
 from pcseg.annotation.training import Training
 from pcseg.errors import InputError, cut
@@ -29,7 +28,14 @@ CLOSED = 600.0
 MOST_OPEN = 8
 """Scans that may be open at a time."""
 
-PLACE_NAMES = {"csv": "clicks.csv", "labels": "labels.npz", "ply": ".ply", "las": ".las", "laz": ".laz"}
+PLACE_NAMES = {
+    "csv": "clicks.csv",
+    "labels": "labels.npz",
+    "spread": "spread.npz",
+    "ply": ".ply",
+    "las": ".las",
+    "laz": ".laz",
+}
 """The files that can be written, by what the page calls them."""
 
 
@@ -55,7 +61,8 @@ class Desk:
         self.place, self.author, self.training = place, author, training
         self._seats: dict[str, Seat] = {}
         self._changing = threading.Lock()
-        self._opening = {name: threading.Lock() for name in place.sources}
+        self._opening = {source.log: threading.Lock() for source in place.sources.values()}
+        self._listed = place.listed
         self._looking = threading.Lock()
         self._device = device
         self._teacher = Teacher(checkpoint, device) if checkpoint else None
@@ -63,11 +70,11 @@ class Desk:
 
     def scenes(self) -> list[dict[str, Any]]:
         """Return each scan with how many clicks, labels, notes and seconds it has."""
-        return [self._summary(source) for source in self.place.sources.values()]
+        return [row for source in self.place.sources.values() for row in summaries(source)]
 
     def open(self, name: str, page: str, force: bool) -> dict[str, Any]:
         """Open a scan for a page and close the one it had; raises HeldElsewhere where another page has it."""
-        source = self.place.sources.get(name)
+        source = self._listed.get(name)
         if source is None:
             raise InputError(f"scene '{cut(name, 60)}': there is none of this name")
         with self._changing:
@@ -79,8 +86,11 @@ class Desk:
                 if time.monotonic() - self._seats[stalest].heard < GONE:
                     raise InputError(f"{MOST_OPEN} scans are open; close a window first")
                 self._close(stalest)
-        with self._opening[name]:
-            seat = self._taken(name, page, force) or self._seated(source, page)
+        with self._opening[source.log]:
+            taken = self._taken(name, page, force)
+            if taken is None:
+                self._close_others(source, page, force)
+            seat = taken or self._seated(source, page)
         if self._teacher is not None and seat.session.doubt is None:
             self.look(name)
         return seat.session.about()
@@ -96,11 +106,20 @@ class Desk:
             seat.page, seat.heard = page, time.monotonic()
             return seat
 
+    def _close_others(self, source: Source, page: str, force: bool) -> None:
+        """Close the other tiles of a scan, which share its log; raises HeldElsewhere where another page has one."""
+        with self._changing:
+            for name, seat in list(self._seats.items()):
+                if seat.session.source.log == source.log:
+                    if seat.page not in (page, "") and not force and time.monotonic() - seat.heard < GONE:
+                        raise HeldElsewhere(f"{name}: is open in another window, and people share the clicks of a scan")
+                    self._close(name)
+
     def _seated(self, source: Source, page: str) -> Seat:
         """Return the seat of a page at a scan that is opened for it."""
         seat = Seat(Session(source, self.author), page, time.monotonic())
         with self._changing:
-            self._seats[source.name] = seat
+            self._seats[source.title] = seat
         return seat
 
     def session(self, name: object, page: object) -> Session:
@@ -141,15 +160,22 @@ class Desk:
         if what not in PLACE_NAMES:
             raise InputError(f"what: '{cut(what, 20)}' is not one of {', '.join(PLACE_NAMES)}")
         home = self.place.home / "exported"
-        if what in ("csv", "labels"):
+        with self._changing:
+            sessions = {name: seat.session for name, seat in self._seats.items()}
+        if what in ("csv", "labels", "spread"):
+            keep = request.get("keep", 0)
+            if isinstance(keep, bool) or not isinstance(keep, (int, float)) or not 0 <= keep <= 1:
+                raise InputError("keep: must be a number from 0 to 1")
             clicks = home / PLACE_NAMES["csv"]
             count = write_clicks(self.place, clicks)
             if what == "csv":
                 return {"path": str(clicks), "remarks": [f"{count:,} labels of people"]}
             labels = write_label_file(self.place, clicks, home / PLACE_NAMES["labels"])
-            return {"path": str(home / PLACE_NAMES["labels"]), "remarks": labels.summary().splitlines()[:1]}
+            if what == "spread":
+                labels = write_spread_file(self.place, labels, home / PLACE_NAMES[what], keep, sessions)
+            return {"path": str(home / PLACE_NAMES[what]), "remarks": labels.summary().splitlines()[:1]}
         path = home / f"{session.source.name}{PLACE_NAMES[what]}"
-        remarks = write_scan(session, path, bool(request.get("classification")))
+        remarks = write_scan(session, path, bool(request.get("classification")), sessions)
         return {"path": str(path), "remarks": remarks[:5]}
 
     def close(self) -> None:
@@ -185,15 +211,3 @@ class Desk:
                 self.looked[name] = f"predicted {time.monotonic()}"
             except (InputError, OSError, MemoryError, RuntimeError) as error:
                 self.looked[name] = f"failed: {error}"
-
-    def _summary(self, source: Source) -> dict[str, Any]:
-        about: dict[str, Any] = {"name": source.name, "labels": 0, "clicks": 0, "notes": 0, "seconds": 0.0, "fault": ""}
-        try:
-            if entries := read_entries(source.log):
-                history = History(int(entries[0].get("points", 0)), source.meaning.names)
-                replay(history, entries, source.log)
-                about |= {"labels": len(history.labels), "clicks": len(history.done)}
-                about |= {"notes": len(history.notes), "seconds": history.seconds}
-        except InputError as error:
-            about["fault"] = str(error)
-        return about

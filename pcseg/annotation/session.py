@@ -15,14 +15,11 @@ from pcseg.annotation.history import History
 from pcseg.annotation.lock import Lock
 from pcseg.annotation.log import Log
 from pcseg.annotation.nodes import bounded_graph, reach
+from pcseg.annotation.numbers import Numbers
 from pcseg.annotation.picture import draw
 from pcseg.annotation.sources import Source
 from pcseg.annotation.spread import NONE, SpreadLabels, bytes_of, counts
 from pcseg.errors import InputError
-from pcseg.scenes.scene import Scene
-
-SURE = 0.999
-"""Largest confidence of a spread label; that of a person's is 1."""
 
 RECENT = 200
 """Steps that the page lists."""
@@ -43,12 +40,14 @@ class Session:
         self._changing = threading.RLock()
         self._lock = Lock(source.log, author)
         try:
-            self.scene = source.read()
+            opened = source.open()
+            self.scene, self.identity = opened.scene, opened.identity
+            self.numbers = Numbers(opened.numbers)
             self.log = Log(source.log)
             self.history = self._replayed()
             graph, self.voxel_size = bounded_graph(self.scene)
             self.spread = SpreadLabels(graph, len(self.scene.classes), reach(graph))
-            self.spread.load(self.history.labels)
+            self.spread.load(self.labels())
             self.picture = draw(self.scene, graph)
             self.advice = Advice(self.spread)
         except BaseException:
@@ -78,9 +77,11 @@ class Session:
                 self.log.append(entry)
                 changed = self.history.apply(entry)
             saved = time.perf_counter()
-            nodes = self.spread.change(changed) if changed else np.zeros(0, dtype=np.int64)
+            here = self.numbers.within(changed)
+            nodes = self.spread.change(here) if here else np.zeros(0, dtype=np.int64)
             about = self.state() | {"saved_ms": 1000 * (saved - began), "ms": 1000 * (time.perf_counter() - began)}
-            return about, self._labels_of(nodes) | self._marks(list(changed))
+            about["elsewhere"] = len(changed) - len(here)
+            return about, self._labels_of(nodes) | self._marks(list(here))
 
     def state(self) -> dict[str, Any]:
         """Return what has been done, in numbers and words."""
@@ -100,13 +101,13 @@ class Session:
 
     def about(self) -> dict[str, Any]:
         """Return what the page must know of the scan to draw it."""
-        return {"name": self.source.name, "voxel_size": self.voxel_size, **self.picture.about, **self.state()}
+        return {"name": self.source.title, "voxel_size": self.voxel_size, **self.picture.about, **self.state()}
 
     def nodes(self) -> dict[str, np.ndarray]:
         """Return the labels of all nodes, the light on them, the network's view of them, and all marks."""
         with self._changing:
             everything = {"light": self.picture.light} | self._labels_of(None)
-            return everything | self._marks(list(self.history.labels)) | self.views()
+            return everything | self._marks(list(self.labels())) | self.views()
 
     def views(self) -> dict[str, np.ndarray]:
         """Return prediction and doubt of a network, where there is one."""
@@ -120,6 +121,10 @@ class Session:
         with self._changing:
             self.prediction = np.where(known, probabilities.argmax(axis=1), NONE).astype(np.uint8)
             self.doubt = np.where(known, 1 - margin, 1).astype(np.float32)
+
+    def labels(self) -> dict[int, int]:
+        """Return the class that people gave to points here, by their numbers here."""
+        return self.numbers.within(self.history.labels)
 
     def points_at(self, places: object) -> list[int]:
         """Return the numbers of the points at ``places`` of the picture; raises InputError for anything else."""
@@ -144,33 +149,30 @@ class Session:
     def point_labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the label (P,) int64 of each point, -1 for none, and its confidence (P,) float32: 1 if a person's."""
         with self._changing:
-            node = self.spread.graph.node
-            label = np.where(self.spread.label == NONE, -1, self.spread.label.astype(np.int64))[node]
-            sure = np.minimum(self.spread.confidence, np.float32(SURE))[node]
-            points = np.fromiter(self.history.labels, dtype=np.int64)
-            label[points], sure[points] = list(self.history.labels.values()), 1
-            return label, sure
+            return self.spread.point_labels(self.labels())
 
     def _entry(self, request: Mapping[str, Any]) -> dict[str, Any]:
         kind = request.get("kind")
         entry = {"kind": kind, "id": str(request.get("id", ""))[:64], "seconds": request.get("seconds", 0)}
         entry |= {"by": self.author, "at": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         if kind in ("label", "erase"):
-            entry["points"] = self.points_at(request.get("places"))
+            points = self.points_at(request.get("places"))
             if request.get("how") == "piece":
-                entry["points"] = [p for first in entry["points"][:1] for p in self.advice.points_of_piece(first)]
+                points = [p for first in points[:1] for p in self.advice.points_of_piece(first)]
+            entry["points"] = self.numbers.whole(points)
         if kind == "note" and request.get("place") is not None:
-            (entry["point"],) = self.points_at([request["place"]])
+            (entry["point"],) = self.numbers.whole(self.points_at([request["place"]]))
         return entry | {key: request.get(key) for key in KEYS.get(str(kind), ())}
 
     def _replayed(self) -> History:
         """Return the history in the log, begun where there is none."""
-        history = History(len(self.scene), self.scene.classes)
-        about = {"kind": "scene", "name": self.source.name, "points": len(self.scene), "sha256": self.scene.digest()}
+        points, sha256 = self.identity
+        history = History(points, self.scene.classes)
+        about = {"kind": "scene", "name": self.source.name, "points": points, "sha256": sha256}
         if not self.log.entries:
             self.log.append({**about, "classes": list(self.scene.classes)})
             return history
-        replay(history, self.log.entries, self.log.path, self.scene)
+        replay(history, self.log.entries, self.log.path, self.identity)
         return history
 
     def _labels_of(self, nodes: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -183,27 +185,28 @@ class Session:
         return arrays | {"label": self.spread.label[rows], "confidence": confidence}
 
     def _marks(self, points: list[int]) -> dict[str, np.ndarray]:
-        """Return the places of points and their classes, NONE for those that have none now."""
-        labels = self.history.labels
+        """Return the places of points here and their classes, NONE for those that have none now."""
+        labels, strokes = self.labels(), self.numbers.within(dict.fromkeys(self.history.strokes))
         return {
             "marks": self.picture.place[np.array(points, dtype=np.int64)].astype(np.uint32),
             "classes": np.array([labels.get(point, NONE) for point in points], dtype=np.uint8),
-            "small": np.array([point in self.history.strokes for point in points], dtype=np.uint8),
+            "small": np.array([point in strokes for point in points], dtype=np.uint8),
         }
 
     def _note(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         point = entry.get("point")
-        place = None if point is None else int(self.picture.place[point])
+        here = list(self.numbers.within({} if point is None else {int(point): None}))
+        place = int(self.picture.place[here[0]]) if here else None
         return {"text": entry["text"], "at": entry.get("at", ""), "by": entry.get("by", ""), "place": place}
 
 
-def replay(history: History, entries: list[dict[str, Any]], path: Path, scene: Scene | None = None) -> None:
+def replay(history: History, entries: list[dict[str, Any]], path: Path, scan: tuple[int, str] | None = None) -> None:
     """Apply the entries of a log to ``history``; raises InputError, with the line, for one that does not fit.
 
-    ``scene``: the scan, whose points must be those that were labeled.
+    ``scan``: number and digest of the points, which must be those that were labeled.
     """
     first = entries[0]
-    if scene is not None and (first.get("points") != len(scene) or first.get("sha256") != scene.digest()):
+    if scan is not None and (first.get("points"), first.get("sha256")) != scan:
         raise InputError(
             f"{path}: is of another scan ({first.get('points')} points); move the file away, or restore it"
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from pcseg.annotation.chunks import count_points
+from pcseg.annotation.tiles import Tiles, cut
 from pcseg.classes import Classes
 from pcseg.datasets import ClassFile
 from pcseg.datasets.cloud_scene import to_scene
@@ -20,17 +22,24 @@ from pcseg.scenes.places import usable
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 FOLDER = "annotations"
+TILES = "tiles"
 """Folder within the root where clicks and what is made of them are kept."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A scan to label: ``name`` is split/scene, ``path`` a scene folder or a point file, ``log`` the file of clicks."""
+    """A scan to label: ``name`` is split/scene, ``path`` a scene folder or a point file, ``log`` the file of clicks.
+
+    ``tiles``: the copy of a scan that is too large to be held; ``tile``: the number of the one that this is, None for
+    the whole scan. Clicks in all tiles are kept in the log of the scan, by the points' numbers in the whole.
+    """
 
     name: str
     path: Path
     log: Path
     meaning: ClassFile
+    tiles: Tiles | None = None
+    tile: int | None = None
 
     @property
     def is_file(self) -> bool:
@@ -39,6 +48,8 @@ class Source:
 
     def read(self) -> Scene:
         """Return the scan without any class of its points; raises InputError where it cannot be read."""
+        if self.tiles is not None and self.tile is None:
+            return self.tiles.scene(self.name, self.meaning.names)
         if not self.is_file:
             columns = [column for column in list_columns(self.path) if "intensity" in column.lower()]
             return read_scene(self.path, self.meaning.classes, with_labels=False, columns=columns)
@@ -48,6 +59,27 @@ class Source:
         kept = kept_columns(str(self.path), cloud.fields, self.meaning.keep, [])
         return to_scene(self.name, str(self.path), cloud, kept, self.meaning.names)[0]
 
+    def open(self) -> Opened:
+        """Return the points to be labeled, with their numbers in the whole scan."""
+        if self.tiles is None:
+            scene = self.read()
+            return Opened(scene, None, (len(scene), scene.digest()))
+        if self.tile is None:
+            raise InputError(f"{self.name}: is opened tile by tile; choose a tile")
+        scene, numbers = self.tiles.tile(self.tile, self.name, self.meaning.names)
+        return Opened(scene, numbers, self.tiles.identity)
+
+    def parts(self) -> list[Source]:
+        """Return the sources that are opened one by one: the tiles of a large scan, else the scan itself."""
+        if self.tiles is None:
+            return [self]
+        return [replace(self, tile=n) for n in range(len(self.tiles.names))]
+
+    @property
+    def title(self) -> str:
+        """The name in the list of scans, in which tiles tell which they are."""
+        return self.name if self.tiles is None or self.tile is None else f"{self.name} {self.tiles.names[self.tile]}"
+
     def cloud(self) -> Cloud:
         """Return the raw scan as its file has it."""
         return read_cloud(self.path, self.meaning.columns)
@@ -55,6 +87,15 @@ class Source:
     def rows(self, cloud: Cloud) -> np.ndarray:
         """Return the numbers (P,) in the file of the points that the scene has."""
         return np.flatnonzero(usable(cloud.coord))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Points of a scan, and their numbers (n,) in the whole, None for all; ``identity``: as Tiles.identity has it."""
+
+    scene: Scene
+    numbers: np.ndarray | None
+    identity: tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -68,6 +109,24 @@ class Place:
     classes: Classes
     home: Path
     root: Path | None
+
+    @property
+    def listed(self) -> dict[str, Source]:
+        """What can be opened, by title: scans, and the tiles of those that are too large."""
+        return {part.title: part for source in self.sources.values() for part in source.parts()}
+
+    def cut(self, most: int, told: Callable[[str], object] = lambda text: None) -> Place:
+        """Return this place with each scan of more than ``most`` points as tiles, which are made where they are not.
+
+        Scans of formats that are not read piece by piece stay whole. ``told`` is called with what is being cut.
+        """
+        sources = dict(self.sources)
+        for name, source in self.sources.items():
+            if (count := count_points(source.path)) > most:
+                told(f"{name}: {count:,} points, opened as tiles of {most:,} or fewer")
+                scale = source.meaning.scale if source.is_file else 1
+                sources[name] = replace(source, tiles=cut(source.path, self.home / TILES / name, most, scale))
+        return replace(self, sources=sources)
 
 
 def open_place(path: Path, meaning: ClassFile) -> Place:

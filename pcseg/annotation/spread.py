@@ -15,6 +15,9 @@ from pcseg.pseudo.spreading import path_probabilities
 NONE = 255
 """The label of a node that no class reaches, in bytes."""
 
+SURE = 0.999
+"""Largest confidence of a spread label; that of a person's is 1."""
+
 FIRST = 8.0
 """Cost up to which the surroundings of a new label are searched first; then eight times as far, as long as it wins."""
 
@@ -123,6 +126,15 @@ class SpreadLabels:
         trust = np.where(given != IGNORE, 1, self.reach / (self.reach + nearest)).astype(np.float32)
         self.label[rows] = np.where(sure > 0, label, NONE)
         self.confidence[rows] = sure * trust
+
+    def point_labels(self, labels: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label (P,) int64 of each point, -1 for none, and its confidence (P,) float32: 1 for ``labels``."""
+        node = self.graph.node
+        label = np.where(self.label == NONE, -1, self.label.astype(np.int64))[node]
+        sure = np.minimum(self.confidence, np.float32(SURE))[node]
+        points = np.fromiter(labels, dtype=np.int64)
+        label[points], sure[points] = list(labels.values()), 1
+        return label, sure
 
     def load(self, labels: Mapping[int, int]) -> None:
         """Give all ``labels``, class by point, at once."""

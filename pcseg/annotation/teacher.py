@@ -26,7 +26,8 @@ class Teacher:
         known = self._predictor.classes
         if not set(known) & set(names):
             raise InputError(f"checkpoint={self.checkpoint}: knows none of the classes {', '.join(names)}; use another")
-        scene = session.scene if source.is_file else self._predictor.read(source.path, with_labels=False)
+        whole = not source.is_file and source.tiles is None
+        scene = session.scene if not whole else self._predictor.read(source.path, with_labels=False)
         found = session.spread.graph.mean(self._predictor.probabilities(scene))
         probabilities = np.zeros((len(found), len(names)), dtype=np.float32)
         for column, name in enumerate(known):

@@ -51,7 +51,7 @@ def lost(root: Path, confirmed: list[str]) -> set[str]:
     entries = read_entries(root / f"annotations/{ROOM}.jsonl")
     history = History(COUNT, CLASSES)
     if entries:
-        replay(history, entries, root, room(COUNT))
+        replay(history, entries, root, (COUNT, room(COUNT).digest()))
     return set(confirmed) - history.seen
 
 

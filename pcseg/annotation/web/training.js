@@ -4,7 +4,7 @@ import { setNodes } from "./cloud.js";
 import { ask, send } from "./server.js";
 import { $, app, make, on, say, tell } from "./state.js";
 
-const EXPORTS = { csv: "Clicks (CSV)", labels: "Label file", ply: "PLY", las: "LAS", laz: "LAZ" };
+const EXPORTS = { csv: "Clicks (CSV)", labels: "Label file", spread: "Label file, spread", ply: "PLY", las: "LAS", laz: "LAZ" };
 const SAID = {
   start: "training runs beside your work; go on labeling", stop: "training is stopped",
   use: "the network looks at the scan",
@@ -19,7 +19,7 @@ async function write(what) {
   $("exported").textContent = "writing";
   try {
     const classification = $("classification").checked;
-    const { about } = await send("export", { scene: app.scene.name, what, classification });
+    const { about } = await send("export", { scene: app.scene.name, what, classification, keep: app.keep });
     $("exported").textContent = ["written to " + about.path, ...about.remarks].join(" · ");
   } catch (error) {
     $("exported").textContent = "";

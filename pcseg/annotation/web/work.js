@@ -35,6 +35,7 @@ export function act(kind, details = {}) {
     if (arrays.label.length) setNodes(arrays);
     setMarks(arrays);
     app.state = about;
+    if (about.elsewhere) say(about.elsewhere + " points in other tiles of this scan changed, too");
     tell("state");
     document.body.dataset.acts = Number(document.body.dataset.acts || 0) + 1;
     document.body.dataset.milliseconds = Math.round(performance.now() - began);
