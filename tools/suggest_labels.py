@@ -23,9 +23,6 @@ from pcseg.errors import InputError
 from pcseg.files import atomic_path
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import Scene, read_scene
-from pcseg.vis.html import write_html
-from pcseg.vis.numbered import write_numbered
-from pcseg.vis.view import CloudView
 
 if TYPE_CHECKING:
     from pcseg.pseudo import SurfaceGraph
@@ -142,6 +139,10 @@ def row(scene: Scene, number: int, point: int) -> tuple[str, ...]:
 
 def draw(stem: Path, scene: Scene, points: np.ndarray) -> None:
     """Write ``<stem>.png`` and ``<stem>.html``, where the class of each of the ``points`` (n,) is its number."""
+    from pcseg.vis.html import write_html  # late: Matplotlib and SciPy take a second to load
+    from pcseg.vis.numbered import write_numbered
+    from pcseg.vis.view import CloudView
+
     labels = np.full(len(scene), IGNORE, dtype=np.int64)
     labels[points] = np.arange(len(points))
     numbers = Classes(tuple(str(number) for number in range(1, len(points) + 1)) or ("none",))

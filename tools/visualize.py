@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,12 @@ from pcseg.datasets import ClassFile, open_classes
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS
 from pcseg.scenes.listing import broken_scene, is_scene
-from pcseg.vis.html import write_html
 from pcseg.vis.load import view_cloud, view_scene
-from pcseg.vis.open3d_view import show
-from pcseg.vis.ply import write_ply
-from pcseg.vis.png import write_png
 from pcseg.vis.view import CloudView
 
-WRITERS: dict[str, Callable[[Path, CloudView], object]] = {".png": write_png, ".html": write_html, ".ply": write_ply}
+ENDINGS = (".png", ".html", ".ply")
+"""Endings of the files that can be written."""
+
 MOST_NOTES = 5
 """Notes on a cloud that are printed; of more, the rest is counted."""
 
@@ -56,8 +54,8 @@ def main(options: Options) -> None:
     if not options.output and not options.show:
         raise InputError("output=: nothing to do; name a .png, .html or .ply file, or give show=true")
     folder = is_folder(options.output)
-    if not folder and output.suffix.lower() not in WRITERS:
-        raise InputError(f"output={output}: cannot draw '{output.suffix}'; choose {', '.join(WRITERS)} or a folder")
+    if not folder and output.suffix.lower() not in ENDINGS:
+        raise InputError(f"output={output}: cannot draw '{output.suffix}'; choose {', '.join(ENDINGS)} or a folder")
     if len(sources) > 1 and not folder:
         raise InputError(f"output={output}: is one file for {len(sources)} scenes; give a folder")
     if options.output:
@@ -69,6 +67,8 @@ def main(options: Options) -> None:
         view = draw(source, options, classes, weak)
         if isinstance(view, CloudView):
             if options.show:
+                from pcseg.vis.open3d_view import show  # late, as what `write` needs
+
                 show(view)
         elif len(sources) == 1:
             raise view
@@ -87,17 +87,26 @@ def draw(source: Path, options: Options, classes: ClassFile | None, weak: WeakLa
         for line in note_lines(view.notes):
             tqdm.write(line)
         for path in files:
-            WRITERS[path.suffix.lower()](path, view)
+            write(path, view)
             tqdm.write(str(path))
     except InputError as error:
         return error
     return view
 
 
+def write(path: Path, view: CloudView) -> None:
+    """Write a view to ``path``, in the format of its ending."""
+    from pcseg.vis.html import write_html  # late: Matplotlib and SciPy take a second to load
+    from pcseg.vis.ply import write_ply
+    from pcseg.vis.png import write_png
+
+    {".png": write_png, ".html": write_html, ".ply": write_ply}[path.suffix.lower()](path, view)
+
+
 def is_folder(output: str) -> bool:
     """Return whether ``output=`` is a folder: it exists as one, ends in a slash, or its name has no ending."""
     suffix = Path(output).suffix.lower()
-    return not suffix or output.endswith("/") or (suffix not in WRITERS and Path(output).is_dir())
+    return not suffix or output.endswith("/") or (suffix not in ENDINGS and Path(output).is_dir())
 
 
 def find(source: Path) -> list[Path]:
@@ -156,7 +165,7 @@ def open_choice(choice: str) -> ClassFile:
 def targets(output: Path, source: Path, options: Options) -> list[Path]:
     """Return the files to write for one source; raises InputError if one of them is also an input."""
     stem = source.name if source.is_dir() else source.stem
-    files = [output / f"{stem}{suffix}" for suffix in WRITERS] if is_folder(options.output) else [output]
+    files = [output / f"{stem}{suffix}" for suffix in ENDINGS] if is_folder(options.output) else [output]
     for file in files:
         if any(file.resolve() == Path(read).resolve() for read in (source, options.prediction, options.classes)):
             raise InputError(f"output={options.output}: would overwrite {file}, an input; choose another path")
