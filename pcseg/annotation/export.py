@@ -90,11 +90,12 @@ def write_spread_file(
     for source in _covered(place):
         points, sha256 = identity(source)
         given = given_labels(source, (points, sha256))
-        known = np.full(points, IGNORE, dtype=np.int64)
-        known[np.fromiter(given, dtype=np.int64)] = list(given.values())
         label, sure = whole_labels(source, given, points, sessions)
-        arrays = packed(np.where(sure >= keep, label, IGNORE), sure, known)
-        entries.append(SceneLabels(source.name, points, sha256, **arrays))
+        index = np.flatnonzero((label != IGNORE) & (sure >= keep))
+        label, sure = label[index], sure[index]
+        known = np.where(sure == 1, label, IGNORE)
+        arrays = packed(label, sure, known)
+        entries.append(SceneLabels(source.name, points, sha256, **(arrays | {"index": index})))
     parameters = {"budget": clicks.sha256, "from": "clicks", "keep": keep}
     labels = WeakLabels(place.classes.names, "spread", parameters, None, tuple(entries))
     labels.save(path)
@@ -148,8 +149,9 @@ def write_scan(
     whole = replace(source, tile=None)
     open_now = {**(sessions or {}), source.title: session}
     label, confidence = whole_labels(whole, session.history.labels, points, open_now)
-    codes = classes.to_codes(label.astype(np.int64))
-    names = dict(zip(classes.to_codes(np.arange(len(classes))).tolist(), classes.names, strict=True))
+    numbers = classes.to_codes(np.arange(len(classes)))
+    names = dict(zip(numbers.tolist(), classes.names, strict=True))
+    codes = np.append(numbers, -1).astype(np.min_scalar_type(-1 - int(numbers.max())))[label]  # the last for IGNORE
     if source.tiles is not None and {source.path.suffix.lower(), path.suffix.lower()} <= set(LAS):
         copy_labeled(source.path, path, codes, confidence, names, classification)
         return []
