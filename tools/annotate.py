@@ -19,7 +19,7 @@ from pcseg.annotation.begin import meaning_of, person
 from pcseg.annotation.desk import Desk
 from pcseg.annotation.nodes import MOST_NODES
 from pcseg.annotation.requests import make_server
-from pcseg.annotation.sources import Place, open_place
+from pcseg.annotation.sources import TILE, Place, open_place
 from pcseg.annotation.training import Training
 from pcseg.device import set_threads
 from pcseg.errors import InputError
@@ -47,7 +47,7 @@ class Options:
     author: str = option("who labels; the clicks say so. Empty: your name on this machine", "")
     steps: int = option("steps of training", 500)
     settings: list[str] = option("further settings of tools/train.py, e.g. [data.voxel_size=0.1]", factory=list)
-    tile: int = option("points above which a LAS or LAZ file or a scene folder is opened in tiles", 20_000_000)
+    tile: int = option("points above which a LAS or LAZ file or a scene folder is opened in tiles", TILE)
     port: int = option("port of this machine; 0: any free one", 8765)
     browser: bool = option("open the page in a browser", True)
     device: str = option("of networks: auto, cpu or cuda", "auto")

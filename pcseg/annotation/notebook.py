@@ -13,7 +13,7 @@ import numpy as np
 from pcseg.annotation.begin import meaning_of, person
 from pcseg.annotation.desk import Desk
 from pcseg.annotation.requests import make_server
-from pcseg.annotation.sources import open_place
+from pcseg.annotation.sources import TILE, open_place
 from pcseg.annotation.training import Training
 
 
@@ -31,8 +31,8 @@ class ClickPage:
 
     @property
     def scenes(self) -> list[str]:
-        """Names of the scans, split/scene."""
-        return list(self._desk.place.sources)
+        """Names of the scans, split/scene, and of the tiles of large ones."""
+        return list(self._desk.place.listed)
 
     def labels(self, scene: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the label (P,) int64 of each point of a scan that is open, -1 for none, and its confidence (P,).
@@ -63,7 +63,7 @@ def annotate(
     0 for any free one. Clicks are kept beside the scans, as docs/annotate.md tells. Training runs tools/train.py, which
     is there in a checkout alone. Raises InputError for a source without scans and for classes that are not known.
     """
-    place = open_place(Path(source), meaning_of(Path(source), classes))
+    place = open_place(Path(source), meaning_of(Path(source), classes)).cut(TILE)
     tool = Path(__file__).resolve().parents[2] / "tools" / "train.py"
     training = Training(place, tool, 500, (f"device={device}",))
     return ClickPage(Desk(place, person(), training, Path(checkpoint) if checkpoint else None, device), port)

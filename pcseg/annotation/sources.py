@@ -22,8 +22,13 @@ from pcseg.scenes.places import usable
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 
 FOLDER = "annotations"
-TILES = "tiles"
 """Folder within the root where clicks and what is made of them are kept."""
+
+TILES = "tiles"
+"""Folder in the home of a place for the copies of large scans."""
+
+TILE = 20_000_000
+"""Points above which a scan is opened in tiles: 280 MB of graphics memory."""
 
 
 @dataclass(frozen=True)
