@@ -20,9 +20,10 @@ class Options:
     The output has two more columns than the scan, label and confidence (in place of columns of that name). All others
     are kept where the format of the output can hold them, from .las or .laz to .las or .laz also the coordinate
     system. A label is the number that the class had in the files trained on; the tool prints them, and .ply files
-    name them. Scans of any size: they are cut into overlapping tiles. Points without finite coordinates get the label
-    -1. Of several scans one that cannot be labeled is reported, and the others are labeled. Columns that the network
-    was trained on, such as intensity, must be in the file.
+    name them. Scans of any size: they are cut into overlapping tiles. Of .las, .laz and .npy about 30 bytes a point are
+    held in memory; the rest, up to 50 bytes a point, are in temporary files beside the output meanwhile. Points without
+    finite coordinates get the label -1. Of several scans one that cannot be labeled is reported, and the others are
+    labeled. Columns that the network was trained on, such as intensity, must be in the file.
 
     Without a checkpoint the network that comes with pcseg gives first labels to colored scans of rooms: ceiling, floor
     and furniture as in S3DIS. It was trained on a simulated building alone, and is often wrong.
