@@ -42,7 +42,7 @@ function step() {
   drawInto(hidden, 0, count, Math.sqrt(app.loaded / Math.max(count, 1)));
   show(count);
   if (count > 300000 || few) adapt(performance.now() - now);
-  if (few && !refining) {
+  if (few && !refining && app.loaded === app.scene.points) {  // while parts come in, drawing all would hold them up
     refining = true;
     drawn = 0;
     setTimeout(soon, REST + 20);

@@ -4,7 +4,9 @@ import { setNodes } from "./cloud.js";
 import { ask, send } from "./server.js";
 import { $, app, make, on, say, tell } from "./state.js";
 
-const EXPORTS = { csv: "Clicks (CSV)", labels: "Label file", spread: "Label file, spread", ply: "PLY", las: "LAS", laz: "LAZ" };
+const EXPORTS = {
+  csv: "Clicks (CSV)", labels: "Label file", spread: "Label file, spread", ply: "PLY", las: "LAS", laz: "LAZ",
+};
 const SAID = {
   start: "training runs beside your work; go on labeling", stop: "training is stopped",
   use: "the network looks at the scan",
