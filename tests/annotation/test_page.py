@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from setuptools import Distribution
 
 from pcseg.annotation.log import read_entries
-from pcseg.annotation.spread import NONE
 from tests.annotation.browser import BROWSER, Browser
 from tests.annotation.rooms import CLASSES, write_root
 from tests.annotation.running import Running
 
-FOLDER = Path(__file__).parents[2] / "pcseg/annotation/web"
 ROOM = "train/room"
 KNOWN = """import(new URL('page/cloud.js', location.href))
   .then(m => [...Array(600).keys()].filter(i => m.knownOf(i).label < 255).length)"""
@@ -237,29 +234,3 @@ def test_a_killed_server_loses_nothing_that_the_page_showed_as_saved(
     again.stop()
     assert shown.startswith("3 steps")
     assert len(read_entries(tmp_path / "annotations" / f"{ROOM}.jsonl")) == 4
-
-
-def test_the_page_is_small_and_loads_nothing_from_elsewhere() -> None:
-    files = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert sum(map(len, files.values())) < 100_000
-    for name, text in files.items():
-        assert "http://" not in text, name
-        assert "https://" not in text, name
-        assert "innerHTML" not in text, name
-        assert max(map(len, text.splitlines())) <= 120, name
-        assert len(text.splitlines()) <= 250, name
-    assert NONE == 255
-
-
-@pytest.mark.filterwarnings("ignore:.*project.license")
-def test_a_wheel_holds_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    root = FOLDER.parents[2]
-    monkeypatch.chdir(root)
-    distribution = Distribution()
-    distribution.parse_config_files(["pyproject.toml"])
-    distribution.include_package_data = False
-    command = distribution.get_command_obj("build_py")
-    command.ensure_finalized()
-    copied = {root / source / file for _, source, _, files in command.data_files for file in files}
-    copied |= {root / file for _, _, _, files in command.data_files for file in files}
-    assert set(FOLDER.iterdir()) <= copied
