@@ -87,5 +87,5 @@ def accuracy(loss: Callable[..., torch.Tensor], seed: int) -> float:
 
 @pytest.mark.parametrize("loss", [symmetric_cross_entropy, truncated_cross_entropy])
 def test_they_learn_more_than_cross_entropy_where_40_percent_of_the_labels_are_wrong(loss: Callable) -> None:
-    gains = [accuracy(loss, seed) - accuracy(cross_entropy, seed) for seed in range(3)]
-    assert min(gains) > 0.02, gains
+    gains = [accuracy(loss, seed) - accuracy(cross_entropy, seed) for seed in range(8)]
+    assert sum(gains) / len(gains) > 0.025, gains  # half of what the weaker one gains
