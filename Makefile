@@ -127,7 +127,7 @@ endif
 
 # Once with the compiled library and once with the PyTorch reference alone, without what knows neither, nor the engine;
 # of the tools, training and prediction.
-NO_OPS := tests/formats tests/datasets tests/simulation tests/feeding/transforms tests/endurance tests/vis tests/budgets \
+NO_OPS := tests/formats tests/datasets tests/simulation tests/endurance tests/vis tests/budgets \
 	tests/annotation tests/share tests/benchmarks tests/scenes tests/metrics tests/model tests/losses tests/feeding tests/engine \
 	tests/activation tests/test_api.py tests/test_notebook.py \
 	tests/test_build.py tests/test_install.py \
