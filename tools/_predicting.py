@@ -107,9 +107,9 @@ def attempt(label: Callable[[Path, Path], str], source: Path, target: Path) -> b
 def predict_file(predictor: Predictor, source: Path, target: Path, options: Options) -> str:
     """Label one file and return a few lines: the classes found, and what of the file was left out or changed."""
     check_output(str(target), folder=False)
-    room = next(folder for folder in target.absolute().parents if folder.is_dir())  # large arrays are files there
+    beside = next(each for each in target.absolute().parents if each.is_dir())  # large arrays are files there
     names = tuple(name.strip() for name in options.columns.split(",") if name.strip())
-    cloud = read_cloud(source, names, spooled(room))
+    cloud = read_cloud(source, names, spooled(beside))
     check_places(target, cloud.coord.T)
     with tqdm(total=len(cloud), unit="point", unit_scale=True, leave=False, delay=1) as bar:
         labels, confidence = predictor.predict(
