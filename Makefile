@@ -125,17 +125,10 @@ else
 	@echo "no nvcc here: csrc/cuda is not compiled"
 endif
 
-# Once with the compiled library and once with the PyTorch reference alone, without what knows neither, nor the engine;
-# of the tools, training and prediction.
-NO_OPS := tests/formats tests/datasets tests/simulation tests/endurance tests/vis tests/budgets \
-	tests/annotation tests/share tests/benchmarks tests/scenes tests/metrics tests/model tests/losses tests/feeding tests/engine \
-	tests/activation tests/test_api.py tests/test_notebook.py \
-	tests/test_build.py tests/test_install.py \
-	$(wildcard tests/methods/test_effect*.py) \
-	$(addprefix tests/methods/test_,$(addsuffix .py,bas fickle group aux_seg cosa mars mix_reorg zero_seg)) \
-	$(filter-out %/test_train.py %/test_predict.py,$(wildcard tests/tools/test_*.py))
+# With the compiled library; and without it, on the PyTorch reference, what calls the ops and one chain of the tools.
+WITHOUT := $(addprefix tests/,ops nn networks sparse scatter propagation pseudo tools/test_train.py tools/test_predict.py)
 pytest: $(VENV)/installed-dev
-	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(NO_OPS:%=--ignore=%)
+	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(WITHOUT)
 	$(RUN) -m pytest -n 2
 
 clean:

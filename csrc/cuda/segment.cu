@@ -7,7 +7,7 @@
 namespace pcseg {
 namespace {
 
-constexpr int64_t kChunk = 256;
+constexpr int64_t kChunk = 32;
 
 // Elements by segment: place p holds element order[p] of segment sorted[p]; segment s has places start[s] to start[s +
 // 1].

@@ -153,7 +153,7 @@ def _train_stage(run: Run, stage: Stage, first: int, total: int, state: State | 
         fabric.barrier()
     run.note_labels(stage.name)
     torch.manual_seed(derive(settings.seed, first))
-    method = stage.method(model)
+    method = stage.method(model).to(fabric.device)  # its own parts too: Fabric warns where devices differ
     model.deployed = method.deployed
     players = stage.players(method)
     method, *wrapped = fabric.setup(method, *(optimizer for optimizer, _ in players.values()))

@@ -13,9 +13,6 @@ from tests.tools._runs import ROOT, environment
 
 TOOLS = ROOT / "tools"
 NAMES = sorted(path.stem for path in TOOLS.glob("[a-z]*.py"))
-LATER = ("annotate",)
-"""Tools that load PyTorch first."""
-
 HEAVY = ("torch", "lightning_fabric", "safetensors")
 
 ANSWERS = f"""
@@ -56,7 +53,7 @@ def answers() -> dict[str, tuple[int | None, str]]:
     return found
 
 
-@pytest.mark.parametrize("tool", [name for name in NAMES if name not in LATER])
+@pytest.mark.parametrize("tool", NAMES)
 def test_every_tool_answers_before_torch_is_loaded(tool: str, answers: dict[str, tuple[int | None, str]]) -> None:
     code, text = answers[f"{tool} --help"]
     assert code in (0, None), text

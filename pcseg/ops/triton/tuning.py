@@ -1,9 +1,9 @@
-"""Choice of the tile of a kernel: the fastest of a few, timed at the first use of a shape and stored on disk.
+"""Choice of the tile of a kernel: the first candidate, or, where PCSEG_TUNE=1, the fastest of up to 16.
 
-The first use compiles and times up to 16 candidates. This takes a while, and memory to clear the GPU's cache between
-runs (triton.testing.do_bench). The tile decides the order of sums, so another choice may change last bits. The choice
-is stored in Triton's cache folder, one JSON file each, so later runs on the same machine repeat it. Under
-``torch.use_deterministic_algorithms(True)`` nothing is timed: every machine uses the first candidate.
+Tuning compiles and times the candidates at the first use of each shape: seconds a shape, minutes a network, and memory
+to clear the GPU's cache between runs (triton.testing.do_bench). The choice is stored in Triton's cache folder, one JSON
+file each, so later runs on the same machine repeat it. The tile decides the order of sums, so another choice may change
+last bits: under ``torch.use_deterministic_algorithms(True)`` nothing is timed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import product
@@ -67,10 +68,11 @@ def weight_grad_tiles(cin: int, cout: int, itemsize: int) -> tuple[Tile, ...]:
 def choose(key: tuple[object, ...], candidates: Sequence[Tile], place: Tensor, run: Callable[[Tile], object]) -> Tile:
     """Return the fastest of ``candidates`` for ``key`` on the GPU of ``place``; ``run`` computes with a given tile.
 
-    Returns the first where it is the only one, algorithms must be deterministic, or ``place`` is on the CPU (Triton's
-    interpreter), where nothing can be timed.
+    Returns the first where it is the only one, tuning is not asked for, algorithms must be deterministic, or ``place``
+    is on the CPU (Triton's interpreter), where nothing can be timed.
     """
-    if len(candidates) == 1 or not place.is_cuda or torch.are_deterministic_algorithms_enabled():
+    tuned = os.environ.get("PCSEG_TUNE") == "1" and not torch.are_deterministic_algorithms_enabled()
+    if len(candidates) == 1 or not place.is_cuda or not tuned:
         return candidates[0]
     here = (place.device, *key)
     if here not in _chosen:

@@ -1,4 +1,4 @@
-"""The choice of a tile: the fastest, timed once, stored in the process and on disk; damaged files are ignored."""
+"""The choice of a tile: where asked for, the fastest, timed once, stored in the process and on disk."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Tile]:
     monkeypatch.setattr(tuning, "_chosen", {})
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PCSEG_TUNE", "1")
     return asked
 
 
@@ -109,6 +110,13 @@ def test_a_file_of_something_else_is_timed_anew(
     monkeypatch.setattr(tuning, "_chosen", {})
     assert choose(("conv", 7), TILES, OnGpu(), print) == TILES[1]  # type: ignore[arg-type]
     assert timed == TILES * 2
+
+
+def test_nothing_is_timed_unless_asked(timed: list[Tile], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network has dozens of shapes: tuned at its first step, it would not move for minutes."""
+    monkeypatch.delenv("PCSEG_TUNE")
+    assert choose(("conv", 7), TILES, OnGpu(), print) == TILES[0]  # type: ignore[arg-type]
+    assert timed == []
 
 
 def test_nothing_is_timed_without_a_clock_or_where_runs_must_repeat(timed: list[Tile]) -> None:
