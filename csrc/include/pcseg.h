@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 4
+#define PCSEG_ABI 5
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -89,6 +89,23 @@ enum { PCSEG_GREATEST = 0, PCSEG_ABOVE_LOWEST = 1, PCSEG_BELOW_HIGHEST = 2 };
 PCSEG_API int pcseg_segment_extreme(int64_t dtype, const void* values, int64_t channels, const int64_t* segment,
                                     int64_t elements, int64_t segments, int64_t rule, void* out, int64_t* arg,
                                     int64_t* workspace, int64_t threads);
+
+// --- graph -------------------------------------------------------------------------------------------------------
+// Edges starts[n] to starts[n + 1] lead from node n to `ends`, at `cost` above 0, and back. label (nodes): a class, or
+// negative. out (rows, classes): cost of the cheapest path to a node of each class, infinite without one, for all nodes,
+// or if left_out, for each labeled node as if its own label were unknown.
+PCSEG_API int pcseg_class_paths(const int64_t* starts, const int32_t* ends, const float* cost, int64_t nodes,
+                                const int64_t* label, int64_t classes, int64_t left_out, float* out, int64_t threads);
+// Edges of a spanning tree, cheapest first. part (nodes): a node that stands for the part of each.
+PCSEG_API int pcseg_tree_cores(const int32_t* one, const int32_t* other, const double* cost, int64_t edges,
+                               int64_t nodes, double core, int32_t* part);
+// Sums over the `few` and over `all` nearest other points of each, itself where there are fewer: of the offsets of
+// place (points, 3), position in float32, first (points, 2, 3), and of their products, second (points, 2, 3, 3); of
+// columns (points, width): the mean of the few, the total of all and that of their squares, each (points, width).
+// nearest (points): the distance to the nearest.
+PCSEG_API int pcseg_surroundings(const double* position, const float* place, const float* columns, int64_t width,
+                                 int64_t points, int64_t few, int64_t all, float* first, float* second, float* mean,
+                                 float* total, float* squares, float* nearest, int64_t threads);
 
 // --- neighbors ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance

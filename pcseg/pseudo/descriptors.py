@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 
-from pcseg.ops import knn
+from pcseg.ops import surroundings
 from pcseg.pseudo.graph import SurfaceGraph
 from pcseg.pseudo.superpoints import make_superpoints
 
@@ -18,8 +20,8 @@ REGULARIZATIONS = (2.0, 8.0)
 CELLS = (8.0, 40.0)
 """Edges of the columns in which a node's height is measured, over the median distance of nearest nodes."""
 
-_CHUNK = 2**19
-"""Number of nodes whose neighbors are held at a time: 0.5 GB."""
+_CHUNK = 20_000
+"""Number of nodes whose shapes are computed at a time by a thread."""
 
 
 def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
@@ -35,7 +37,7 @@ def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
     """
     place = graph.position.astype(np.float32)
     columns = np.asarray(columns, dtype=np.float32)
-    shape, moments, nearest = _surroundings(graph.position, place, columns)
+    shape, moments, nearest = _surroundings(graph.position, columns)
     z = place[:, 2]
     low, high = np.percentile(z, [0.5, 99.5]) if len(z) else (0.0, 0.0)
     spacing = max(float(np.median(nearest)) if len(z) else 1.0, 1e-6)
@@ -49,35 +51,30 @@ def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
     return np.concatenate(found, axis=1, dtype=np.float32)
 
 
-def _surroundings(position: np.ndarray, place: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+def _surroundings(position: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return shapes (N, 12), moments of ``columns`` (N, 2 C), and the distance (N,) to the nearest other node."""
-    points = torch.from_numpy(position)
-    shape = np.zeros((len(place), 6 * len(NEIGHBORS)), np.float32)
-    moments = np.zeros((len(place), 2 * columns.shape[1]), np.float32)
-    nearest = np.zeros(len(place), np.float32)
-    for start in range(0, len(place), _CHUNK):
-        own = np.arange(start, min(start + _CHUNK, len(place)))
-        near = knn(points[own], points, NEIGHBORS[-1] + 1)[0].numpy()[:, 1:]
-        near = np.where(near < 0, own[:, None], near)  # the node itself stands in where a scan has fewer
-        shape[own] = np.concatenate([_shapes(place, own, near[:, :count]) for count in NEIGHBORS], axis=1)
-        moments[own] = np.concatenate(_moments(columns, near), axis=1)
-        nearest[own] = np.linalg.norm(place[near[:, 0]] - place[own], axis=1)
-    return shape, moments, nearest
+    sums = surroundings(torch.from_numpy(position), torch.from_numpy(columns), *NEIGHBORS)
+    first, second, mean, total, squares, nearest = (each.numpy() for each in sums)
+    shape = np.zeros((len(position), 6 * len(NEIGHBORS)), np.float32)
+
+    def describe_shapes(start: int) -> None:
+        some = slice(start, start + _CHUNK)
+        for i, count in enumerate(NEIGHBORS):
+            shape[some, 6 * i : 6 * i + 6] = _shapes(first[some, i] / count, second[some, i] / count)
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(describe_shapes, range(0, len(position), _CHUNK)))
+    count = NEIGHBORS[-1]
+    spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
+    return shape, np.concatenate([mean, spread], axis=1), nearest
 
 
-def _shapes(place: np.ndarray, own: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Return linearity, planarity, scattering, |z| of normal and main direction, size (n, 6) around nodes ``own`` (n,).
+def _shapes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return linearity, planarity, scattering, |z| of normal and main direction, size (n, 6).
 
-    ``near`` (n, k): their neighbors.
+    ``first`` (n, 3), ``second`` (n, 3, 3): means of the offsets of the neighbors and of their products.
     """
-    first = np.zeros((len(own), 3), np.float32)
-    second = np.zeros((len(own), 3, 3), np.float32)
-    for column in near.T:  # one neighbor at a time: as fast as all at once, in a fraction of the memory
-        offset = place[column] - place[own]
-        first += offset
-        second += offset[:, :, None] * offset[:, None, :]
-    first /= near.shape[1]
-    covariance = second / near.shape[1] - first[:, :, None] * first[:, None, :]
+    covariance = second - first[:, :, None] * first[:, None, :]
     values, vectors = np.linalg.eigh(covariance)
     small, middle, large = np.sqrt(np.maximum(values, 1e-12)).T
     shares = [(large - middle) / large, (middle - small) / large, small / large]
@@ -100,19 +97,6 @@ def _relief(place: np.ndarray, cell: float) -> np.ndarray:
         np.minimum.at(lowest, column, sign * z)
         found.append(sign * z - np.where(there, lowest[at], np.inf).min(axis=1)[column])
     return np.stack(found, axis=1)
-
-
-def _moments(columns: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (n, C) of attributes of the nearest few and the standard deviation of all neighbors."""
-    total = np.zeros((len(near), columns.shape[1]), np.float32)
-    squares, mean = np.zeros_like(total), total
-    for number, column in enumerate(near.T, start=1):
-        there = columns[column]
-        total, squares = total + there, squares + there * there
-        if number == NEIGHBORS[0]:
-            mean = total / number
-    count = near.shape[1]
-    return mean, np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
 
 
 def _parts(place: np.ndarray, part: np.ndarray, each: np.ndarray, low: float, high: float) -> np.ndarray:

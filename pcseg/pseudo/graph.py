@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from pcseg.ops import knn, quantize, voxelize
 NORMAL_NEIGHBORS = 16
 """Number of nearest nodes, itself included, that the normal of a node is computed from."""
 
-_CHUNK = 100_000
+_CHUNK = 20_000
 """Number of nodes whose neighborhoods are held at a time."""
 
 
@@ -57,6 +58,11 @@ class SurfaceGraph:
 
     def __len__(self) -> int:
         return len(self.position)
+
+    def edges(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return where the edges of each node start (N + 1,) int64, their ends (M,) int32 and costs (M,) float32."""
+        starts, ends = self.cost.indptr.astype(np.int64), self.cost.indices.astype(np.int32)
+        return torch.from_numpy(starts), torch.from_numpy(ends), torch.from_numpy(self.cost.data)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Return the mean (N, ...) float32 over the points of each node of ``values`` (P, ...)."""
@@ -141,7 +147,8 @@ def _nearest(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 def _normals(position: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return for each node the direction (N, 3) float32 in which it and its neighbors (N, k) spread least."""
     normal = np.zeros((len(position), 3), dtype=np.float32)
-    for start in range(0, len(position), _CHUNK):
+
+    def fill(start: int) -> None:
         near = index[start : start + _CHUNK]
         own = position[start : start + _CHUNK, None]
         offset = np.where(near[..., None] >= 0, position[near] - own, 0.0)
@@ -149,6 +156,9 @@ def _normals(position: np.ndarray, index: np.ndarray) -> np.ndarray:
         mean = offset.sum(axis=1) / number[:, None]
         spread = np.einsum("nki,nkj->nij", offset, offset) / number[:, None, None]
         normal[start : start + _CHUNK] = np.linalg.eigh(spread - mean[:, :, None] * mean[:, None, :])[1][:, :, 0]
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(fill, range(0, len(position), _CHUNK)))
     return normal
 
 

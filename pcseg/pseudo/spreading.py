@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array, dia_array
-from scipy.sparse.csgraph import dijkstra
 
 from pcseg.classes import IGNORE
+from pcseg.ops import class_paths
 from pcseg.pseudo.graph import SurfaceGraph
 
 _ITERATIONS = 300
@@ -18,30 +19,15 @@ def class_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> 
 
     ``labels`` (N,): IGNORE where unknown. Infinite where no path leads there.
     """
-    distances = np.full((len(graph), n_classes), np.inf, dtype=np.float32)
-    for k in np.unique(labels[labels != IGNORE]):
-        distances[:, k] = dijkstra(graph.cost, indices=np.flatnonzero(labels == k), min_only=True)
-    return distances
+    return class_paths(*graph.edges(), torch.from_numpy(labels), n_classes).numpy()
 
 
 def left_out_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Return what ``class_distances`` would be at each labeled node (n, K), in order, if its own label were unknown.
 
-    Exact, with one search a class: the cheapest path between two labels of a class leads across the border of the
-    nodes that are nearest to the one.
+    Exact, with one search a class (:func:`pcseg.ops.class_paths`).
     """
-    known = np.flatnonzero(labels != IGNORE)
-    distances = np.full((len(graph), n_classes), np.inf, dtype=np.float32)
-    one, other = np.repeat(np.arange(len(graph)), np.diff(graph.cost.indptr)), graph.cost.indices
-    for k in np.unique(labels[known]):
-        own = np.flatnonzero(labels == k)
-        found, _, nearest = dijkstra(graph.cost, indices=own, min_only=True, return_predecessors=True)
-        border = (nearest[one] != nearest[other]) & (nearest[one] >= 0) & (nearest[other] >= 0)
-        a, b = one[border], other[border]
-        distances[:, k] = found
-        distances[own, k] = np.inf
-        np.minimum.at(distances[:, k], nearest[a], found[a] + graph.cost.data[border] + found[b])
-    return distances[known]
+    return class_paths(*graph.edges(), torch.from_numpy(labels), n_classes, left_out=True).numpy()
 
 
 def path_probabilities(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.sparse import coo_array, triu
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
+from pcseg.ops import tree_cores
 from pcseg.pseudo.graph import SurfaceGraph
 
 _CORE = 1.0
@@ -60,20 +62,9 @@ def _cores(graph: SurfaceGraph) -> np.ndarray:
     """Return the part (N,) of each node after the merges of Felzenszwalb and Huttenlocher."""
     tree = minimum_spanning_tree(graph.cost).tocoo()
     order = np.argsort(tree.data, kind="stable")
-    parent, size, inner = list(range(len(graph))), [1] * len(graph), [0.0] * len(graph)
-
-    def find(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    edges = zip(tree.row[order].tolist(), tree.col[order].tolist(), tree.data[order].tolist(), strict=True)
-    for one, other, cost in edges:
-        a, b = find(one), find(other)
-        if cost <= min(inner[a] + _CORE / size[a], inner[b] + _CORE / size[b]):
-            parent[b], size[a], inner[a] = a, size[a] + size[b], cost
-    return np.unique([find(node) for node in range(len(graph))], return_inverse=True)[1].reshape(-1)
+    one, other = (torch.from_numpy(side[order].astype(np.int32)) for side in (tree.row, tree.col))
+    part = tree_cores(one, other, torch.from_numpy(tree.data[order].astype(np.float64)), len(graph), _CORE)
+    return np.unique(part.numpy(), return_inverse=True)[1].reshape(-1)
 
 
 @dataclass(frozen=True)
