@@ -75,7 +75,7 @@ export function setProjection() {
   const { back, right, up } = axes(), { target, distance } = camera;
   const eye = target.map((t, i) => t + distance * back[i]), { extent } = app.scene;
   const reach = Math.hypot(...extent) / 2 + Math.hypot(...target.map((t, i) => t - extent[i] / 2));
-  const aspect = canvas.width / canvas.height;
+  const aspect = canvas.clientWidth / canvas.clientHeight;
   camera.far = distance + reach;
   camera.near = Math.max(distance - reach, camera.far / 3000);
   const a = (camera.far + camera.near) / (camera.near - camera.far);

@@ -7,7 +7,10 @@ import { $, app, LAYERS, on, tell } from "./state.js";
 
 const TARGET = 30;     // milliseconds of a frame
 const REST = 180;      // milliseconds without a move after which all points are drawn
-let shown, hidden, programs = {}, budget = 400000, waiting = false;
+const LEAST = 20000;   // points drawn while the camera moves, however slow the machine
+const LARGEST = 5;     // times their size, so that few points cover what all do: more would cost what it saves
+const COARSEST = 1 / 3;  // of the pixels along each side, while the camera moves on a slow machine
+let shown, hidden, programs = {}, budget = 400000, detail = 1, waiting = false;
 let drawn = 0, moved = 0, refining = false;
 export const speed = { frames: 0, milliseconds: 0 };
 
@@ -21,11 +24,13 @@ export async function startDrawing() {
 }
 
 export function resize() {
-  const scale = Math.min(window.devicePixelRatio || 1, 2);
-  canvas.width = Math.max(1, Math.round(canvas.clientWidth * scale));
-  canvas.height = Math.max(1, Math.round(canvas.clientHeight * scale));
-  for (const frame of [shown, hidden]) frame.resize(canvas.width, canvas.height);
   if (app.scene) tell("moved");
+}
+
+// The pixels of a frame, at a share of those of the screen along each side.
+function pixels(share) {
+  const scale = Math.min(window.devicePixelRatio || 1, 2) * share;
+  return [canvas.clientWidth, canvas.clientHeight].map(side => Math.max(1, Math.round(side * scale)));
 }
 
 function soon() {
@@ -39,7 +44,8 @@ function step() {
   if (refining && (resting || !few)) return refine();
   setProjection();
   const count = Math.min(budget, app.loaded);
-  drawInto(hidden, 0, count, Math.sqrt(app.loaded / Math.max(count, 1)));
+  hidden.begin(...pixels(few ? detail : 1));
+  drawInto(hidden, 0, count, Math.min(Math.sqrt(app.loaded / Math.max(count, 1)), LARGEST));
   show(count);
   if (count > 300000 || few) adapt(performance.now() - now);
   if (few && !refining && app.loaded === app.scene.points) {  // while parts come in, drawing all would hold them up
@@ -51,7 +57,10 @@ function step() {
 
 // Draw the next points into the frame that is not seen, and show it when all are there.
 function refine() {
-  if (drawn === 0) setProjection();
+  if (drawn === 0) {
+    setProjection();
+    hidden.begin(...pixels(1));
+  }
   const began = performance.now(), count = Math.min(Math.max(budget, 200000), app.loaded - drawn);
   drawInto(hidden, drawn, count, 1);
   drawn += count;
@@ -66,16 +75,17 @@ function refine() {
   show(app.loaded);
 }
 
-// Draw more points a frame, or fewer, by the time that the last ones took.
+// Draw more points a frame, or fewer, by the time that the last ones took; then fewer pixels.
 function adapt(milliseconds) {
-  budget = Math.min(Math.max(budget * Math.min(Math.max(TARGET / milliseconds, 0.4), 1.4), 100000), 3e7);
+  const by = Math.min(Math.max(TARGET / milliseconds, 0.4), 1.4);
+  if (by > 1 ? detail < 1 : budget <= LEAST) detail = Math.min(Math.max(detail * Math.sqrt(by), COARSEST), 1);
+  else budget = Math.min(Math.max(budget * by, LEAST), 3e7);
 }
 
 function drawInto(frame, first, count, larger) {
   const began = performance.now();
-  if (first === 0) frame.clear();
   gl.bindFramebuffer(gl.FRAMEBUFFER, frame.frame);
-  gl.viewport(0, 0, canvas.width, canvas.height);
+  gl.viewport(0, 0, frame.width, frame.height);
   gl.enable(gl.DEPTH_TEST);
   const { linked, uniforms } = programs.cloud, { scene } = app;
   gl.useProgram(linked);
@@ -86,10 +96,10 @@ function drawInto(frame, first, count, larger) {
   setSection(uniforms);
   gl.uniform1f(uniforms.keep, app.keep);
   gl.uniform1i(uniforms.layer, LAYERS.indexOf(app.layer));
-  gl.uniform1f(uniforms.size, larger * app.pointSize * scene.spacing * FOCAL * canvas.height / 2);
+  gl.uniform1f(uniforms.size, larger * app.pointSize * scene.spacing * FOCAL * frame.height / 2);
   gl.bindVertexArray(buffers.points);
   gl.drawArrays(gl.POINTS, first, count);
-  if (first + count >= app.loaded || larger !== 1) drawMarks();
+  if (first + count >= app.loaded || larger !== 1) drawMarks(frame);
   gl.readBuffer(gl.COLOR_ATTACHMENT0);
   gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits, so that the time is the true one
   speed.frames++;
@@ -105,7 +115,7 @@ function setSection(uniforms) {
   gl.uniform4f(uniforms.box, from[0] - rim, from[1] - rim, to[0] + rim, to[1] + rim);
 }
 
-function drawMarks() {
+function drawMarks(frame) {
   if (!buffers.markCount) return;
   const { linked, uniforms } = programs.mark;
   gl.useProgram(linked);
@@ -116,7 +126,7 @@ function drawMarks() {
   gl.uniform1f(uniforms.near, camera.near);
   gl.uniform1f(uniforms.far, camera.far);
   gl.uniform1f(uniforms.pull, 4 * app.scene.spacing * app.pointSize);
-  gl.uniform1f(uniforms.large, 15 * canvas.height / canvas.clientHeight);
+  gl.uniform1f(uniforms.large, 15 * frame.height / canvas.clientHeight);
   gl.bindVertexArray(buffers.marks.array);
   gl.drawArrays(gl.POINTS, 0, buffers.markCount);
 }
@@ -124,8 +134,11 @@ function drawMarks() {
 // Light the hidden frame onto the page; it is then the one that is seen, and asked about its points.
 function show(count) {
   [shown, hidden] = [hidden, shown];
+  if (canvas.width !== shown.width || canvas.height !== shown.height) {
+    [canvas.width, canvas.height] = [shown.width, shown.height];  // the page stretches it
+  }
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-  gl.viewport(0, 0, canvas.width, canvas.height);
+  gl.viewport(0, 0, shown.width, shown.height);
   gl.disable(gl.DEPTH_TEST);
   const { linked, uniforms } = programs.lighting;
   gl.useProgram(linked);
@@ -135,7 +148,7 @@ function show(count) {
   gl.uniform1i(uniforms.depths, 1);
   gl.uniform1f(uniforms.near, camera.near);
   gl.uniform1f(uniforms.far, camera.far);
-  gl.uniform1f(uniforms.reach, canvas.height / canvas.clientHeight);
+  gl.uniform1f(uniforms.reach, shown.height / canvas.clientHeight);
   gl.drawArrays(gl.TRIANGLES, 0, 3);
   $("canvas").dataset.drawn = count;
   tell("shown");
@@ -143,14 +156,14 @@ function show(count) {
 
 // The points that are seen in a rectangle of the page: a list of {point, x, y}, each point at each of its pixels.
 export function seenIn(left, top, width, height) {
-  const scale = canvas.height / canvas.clientHeight;
-  const x = Math.max(0, Math.floor(left * scale)), w = Math.min(canvas.width - x, Math.ceil(width * scale));
-  const y = Math.max(0, Math.floor(canvas.height - (top + height) * scale));
-  const h = Math.min(canvas.height - y, Math.ceil(height * scale)), found = [];
+  const scale = shown.height / canvas.clientHeight;
+  const x = Math.max(0, Math.floor(left * scale)), w = Math.min(shown.width - x, Math.ceil(width * scale));
+  const y = Math.max(0, Math.floor(shown.height - (top + height) * scale));
+  const h = Math.min(shown.height - y, Math.ceil(height * scale)), found = [];
   if (w < 1 || h < 1) return found;
   shown.numbers(x, y, w, h).forEach((number, i) => {
     if (!number) return;
-    const px = (x + i % w + 0.5) / scale, py = (canvas.height - (y + Math.floor(i / w) + 0.5)) / scale;
+    const px = (x + i % w + 0.5) / scale, py = (shown.height - (y + Math.floor(i / w) + 0.5)) / scale;
     found.push({ point: number - 1, x: px, y: py });
   });
   return found;

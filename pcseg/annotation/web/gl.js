@@ -48,9 +48,20 @@ export class Frame {
   constructor() {
     this.frame = gl.createFramebuffer();
     this.textures = [texture(), texture(), texture()];  // picture, points, depths
+    [this.width, this.height] = [0, 0];
+  }
+
+  // Be empty, of this size.
+  begin(width, height) {
+    if (width !== this.width || height !== this.height) this.resize(width, height);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
+    gl.clearBufferfv(gl.COLOR, 0, [0, 0, 0, 0]);
+    gl.clearBufferuiv(gl.COLOR, 1, [0, 0, 0, 0]);
+    gl.clearBufferfv(gl.DEPTH, 0, [1]);
   }
 
   resize(width, height) {
+    [this.width, this.height] = [width, height];
     const kinds = [
       [gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, gl.COLOR_ATTACHMENT0],
       [gl.R32UI, gl.RED_INTEGER, gl.UNSIGNED_INT, gl.COLOR_ATTACHMENT1],
@@ -63,13 +74,6 @@ export class Frame {
       gl.framebufferTexture2D(gl.FRAMEBUFFER, attachment, gl.TEXTURE_2D, this.textures[i], 0);
     });
     gl.drawBuffers([gl.COLOR_ATTACHMENT0, gl.COLOR_ATTACHMENT1]);
-  }
-
-  clear() {
-    gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
-    gl.clearBufferfv(gl.COLOR, 0, [0, 0, 0, 0]);
-    gl.clearBufferuiv(gl.COLOR, 1, [0, 0, 0, 0]);
-    gl.clearBufferfv(gl.DEPTH, 0, [1]);
   }
 
   // The numbers of the points, counted from 1, in a rectangle of pixels from its lower left corner; 0 where is none.
