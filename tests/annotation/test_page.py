@@ -41,7 +41,9 @@ def opened(browser: Browser, running: Running) -> None:
     browser.until("location.href == 'about:blank'")
     browser.errors.clear()
     browser.open(running.address + "#" + ROOM)
-    browser.until(f"document.body?.dataset.open == {ROOM!r} && Number(document.getElementById('canvas').dataset.drawn) > 0")
+    browser.until(
+        f"document.body?.dataset.open == {ROOM!r} && Number(document.getElementById('canvas').dataset.drawn) > 0"
+    )
 
 
 def seen(browser: Browser) -> tuple[float, float]:
