@@ -69,16 +69,17 @@ def can_be_read(index: Tensor) -> bool:
     return index.is_cpu and (torch.jit.is_scripting() or not torch.compiler.is_compiling())
 
 
-def measure(index: Tensor, dim: int, out: Tensor | None, dim_size: int | None) -> int:
+def measure(index: Tensor, dim: int, out: Tensor | None, dim_size: int | None, read: bool = True) -> int:
     """Return N: that of ``out``, or ``dim_size``, or the greatest of ``index`` plus 1.
 
     Raises InputError where ``index`` can be read and is not within [0, N). A GPU's own checks end the program then.
+    Without ``read`` a given N is not compared with the index.
     """
     size = out.size(dim) if out is not None else dim_size
     if size is not None:
         if size < 0:
             raise InputError(f"dim_size={size}: give the size of the result, 0 or more")
-        if not can_be_read(index):
+        if not read or not can_be_read(index):
             return size
     if index.numel() == 0:
         return 0 if size is None else size
@@ -94,13 +95,15 @@ def measure(index: Tensor, dim: int, out: Tensor | None, dim_size: int | None) -
     return size
 
 
-def prepare(src: Tensor, index: Tensor, dim: int, out: Tensor | None, dim_size: int | None) -> tuple[int, Tensor, int]:
-    """Return ``dim`` counted from 0, the aligned index, and the size of the result along ``dim``."""
+def prepare(
+    src: Tensor, index: Tensor, dim: int, out: Tensor | None, dim_size: int | None, read: bool = True
+) -> tuple[int, Tensor, int]:
+    """Return ``dim`` counted from 0, the aligned index, and the size of the result along ``dim``: see ``measure``."""
     check_index(index, src)
     dim = place_dim(dim, src)
     check_out(out, src, dim)
     index = align(index, list(src.size()), dim)
-    return dim, index, measure(index, dim, out, dim_size)
+    return dim, index, measure(index, dim, out, dim_size, read)
 
 
 def number_rows(index: Tensor, shape: list[int], dim: int, size: int) -> tuple[Tensor, int, int]:

@@ -33,7 +33,7 @@ def scatter_mul(
     src: Tensor, index: Tensor, dim: int = -1, out: Tensor | None = None, dim_size: int | None = None
 ) -> Tensor:
     """Return the product of each segment, 1 for an empty one; with ``out``, out times the product."""
-    dim, index, size = prepare(src, index, dim, out, dim_size)
+    dim, index, size = prepare(src, index, dim, out, dim_size, torch.jit.is_scripting())
     result = product(src, index, dim, size)
     return write(out, result if out is None else out.clone() * result, src.dtype)
 
