@@ -44,7 +44,7 @@ struct Search {
             for (int64_t e = graph.starts[node]; e < graph.starts[node + 1]; ++e) {
                 const int32_t next = graph.ends[e];
                 const double through = found + graph.cost[e];
-                if (through >= distance[next]) continue;
+                if (!(through < distance[next])) continue;
                 distance[next] = through;
                 nearest[next] = nearest[node];
                 waiting.emplace_back(through, next);

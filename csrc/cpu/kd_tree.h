@@ -49,6 +49,7 @@ class Tree {
     void build(int64_t threads) {
         const int64_t size = points.size();
         while ((size >> depth_) > kLeafSize) ++depth_;
+        smallest_.assign(int64_t(2) << depth_, kNoIndex);
         boxes_.resize(int64_t(2) << depth_);  // the children of node i are 2 i and 2 i + 1, the root is 1
         std::vector<int64_t> cut = {0, size};
         for (int64_t level = 0; level <= depth_; ++level) {
@@ -57,7 +58,10 @@ class Tree {
             parallel_tasks(threads, nodes, [&](int64_t node, int64_t) {
                 const int64_t begin = cut[node], end = cut[node + 1], middle = (begin + end) / 2;
                 Box& box = boxes_[nodes + node];
-                for (int64_t i = begin; i < end; ++i) box.cover(points[i].at);
+                for (int64_t i = begin; i < end; ++i) {
+                    box.cover(points[i].at);
+                    smallest_[nodes + node] = std::min(smallest_[nodes + node], points[i].index);
+                }
                 finer[2 * node] = begin;
                 finer[2 * node + 1] = middle;
                 if (level < depth_)
@@ -76,6 +80,7 @@ class Tree {
    private:
     void visit(int64_t node, int64_t level, double square, const double* at, Best& best) const {
         if (square > best.farthest()) return;
+        if (square == best.farthest() && smallest_[node] >= best.last()) return;  // many points in one place
         if (level == depth_) {
             const int64_t leaf = node - (int64_t(1) << depth_);
             for (int64_t i = cut_[leaf]; i < cut_[leaf + 1]; ++i)
@@ -90,6 +95,7 @@ class Tree {
 
     int64_t depth_ = 0;
     std::vector<Box> boxes_;
+    std::vector<int64_t> smallest_;  // index of the points of each node
     std::vector<int64_t> cut_;  // leaf l holds points cut_[l] to cut_[l + 1]
 };
 

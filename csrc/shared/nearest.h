@@ -29,6 +29,7 @@ class Best {
         : k_(k), index_(index), square_(square), farthest_(square_radius) {}
 
     PCSEG_HD double farthest() const { return farthest_; }  // squared distance above which points are ignored
+    PCSEG_HD int64_t last() const { return last_; }         // at that distance so are this index and all above
 
     PCSEG_HD void offer(double square, int64_t index) {
         if (square > farthest_ || (square == farthest_ && index >= last_)) return;

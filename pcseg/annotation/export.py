@@ -147,8 +147,12 @@ def write_scan(
     source, (points, _) = session.source, session.identity
     classes = source.meaning.classes
     whole = replace(source, tile=None)
+    if source.tiles is not None:
+        source.tiles.check_source()
+    elif identity(source) != session.identity:
+        raise InputError(f"{source.path}: has changed since it was opened; open it again")
     open_now = {**(sessions or {}), source.title: session}
-    label, confidence = whole_labels(whole, session.history.labels, points, open_now)
+    label, confidence = whole_labels(whole, session.given(), points, open_now)
     numbers = classes.to_codes(np.arange(len(classes)))
     names = dict(zip(numbers.tolist(), classes.names, strict=True))
     codes = np.append(numbers, -1).astype(np.min_scalar_type(-1 - int(numbers.max())))[label]  # the last for IGNORE

@@ -51,6 +51,8 @@ class Session:
             self.picture = draw(self.scene, graph)
             self.advice = Advice(self.spread)
         except BaseException:
+            if hasattr(self, "log"):
+                self.log.close()
             self._lock.release()
             raise
         self.prediction = np.full(len(graph), NONE, dtype=np.uint8)
@@ -124,7 +126,12 @@ class Session:
 
     def labels(self) -> dict[int, int]:
         """Return the class that people gave to points here, by their numbers here."""
-        return self.numbers.within(self.history.labels)
+        return self.numbers.within(self.given())
+
+    def given(self) -> dict[int, int]:
+        """Return the class that people gave to points of the whole scan, by their numbers there."""
+        with self._changing:
+            return dict(self.history.labels)
 
     def points_at(self, places: object) -> list[int]:
         """Return the numbers of the points at ``places`` of the picture; raises InputError for anything else."""

@@ -50,8 +50,24 @@ class Tiles:
         places = [np.array(tile["corner"]) - whole for tile in self.about["tiles"]]
         return [f"tile {n} (x {x:.4g}, y {y:.4g})" for n, (x, y) in enumerate(places, 1)]
 
+    def check(self) -> None:
+        """Raise InputError where the copy is another by now: cut anew, for other tiles or since the scan changed."""
+        try:
+            found = read_json(self.folder / "tiles.json")
+        except InputError:
+            found = None
+        if found != self.about:
+            raise InputError(f"{self.folder}: was cut into tiles anew; start tools/annotate.py again")
+
+    def check_source(self) -> None:
+        """Raise InputError where the scan itself is another than the one that was copied."""
+        stat = _newest(Path(self.about["source"])).stat()
+        if (stat.st_size, stat.st_mtime_ns) != (self.about["size"], self.about["changed"]):
+            raise InputError(f"{self.about['source']}: has changed since it was opened; start tools/annotate.py again")
+
     def array(self, name: str) -> np.ndarray | None:
         """Return a column of the whole scan, memory-mapped; None if it has none of this name."""
+        self.check()
         path = self.folder / f"{name}.npy"
         return np.load(path, mmap_mode="r") if path.is_file() else None
 
@@ -61,6 +77,7 @@ class Tiles:
 
     def tile(self, number: int, name: str, classes: tuple[str, ...]) -> tuple[Scene, np.ndarray]:
         """Return the points of a tile as a scene, and their numbers (n,) in the whole scan, ascending."""
+        self.check()
         count = self.about["tiles"][number]["points"]
         numbers, found = np.empty(count, dtype=np.int64), dict[str, np.ndarray | None]()
         at = 0
@@ -74,6 +91,7 @@ class Tiles:
                     found[column][at : at + len(rows)] = values  # type: ignore[index]
             numbers[at : at + len(rows)] = rows
             at += len(rows)
+        self.check()
         return self._scene(name, classes, found), numbers
 
     def tile_of(self, points: np.ndarray) -> np.ndarray:
@@ -94,7 +112,7 @@ def cut(path: Path, folder: Path, most: int, scale: float = 1) -> Tiles:
     The scan is read three times, piece by piece. The copy takes up to 21 bytes a point. Raises InputError where the
     scan cannot be read or the copy not be written.
     """
-    newest = path if path.is_file() else path / "coord.npy"
+    newest = _newest(path)
     key = {"version": VERSION, "source": str(path), "size": newest.stat().st_size, "most": most, "scale": scale}
     key["changed"] = newest.stat().st_mtime_ns
     if (folder / "tiles.json").is_file() and key.items() <= (about := read_json(folder / "tiles.json")).items():
@@ -115,6 +133,11 @@ def cut(path: Path, folder: Path, most: int, scale: float = 1) -> Tiles:
         about = key | {"points": measured.count, "sha256": digest, "origin": origin, "tiles": tiles}
         write_json(temporary / "tiles.json", about)
     return Tiles(folder, about)
+
+
+def _newest(path: Path) -> Path:
+    """Return the file that tells whether a scan has changed."""
+    return path if path.is_file() else path / "coord.npy"
 
 
 class _Measured:
@@ -215,10 +238,10 @@ def _squares(filled: np.ndarray, most: int) -> tuple[list[tuple[int, int, int]],
             half = size // 2
             waiting += [(x + i, y + j, half) for j in (0, half) for i in (0, half)]
         elif inside:
+            if len(squares) > np.iinfo(np.uint16).max:
+                raise InputError(f"tile={most}: makes more than {len(squares):,} tiles; give more points to a tile")
             owner[x : x + size, y : y + size] = len(squares)
             squares.append((x, y, size))
-    if len(squares) > np.iinfo(np.uint16).max:
-        raise InputError(f"tile={most}: makes {len(squares):,} tiles; give more points to a tile")
     return squares, owner
 
 

@@ -45,7 +45,17 @@ def class_paths(
     labeled nodes, in order, (n, K), as if the label of each were unknown: the cheapest path between two labels of a
     class leads across the border of the nodes that are nearest to the one. Raises InputError for a label beyond K.
     """
-    if len(label) and int(label.max()) >= n_classes:
+    n, m = len(starts) - 1, len(ends)
+    _check(
+        starts=(starts, torch.int64), ends=(ends, torch.int32), cost=(cost, torch.float32), label=(label, torch.int64)
+    )
+    if n < 0 or len(label) != n or len(cost) != m or int(starts[0]) != 0 or int(starts[-1]) != m:
+        raise InputError(f"graph: {len(starts)} starts, {m} ends, {len(cost)} costs, {len(label)} labels do not fit")
+    if bool((starts.diff() < 0).any()) or (m and not 0 <= int(ends.min()) <= int(ends.max()) < n):
+        raise InputError(f"ends: not all are nodes; give numbers from 0 to {n - 1}, and starts that ascend")
+    if m and not bool((cost >= 0).all()):
+        raise InputError("cost: some edges cost less than 0 or NaN; give 0 or more")
+    if n and int(label.max()) >= n_classes:
         raise InputError(f"label: {int(label.max())} is no class; there are {n_classes}")
     return torch.ops.pcseg.class_paths(starts, ends, cost, label, n_classes, left_out)
 
@@ -57,6 +67,12 @@ def tree_cores(one: Tensor, other: Tensor, cost: Tensor, n_nodes: int, core: flo
     two parts if it costs no more than the most expensive inner edge of either, plus ``core`` over its nodes
     (Felzenszwalb and Huttenlocher, "Efficient graph-based image segmentation", IJCV 2004).
     """
+    _check(one=(one, torch.int32), other=(other, torch.int32), cost=(cost, torch.float64))
+    if not len(one) == len(other) == len(cost):
+        raise InputError(f"tree: {len(one)}, {len(other)} ends and {len(cost)} costs do not fit")
+    for side in (one, other):
+        if len(side) and not 0 <= int(side.min()) <= int(side.max()) < n_nodes:
+            raise InputError(f"tree: not all ends are nodes; give numbers from 0 to {n_nodes - 1}")
     return torch.ops.pcseg.tree_cores(one, other, cost, n_nodes, core)
 
 
@@ -66,9 +82,21 @@ def surroundings(position: Tensor, columns: Tensor, few: int, all_: int) -> Sums
     ``position`` (N, 3) float64, ``columns`` (N, C) float32. The point itself stands in where there are fewer others.
     Raises InputError for NaN and infinite positions.
     """
+    _check(position=(position, torch.float64), columns=(columns, torch.float32))
+    if position.shape[1:] != (3,) or columns.dim() != 2 or len(columns) != len(position):
+        raise InputError(f"position: {tuple(position.shape)}, columns: {tuple(columns.shape)}; give (N, 3) and (N, C)")
+    if not 1 <= few <= all_:
+        raise InputError(f"few={few}, all_={all_}: give 1 or more, and no fewer in all")
     if not position.isfinite().all():
         raise InputError("position: some coordinates are NaN or infinite; remove those points")
     return Sums(*torch.ops.pcseg.surroundings(position, columns, few, all_))
+
+
+def _check(**values: tuple[Tensor, torch.dtype]) -> None:
+    """Raise InputError for the first tensor that is of another type or not on the CPU."""
+    for name, (value, dtype) in values.items():
+        if value.dtype != dtype or value.device.type != "cpu":
+            raise InputError(f"{name}: {value.dtype} on {value.device} given; give {dtype} on the CPU")
 
 
 def _paths_reference(

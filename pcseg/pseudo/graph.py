@@ -61,8 +61,9 @@ class SurfaceGraph:
 
     def edges(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return where the edges of each node start (N + 1,) int64, their ends (M,) int32 and costs (M,) float32."""
-        starts, ends = self.cost.indptr.astype(np.int64), self.cost.indices.astype(np.int32)
-        return torch.from_numpy(starts), torch.from_numpy(ends), torch.from_numpy(self.cost.data)
+        kinds = ((self.cost.indptr, np.int64), (self.cost.indices, np.int32), (self.cost.data, np.float32))
+        starts, ends, cost = (torch.from_numpy(values.astype(kind, copy=False)) for values, kind in kinds)
+        return starts, ends, cost
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Return the mean (N, ...) float32 over the points of each node of ``values`` (P, ...)."""

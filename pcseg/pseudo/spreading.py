@@ -19,7 +19,7 @@ def class_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> 
 
     ``labels`` (N,): IGNORE where unknown. Infinite where no path leads there.
     """
-    return class_paths(*graph.edges(), torch.from_numpy(labels), n_classes).numpy()
+    return class_paths(*graph.edges(), _whole(labels), n_classes).numpy()
 
 
 def left_out_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
@@ -27,7 +27,11 @@ def left_out_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) 
 
     Exact, with one search a class (:func:`pcseg.ops.class_paths`).
     """
-    return class_paths(*graph.edges(), torch.from_numpy(labels), n_classes, left_out=True).numpy()
+    return class_paths(*graph.edges(), _whole(labels), n_classes, left_out=True).numpy()
+
+
+def _whole(labels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(labels, dtype=np.int64))
 
 
 def path_probabilities(

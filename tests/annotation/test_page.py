@@ -76,6 +76,24 @@ def test_a_click_spreads_and_undo_takes_it_back(browser: Browser, running: Runni
     assert browser.errors == []
 
 
+def test_after_an_answer_is_lost_the_next_clicks_are_saved(browser: Browser, running: Running, tmp_path: Path) -> None:
+    opened(browser, running)
+    browser.run("""{ const whole = window.fetch; let lost = false;
+      window.fetch = async (path, options) => {
+        const response = await whole(path, options);
+        if (String(path) !== 'act' || lost) return response;
+        lost = true;
+        return { ok: true, arrayBuffer: () => Promise.reject(new TypeError('cut off')) };
+      }; }""")
+    browser.key("2")
+    browser.click(*seen(browser))
+    browser.until("document.getElementById('saved').textContent == 'NOT saved'")
+    browser.click(*seen(browser))
+    browser.until("document.body.dataset.acts == 1 && document.getElementById('saved').textContent == 'saved'")
+    kinds = [entry["kind"] for entry in read_entries(tmp_path / "annotations" / f"{ROOM}.jsonl")]
+    assert kinds == ["scene", "label", "label"]
+
+
 def test_all_can_be_done_by_keys(browser: Browser, running: Running, tmp_path: Path) -> None:
     opened(browser, running)
     browser.key(" ")

@@ -72,11 +72,40 @@ def test_paths_are_the_same_for_any_number_of_threads(left_out: bool) -> None:
     assert torch.equal(found[0], found[2])
 
 
-def test_a_label_that_is_no_class_is_refused() -> None:
+def test_what_does_not_fit_is_refused() -> None:
+    """Memory is read by pointers: nothing may get there that is of another type, size or range."""
     cost, labels = random_graph(5, 0)
-    labels[2] = K
-    with pytest.raises(InputError, match="4 is no class"):
-        class_paths(*edges_of(cost), torch.from_numpy(labels), K)
+    starts, ends, costs = edges_of(cost)
+    label = torch.from_numpy(labels)
+    nan = costs.clone()
+    nan[0] = float("nan")
+    for wrong, word in (
+        ((starts, ends, costs, torch.full_like(label, K)), "4 is no class"),
+        ((starts, ends, costs, label.int()), "label: torch.int32"),
+        ((starts, ends, costs, label.repeat(2)), "do not fit"),
+        ((starts[:-1], ends, costs, label[:-1]), "do not fit"),
+        ((starts, ends, costs.double(), label), "cost: torch.float64"),
+        ((starts, ends + 5, costs, label), "ends"),
+        ((starts, ends, nan, label), "NaN"),
+        ((starts, ends, -costs, label), "less than 0"),
+    ):
+        with pytest.raises(InputError, match=word):
+            class_paths(*wrong, K)
+    one, two = torch.zeros(2, dtype=torch.int32), torch.ones(2, dtype=torch.float64)
+    for wrong_tree, word in (((one, one.long(), two), "other"), ((one, one[:1], two), "do not fit")):
+        with pytest.raises(InputError, match=word):
+            tree_cores(*wrong_tree, 5, 1.0)
+    with pytest.raises(InputError, match="not all ends"):
+        tree_cores(one + 5, one, two, 5, 1.0)
+    position = torch.zeros(4, 3, dtype=torch.float64)
+    for sums, word in (
+        ((position.float(), torch.zeros(4, 1), 1, 2), "position: torch.float32"),
+        ((position, torch.zeros(3, 1), 1, 2), "columns"),
+        ((position, torch.zeros(4, 1), 3, 2), "few=3"),
+        ((position, torch.zeros(4, 1), 0, 0), "few=0"),
+    ):
+        with pytest.raises(InputError, match=word):
+            surroundings(*sums)
 
 
 @pytest.mark.parametrize("core", [0.0, 0.3, 5.0])

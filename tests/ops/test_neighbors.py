@@ -105,3 +105,10 @@ def test_wrong_arguments_are_refused() -> None:
         knn(points[:, :2], points, 1)
     with pytest.raises(InputError, match="0 or more"):
         radius(points, points, -1.0, 3)
+
+
+def test_of_many_points_in_one_place_the_first_come_first() -> None:
+    together = torch.zeros(2000, 3, dtype=torch.float64)
+    index, distance = knn(together, together, 17)
+    assert torch.equal(index, torch.arange(17).expand(2000, 17))
+    assert not distance.any()

@@ -10,7 +10,7 @@ uniform mat4 matrix;
 uniform vec3 extent;
 uniform vec2 side;                      // what is right in the box
 uniform vec4 box;                       // its left, front, right and back side
-uniform float bottom, top, size, keep;
+uniform float bottom, top, size, largest, keep;
 uniform int layer;
 uniform usampler2D nodes;               // label, confidence, prediction, doubt
 uniform sampler2D light, palette, ramp;
@@ -48,5 +48,5 @@ void main() {
   vec2 seen = vec2(dot(place.xy, side), side.x * place.y - side.y * place.x);
   bool hidden = place.z > top || place.z < bottom || any(lessThan(seen, box.xy)) || any(greaterThan(seen, box.zw));
   gl_Position = hidden ? vec4(2, 2, 2, 1) : matrix * vec4(place, 1);
-  gl_PointSize = clamp(size / gl_Position.w, 1.5, 60.0);
+  gl_PointSize = clamp(size / gl_Position.w, 1.5, largest);
 }

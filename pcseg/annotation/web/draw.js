@@ -7,11 +7,12 @@ import { $, app, LAYERS, on, tell } from "./state.js";
 
 const TARGET = 30;     // milliseconds of a frame
 const REST = 180;      // milliseconds without a move after which all points are drawn
+const MOST_SIZE = 60;  // pixels of the screen that a point takes at most
 const LEAST = 20000;   // points drawn while the camera moves, however slow the machine
 const LARGEST = 5;     // times their size, so that few points cover what all do: more would cost what it saves
 const COARSEST = 1 / 3;  // of the pixels along each side, while the camera moves on a slow machine
 let shown, hidden, programs = {}, budget = 400000, detail = 1, waiting = false;
-let drawn = 0, moved = 0, refining = false;
+let drawn = 0, moved = 0, refining = false, timer = 0;
 export const speed = { frames: 0, milliseconds: 0 };
 
 export async function startDrawing() {
@@ -37,13 +38,19 @@ function soon() {
   if (!waiting && app.scene && textures.nodes) { waiting = true; requestAnimationFrame(step); }
 }
 
+// Go on drawing all points after a while, unless that was done meanwhile.
+function later(milliseconds) {
+  clearTimeout(timer);
+  timer = setTimeout(() => { if (refining) soon(); }, milliseconds);
+}
+
 function step() {
   waiting = false;
   if (!app.scene) return;
   const now = performance.now(), few = app.loaded > budget, resting = now - moved > REST;
   if (refining && (resting || !few)) return refine();
   setProjection();
-  const count = Math.min(budget, app.loaded);
+  const count = Math.min(Math.floor(budget), app.loaded);
   hidden.begin(...pixels(few ? detail : 1));
   drawInto(hidden, 0, count, Math.min(Math.sqrt(app.loaded / Math.max(count, 1)), LARGEST));
   show(count);
@@ -51,8 +58,8 @@ function step() {
   if (few && !refining && app.loaded === app.scene.points) {  // while parts come in, drawing all would hold them up
     refining = true;
     drawn = 0;
-    setTimeout(soon, REST + 20);
-  } else if (refining) setTimeout(soon, REST);
+    later(REST + 20);
+  } else if (refining) later(REST);
 }
 
 // Draw the next points into the frame that is not seen, and show it when all are there.
@@ -61,7 +68,7 @@ function refine() {
     setProjection();
     hidden.begin(...pixels(1));
   }
-  const began = performance.now(), count = Math.min(Math.max(budget, 200000), app.loaded - drawn);
+  const began = performance.now(), count = Math.min(Math.max(Math.floor(budget), 200000), app.loaded - drawn);
   drawInto(hidden, drawn, count, 1);
   drawn += count;
   if (drawn < app.loaded) {
@@ -95,6 +102,7 @@ function drawInto(frame, first, count, larger) {
   gl.uniform3fv(uniforms.extent, scene.extent);
   setSection(uniforms);
   gl.uniform1f(uniforms.keep, app.keep);
+  gl.uniform1f(uniforms.largest, MOST_SIZE * frame.height / pixels(1)[1]);
   gl.uniform1i(uniforms.layer, LAYERS.indexOf(app.layer));
   gl.uniform1f(uniforms.size, larger * app.pointSize * scene.spacing * FOCAL * frame.height / 2);
   gl.bindVertexArray(buffers.points);

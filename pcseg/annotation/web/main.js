@@ -10,7 +10,7 @@ import { wholeSection } from "./section.js";
 import { ask, goodbye, page, Refusal, send } from "./server.js";
 import { $, app, duration, make, on, say, tell } from "./state.js";
 import { haveViews, look, newScene } from "./training.js";
-import { restartClock, select } from "./work.js";
+import { isSaving, restartClock, select, settled } from "./work.js";
 
 const PATIENCE = 5000;  // milliseconds between questions how things go
 let opening = 0;
@@ -32,6 +32,8 @@ function showScenes() {
 // Open a scan; where it is open elsewhere, ask before taking it over.
 async function open(name, force = false) {
   const turn = ++opening;
+  await settled();  // the server refuses what comes after another scan is opened
+  if (turn !== opening) return;
   app.scene = null;
   wait("opening " + name + ": finding out which points belong together");
   let found;
@@ -113,6 +115,7 @@ on("held", async message => {
 });
 
 addEventListener("pagehide", goodbye);
+addEventListener("beforeunload", event => { if (isSaving()) event.preventDefault(); });
 addEventListener("error", e => say("a fault of the page: " + e.message, "bad"));
 addEventListener("unhandledrejection", e => say("a fault of the page: " + (e.reason?.message || e.reason), "bad"));
 $("scene").onchange = () => { $("scene").blur(); open($("scene").value); };

@@ -27,14 +27,15 @@ function unpack(buffer) {
 }
 
 async function answered(path, options) {
-  let response;
+  let response, body;
   try {
     response = await fetch(path, { ...options, cache: "no-store", redirect: "error" });
+    body = response.ok ? await response.arrayBuffer() : await response.text();
   } catch {
     throw new Refusal(0, "the server does not answer; is tools/annotate.py still running?");
   }
-  if (!response.ok) throw new Refusal(response.status, await response.text() || "refused (" + response.status + ")");
-  return unpack(await response.arrayBuffer());
+  if (!response.ok) throw new Refusal(response.status, body || "refused (" + response.status + ")");
+  return unpack(body);
 }
 
 // Ask a question that changes nothing.

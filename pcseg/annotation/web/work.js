@@ -15,6 +15,11 @@ function secondsSince() {
   return seconds > IDLE ? 5 : seconds;
 }
 
+// Wait until all that was asked for is answered, well or not.
+export function settled() { return queue.catch(() => {}); }
+
+export function isSaving() { return open > 0; }
+
 export function restartClock() { last = performance.now(); }
 
 function showSaved() {
@@ -27,9 +32,11 @@ export function act(kind, details = {}) {
   const scene = app.scene.name, seconds = Math.round(100 * secondsSince()) / 100;
   const request = { scene, kind, seconds, id: crypto.randomUUID(), ...details };
   const began = performance.now();
+  let saved = false;
   open++;
   showSaved();
-  queue = queue.then(() => send("act", request)).then(({ about, arrays }) => {
+  queue = settled().then(() => send("act", request)).then(({ about, arrays }) => {
+    saved = true;
     failed = false;
     if (app.scene?.name !== scene) return true;
     if (arrays.label.length) setNodes(arrays);
@@ -41,10 +48,11 @@ export function act(kind, details = {}) {
     document.body.dataset.milliseconds = Math.round(performance.now() - began);
     return true;
   }).catch(error => {
-    if (!(error instanceof Refusal)) throw error;
-    say(error.status === 409 ? error.message : "NOT SAVED: " + error.message, "bad");
-    failed = true;
+    failed = !saved;
+    if (saved) say("saved, but not shown; load the page again: " + error.message, "bad");
+    else say(error.status === 409 ? error.message : "NOT SAVED: " + error.message, "bad");
     if (error.status === 409) tell("held", error.message);
+    if (!(error instanceof Refusal)) throw error;
     return false;
   }).finally(() => { open--; showSaved(); });
   return queue;
