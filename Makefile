@@ -126,7 +126,8 @@ else
 endif
 
 # With the compiled library; and without it, on the PyTorch reference, what calls the ops and one chain of the tools.
-WITHOUT := $(addprefix tests/,ops nn networks sparse scatter propagation pseudo tools/test_train.py tools/test_predict.py)
+WITHOUT := $(addprefix tests/,ops nn networks sparse scatter propagation pseudo/test_spreading.py \
+	pseudo/test_superpoints.py tools/test_train.py tools/test_predict.py)
 pytest: $(VENV)/installed-dev
 	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(WITHOUT)
 	$(RUN) -m pytest -n 2

@@ -42,11 +42,11 @@ def annotate(options: Options) -> None:
     except OSError as error:
         raise InputError(f"port={options.port}: is taken ({error.strerror}); give another one, or port=0") from error
     signal.signal(signal.SIGTERM, interrupt)
-    print(f"{len(place.sources):,} scans, {len(place.classes)} classes; clicks are kept in {kept(place)}")
-    print(f"open {address}\n(Ctrl-C ends it; every click is on disk by then)", flush=True)
-    if options.browser:
-        webbrowser.open(address)
     try:
+        print(f"{len(place.sources):,} scans, {len(place.classes)} classes; clicks are kept in {kept(place)}")
+        print(f"open {address}\n(Ctrl-C ends it; every click is on disk by then)", flush=True)
+        if options.browser:
+            webbrowser.open(address)
         server.serve_forever(poll_interval=0.2)
     finally:
         server.server_close()

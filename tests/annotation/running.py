@@ -12,13 +12,20 @@ from pathlib import Path
 TOOL = Path(__file__).parents[2] / "tools/annotate.py"
 
 
+def _hears_ctrl_c() -> None:
+    """Undo what a shell does to what it runs in the background: it lets Ctrl-C be ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     """tools/annotate.py on ``root``; ``address`` is that of its page."""
 
     def __init__(self, root: Path, *options: str) -> None:
         command = [sys.executable, str(TOOL), f"root={root}", "port=0", "browser=false", "threads=1", *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=_hears_ctrl_c
+        )
         assert self.process.stdout is not None
         self.lines: list[str] = []
         for line in self.process.stdout:
