@@ -162,8 +162,6 @@ def write_scan(
     if source.is_file:
         cloud = source.cloud()
         rows = source.rows(cloud)
-        if len(rows) != points:
-            raise InputError(f"{source.path}: has changed since it was opened; open it again")
         every, sure = np.full(len(cloud), -1, dtype=np.int64), np.zeros(len(cloud), dtype=np.float32)
         every[rows], sure[rows] = codes, confidence
         lost = write_labeled(source.path, path, cloud, every, sure, names=names, classification=classification)

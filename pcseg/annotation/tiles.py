@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from pcseg.annotation.array_files import begin_array, read_rows
 from pcseg.annotation.chunks import ROWS, Piece, origin_of, read_pieces
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, read_json, write_json
@@ -82,10 +83,10 @@ class Tiles:
         numbers, found = np.empty(count, dtype=np.int64), dict[str, np.ndarray | None]()
         at = 0
         for start in range(0, self.about["points"], ROWS):
-            rows = start + np.flatnonzero(_rows(self.folder / "tile.npy", start) == number)
+            rows = start + np.flatnonzero(read_rows(self.folder / "tile.npy", start) == number)
             for column in ARRAYS:
                 if len(rows) and (self.folder / f"{column}.npy").is_file():
-                    values = _rows(self.folder / f"{column}.npy", start)[rows - start]
+                    values = read_rows(self.folder / f"{column}.npy", start)[rows - start]
                     if found.get(column) is None:
                         found[column] = np.empty((count, *values.shape[1:]), dtype=values.dtype)
                     found[column][at : at + len(rows)] = values  # type: ignore[index]
@@ -191,30 +192,13 @@ class _Measured:
         return np.clip(np.floor(place), 0, CELLS - 1).astype(np.int64)
 
 
-def _rows(path: Path, start: int) -> np.ndarray:
-    """Return up to ROWS values of an array of ours, read rather than mapped, so that no memory stays bound by them."""
-    with open(path, "rb") as stream:
-        np.lib.format.read_magic(stream)
-        shape, _, kind = np.lib.format.read_array_header_1_0(stream)
-        width = int(np.prod(shape[1:], dtype=np.int64))
-        stream.seek(start * width * kind.itemsize, 1)
-        values = np.fromfile(stream, kind, min(ROWS, shape[0] - start) * width)
-    return values.reshape(-1, *shape[1:])
-
-
-def _begin(stream: IO[bytes], kind: str, shape: tuple[int, ...]) -> None:
-    """Write the head of an array."""
-    head = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, head)
-
-
 def _copy(folder: Path, measured: _Measured, pieces: Iterator[Piece]) -> tuple[str, np.ndarray]:
     """Copy all points; return the digest of their coordinates, and the number of points in each cell."""
     digest, filled = hashlib.sha256(), np.zeros(CELLS * CELLS, dtype=np.int64)
     with ExitStack() as stack:
         streams = {name: stack.enter_context(open(folder / f"{name}.npy", "wb")) for name in measured.columns}
         for name, stream in streams.items():
-            _begin(stream, ARRAYS[name], (measured.count, *measured.columns[name].shape[1:]))
+            begin_array(stream, ARRAYS[name], (measured.count, *measured.columns[name].shape[1:]))
         for piece in pieces:
             found = measured.near(piece)
             for name, stream in streams.items():
@@ -249,9 +233,9 @@ def _assign(folder: Path, measured: _Measured, owner: np.ndarray, count: int) ->
     """Write the tile of each point, and return the number of points of each tile."""
     counts = np.zeros(count, dtype=np.int64)
     with open(folder / "tile.npy", "wb") as stream:
-        _begin(stream, "<u2", (measured.count,))
+        begin_array(stream, "<u2", (measured.count,))
         for start in range(0, measured.count, ROWS):
-            x, y = measured.cells(_rows(folder / "coord.npy", start)).T
+            x, y = measured.cells(read_rows(folder / "coord.npy", start)).T
             stream.write(owner[x, y].tobytes())
             counts += np.bincount(owner[x, y], minlength=count)
     return counts

@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 
 from pcseg.annotation.desk import Desk
-from pcseg.annotation.export import write_scan
 from pcseg.annotation.log import read_entries
-from pcseg.annotation.session import Session
 from pcseg.annotation.sources import open_place
 from pcseg.annotation.tiles import cut
 from pcseg.annotation.training import Training
@@ -244,20 +242,3 @@ def test_a_copy_cut_anew_is_not_read_as_the_old_one(path: Path) -> None:
     ):
         with pytest.raises(InputError, match="cut into tiles anew"):
             read()
-
-
-@pytest.mark.parametrize("most", [MOST, COUNT + 1], ids=["tiles", "whole"])
-def test_labels_are_not_written_to_the_points_of_a_changed_scan(tmp_path: Path, most: int) -> None:
-    scene, scan = wide(), tmp_path / "scan.las"
-    for order in (1, -1):
-        write_cloud(scan, (scene.coord + scene.origin)[::order], color=scene.color)
-        if order == 1:
-            (source,) = open_place(scan, ClassFile(CLASSES)).cut(most).sources.values()
-            session = Session(next(iter(source.parts())), "Ada")
-    try:
-        for suffix in ("ply", "las"):
-            with pytest.raises(InputError, match="has changed since it was opened"):
-                write_scan(session, tmp_path / f"out.{suffix}")
-            assert not (tmp_path / f"out.{suffix}").exists()
-    finally:
-        session.close()
