@@ -108,7 +108,9 @@ def test_all_can_be_done_by_keys(browser: Browser, running: Running, tmp_path: P
     browser.until(f"document.body.dataset.acts == {count + 1}")
     kinds = [(e.get("how"), e.get("class")) for e in read_entries(tmp_path / "annotations" / f"{ROOM}.jsonl")[1:]]
     assert kinds == [("click", "floor")] * count + [("accept", "floor")]
-    for key, modifiers in zip("ArrowLeft ArrowUp + T H ] F ArrowUp".split(), (0, 8, 0, 8, 8, 0, 8, 0), strict=True):
+    for key, modifiers in zip(
+        ["ArrowLeft", "ArrowUp", "+", "T", "H", "]", "F", "ArrowUp"], (0, 8, 0, 8, 8, 0, 8, 0), strict=True
+    ):
         browser.key(key, modifiers)
     browser.key("?", 8)
     assert browser.run("document.getElementById('keys').open")
