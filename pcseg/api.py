@@ -70,7 +70,7 @@ def spread(
     trees, descriptors = None, None
     if forest:
         descriptors = describe(graph, graph.mean(_seen(scan)))
-        examples = spreading.examples(graph, known, n_classes, descriptors, at_random=False)
+        examples, _ = spreading.examples(graph, known, n_classes, descriptors, at_random=False)
         trees = Forest(examples["descriptors"], examples["labels"], n_classes)
     labels, confidence = np.full(count, IGNORE, dtype=np.int64), np.zeros(count, dtype=np.float32)
     labels[rows], confidence[rows] = spreading(graph, known, n_classes, None, trees, descriptors)

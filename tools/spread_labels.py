@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.command_line import check_output, option, run
-from pcseg.defaults import BETA, COLOR, DISTANCE, LEAK, NORMAL, REACH
+from pcseg.defaults import BETA, COLOR, DISTANCE, LEAK, NORMAL, REACH, SMOOTH
 from pcseg.device import set_threads
 from pcseg.errors import InputError
 from pcseg.feeding.computed import measured
@@ -60,7 +61,8 @@ class Options:
         "what the forest sees beside shapes: as data.features of tools/train.py", factory=lambda: ["optional_color"]
     )
     reach: float = option("cost of a path at which a label counts no more than the forest", REACH)
-    beta: float = option("rule walk: how strongly costs keep a walk away from an edge", BETA)
+    smooth: float = option("even labels out in scans with colors: the higher, the less; 0: not at all", SMOOTH)
+    beta: float = option("how strongly costs keep a walk away from an edge", BETA)
     leak: float = option("rule walk: how soon walks are given up, and end at what the forest says", LEAK)
     balance: bool = option("choose and weigh labels by the shares of the classes among those drawn at random", True)
     threads: int | None = option("CPU threads; null for all cores", None)
@@ -72,7 +74,7 @@ def main(options: Options) -> None:
     from pcseg.pseudo import EdgeCosts, Spreading
 
     costs = EdgeCosts(options.distance, options.normal, options.color, weights(options.attributes))
-    rest = {name: getattr(options, name) for name in ("beta", "leak", "reach", "keep")}
+    rest = {name: getattr(options, name) for name in ("beta", "leak", "reach", "smooth", "keep")}
     spreading = Spreading(options.rule, costs, options.voxel_size, options.neighbors, **rest)
     if options.threads is not None:
         set_threads(options.threads)
@@ -86,12 +88,12 @@ def main(options: Options) -> None:
     folders = [Path(options.root) / scene.name for scene in given.scenes]
     spread = scene_spreading(spreading, options, classes, folders, given)
     forest = None if spread.features is None else learned(spread, folders, given)
-    found = []
-    with tqdm(folders, desc="spread", unit="scene") as bar:  # closed before an error is printed
-        for folder in bar:
-            scene, known = scene_and_labels(folder, classes, given)
-            arrays = packed(*spread(folder, known, forest), known)
-            found.append(SceneLabels(scene.name, len(scene), scene.digest(), **arrays))
+
+    def label(folder: Path) -> SceneLabels:
+        scene, known = scene_and_labels(folder, classes, given)
+        return SceneLabels(scene.name, len(scene), scene.digest(), **packed(*spread(folder, known, forest), known))
+
+    found = each_scene(label, "spread", folders, given)
     labels = WeakLabels(
         classes.names, "spread", {"budget": given.sha256, **spread.source()}, None, spread.weighed(found)
     )
@@ -126,9 +128,24 @@ def scene_spreading(
 
 def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:
     """Return the forest that learned from the labels of all scenes."""
-    with tqdm(folders, desc="learn", unit="scene") as bar:
-        found = [spread.examples(folder, scene_and_labels(folder, spread.classes, given)[1]) for folder in bar]
-    return spread.forest(found)
+
+    def examples(folder: Path) -> dict[str, np.ndarray]:
+        return spread.examples(folder, scene_and_labels(folder, spread.classes, given)[1])
+
+    return spread.forest(each_scene(examples, "learn", folders, given))
+
+
+def each_scene(work: Callable[[Path], Any], title: str, folders: list[Path], given: WeakLabels) -> list[Any]:
+    """Return what ``work`` makes of each folder, with a bar of progress."""
+    from pcseg.engine.spread_scenes import overlapped  # late: PyTorch takes seconds to load
+
+    points = max(scene.points for scene in given.scenes)
+    with tqdm(total=len(folders), desc=title, unit="scene") as bar:  # closed before an error is printed
+        found = []
+        for one in overlapped(work, folders, points):
+            found.append(one)
+            bar.update()
+    return found
 
 
 def scene_and_labels(folder: Path, classes: Classes, given: WeakLabels) -> tuple[Scene, np.ndarray]:

@@ -62,11 +62,11 @@ struct Surroundings {
         parallel_blocks(threads, points, kd_tree::kQueriesPerTask, [&](int64_t begin, int64_t end) {
             std::vector<int64_t> near(all + 1);
             std::vector<double> distance(all + 1);
-            for (int64_t i = begin; i < end; ++i) {
+            for (int64_t i = begin; i < end; ++i) {  // in the order of the tree: the next searches where the last did
                 Best best(all + 1, kInfinity, near.data(), distance.data());
-                tree.search(position + 3 * i, best);
+                tree.search(tree.points[i].at, best);
                 best.finish();
-                sum(i, near.data(), out);
+                sum(tree.points[i].index, near.data(), out);
             }
         });
     }

@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 5
+#define PCSEG_ABI 6
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -92,13 +92,23 @@ PCSEG_API int pcseg_segment_extreme(int64_t dtype, const void* values, int64_t c
 
 // --- graph -------------------------------------------------------------------------------------------------------
 // Edges starts[n] to starts[n + 1] lead from node n to `ends`, at `cost` above 0, and back. label (nodes): a class, or
-// negative. out (rows, classes): cost of the cheapest path to a node of each class, infinite without one, for all nodes,
-// or if left_out, for each labeled node as if its own label were unknown.
+// negative. out (nodes, classes): cost of the cheapest path to a node of each class, infinite without one. left_out
+// (labeled nodes, classes): the same of each labeled node as if its own label were unknown; or NULL.
 PCSEG_API int pcseg_class_paths(const int64_t* starts, const int32_t* ends, const float* cost, int64_t nodes,
-                                const int64_t* label, int64_t classes, int64_t left_out, float* out, int64_t threads);
-// Edges of a spanning tree, cheapest first. part (nodes): a node that stands for the part of each.
-PCSEG_API int pcseg_tree_cores(const int32_t* one, const int32_t* other, const double* cost, int64_t edges,
-                               int64_t nodes, double core, int32_t* part);
+                                const int64_t* label, int64_t classes, float* out, float* left_out, int64_t threads);
+// near (nodes, k): neighbors, -1 for none, and their distance. one, other (edges): ends of each edge once, lower number
+// first, and length (edges); room for nodes * k. count: the number of edges.
+PCSEG_API int pcseg_edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int64_t* one,
+                          int64_t* other, double* length, int64_t* count);
+// part (nodes): a node that stands for the part of each.
+PCSEG_API int pcseg_cores(const int64_t* starts, const int32_t* ends, const float* cost, int64_t nodes, double core,
+                          int32_t* part);
+// x (nodes, width), changed in place: its mean over where walks end that go along an edge with probability proportional
+// to `weight` and, before each step, end at prior (nodes, width; NULL: 0) with probability leak / (1 + leak). They also
+// end at nodes that are `fixed` (nodes), whose x is kept. Approached in `steps` from the x given.
+PCSEG_API int pcseg_random_walk(const int64_t* starts, const int32_t* ends, const float* weight, int64_t nodes,
+                                const uint8_t* fixed, const float* prior, int64_t width, double leak, int64_t steps,
+                                float* x, int64_t threads);
 // Sums over the `few` and over `all` nearest other points of each, itself where there are fewer: of the offsets of
 // place (points, 3), position in float32, first (points, 2, 3), and of their products, second (points, 2, 3, 3); of
 // columns (points, width): the mean of the few, the total of all and that of their squares, each (points, width).
@@ -106,6 +116,27 @@ PCSEG_API int pcseg_tree_cores(const int32_t* one, const int32_t* other, const d
 PCSEG_API int pcseg_surroundings(const double* position, const float* place, const float* columns, int64_t width,
                                  int64_t points, int64_t few, int64_t all, float* first, float* second, float* mean,
                                  float* total, float* squares, float* nearest, int64_t threads);
+
+// normal (points, 3): where each point and its neighbors near (points, k), -1 for none, spread least.
+PCSEG_API int pcseg_normals(const double* position, const int64_t* near, int64_t points, int64_t k, float* normal,
+                            int64_t threads);
+// Of symmetric matrices (count, 3, 3): eigenvalues (count, 3), ascending, and eigenvectors, the columns.
+PCSEG_API int pcseg_main_axes(const float* matrix, int64_t count, float* values, float* vectors, int64_t threads);
+
+// --- forest ------------------------------------------------------------------------------------------------------
+// Nodes starts[t] to starts[t + 1] are tree t. At a node, rows go to the first of its children (nodes, 2), counted from
+// the first node of the tree, if their column `feature` is at most `threshold`. A leaf has feature -1, and its share is
+// that of the class `share`, or row share - classes of mixed (rows, classes).
+// Grows trees of extremely randomized cuts on values (count, columns) whose classes are label (count), 1 or more rows.
+// Tree t begins at 2 * count - 1 times t of each array, and at count / 2 times t of mixed; sizes (trees, 2): its nodes,
+// and its rows of mixed.
+PCSEG_API int pcseg_grow_forest(const float* values, const int64_t* label, int64_t count, int64_t columns,
+                                int64_t classes, int64_t trees, int64_t seed, int32_t* feature, float* threshold,
+                                int32_t* children, int32_t* share, float* mixed, int64_t* sizes, int64_t threads);
+// out (rows, classes): the mean of the shares of all trees.
+PCSEG_API int pcseg_ask_forest(const float* values, int64_t rows, int64_t columns, const int64_t* starts, int64_t trees,
+                               const int32_t* feature, const float* threshold, const int32_t* children,
+                               const int32_t* share, const float* mixed, int64_t classes, float* out, int64_t threads);
 
 // --- neighbors ---------------------------------------------------------------------------------------------------
 // query (queries, 3), points (n_points, 3), finite; samples (queries), (n_points), or both NULL; index and distance

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from pcseg.budgets.balance import balanced
 from pcseg.budgets.scene_labels import SceneLabels
@@ -20,11 +22,33 @@ from pcseg.pseudo import Forest, Spreading, SurfaceGraph
 from pcseg.pseudo.descriptors import describe
 from pcseg.scenes.scene import Scene, read_scene
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 VOXEL_SIZE = 0.05
 """Meters, by which strays are told from a scan where no other size is given."""
 
 KEPT = 2_000_000
-"""Nodes whose graph and descriptors are kept between learning and spreading, so that they are made once: 1 GB."""
+"""Nodes whose graph, descriptors and distances are kept between learning and spreading, made once: 1.2 GB."""
+
+
+OVERLAPPED = 2_000_000
+"""Points of the largest scene of which two are worked on at a time."""
+
+
+def overlapped(work: Callable[[Item], Result], items: Sequence[Item], points: int) -> Iterator[Result]:
+    """Yield ``work(item)`` of each scene, in order, two at a time if the largest has no more points than OVERLAPPED.
+
+    What runs on one core for the one fills the time of the others. With one thread there is one at a time.
+    """
+    if points > OVERLAPPED or torch.get_num_threads() == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(2)
+    try:
+        yield from pool.map(work, items)
+    finally:  # after an error, what has not begun does not
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -43,7 +67,9 @@ class SceneSpreading:
     voxel_size: float
     at_random: bool
     shares: np.ndarray | None = None
-    _kept: dict[Path, tuple[SurfaceGraph, np.ndarray | None]] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[Path, tuple[SurfaceGraph, np.ndarray | None, np.ndarray | None]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
@@ -53,9 +79,12 @@ class SceneSpreading:
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
-        graph, descriptors = self._seen(folder)
+        graph, descriptors = self._made(folder)
         assert descriptors is not None
-        return self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
+        found, distances = self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
+        if sum(len(graph) for graph, *_ in list(self._kept.values())) + len(graph) <= KEPT:  # others may add theirs
+            self._kept[folder] = graph, descriptors, distances
+        return found
 
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
         """Return the forest that learns from the ``examples`` of all scenes; raises InputError if there is none."""
@@ -69,20 +98,14 @@ class SceneSpreading:
 
         Where ``shares`` are known, ``weighed`` chooses among them once all scenes are there.
         """
-        graph, descriptors = self._kept.pop(folder) if folder in self._kept else self._made(folder)
+        kept = self._kept.pop(folder, None)
+        graph, descriptors, distances = kept or (*self._made(folder), None)
         spreading = self.spreading if self.shares is None else replace(self.spreading, keep=0.0)
-        return spreading(graph, labels, len(self.classes), network, forest, descriptors)
+        return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances)
 
     def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
         """Return the labels of all scenes, chosen and weighed by ``shares``: :func:`pcseg.budgets.balance.balanced`."""
         return tuple(scenes) if self.shares is None else balanced(scenes, self.shares, self.spreading.keep)
-
-    def _seen(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
-        """Return what ``_made`` does, and keep it for spreading as long as there is room."""
-        found = self._made(folder)
-        if sum(len(graph) for graph, _ in self._kept.values()) + len(found[0]) <= KEPT:
-            self._kept[folder] = found
-        return found
 
     def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
         """Return the graph of a scene, and the descriptors (N, D) of its nodes."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 
-from pcseg.ops import surroundings
+from pcseg.ops import main_axes, surroundings
 from pcseg.pseudo.graph import SurfaceGraph
 from pcseg.pseudo.superpoints import make_superpoints
 
@@ -20,8 +18,8 @@ REGULARIZATIONS = (2.0, 8.0)
 CELLS = (8.0, 40.0)
 """Edges of the columns in which a node's height is measured, over the median distance of nearest nodes."""
 
-_CHUNK = 20_000
-"""Number of nodes whose shapes are computed at a time by a thread."""
+_CHUNK = 100_000
+"""Number of nodes whose shapes are computed at a time."""
 
 
 def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
@@ -56,14 +54,10 @@ def _surroundings(position: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray
     sums = surroundings(torch.from_numpy(position), torch.from_numpy(columns), *NEIGHBORS)
     first, second, mean, total, squares, nearest = (each.numpy() for each in sums)
     shape = np.zeros((len(position), 6 * len(NEIGHBORS)), np.float32)
-
-    def describe_shapes(start: int) -> None:
+    for start in range(0, len(position), _CHUNK):
         some = slice(start, start + _CHUNK)
         for i, count in enumerate(NEIGHBORS):
             shape[some, 6 * i : 6 * i + 6] = _shapes(first[some, i] / count, second[some, i] / count)
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(describe_shapes, range(0, len(position), _CHUNK)))
     count = NEIGHBORS[-1]
     spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 0))
     return shape, np.concatenate([mean, spread], axis=1), nearest
@@ -75,7 +69,7 @@ def _shapes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     ``first`` (n, 3), ``second`` (n, 3, 3): means of the offsets of the neighbors and of their products.
     """
     covariance = second - first[:, :, None] * first[:, None, :]
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = (each.numpy() for each in main_axes(torch.from_numpy(covariance)))
     small, middle, large = np.sqrt(np.maximum(values, 1e-12)).T
     shares = [(large - middle) / large, (middle - small) / large, small / large]
     return np.stack([*shares, np.abs(vectors[:, 2, 0]), np.abs(vectors[:, 2, 2]), large], axis=1)

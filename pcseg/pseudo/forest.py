@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 
 from pcseg.errors import InputError
+from pcseg.ops import Trees, ask_forest, grow_forest
 
 TREES = 100
 
 MOST = 30_000
 """Largest number of labels that the forest learns from; of more, so many are drawn."""
 
-_CHUNK = 10_000
-"""Nodes that are told apart at a time."""
-
 
 class Forest:
-    """Extremely randomized trees (Geurts et al., "Extremely randomized trees", 2006; scikit-learn's) on descriptors.
+    """Extremely randomized trees (:func:`pcseg.ops.grow_forest`) on descriptors.
 
-    All descriptors are tried at each split: that serves the few labels of rare classes. ``descriptors`` (n, D),
+    All descriptors are tried at each node: that serves the few labels of rare classes. ``descriptors`` (n, D),
     ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, None if that is
     not to be learned from. The same each time, for any number of threads. Raises InputError for no label.
     """
@@ -54,35 +50,25 @@ class Forest:
         found = np.zeros((len(descriptors), self.n_classes), dtype=np.float32)
         reached = np.zeros(len(descriptors), dtype=bool) if paths is None else paths.any(axis=1)
         if not reached.all():
-            found[~reached] = self._told(self._alone, descriptors[~reached])
+            found[~reached] = _told(self._alone, descriptors[~reached])
         if paths is not None and reached.any():
-            found[reached] = self._told(self._with_paths, np.concatenate([descriptors, paths], axis=1)[reached])
+            found[reached] = _told(self._with_paths, np.concatenate([descriptors, paths], axis=1)[reached])
         return found
 
     @cached_property
-    def _alone(self) -> Any:
+    def _alone(self) -> Trees:
         return self._fitted(self._descriptors, self._labels)
 
     @cached_property
-    def _with_paths(self) -> Any:
+    def _with_paths(self) -> Trees:
         reached = self._paths.any(axis=1)
         both = np.concatenate([self._descriptors, self._paths], axis=1)
         return self._fitted(both[reached], self._labels[reached])
 
-    def _fitted(self, descriptors: np.ndarray, labels: np.ndarray) -> Any:
-        from sklearn.ensemble import ExtraTreesClassifier  # slow to import
+    def _fitted(self, descriptors: np.ndarray, labels: np.ndarray) -> Trees:
+        whole = torch.from_numpy(np.ascontiguousarray(descriptors, dtype=np.float32))
+        return grow_forest(whole, torch.from_numpy(labels.astype(np.int64)), self.n_classes, TREES, self.seed)
 
-        trees = ExtraTreesClassifier(
-            TREES, max_features=None, random_state=self.seed, n_jobs=torch.get_num_threads()
-        ).fit(descriptors, labels)
-        trees.n_jobs = 1  # threads would add up the trees in any order, and so in other bits each time
-        return trees
 
-    def _told(self, trees: Any, descriptors: np.ndarray) -> np.ndarray:
-        found = np.zeros((len(descriptors), self.n_classes), dtype=np.float32)
-        parts = [slice(start, start + _CHUNK) for start in range(0, len(descriptors), _CHUNK)]
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            shares = pool.map(lambda part: trees.predict_proba(descriptors[part]), parts)
-            for part, share in zip(parts, shares, strict=True):
-                found[part, trees.classes_] = share
-        return found
+def _told(trees: Trees, descriptors: np.ndarray) -> np.ndarray:
+    return ask_forest(torch.from_numpy(np.ascontiguousarray(descriptors, dtype=np.float32)), trees).numpy()

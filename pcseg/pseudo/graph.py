@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +13,10 @@ from scipy.sparse import coo_array, csr_array
 from pcseg.checks import at_least_zero
 from pcseg.defaults import COLOR, DISTANCE, NORMAL
 from pcseg.errors import InputError
-from pcseg.ops import knn, quantize, voxelize
+from pcseg.ops import edges, knn, normals, quantize, voxelize
 
 NORMAL_NEIGHBORS = 16
 """Number of nearest nodes, itself included, that the normal of a node is computed from."""
-
-_CHUNK = 20_000
-"""Number of nodes whose neighborhoods are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,14 @@ class SurfaceGraph:
 
     ``cost`` (N, N) float32, sparse and symmetric: what each edge costs. ``node`` (P,) int64: the node of each point.
     ``position`` (N, 3) float64: meters from the lowest corner of the scan. ``normal`` (N, 3) float32, of either sign.
+    ``colored``: costs hold colors.
     """
 
     cost: csr_array
     node: np.ndarray
     position: np.ndarray
     normal: np.ndarray
+    colored: bool = False
 
     def __len__(self) -> int:
         return len(self.position)
@@ -96,8 +94,10 @@ def surface_graph(
     count = int(node.max(initial=-1)) + 1
     position = _mean(node, count, place, np.float64)
     index, distance = _nearest(position, max(neighbors, NORMAL_NEIGHBORS - 1))
-    normal = _normals(position, index[:, : NORMAL_NEIGHBORS - 1])
-    one, other, length = _edges(index[:, :neighbors], distance[:, :neighbors])
+    nearest = torch.from_numpy(np.ascontiguousarray(index[:, : NORMAL_NEIGHBORS - 1]))
+    normal = normals(torch.from_numpy(position), nearest).numpy()
+    near = (torch.from_numpy(np.ascontiguousarray(each[:, :neighbors])) for each in (index, distance))
+    one, other, length = (each.numpy() for each in edges(*near))
     cost = costs.distance * length / max(float(np.median(length)) if len(length) else 0.0, 1e-9)
     cost += costs.normal * (1 - np.abs(np.einsum("ec,ec->e", normal[one], normal[other])))
     if "color" in attributes:
@@ -108,7 +108,9 @@ def surface_graph(
         cost += weight * np.abs(column[one] - column[other])
     both = (np.concatenate([one, other]), np.concatenate([other, one]))
     cost = np.tile(np.maximum(cost, 1e-6).astype(np.float32), 2)  # 0 would be no edge
-    return SurfaceGraph(coo_array((cost, both), shape=(count, count)).tocsr(), node, position, normal)
+    return SurfaceGraph(
+        coo_array((cost, both), shape=(count, count)).tocsr(), node, position, normal, "color" in attributes
+    )
 
 
 def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
@@ -143,30 +145,3 @@ def _nearest(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     own = index == np.arange(len(index))[:, None]
     own[~own.any(axis=1), -1] = True
     return index[~own].reshape(-1, count), distance[~own].reshape(-1, count)
-
-
-def _normals(position: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return for each node the direction (N, 3) float32 in which it and its neighbors (N, k) spread least."""
-    normal = np.zeros((len(position), 3), dtype=np.float32)
-
-    def fill(start: int) -> None:
-        near = index[start : start + _CHUNK]
-        own = position[start : start + _CHUNK, None]
-        offset = np.where(near[..., None] >= 0, position[near] - own, 0.0)
-        number = 1.0 + (near >= 0).sum(axis=1)
-        mean = offset.sum(axis=1) / number[:, None]
-        spread = np.einsum("nki,nkj->nij", offset, offset) / number[:, None, None]
-        normal[start : start + _CHUNK] = np.linalg.eigh(spread - mean[:, :, None] * mean[:, None, :])[1][:, :, 0]
-
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(fill, range(0, len(position), _CHUNK)))
-    return normal
-
-
-def _edges(index: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both ends (M,) and the length (M,) of each edge once, from the nearest nodes (N, k)."""
-    own = np.broadcast_to(np.arange(len(index))[:, None], index.shape)
-    there = index >= 0
-    low, high = np.minimum(own, index)[there], np.maximum(own, index)[there]
-    _, first = np.unique(low * len(index) + high, return_index=True)
-    return low[first], high[first], distance[there][first]

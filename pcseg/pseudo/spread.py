@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pcseg.checks import above_zero, from_zero_to_one
+from pcseg.checks import above_zero, at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
-from pcseg.defaults import BETA, LEAK, REACH
+from pcseg.defaults import BETA, LEAK, REACH, SMOOTH
 from pcseg.errors import InputError
 from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.spreading import class_distances, left_out_distances, path_probabilities, random_walk
 
 RULES = ("paths", "walk")
+
+LEAST_LEAK = 0.02
+"""Of the walks that even labels out: lower ones take longer and gain nothing (measured from 20 points a room)."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,10 @@ class Spreading:
     ``rule``: "paths", by the cheapest paths to each class (:func:`pcseg.pseudo.spreading.path_probabilities`;
     ``offset`` and ``power`` are its own), or "walk", by the labels at which random walks end
     (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). ``keep``: labels of a smaller confidence are
-    left out. ``reach``: cost of the path to the nearest label at which paths and a forest count alike. ``costs``,
+    left out. ``reach``: cost of the path to the nearest label at which paths and a forest count alike.
+    ``smooth``: even out what both say, in scans with colors, whose edges hold back where a class ends: by random walks
+    whose leak is ``smooth`` times the share of the labeled nodes (at least LEAST_LEAK), so that at 100 they go a tenth
+    of the way to the next label; the higher, the shorter, and 0 not at all. ``costs``,
     ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for
     values out of range.
     """
@@ -39,6 +45,7 @@ class Spreading:
     beta: float = BETA
     leak: float = LEAK
     reach: float = REACH
+    smooth: float = SMOOTH
     keep: float = 0.5
 
     def __post_init__(self) -> None:
@@ -46,6 +53,7 @@ class Spreading:
             raise InputError(f"rule={self.rule}: must be one of {', '.join(RULES)}")
         above_zero(**{name: getattr(self, name) for name in ("offset", "power", "beta", "leak", "reach")})
         from_zero_to_one(keep=self.keep)
+        at_least_zero(smooth=self.smooth)
         if self.voxel_size is not None:
             above_zero(voxel_size=self.voxel_size)
         if self.neighbors < 1:
@@ -57,20 +65,21 @@ class Spreading:
 
     def examples(
         self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int, descriptors: np.ndarray, at_random: bool
-    ) -> dict[str, np.ndarray]:
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Return what a Forest learns from: ``descriptors`` (n, D), ``paths`` and ``labels`` (n,) of labeled nodes.
 
         ``labels`` (P,); ``descriptors`` (N, D) of the nodes (:func:`pcseg.pseudo.describe`). If labels are drawn
         ``at_random``, ``paths`` (n, K) are what paths from all other labels say of each, and the forest learns how far
         to trust them. The only label of an object, left out, says nothing of that: else there are no ``paths``, and
-        paths and forest are joined by ``reach``.
+        paths and forest are joined by ``reach``. Second, the ``distances`` (N, K) that were found on the way, if any.
         """
         at_nodes = node_labels(graph, labels, n_classes)
         known = at_nodes != IGNORE
         found = {"descriptors": descriptors[known], "labels": at_nodes[known]}
         if at_random and self.rule == "paths":
-            found["paths"] = self._paths(left_out_distances(graph, at_nodes, n_classes))
-        return found
+            distances, alone = left_out_distances(graph, at_nodes, n_classes)
+            return {**found, "paths": self._paths(alone)}, distances
+        return found, None
 
     def __call__(
         self,
@@ -80,18 +89,19 @@ class Spreading:
         network: np.ndarray | None = None,
         forest: Forest | None = None,
         descriptors: np.ndarray | None = None,
+        distances: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
         ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned from
-        ``examples`` with such ``descriptors``. ``network`` (P, K): the probabilities of a network, averaged with those
-        of the labels (:func:`averaged`).
+        ``examples`` with such ``descriptors``; ``distances``: those that ``examples`` found. ``network`` (P, K): the
+        probabilities of a network, averaged with those of the labels (:func:`averaged`).
         """
         at_nodes = node_labels(graph, labels, n_classes)
         if forest is None or descriptors is None:
             share = self.probabilities(graph, at_nodes, n_classes)
         else:
-            share = self._joined(graph, at_nodes, n_classes, forest, descriptors)
+            share = self._joined(graph, at_nodes, n_classes, forest, descriptors, distances)
         if network is not None:
             share = averaged(share, graph.mean(network), at_nodes)
         label, confidence, given = share.argmax(axis=1)[graph.node], share.max(axis=1)[graph.node], labels != IGNORE
@@ -113,17 +123,22 @@ class Spreading:
         n_classes: int,
         forest: Forest,
         descriptors: np.ndarray,
+        distances: np.ndarray | None,
     ) -> np.ndarray:
         """Return the probabilities (N, K) float32 of the nodes by labels (N,) and ``forest``."""
         if self.rule == "walk":
             return random_walk(graph, labels, n_classes, self.beta, self.leak, prior=forest(descriptors))
-        distances = class_distances(graph, labels, n_classes)
+        distances = class_distances(graph, labels, n_classes) if distances is None else distances
         share, known = self._paths(distances), labels != IGNORE
         if forest.learned_paths:
             found = forest(descriptors, share)
         else:
             trust = (self.reach / (self.reach + distances.min(axis=1)))[:, None]
             found = trust * share + (1 - trust) * forest(descriptors)
+        if self.smooth and graph.colored:
+            leak = max(self.smooth * float(known.mean()), LEAST_LEAK)
+            walked = random_walk(graph, labels, n_classes, self.beta, leak, prior=found)
+            return walked / np.maximum(walked.sum(axis=1, keepdims=True), 1e-6)
         found[known] = np.eye(n_classes, dtype=np.float32)[labels[known]]
         return found
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, dia_array
 
+from pcseg import ops
 from pcseg.classes import IGNORE
-from pcseg.ops import class_paths
 from pcseg.pseudo.graph import SurfaceGraph
-
-_ITERATIONS = 300
-"""Largest number of steps of the conjugate gradient method."""
 
 
 def class_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
@@ -19,15 +15,16 @@ def class_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> 
 
     ``labels`` (N,): IGNORE where unknown. Infinite where no path leads there.
     """
-    return class_paths(*graph.edges(), _whole(labels), n_classes).numpy()
+    return ops.class_paths(*graph.edges(), _whole(labels), n_classes).numpy()
 
 
-def left_out_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return what ``class_distances`` would be at each labeled node (n, K), in order, if its own label were unknown.
+def left_out_distances(graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``class_distances`` (N, K), and what they would be at each labeled node if its own label were unknown.
 
-    Exact, with one search a class (:func:`pcseg.ops.class_paths`).
+    The latter are (n, K), in order of the nodes, exact, and need no second search (:func:`pcseg.ops.left_out_paths`).
     """
-    return class_paths(*graph.edges(), _whole(labels), n_classes, left_out=True).numpy()
+    distances, alone = ops.left_out_paths(*graph.edges(), _whole(labels), n_classes)
+    return distances.numpy(), alone.numpy()
 
 
 def _whole(labels: np.ndarray) -> torch.Tensor:
@@ -64,41 +61,15 @@ def random_walk(
     with probability leak / (1 + leak). Walks given up end at the ``prior`` (N, K), such as a network's probabilities,
     or nowhere: rows then sum to less than 1, the less the farther the labels are. Nodes with a label (``labels`` (N,),
     IGNORE where unknown) keep it. Source: Grady, "Random walks for image segmentation" (PAMI 2006); the prior is that
-    of "Multilabel random walker image segmentation using prior models" (CVPR 2005). Solved by conjugate gradients,
-    whose time grows linearly with N for a fixed leak.
+    of "Multilabel random walker image segmentation using prior models" (CVPR 2005). To 1e-4
+    (:func:`pcseg.ops.random_walk`): the time grows linearly with N for a fixed leak.
     """
     known = labels != IGNORE
     truth = np.zeros((len(graph), n_classes), dtype=np.float32)
     truth[known, labels[known]] = 1
-    weight = csr_array((np.exp(-beta * graph.cost.data), graph.cost.indices, graph.cost.indptr), graph.cost.shape)
-    degree = np.maximum(weight.sum(axis=1), 1e-12).astype(np.float32)
-    scale = 1 / np.sqrt(degree)
-    # Symmetric: (1 + leak - D^-1/2 W D^-1/2) y = b for the free nodes, x = D^-1/2 y.
-    free = (~known).astype(np.float32)
-    step = dia_array((scale * free, 0), shape=weight.shape) @ weight @ dia_array((scale * free, 0), shape=weight.shape)
-    right = free[:, None] * scale[:, None] * (weight @ truth)
-    if prior is not None:
-        right += leak * free[:, None] / scale[:, None] * prior
-    start = np.zeros_like(right) if prior is None else free[:, None] / scale[:, None] * prior
-    found = _conjugate_gradients(step.tocsr(), 1 + leak, right, start) * scale[:, None]
-    return np.clip(np.where(known[:, None], truth, found), 0, 1)
-
-
-def _conjugate_gradients(step: csr_array, diagonal: float, right: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Return x (N, K) of (diagonal - step) x = right, column by column at once."""
-    x = start
-    residual = right - diagonal * x + step @ x
-    direction = residual.copy()
-    square = (residual * residual).sum(axis=0)
-    goal = 1e-9 * np.maximum((right * right).sum(axis=0), 1e-20)
-    for _ in range(_ITERATIONS):
-        if (square <= goal).all():
-            break
-        image = diagonal * direction - step @ direction
-        length = square / np.maximum((direction * image).sum(axis=0), 1e-30)
-        x += length * direction
-        residual -= length * image
-        new = (residual * residual).sum(axis=0)
-        direction = residual + new / np.maximum(square, 1e-30) * direction
-        square = new
-    return x
+    starts, ends, cost = graph.edges()
+    ended = None if prior is None else torch.from_numpy(np.ascontiguousarray(prior, dtype=np.float32))
+    begun = truth if prior is None else np.where(known[:, None], truth, prior)
+    start = torch.from_numpy(np.ascontiguousarray(begun, dtype=np.float32))
+    found = ops.random_walk(starts, ends, (-beta * cost).exp(), start, torch.from_numpy(known), leak, ended)
+    return found.clamp(0, 1).numpy()

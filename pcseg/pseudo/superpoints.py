@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from scipy.sparse import coo_array, triu
-from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.sparse import triu
 
 from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
-from pcseg.ops import tree_cores
+from pcseg.ops import cores
 from pcseg.pseudo.graph import SurfaceGraph
 
 _CORE = 1.0
@@ -60,11 +58,7 @@ def medoids(graph: SurfaceGraph, part: np.ndarray) -> np.ndarray:
 
 def _cores(graph: SurfaceGraph) -> np.ndarray:
     """Return the part (N,) of each node after the merges of Felzenszwalb and Huttenlocher."""
-    tree = minimum_spanning_tree(graph.cost).tocoo()
-    order = np.argsort(tree.data, kind="stable")
-    one, other = (torch.from_numpy(side[order].astype(np.int32)) for side in (tree.row, tree.col))
-    part = tree_cores(one, other, torch.from_numpy(tree.data[order].astype(np.float64)), len(graph), _CORE)
-    return np.unique(part.numpy(), return_inverse=True)[1].reshape(-1)
+    return np.unique(cores(*graph.edges(), _CORE).numpy(), return_inverse=True)[1].reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -105,15 +99,11 @@ class _Regions:
         """Return the regions numbered by ``new`` (R,), borders between the same two summed."""
         size = np.bincount(new, self.size)
         one, other = new[self.one], new[self.other]
-        low, high = np.minimum(one, other), np.maximum(one, other)
-        apart = low < high
-        pairs = (low[apart], high[apart])
-        sums = []
-        for values in (self.cost, self.edges):
-            border = coo_array((values[apart], pairs), shape=(len(size), len(size)))
-            border.sum_duplicates()
-            sums.append(border)
-        return _Regions(new[self.part], size, sums[0].row, sums[0].col, sums[0].data, sums[1].data)
+        apart = one != other
+        pair = (np.minimum(one, other) * len(size) + np.maximum(one, other))[apart]
+        pair, border = np.unique(pair, return_inverse=True)
+        cost, edges = (np.bincount(border, values[apart], len(pair)) for values in (self.cost, self.edges))
+        return _Regions(new[self.part], size, pair // len(size), pair % len(size), cost, edges)
 
 
 def _regions(graph: SurfaceGraph, part: np.ndarray) -> _Regions:

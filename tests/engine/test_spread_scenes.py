@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine import spread_scenes
-from pcseg.engine.spread_scenes import SceneSpreading
+from pcseg.engine.spread_scenes import SceneSpreading, overlapped
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features
 from pcseg.pseudo import Spreading
 from pcseg.scenes.scene import Scene, write_scene
+from tests.ops.clouds import torch_threads
 
 CLASSES = Classes(("floor", "table"))
 
@@ -65,3 +67,37 @@ def test_what_is_kept_changes_nothing(folders: list[Path], monkeypatch: pytest.M
 def test_missing_features_are_named(folders: list[Path]) -> None:
     with pytest.raises(InputError, match="intensity"):
         spread(folders, Features(["intensity"]), True)
+
+
+@pytest.mark.parametrize(("points", "most"), [(1000, 2), (spread_scenes.OVERLAPPED + 1, 1)])
+def test_small_scenes_are_worked_on_two_at_a_time_in_order(points: int, most: int) -> None:
+    running, seen = [], []
+
+    def work(number: int) -> int:
+        running.append(number)
+        seen.append(len(running))
+        time.sleep(0.01)
+        running.remove(number)
+        return number * number
+
+    with torch_threads(2):
+        assert list(overlapped(work, range(8), points)) == [n * n for n in range(8)]
+    assert max(seen) == most
+    with torch_threads(1):
+        seen.clear()
+        assert len(list(overlapped(work, range(3), points))) == 3
+    assert max(seen) == 1
+
+
+def test_after_an_error_scenes_that_have_not_begun_are_left(folders: list[Path]) -> None:
+    begun = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number == 1:
+            raise InputError("scene 1 is broken")
+        time.sleep(0.01)
+
+    with torch_threads(2), pytest.raises(InputError, match="scene 1 is broken"):
+        list(overlapped(work, range(100), 10))
+    assert len(begun) < 20

@@ -1,4 +1,4 @@
-"""Paths, merges and sums on the neighbor graph of a scan against plain NumPy, with and without the library."""
+"""Edges, paths, walks and merges on the neighbor graph of a scan against plain NumPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pcseg.errors import InputError
-from pcseg.ops import class_paths, surroundings, tree_cores
+from pcseg.ops import class_paths, cores, edges, left_out_paths, random_walk
 from tests.ops.clouds import torch_threads
 
 K = 4
@@ -56,20 +56,22 @@ def test_paths_are_the_cheapest_of_all(n: int, seed: int, ties: bool) -> None:
         others = labels.copy()
         others[node] = -1
         alone.append(to_classes(path, others)[node])
-    found = class_paths(*edges_of(cost), torch.from_numpy(labels), K, left_out=True).numpy()
-    assert found.shape == ((labels >= 0).sum(), K)
-    np.testing.assert_allclose(found, np.reshape(alone, found.shape), rtol=1e-5)
+    again, left_out = (each.numpy() for each in left_out_paths(*edges_of(cost), torch.from_numpy(labels), K))
+    np.testing.assert_array_equal(again, found)
+    assert left_out.shape == ((labels >= 0).sum(), K)
+    np.testing.assert_allclose(left_out, np.reshape(alone, left_out.shape), rtol=1e-5)
 
 
-@pytest.mark.parametrize("left_out", [False, True])
-def test_paths_are_the_same_for_any_number_of_threads(left_out: bool) -> None:
-    cost, labels = random_graph(200, 7)
+def test_paths_and_walks_are_the_same_for_any_number_of_threads() -> None:
+    cost, labels = random_graph(3000, 7)
+    label, start = torch.from_numpy(labels), torch.rand(3000, 9, generator=torch.Generator().manual_seed(0))
     found = []
     for threads in (1, 2, 3):
         with torch_threads(threads):
-            found.append(class_paths(*edges_of(cost), torch.from_numpy(labels), K, left_out))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[0], found[2])
+            walked = random_walk(*edges_of(cost), start, label >= 0, 0.1, start)
+            found.append([*left_out_paths(*edges_of(cost), label, K), walked])
+    for others in found[1:]:
+        assert all(map(torch.equal, found[0], others))
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -91,77 +93,83 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(InputError, match=word):
             class_paths(*wrong, K)
-    one, two = torch.zeros(2, dtype=torch.int32), torch.ones(2, dtype=torch.float64)
-    for wrong_tree, word in (((one, one.long(), two), "other"), ((one, one[:1], two), "do not fit")):
         with pytest.raises(InputError, match=word):
-            tree_cores(*wrong_tree, 5, 1.0)
-    with pytest.raises(InputError, match="not all ends"):
-        tree_cores(one + 5, one, two, 5, 1.0)
-    position = torch.zeros(4, 3, dtype=torch.float64)
-    for sums, word in (
-        ((position.float(), torch.zeros(4, 1), 1, 2), "position: torch.float32"),
-        ((position, torch.zeros(3, 1), 1, 2), "columns"),
-        ((position, torch.zeros(4, 1), 3, 2), "few=3"),
-        ((position, torch.zeros(4, 1), 0, 0), "few=0"),
+            left_out_paths(*wrong, K)
+    with pytest.raises(InputError, match="ends"):
+        cores(starts, ends + 5, costs, 1.0)
+    start, fixed = torch.zeros(5, 2), label >= 0
+    for walk, word in (
+        ((costs, start.double(), fixed, 0.1), "start: torch.float64"),
+        ((costs, start, label, 0.1), "fixed: torch.int64"),
+        ((costs, start[1:], fixed, 0.1), "start"),
+        ((-costs, start, fixed, 0.1), "less than 0"),
+        ((costs, start, fixed, 0.0), "leak=0"),
+        ((costs, start, fixed, 0.1, start[:, 1:]), "start"),
+        ((costs, start, fixed, 0.1, start, 1.0), "error=1"),
     ):
         with pytest.raises(InputError, match=word):
-            surroundings(*sums)
+            random_walk(starts, ends, *walk)
+    near, distance = torch.zeros(4, 2, dtype=torch.int64), torch.ones(4, 2, dtype=torch.float64)
+    for near_wrong, word in (
+        ((near + 4, distance), "not all"),
+        ((near, distance[1:]), "near"),
+        ((near.int(), distance), "int32"),
+    ):
+        with pytest.raises(InputError, match=word):
+            edges(*near_wrong)
 
 
 @pytest.mark.parametrize("core", [0.0, 0.3, 5.0])
-def test_merges_are_those_of_sets_of_nodes(core: float) -> None:
-    rng, n = np.random.default_rng(1), 80
-    one, other = np.arange(1, n), np.array([rng.integers(i) for i in range(1, n)])  # a tree
-    cost = np.sort(rng.random(n - 1))
-    sets, inner = [{i} for i in range(n)], [0.0] * n
-    for a, b, price in zip(one, other, cost, strict=True):
+@pytest.mark.parametrize("ties", [False, True])
+def test_merges_are_those_of_sets_of_nodes(core: float, ties: bool) -> None:
+    n = 80
+    cost, _ = random_graph(n, 1, ties)
+    trees, sets, inner = [{i} for i in range(n)], [{i} for i in range(n)], [0.0] * n
+    pairs = sorted((np.float32(cost[a, b]), a, b) for a in range(n) for b in range(a + 1, n) if np.isfinite(cost[a, b]))
+    for price, a, b in pairs:
+        i, j = (next(t for t in range(n) if node in trees[t]) for node in (a, b))
+        if i == j:
+            continue
+        trees[i], trees[j] = trees[i] | trees[j], set()
         i, j = (next(s for s in range(n) if node in sets[s]) for node in (a, b))
         if price <= min(inner[i] + core / len(sets[i]), inner[j] + core / len(sets[j])):
             sets[i], sets[j], inner[i] = sets[i] | sets[j], set(), price
-    ends = (torch.from_numpy(side.astype(np.int32)) for side in (one, other))
-    part = tree_cores(*ends, torch.from_numpy(cost), n, core).numpy()
-    assert sorted(map(sorted, filter(None, sets))) == sorted(
-        np.flatnonzero(part == p).tolist() for p in np.unique(part)
-    )
+    part = cores(*edges_of(cost), core).numpy()
+    found = [np.flatnonzero(part == p).tolist() for p in np.unique(part)]
+    assert sorted(map(sorted, filter(None, sets))) == sorted(found)
     assert all(part[p] == p for p in part)
 
 
-@pytest.mark.parametrize("n", [1, 3, 9, 200])
-@pytest.mark.parametrize("width", [0, 1, 3])
-def test_sums_are_those_over_the_nearest(n: int, width: int) -> None:
-    rng, few, many = np.random.default_rng(n), 4, 10
-    position, columns = rng.random((n, 3)), rng.random((n, width)).astype(np.float32)
-    found = surroundings(torch.from_numpy(position), torch.from_numpy(columns), few, many)
-    for i in range(n):
-        square = ((position - position[i]) ** 2).sum(axis=1)
-        near = [j for j in np.argsort(square) if j != i][:many]
-        near += [i] * (many - len(near))
-        offset, there = position[near] - position[i], columns[near].astype(np.float64)
-        for row, count in enumerate((few, many)):
-            np.testing.assert_allclose(found.first[i, row], offset[:count].sum(axis=0), atol=1e-5)
-            product = np.einsum("na,nb->ab", offset[:count], offset[:count])
-            np.testing.assert_allclose(found.second[i, row], product, atol=1e-5)
-        np.testing.assert_allclose(found.mean[i], there[:few].mean(axis=0), atol=1e-5)
-        np.testing.assert_allclose(found.total[i], there.sum(axis=0), atol=1e-5)
-        np.testing.assert_allclose(found.squares[i], (there**2).sum(axis=0), atol=1e-5)
-        np.testing.assert_allclose(found.nearest[i], np.sqrt(square[near[0]]), atol=1e-6)
+@pytest.mark.parametrize("k", [1, 3])
+def test_each_edge_comes_once(k: int) -> None:
+    rng = np.random.default_rng(k)
+    near = np.array([rng.permutation(np.delete(np.arange(12), i))[:k] for i in range(12)])
+    near[4] = -1
+    distance = rng.random(near.shape)
+    wanted = {}
+    for node, row in enumerate(near):
+        for place, end in enumerate(row):
+            if end >= 0:
+                wanted.setdefault((min(node, end), max(node, end)), set()).add(distance[node, place])
+    one, other, length = (each.tolist() for each in edges(torch.from_numpy(near), torch.from_numpy(distance)))
+    assert sorted(zip(one, other, strict=True)) == sorted(wanted)
+    assert all(value in wanted[a, b] for a, b, value in zip(one, other, length, strict=True))
 
 
-def test_sums_of_nothing_and_of_no_place() -> None:
-    found = surroundings(torch.zeros(0, 3, dtype=torch.float64), torch.zeros(0, 2), 4, 10)
-    assert found.total.shape == (0, 2)
-    with pytest.raises(InputError, match="NaN"):
-        surroundings(torch.full((2, 3), float("nan"), dtype=torch.float64), torch.zeros(2, 1), 4, 10)
-
-
-def test_the_library_gives_the_bits_of_the_definition() -> None:
-    """Sums in float32, one neighbor after another: so descriptors are the same with and without the library."""
-    from pcseg.ops.graph import _sums_reference
-
-    rng = np.random.default_rng(0)
-    position, columns = torch.from_numpy(rng.random((500, 3))), torch.from_numpy(rng.random((500, 3))).float()
-    for one, other in zip(
-        surroundings(position, columns, 16, 64), _sums_reference(position, columns, 16, 64), strict=True
-    ):
-        if one.dim() > 1:  # the norm of torch rounds in another order
-            assert torch.equal(one, other)
+@pytest.mark.parametrize("columns", [1, 5, 8, 9, 20])
+@pytest.mark.parametrize("leak", [0.02, 0.3, 2.0])
+@pytest.mark.parametrize("prior", [False, True])
+def test_walks_end_where_the_linear_equations_say(columns: int, leak: float, prior: bool) -> None:
+    cost, labels = random_graph(60, 3)
+    rng, fixed = np.random.default_rng(0), labels >= 0
+    start, goal = rng.random((2, 60, columns))
+    weight = np.where(np.isfinite(cost), cost, 0.0)
+    step = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    matrix = np.eye(60) * (1 + leak) - step
+    right = leak * goal * prior
+    matrix[fixed], right[fixed] = np.eye(60)[fixed], start[fixed]
+    starts, ends, costs = edges_of(cost)
+    given = [torch.from_numpy(each.astype(np.float32)) for each in (start, goal)]
+    found = random_walk(starts, ends, costs, given[0], torch.from_numpy(fixed), leak, given[1] if prior else None)
+    np.testing.assert_allclose(found.numpy(), np.linalg.solve(matrix, right), atol=3e-4)
+    assert np.array_equal(found.numpy()[fixed], given[0].numpy()[fixed])

@@ -41,8 +41,8 @@ def calls() -> list[tuple[str, str, int]]:
                 continue
             first = node.args[0]
             if node.func.attr in ("call", "query") and isinstance(first, ast.Constant):
-                # device and stream; scale, shift and residual; sums
-                names = {"place": 2, "gpu": 2, "then": 3, "found": 6}
+                # device and stream; scale, shift and residual; sums; trees but their starts; edges; (nodes, neighbors)
+                names = {"place": 2, "gpu": 2, "then": 3, "found": 6, "rest": 5, "edges": 3}
                 found.append((path.name, str(first.value), sum(count(argument, names) for argument in node.args[1:])))
     return found
 

@@ -134,6 +134,53 @@ def test_smoothing_repairs_single_mistakes_of_a_network() -> None:
     assert (smooth.argmax(axis=1) == truth).mean() > 0.97
 
 
+class Mistaken:
+    """A forest that takes every fifth node for another class."""
+
+    learned_paths = True
+
+    def __init__(self, truth: np.ndarray, seed: int) -> None:
+        wrong = np.random.default_rng(seed).random(len(truth)) < 0.2
+        self.share = np.eye(2, dtype=np.float32)[np.where(wrong, 1 - truth, truth)] * 0.8 + np.float32(0.1)
+
+    def __call__(self, descriptors: np.ndarray, paths: np.ndarray | None = None) -> np.ndarray:
+        return self.share.copy()
+
+
+def test_spread_labels_are_evened_out_within_surfaces_the_farther_the_fewer_labels() -> None:
+    right = {}
+    for seed in range(4):
+        coord, color = corner(2000, seed)
+        truth = np.where(np.arange(2000) < 1000, 0, 1)
+        for count in (2, 10):
+            labels = np.full(2000, IGNORE)
+            labels[:: 2000 // count] = truth[:: 2000 // count]
+            for smooth in (0.0, 100.0):
+                spreading = Spreading(smooth=smooth, keep=0.0)
+                graph = spreading.graph(coord, {"color": color})
+                found, confidence = spreading(graph, labels, 2, None, Mistaken(truth, seed), np.zeros((2000, 1)))
+                right.setdefault((count, smooth), []).append((found == truth).mean())
+                assert np.array_equal(found[labels != IGNORE], labels[labels != IGNORE])
+                assert ((confidence > 0) & (confidence <= 1)).all()
+    mean = {key: np.mean(values) for key, values in right.items()}
+    assert mean[2, 0.0] < 0.85
+    assert mean[2, 100.0] > 0.97
+    assert mean[10, 0.0] + 0.03 < mean[10, 100.0] < mean[2, 100.0]
+
+
+def test_without_colors_nothing_holds_walks_back_and_labels_stay_as_they_are() -> None:
+    coord, _ = corner(300)
+    truth = np.where(np.arange(300) < 150, 0, 1)
+    labels = np.full(300, IGNORE)
+    labels[[0, 200]] = 0, 1
+    found = []
+    for smooth in (0.0, 100.0):
+        spreading = Spreading(smooth=smooth, keep=0.0)
+        found.append(spreading(spreading.graph(coord, {}), labels, 2, None, Mistaken(truth, 0), np.zeros((300, 1))))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
+
+
 def test_labels_that_disagree_within_a_voxel_stay_at_their_points() -> None:
     coord = np.zeros((5, 3))
     coord[3:] = 10
@@ -153,7 +200,9 @@ def test_the_margin_between_classes_decides() -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("wrong", [{"rule": "x"}, {"beta": 0}, {"leak": -1}, {"keep": 1.5}, {"offset": np.nan}])
+@pytest.mark.parametrize(
+    "wrong", [{"rule": "x"}, {"beta": 0}, {"leak": -1}, {"smooth": -1}, {"keep": 1.5}, {"offset": np.nan}]
+)
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         Spreading(**wrong)
