@@ -21,7 +21,7 @@ struct Graph {  // edges starts[n] to starts[n + 1] lead from node n to `ends`
 };
 
 // Each edge comes from the node of the lower number, or from the other one where the lower does not know it.
-int64_t edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int64_t* one, int64_t* other,
+int64_t edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int32_t* one, int32_t* other,
               double* length) {
     int64_t count = 0;
     for (int64_t n = 0; n < nodes; ++n) {
@@ -30,8 +30,8 @@ int64_t edges(const int64_t* near, const double* distance, int64_t nodes, int64_
             if (end < 0 || end == n) continue;
             const int64_t* back = near + end * k;
             if (end < n && std::find(back, back + k, n) != back + k) continue;
-            one[count] = std::min(n, end);
-            other[count] = std::max(n, end);
+            one[count] = static_cast<int32_t>(std::min(n, end));
+            other[count] = static_cast<int32_t>(std::max(n, end));
             length[count++] = distance[i];
         }
     }
@@ -178,7 +178,7 @@ void cores(const Graph& graph, double core, int32_t* part) {
 }  // namespace
 }  // namespace pcseg
 
-int pcseg_edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int64_t* one, int64_t* other,
+int pcseg_edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int32_t* one, int32_t* other,
                 double* length, int64_t* count) {
     return pcseg::guarded([&] { *count = pcseg::edges(near, distance, nodes, k, one, other, length); });
 }

@@ -98,8 +98,8 @@ PCSEG_API int pcseg_class_paths(const int64_t* starts, const int32_t* ends, cons
                                 const int64_t* label, int64_t classes, float* out, float* left_out, int64_t threads);
 // near (nodes, k): neighbors, -1 for none, and their distance. one, other (edges): ends of each edge once, lower number
 // first, and length (edges); room for nodes * k. count: the number of edges.
-PCSEG_API int pcseg_edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int64_t* one,
-                          int64_t* other, double* length, int64_t* count);
+PCSEG_API int pcseg_edges(const int64_t* near, const double* distance, int64_t nodes, int64_t k, int32_t* one,
+                          int32_t* other, double* length, int64_t* count);
 // part (nodes): a node that stands for the part of each.
 PCSEG_API int pcseg_cores(const int64_t* starts, const int32_t* ends, const float* cost, int64_t nodes, double core,
                           int32_t* part);

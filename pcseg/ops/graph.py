@@ -48,7 +48,7 @@ def cores(starts: Tensor, ends: Tensor, cost: Tensor, core: float) -> Tensor:
 
 
 def edges(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return both ends (M,) int64, the lower number first, and the length (M,) float64 of each edge once.
+    """Return both ends (M,) int32, the lower number first, and the length (M,) float64 of each edge once.
 
     ``near`` (N, k) int64: the neighbors of each node, -1 for none, at ``distance`` (N, k) float64. An edge is there if
     one of its ends is a neighbor of the other. Raises InputError for neighbors that are no nodes.
@@ -56,6 +56,8 @@ def edges(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     check_types(near=(near, torch.int64), distance=(distance, torch.float64))
     if near.dim() != 2 or distance.shape != near.shape:
         raise InputError(f"near: {tuple(near.shape)}, distance: {tuple(distance.shape)}; give (N, k) of both")
+    if len(near) >= 2**31:
+        raise InputError(f"near: {len(near)} nodes are too many; give fewer than 2 ** 31")
     if near.numel() and not -1 <= int(near.min()) <= int(near.max()) < len(near):
         raise InputError(f"near: not all are nodes; give numbers from 0 to {len(near) - 1}, or -1 for none")
     one, other, length = torch.ops.pcseg.edges(near, distance)
@@ -135,16 +137,16 @@ def _edges_reference(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Te
     back = (near[near.clamp(min=0)] == own[..., None]).any(dim=2)
     there &= (near > own) | ~back
     one, other = own[there], near[there]
-    return torch.minimum(one, other), torch.maximum(one, other), distance[there]
+    return torch.minimum(one, other).int(), torch.maximum(one, other).int(), distance[there]
 
 
 def _edges_fake(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m = torch.library.get_ctx().new_dynamic_size()
-    return near.new_empty(m), near.new_empty(m), distance.new_empty(m)
+    return near.new_empty(m, dtype=torch.int32), near.new_empty(m, dtype=torch.int32), distance.new_empty(m)
 
 
 def _edges_cpu(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    one, other = (torch.empty(near.numel(), dtype=torch.int64) for _ in range(2))
+    one, other = (torch.empty(near.numel(), dtype=torch.int32) for _ in range(2))
     length, count = torch.empty(near.numel(), dtype=torch.float64), torch.zeros(1, dtype=torch.int64)
     n, k = near.shape
     native.call("pcseg_edges", near.contiguous(), distance.contiguous(), n, k, one, other, length, count)

@@ -105,4 +105,4 @@ def _parts(place: np.ndarray, part: np.ndarray, each: np.ndarray, low: float, hi
     extent[:, :2].sort(axis=1)
     mean = np.stack([np.bincount(part, column) / size for column in each.T], axis=1)
     ends = np.stack([lowest[:, 2] - low, high - highest[:, 2]], axis=1)
-    return np.concatenate([np.log(size)[:, None], extent, ends, mean], axis=1)[part]
+    return np.concatenate([np.log(size)[:, None], extent, ends, mean], axis=1, dtype=np.float32)[part]

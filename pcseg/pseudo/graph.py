@@ -18,6 +18,9 @@ from pcseg.ops import edges, knn, normals, quantize, voxelize
 NORMAL_NEIGHBORS = 16
 """Number of nearest nodes, itself included, that the normal of a node is computed from."""
 
+_CHUNK = 1_000_000
+"""Number of edges whose costs are computed at a time."""
+
 
 @dataclass(frozen=True)
 class EdgeCosts:
@@ -96,21 +99,25 @@ def surface_graph(
     index, distance = _nearest(position, max(neighbors, NORMAL_NEIGHBORS - 1))
     nearest = torch.from_numpy(np.ascontiguousarray(index[:, : NORMAL_NEIGHBORS - 1]))
     normal = normals(torch.from_numpy(position), nearest).numpy()
-    near = (torch.from_numpy(np.ascontiguousarray(each[:, :neighbors])) for each in (index, distance))
+    near = [torch.from_numpy(np.ascontiguousarray(each[:, :neighbors])) for each in (index, distance)]
+    del index, distance, nearest
     one, other, length = (each.numpy() for each in edges(*near))
-    cost = costs.distance * length / max(float(np.median(length)) if len(length) else 0.0, 1e-9)
-    cost += costs.normal * (1 - np.abs(np.einsum("ec,ec->e", normal[one], normal[other])))
+    columns = [(costs.attributes[name], _mean(node, count, _scaled(attributes[name]))) for name in costs.attributes]
     if "color" in attributes:
-        color = _mean(node, count, attributes["color"]) / 255
-        cost += costs.color * np.abs(color[one] - color[other]).mean(axis=1)
-    for name, weight in costs.attributes.items():
-        column = _mean(node, count, _scaled(attributes[name]))
-        cost += weight * np.abs(column[one] - column[other])
-    both = (np.concatenate([one, other]), np.concatenate([other, one]))
-    cost = np.tile(np.maximum(cost, 1e-6).astype(np.float32), 2)  # 0 would be no edge
-    return SurfaceGraph(
-        coo_array((cost, both), shape=(count, count)).tocsr(), node, position, normal, "color" in attributes
-    )
+        columns.insert(0, (costs.color, _mean(node, count, attributes["color"]) / 255))
+    unit = max(float(np.median(length)) if len(length) else 0.0, 1e-9)
+    cost = np.empty(len(length), dtype=np.float32)
+    for start in range(0, len(cost), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        a, b = one[some], other[some]
+        each = costs.distance * length[some] / unit
+        each += costs.normal * (1 - np.abs(np.einsum("ec,ec->e", normal[a], normal[b])))
+        for weight, column in columns:
+            each += weight * np.abs(column[a] - column[b]).reshape(len(a), -1).mean(axis=1)
+        cost[some] = np.maximum(each, 1e-6)  # 0 would be no edge
+    del length
+    both = coo_array((np.tile(cost, 2), (np.concatenate([one, other]), np.concatenate([other, one]))), (count, count))
+    return SurfaceGraph(both.tocsr(), node, position, normal, "color" in attributes)
 
 
 def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
