@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 import pcseg
-from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.scene_labels import SceneLabels, packed
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE, Classes
@@ -21,7 +21,7 @@ from pcseg.command_line import check_output
 from pcseg.datasets import choose_classes
 from pcseg.datasets.soft_frames import SoftFrames, open_soft_frames
 from pcseg.engine.predict_pictures import PicturePredictor
-from pcseg.engine.rounds import digest, packed
+from pcseg.engine.rounds import digest
 from pcseg.errors import InputError
 from pcseg.formats.frames import Frames, find_frames
 from pcseg.pseudo.frame_views import FrameViews, LabelPictures, PredictedPictures

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 import pcseg
-from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.scene_labels import HIGHEST, SceneLabels, packed
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.classes import IGNORE, Classes
@@ -113,7 +113,6 @@ def labeled(folder: Path, classes: Classes, source: WeakLabels | Predictor) -> t
 
 def drawn(folder: Path, classes: Classes, source: WeakLabels | Predictor, options: Options) -> Iterator[SceneLabels]:
     """Yield the labels of the prepared pictures of the scan in ``folder``."""
-    from pcseg.engine.rounds import HIGHEST, packed  # late: PyTorch takes seconds to load
     from pcseg.pseudo.camera import Camera
     from pcseg.pseudo.project import nearest_points, point_spacing, warp_depth
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.scene_labels import SceneLabels, packed
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.command_line import check_output, option, run
@@ -70,8 +70,7 @@ class Options:
 
 
 def main(options: Options) -> None:
-    from pcseg.engine.rounds import packed  # late: PyTorch takes seconds to load
-    from pcseg.pseudo import EdgeCosts, Spreading
+    from pcseg.pseudo import EdgeCosts, Spreading  # late: PyTorch takes seconds to load
 
     costs = EdgeCosts(options.distance, options.normal, options.color, weights(options.attributes))
     rest = {name: getattr(options, name) for name in ("beta", "leak", "reach", "smooth", "keep")}

@@ -18,10 +18,9 @@ from pcseg.annotation.numbers import Numbers
 from pcseg.annotation.session import Session, replay
 from pcseg.annotation.sources import Place, Source
 from pcseg.annotation.spread import SpreadLabels
-from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.scene_labels import SceneLabels, packed
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
-from pcseg.engine.rounds import packed
 from pcseg.errors import InputError
 from pcseg.files import atomic_path
 from pcseg.formats import WRITERS, write_cloud, write_labeled

@@ -9,6 +9,9 @@ import numpy as np
 from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 
+HIGHEST = 0.999
+"""The largest weight of a label that was not given."""
+
 
 @dataclass(frozen=True)
 class SceneLabels:
@@ -60,3 +63,16 @@ class SceneLabels:
                 f"labels of {self.name}: a weight is not above 0 and at most 1; leave out labels of weight 0"
             )
         return rounded
+
+
+def packed(labels: np.ndarray, confidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
+    """Return ``index``, ``label`` and ``weight`` (n,) of the labeled points, as SceneLabels takes them.
+
+    ``known`` (P,) are the given labels, which go before ``labels`` (P,). Only they have weight 1: others have their
+    ``confidence`` (P,), at most HIGHEST.
+    """
+    given = known != IGNORE
+    labels = np.where(given, known, labels)
+    index = np.flatnonzero(labels != IGNORE)
+    weight = np.where(given, 1, np.clip(confidence, np.finfo(np.float16).tiny, HIGHEST))[index]
+    return {"index": index, "label": labels[index].astype(np.int16), "weight": weight.astype(np.float16)}

@@ -16,7 +16,8 @@ from torch import nn
 from tqdm import tqdm
 
 from pcseg.archives import read_npz
-from pcseg.budgets.weak_labels import SceneLabels, WeakLabels
+from pcseg.budgets.scene_labels import SceneLabels, packed
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
@@ -29,9 +30,6 @@ from pcseg.files import atomic_path
 from pcseg.model.model import Model
 from pcseg.pseudo import Forest, Spreading
 from pcseg.scenes.scene import read_scene
-
-HIGHEST = 0.999
-"""The largest weight of a label that was not given."""
 
 
 class LabelPass:
@@ -205,19 +203,6 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays by name to an npz file, atomically."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
-
-
-def packed(labels: np.ndarray, confidence: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
-    """Return ``index``, ``label`` and ``weight`` (n,) of the labeled points, as SceneLabels takes them.
-
-    ``known`` (P,) are the given labels, which go before ``labels`` (P,). Only they have weight 1: others have their
-    ``confidence`` (P,), at most HIGHEST.
-    """
-    given = known != IGNORE
-    labels = np.where(given, known, labels)
-    index = np.flatnonzero(labels != IGNORE)
-    weight = np.where(given, 1, np.clip(confidence, np.finfo(np.float16).tiny, HIGHEST))[index]
-    return {"index": index, "label": labels[index].astype(np.int16), "weight": weight.astype(np.float16)}
 
 
 def label_file(run: Path, stage: str) -> Path:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from pcseg.budgets.draw import draw_scenes, draw_tags
+from pcseg.budgets.scene_labels import HIGHEST
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predictors import make_predictor
-from pcseg.engine.rounds import HIGHEST, label_file
+from pcseg.engine.rounds import label_file
 from pcseg.engine.tag_labels import TagLabels
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
