@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -28,8 +29,8 @@ Result = TypeVar("Result")
 VOXEL_SIZE = 0.05
 """Meters, by which strays are told from a scan where no other size is given."""
 
-KEPT = 2_000_000
-"""Nodes whose graph, descriptors and distances are kept between learning and spreading, made once: 1.2 GB."""
+_BYTES = 500
+"""Of a node's edges, descriptors and distances, about."""
 
 
 OVERLAPPED = 2_000_000
@@ -49,6 +50,15 @@ def overlapped(work: Callable[[Item], Result], items: Sequence[Item], points: in
         yield from pool.map(work, items)
     finally:  # after an error, what has not begun does not
         pool.shutdown(cancel_futures=True)
+
+
+def kept_nodes() -> int:
+    """Return the number of nodes that are kept between learning and spreading: they take a quarter of the memory."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # elsewhere than on Linux and macOS
+        memory = 2**32
+    return memory // 4 // _BYTES
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class SceneSpreading:
         graph, descriptors = self._made(folder)
         assert descriptors is not None
         found, distances = self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
-        if sum(len(graph) for graph, *_ in list(self._kept.values())) + len(graph) <= KEPT:  # others may add theirs
+        if sum(len(graph) for graph, *_ in list(self._kept.values())) + len(graph) <= kept_nodes():  # others add theirs
             self._kept[folder] = graph, descriptors, distances
         return found
 

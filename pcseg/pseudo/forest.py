@@ -15,6 +15,9 @@ TREES = 100
 MOST = 30_000
 """Largest number of labels that the forest learns from; of more, so many are drawn."""
 
+_CHUNK = 200_000
+"""Nodes that are told apart at a time."""
+
 
 class Forest:
     """Extremely randomized trees (:func:`pcseg.ops.grow_forest`) on descriptors.
@@ -47,6 +50,13 @@ class Forest:
 
         Where ``paths`` are 0, no label is within reach, and the descriptors decide alone.
         """
+        found = np.zeros((len(descriptors), self.n_classes), dtype=np.float32)
+        for start in range(0, len(found), _CHUNK):
+            some = slice(start, start + _CHUNK)
+            found[some] = self._shares(descriptors[some], None if paths is None else paths[some])
+        return found
+
+    def _shares(self, descriptors: np.ndarray, paths: np.ndarray | None) -> np.ndarray:
         found = np.zeros((len(descriptors), self.n_classes), dtype=np.float32)
         reached = np.zeros(len(descriptors), dtype=bool) if paths is None else paths.any(axis=1)
         if not reached.all():

@@ -149,6 +149,8 @@ def _nearest(position: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     points = torch.from_numpy(position)
     index, distance = (a.numpy() for a in knn(points, points, count + 1))
     # The node itself is first, unless others share its place: then it is dropped wherever it stands.
+    if (index[:, 0] == np.arange(len(index))).all():
+        return index[:, 1:], distance[:, 1:]
     own = index == np.arange(len(index))[:, None]
     own[~own.any(axis=1), -1] = True
     return index[~own].reshape(-1, count), distance[~own].reshape(-1, count)

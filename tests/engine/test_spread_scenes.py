@@ -58,7 +58,7 @@ def test_a_scene_without_labels_learns_from_the_others(folders: list[Path], at_r
 
 def test_what_is_kept_changes_nothing(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     kept = spread(folders, Features(["color"]), True)
-    monkeypatch.setattr(spread_scenes, "KEPT", 700)
+    monkeypatch.setattr(spread_scenes, "kept_nodes", lambda: 700)
     some = spread(folders, Features(["color"]), True)
     for one, other in zip(kept, some, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
