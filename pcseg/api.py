@@ -48,7 +48,7 @@ def spread(
     of the clicked points, from 0; ``clicks_label`` (n,): their classes, from 0; of two clicks on a point the last
     counts. ``columns``: further arrays (P,) by name that tell surfaces apart, such as intensity. ``n_classes`` K:
     by default the largest label and 1. ``forest``: trees learn from the clicks what each class looks like, wherever
-    it is; without them labels come by the surface alone, three times as fast. ``rule``: "paths" or "walk" (slower).
+    it is; without them labels come by the surface alone, twice as fast. ``rule``: "paths" or "walk" (slower).
     ``voxel_size`` in meters: points of a voxel are taken as one (0.03 serves scans of millions of points).
 
     Points whose coordinates stand for no place (NaN, infinite) get -1. Raises InputError for arrays that do not fit.

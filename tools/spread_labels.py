@@ -43,7 +43,7 @@ class Options:
     more labels are kept of those that spread badly. The file holds the hash of the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
-    features=[] without a forest: three times as fast
+    features=[] without a forest: twice as fast
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
