@@ -30,8 +30,21 @@ def cores(root: str | os.PathLike[str] = "/") -> int:
 
     Grants are rounded up. ``root`` is the folder of ``proc`` and ``sys``.
     """
-    granted = (math.ceil(share) for group in _cgroups(Path(root)) if (share := _share(group)) is not None)
+    granted = (math.ceil(share) for group in _cgroups(Path(root), "cpu") if (share := _share(group)) is not None)
     return max(1, min([_bound_to(), *granted]))
+
+
+def memory(root: str | os.PathLike[str] = "/") -> int:
+    """Return the bytes of memory that this process may use: those of the machine, or fewer if its cgroups grant less.
+
+    ``root`` is the folder of ``proc`` and ``sys``. Where a system does not tell, 4 GiB.
+    """
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):  # elsewhere than on Linux and macOS
+        whole = 2**32
+    groups = _cgroups(Path(root), "memory")
+    return min([whole, *(bound for group in groups if (bound := _memory_bound(group)) is not None)])
 
 
 def configure_threads() -> None:
@@ -83,16 +96,19 @@ def _bound_to() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _cgroups(root: Path) -> Iterator[Path]:
-    """Yield the folders of the control groups (version 1 or 2) of this process, its own and those around it."""
+def _cgroups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folders of the control groups (version 1 or 2) of this process that bound what ``controller`` names.
+
+    Those are its own and the ones around it.
+    """
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:  # not on Linux
         return
     for line in lines:
         _, controllers, path = line.split(":", 2)  # version 2 names no controllers
-        if not controllers or "cpu" in controllers.split(","):
-            mount = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        if not controllers or controller in controllers.split(","):
+            mount = root / "sys/fs/cgroup" / (controller if controllers else "")
             group = mount / path.lstrip("/")
             yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(mount))
 
@@ -107,3 +123,12 @@ def _share(group: Path) -> float | None:
         return int(quota) / int(period) if int(quota) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max"
         return None
+
+
+def _memory_bound(group: Path) -> int | None:
+    """Return the bytes of memory that a control group grants; None if it sets no limit."""
+    for file in (group / "memory.max", group / "memory.limit_in_bytes"):
+        if file.exists():
+            text = file.read_text().strip()
+            return int(text) if text.isdecimal() else None  # "max"
+    return None

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pcseg import device
-from pcseg.device import configure_threads, cores
+from pcseg.device import configure_threads, cores, memory
 
 BOUND = cores("/nowhere")
 NAMES = (*device.COUNT, *device.WAITING)
@@ -60,6 +60,23 @@ def test_unreadable_cgroups_set_no_limit(text: str, tmp_path: Path) -> None:
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text(text)
     assert cores(tmp_path) == BOUND
     assert cores(tmp_path / "empty") == BOUND
+
+
+@given(version=st.sampled_from([1, 2]), bounds=st.lists(st.none() | st.integers(1, 10**9), min_size=1, max_size=3))
+def test_the_least_memory_of_all_groups_counts(version: int, bounds: list[int | None]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        path = "".join(f"/g{i}" for i in range(1, len(bounds)))
+        (root / "proc/self").mkdir(parents=True)
+        (root / "proc/self/cgroup").write_text(f"6:memory:{path}\n4:cpu:/\n" if version == 1 else f"0::{path}\n")
+        group = root / "sys/fs/cgroup" / ("memory" if version == 1 else "")
+        for i, bound in enumerate(bounds):
+            group = group / f"g{i}" if i else group
+            group.mkdir(parents=True)
+            none = str(2**63 - 4096) if version == 1 else "max"
+            file = "memory.limit_in_bytes" if version == 1 else "memory.max"
+            (group / file).write_text(f"{none if bound is None else bound}\n")
+        assert memory(root) == min([memory("/nowhere"), *filter(None, bounds)])
 
 
 def python(code: str, **variables: str) -> str:

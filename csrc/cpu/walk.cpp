@@ -1,6 +1,7 @@
 // Where random walks on the neighbor graph of a scan end: Chebyshev's iteration (Golub and Varga, Numerische Mathematik
 // 1961), whose steps are known beforehand, so that no sum depends on the number of threads.
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,7 @@ struct Walk {
         }
         float total = 0;
         for (int64_t e = starts[n]; e < starts[n + 1]; ++e) total += weight[e];
-        const float scale = total > 0 ? 1 / total : 0;
+        const float scale = total >= std::numeric_limits<float>::min() ? 1 / total : 0;
         for (int64_t first = 0; first < width; first += kTogether) {
             float sum[kTogether] = {};
             for (int64_t e = starts[n]; e < starts[n + 1]; ++e) {
@@ -39,7 +40,7 @@ struct Walk {
             }
             for (int64_t k = 0; k < kTogether; ++k) {
                 const int64_t at = n * width + first + k;
-                const float residual = scale * sum[k] + leak * prior[at] - (1 + leak) * x[at];
+                const float residual = scale * sum[k] - x[at] + leak * (prior[at] - x[at]);
                 d[at] = keep * d[at] + change * residual;
                 next[at] = x[at] + d[at];
             }

@@ -23,6 +23,7 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.sample import make_sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
+from pcseg.ops.walk import LEAST_LEAK
 from pcseg.pseudo import smoothed
 from pcseg.refine import CRF, check_color, refine_scene
 from pcseg.scenes.bulk import GAP, bulk_and_floor
@@ -61,8 +62,8 @@ class Predictor:
             raise InputError(f"votes={self.votes}: give 1 or more")
         if self.max_voxels < 1:
             raise InputError(f"max_voxels={self.max_voxels}: give 1 or more (about 200000)")
-        if not 0 <= self.smooth < math.inf:
-            raise InputError(f"smooth={self.smooth}: give 0 (none) or more, such as 0.003")
+        if self.smooth != 0 and not LEAST_LEAK <= self.smooth < math.inf:
+            raise InputError(f"smooth={self.smooth}: give 0 (none) or {LEAST_LEAK:g} and more, such as 0.003")
         if not isinstance(self.model.inputs, VoxelInputs):
             raise InputError(f"checkpoint: its network takes {self.model.inputs}; give one that takes point clouds")
         self.model.network.to(self.device)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from pcseg.budgets.balance import balanced
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import Classes
+from pcseg.device import memory
 from pcseg.errors import InputError
 from pcseg.feeding.computed import with_computed
 from pcseg.feeding.features import Features
@@ -28,9 +30,6 @@ Result = TypeVar("Result")
 
 VOXEL_SIZE = 0.05
 """Meters, by which strays are told from a scan where no other size is given."""
-
-_BYTES = 500
-"""Of a node's edges, descriptors and distances, about."""
 
 
 OVERLAPPED = 2_000_000
@@ -52,13 +51,46 @@ def overlapped(work: Callable[[Item], Result], items: Sequence[Item], points: in
         pool.shutdown(cancel_futures=True)
 
 
-def kept_nodes() -> int:
-    """Return the number of nodes that are kept between learning and spreading: they take a quarter of the memory."""
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError):  # elsewhere than on Linux and macOS
-        memory = 2**32
-    return memory // 4 // _BYTES
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of a scene after learning: graph, descriptors, labels (P,) and the distances to them, if any."""
+
+    graph: SurfaceGraph
+    descriptors: np.ndarray
+    labels: np.ndarray
+    distances: np.ndarray | None
+
+    def bytes(self) -> int:
+        graph, cost = self.graph, self.graph.cost
+        arrays = (cost.data, cost.indices, cost.indptr, graph.node, graph.position, graph.normal, self.labels)
+        found = sum(array.nbytes for array in (*arrays, self.descriptors))
+        return found + (0 if self.distances is None else self.distances.nbytes)
+
+
+class _Kept:
+    """Scenes kept between learning and spreading, so that they are described once, in a quarter of the memory.
+
+    Processes on one machine share it.
+    """
+
+    def __init__(self) -> None:
+        self.room = memory() // 4 // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        self._scenes: dict[Path, _Seen] = {}
+        self._lock = Lock()
+
+    def add(self, folder: Path, seen: _Seen) -> None:
+        """Keep what is known of a scene if there is room."""
+        with self._lock:
+            if seen.bytes() <= self.room:
+                self.room -= seen.bytes()
+                self._scenes[folder] = seen
+
+    def pop(self, folder: Path) -> _Seen | None:
+        """Return what is known of a scene, None if it was not kept."""
+        with self._lock:
+            seen = self._scenes.pop(folder, None)
+            self.room += seen.bytes() if seen else 0
+            return seen
 
 
 @dataclass(frozen=True)
@@ -77,9 +109,7 @@ class SceneSpreading:
     voxel_size: float
     at_random: bool
     shares: np.ndarray | None = None
-    _kept: dict[Path, tuple[SurfaceGraph, np.ndarray | None, np.ndarray | None]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
@@ -92,8 +122,7 @@ class SceneSpreading:
         graph, descriptors = self._made(folder)
         assert descriptors is not None
         found, distances = self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
-        if sum(len(graph) for graph, *_ in list(self._kept.values())) + len(graph) <= kept_nodes():  # others add theirs
-            self._kept[folder] = graph, descriptors, distances
+        self._kept.add(folder, _Seen(graph, descriptors, labels, distances))
         return found
 
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
@@ -108,8 +137,9 @@ class SceneSpreading:
 
         Where ``shares`` are known, ``weighed`` chooses among them once all scenes are there.
         """
-        kept = self._kept.pop(folder, None)
-        graph, descriptors, distances = kept or (*self._made(folder), None)
+        seen = self._kept.pop(folder)
+        graph, descriptors = (seen.graph, seen.descriptors) if seen else self._made(folder)
+        distances = seen.distances if seen and np.array_equal(seen.labels, labels) else None
         spreading = self.spreading if self.shares is None else replace(self.spreading, keep=0.0)
         return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances)
 

@@ -47,6 +47,8 @@ def grow_forest(values: Tensor, label: Tensor, n_classes: int, trees: int = 100,
         raise InputError(f"label: from {int(label.min())} to {int(label.max())}; there are {n_classes} classes")
     if trees < 1:
         raise InputError(f"trees={trees}: give 1 or more")
+    if len(values) >= 2**30 or n_classes + trees * (len(values) // 2) >= 2**31:
+        raise InputError(f"values: {len(values)} rows are too many for {trees} trees; give fewer")
     return Trees(*torch.ops.pcseg.grow_forest(values, label, n_classes, trees, seed))
 
 
@@ -58,6 +60,8 @@ def ask_forest(values: Tensor, trees: Trees) -> Tensor:
     """
     kinds = (torch.int64, torch.int32, torch.float32, torch.int32, torch.int32, torch.float32)
     _check(("values", values, torch.float32), *zip(Trees._fields, trees, kinds, strict=True))
+    if values.dim() != 2 or not values.shape[1]:
+        raise InputError(f"values: {tuple(values.shape)} given; give (N, D) of one column or more")
     _check_trees(trees, values.shape[1])
     return torch.ops.pcseg.ask_forest(values, *trees)
 
@@ -75,7 +79,10 @@ def _check_trees(trees: Trees, columns: int) -> None:
         raise InputError(
             f"trees: starts do not fit {nodes} nodes; give from 0 on where each tree of one or more begins"
         )
-    if not len(trees.threshold) == len(children) == len(share) == nodes or children.shape[1:] != (2,):
+    lists = (starts, feature, trees.threshold, share)
+    if any(each.dim() != 1 for each in lists) or mixed.dim() != 2 or children.shape != (nodes, 2):
+        raise InputError("trees: starts, features, thresholds and shares are lists, children (M, 2), mixed (L, K)")
+    if not len(trees.threshold) == len(share) == nodes:
         raise InputError(f"trees: thresholds, children and shares do not fit {nodes} nodes")
     own = torch.arange(nodes) - starts[:-1].repeat_interleave(sizes)
     inner, size = feature >= 0, sizes.repeat_interleave(sizes)

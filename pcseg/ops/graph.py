@@ -17,7 +17,7 @@ from pcseg.ops import _native as native
 def class_paths(starts: Tensor, ends: Tensor, cost: Tensor, label: Tensor, n_classes: int) -> Tensor:
     """Return the cost (N, K) float32 of the cheapest path from each node to one that is labeled with each class.
 
-    ``starts`` (N + 1,) int64, ``ends`` (M,) int32, ``cost`` (M,) float32 above 0: edges, each in both directions.
+    ``starts`` (N + 1,) int64, ``ends`` (M,) int32, ``cost`` (M,) float32, 0 or more: edges, once in each direction.
     ``label`` (N,) int64, negative where unknown. Infinite where no path leads there. Raises InputError for edges that
     lead nowhere and for a label beyond K.
     """
@@ -50,8 +50,8 @@ def cores(starts: Tensor, ends: Tensor, cost: Tensor, core: float) -> Tensor:
 def edges(near: Tensor, distance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return both ends (M,) int32, the lower number first, and the length (M,) float64 of each edge once.
 
-    ``near`` (N, k) int64: the neighbors of each node, -1 for none, at ``distance`` (N, k) float64. An edge is there if
-    one of its ends is a neighbor of the other. Raises InputError for neighbors that are no nodes.
+    ``near`` (N, k) int64: the distinct neighbors of each node, -1 for none, at ``distance`` (N, k) float64. An edge is
+    there if one of its ends is a neighbor of the other. Raises InputError for neighbors that are no nodes.
     """
     check_types(near=(near, torch.int64), distance=(distance, torch.float64))
     if near.dim() != 2 or distance.shape != near.shape:
@@ -75,6 +75,8 @@ def check_edges(starts: Tensor, ends: Tensor, cost: Tensor) -> int:
     """Return the number of nodes; raises InputError for edges that are none."""
     n, m = len(starts) - 1, len(ends)
     check_types(starts=(starts, torch.int64), ends=(ends, torch.int32), cost=(cost, torch.float32))
+    if not starts.dim() == ends.dim() == cost.dim() == 1:
+        raise InputError(f"graph: {starts.dim()}, {ends.dim()} and {cost.dim()} dimensions given; give lists")
     if n < 0 or len(cost) != m or int(starts[0]) != 0 or int(starts[-1]) != m:
         raise InputError(f"graph: {len(starts)} starts, {m} ends, {len(cost)} costs do not fit")
     if bool((starts.diff() < 0).any()) or (m and not 0 <= int(ends.min()) <= int(ends.max()) < n):
@@ -86,7 +88,7 @@ def check_edges(starts: Tensor, ends: Tensor, cost: Tensor) -> int:
 
 def _check_labels(n: int, label: Tensor, n_classes: int) -> None:
     check_types(label=(label, torch.int64))
-    if len(label) != n:
+    if label.shape != (n,):
         raise InputError(f"graph: {n} nodes and {len(label)} labels do not fit")
     if n and int(label.max()) >= n_classes:
         raise InputError(f"label: {int(label.max())} is no class; there are {n_classes}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import torch
@@ -44,6 +44,8 @@ class Forest:
         paths = np.zeros((len(labels), 0), np.float32) if paths is None else paths
         self._descriptors, self._paths, self._labels = descriptors[rows], paths[rows], labels[rows]
         self.learned_paths = bool(self._paths.any())
+        self._trees: dict[bool, Trees] = {}
+        self._lock = Lock()  # two scenes may ask at a time
 
     def __call__(self, descriptors: np.ndarray, paths: np.ndarray | None = None) -> np.ndarray:
         """Return the probabilities (N, K) float32 of nodes with ``descriptors`` (N, D) and ``paths`` (N, K).
@@ -60,24 +62,23 @@ class Forest:
         found = np.zeros((len(descriptors), self.n_classes), dtype=np.float32)
         reached = np.zeros(len(descriptors), dtype=bool) if paths is None else paths.any(axis=1)
         if not reached.all():
-            found[~reached] = _told(self._alone, descriptors[~reached])
+            found[~reached] = _told(self._grown(with_paths=False), descriptors[~reached])
         if paths is not None and reached.any():
-            found[reached] = _told(self._with_paths, np.concatenate([descriptors, paths], axis=1)[reached])
+            found[reached] = _told(self._grown(with_paths=True), np.concatenate([descriptors, paths], axis=1)[reached])
         return found
 
-    @cached_property
-    def _alone(self) -> Trees:
-        return self._fitted(self._descriptors, self._labels)
-
-    @cached_property
-    def _with_paths(self) -> Trees:
-        reached = self._paths.any(axis=1)
-        both = np.concatenate([self._descriptors, self._paths], axis=1)
-        return self._fitted(both[reached], self._labels[reached])
-
-    def _fitted(self, descriptors: np.ndarray, labels: np.ndarray) -> Trees:
-        whole = torch.from_numpy(np.ascontiguousarray(descriptors, dtype=np.float32))
-        return grow_forest(whole, torch.from_numpy(labels.astype(np.int64)), self.n_classes, TREES, self.seed)
+    def _grown(self, with_paths: bool) -> Trees:
+        """Return the trees that know paths or those that do not; they are grown when they are first asked."""
+        with self._lock:
+            if with_paths not in self._trees:
+                seen, labels = self._descriptors, self._labels
+                if with_paths:
+                    reached = self._paths.any(axis=1)
+                    seen, labels = np.concatenate([seen, self._paths], axis=1)[reached], labels[reached]
+                rows = torch.from_numpy(np.ascontiguousarray(seen, dtype=np.float32))
+                label = torch.from_numpy(labels.astype(np.int64))
+                self._trees[with_paths] = grow_forest(rows, label, self.n_classes, TREES, self.seed)
+            return self._trees[with_paths]
 
 
 def _told(trees: Trees, descriptors: np.ndarray) -> np.ndarray:

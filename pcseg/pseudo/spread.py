@@ -11,13 +11,14 @@ from pcseg.checks import above_zero, at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.defaults import BETA, LEAK, REACH, SMOOTH
 from pcseg.errors import InputError
+from pcseg.ops.walk import LEAST_LEAK
 from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.spreading import class_distances, left_out_distances, path_probabilities, random_walk
 
 RULES = ("paths", "walk")
 
-LEAST_LEAK = 0.02
+_LEAST = 0.02
 """Of the walks that even labels out: lower ones take longer and gain nothing (measured from 20 points a room)."""
 
 
@@ -30,7 +31,7 @@ class Spreading:
     (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). ``keep``: labels of a smaller confidence are
     left out. ``reach``: cost of the path to the nearest label at which paths and a forest count alike.
     ``smooth``: even out what both say, in scans with colors, whose edges hold back where a class ends: by random walks
-    whose leak is ``smooth`` times the share of the labeled nodes (at least LEAST_LEAK), so that at 100 they go a tenth
+    whose leak is ``smooth`` times the share of the labeled nodes (at least 0.02), so that at 100 they go a tenth
     of the way to the next label; the higher, the shorter, and 0 not at all. ``costs``,
     ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for
     values out of range.
@@ -54,6 +55,8 @@ class Spreading:
         above_zero(**{name: getattr(self, name) for name in ("offset", "power", "beta", "leak", "reach")})
         from_zero_to_one(keep=self.keep)
         at_least_zero(smooth=self.smooth)
+        if self.leak < LEAST_LEAK:
+            raise InputError(f"leak={self.leak:g}: give {LEAST_LEAK:g} or more")
         if self.voxel_size is not None:
             above_zero(voxel_size=self.voxel_size)
         if self.neighbors < 1:
@@ -135,8 +138,8 @@ class Spreading:
         else:
             trust = (self.reach / (self.reach + distances.min(axis=1)))[:, None]
             found = trust * share + (1 - trust) * forest(descriptors)
-        if self.smooth and graph.colored:
-            leak = max(self.smooth * float(known.mean()), LEAST_LEAK)
+        if self.smooth and graph.colored and known.any():
+            leak = max(self.smooth * float(known.mean()), _LEAST)
             walked = random_walk(graph, labels, n_classes, self.beta, leak, prior=found)
             return walked / np.maximum(walked.sum(axis=1, keepdims=True), 1e-6)
         found[known] = np.eye(n_classes, dtype=np.float32)[labels[known]]

@@ -58,10 +58,37 @@ def test_a_scene_without_labels_learns_from_the_others(folders: list[Path], at_r
 
 def test_what_is_kept_changes_nothing(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     kept = spread(folders, Features(["color"]), True)
-    monkeypatch.setattr(spread_scenes, "kept_nodes", lambda: 700)
-    some = spread(folders, Features(["color"]), True)
-    for one, other in zip(kept, some, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    for scenes in (1, 0):
+        size = 600 * 800  # a scene takes some 500 bytes a node
+        monkeypatch.setattr(spread_scenes, "memory", lambda room=scenes * size: 4 * room)
+        for one, other in zip(kept, spread(folders, Features(["color"]), True), strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_scenes_are_kept_as_long_as_there_is_room_and_only_for_their_labels(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = []
+    make = SceneSpreading._made
+
+    def made(self: SceneSpreading, folder: Path) -> object:
+        described.append(folder)
+        return make(self, folder)
+
+    monkeypatch.setattr(SceneSpreading, "_made", made)
+    labels, others = np.full((2, 600), IGNORE)
+    labels[[5, 80, 350, 500]] = others[[6, 90]] = others[[400]] = 0
+    labels[[350, 500]] = others[[400]] = 1
+    answers = []
+    for room, times in ((10**9, 2), (600 * 800, 3), (0, 4)):
+        described.clear()
+        monkeypatch.setattr(spread_scenes, "memory", lambda room=room: 4 * room)
+        spreading = SceneSpreading(Spreading(keep=0.0), CLASSES, Features(["color"]), 0.05, True)
+        forest = spreading.forest([spreading.examples(folder, labels) for folder in folders])
+        answers.append([*spreading(folders[0], others, forest), *spreading(folders[1], labels, forest)])
+        assert len(described) == times
+    for some in answers[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(answers[0], some, strict=True))
 
 
 def test_missing_features_are_named(folders: list[Path]) -> None:
@@ -89,7 +116,7 @@ def test_small_scenes_are_worked_on_two_at_a_time_in_order(points: int, most: in
     assert max(seen) == 1
 
 
-def test_after_an_error_scenes_that_have_not_begun_are_left(folders: list[Path]) -> None:
+def test_after_an_error_scenes_that_have_not_begun_are_left() -> None:
     begun = []
 
     def work(number: int) -> None:

@@ -133,6 +133,17 @@ def test_examples_that_do_not_fit_are_refused(wrong: str) -> None:
         grow_forest(values, label, 2, trees)
 
 
+def test_rows_that_do_not_fit_are_refused() -> None:
+    """A forest of leaves alone looks at no column: so much the more must there be one."""
+    leaf = grow_forest(torch.ones(1, 1), torch.tensor([0]), 2, 1)
+    assert ask_forest(torch.zeros(3, 1), leaf).tolist() == [[1.0, 0.0]] * 3
+    for values in (torch.zeros(5000, 0), torch.zeros(4), torch.zeros(4, 2, 3)):
+        with pytest.raises(InputError, match="values"):
+            ask_forest(values, leaf)
+    with pytest.raises(InputError, match="too many"):
+        grow_forest(torch.ones(1, 1), torch.tensor([0]), 2**31, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -144,6 +155,10 @@ def test_examples_that_do_not_fit_are_refused(wrong: str) -> None:
         ("share", torch.tensor([-1, 0, 2], dtype=torch.int32)),
         ("share", torch.tensor([-1, 0, -1], dtype=torch.int32)),
         ("threshold", torch.zeros(2)),
+        ("threshold", torch.zeros(3, 0)),
+        ("share", torch.zeros(3, 2, dtype=torch.int32)),
+        ("mixed", torch.zeros(2)),
+        ("mixed", torch.zeros(1, 2, 2)),
         ("mixed", torch.zeros(1, 2).double()),
     ],
 )

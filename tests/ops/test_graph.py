@@ -90,6 +90,9 @@ def test_what_does_not_fit_is_refused() -> None:
         ((starts, ends + 5, costs, label), "ends"),
         ((starts, ends, nan, label), "NaN"),
         ((starts, ends, -costs, label), "less than 0"),
+        ((starts[:, None], ends, costs, label), "dimensions"),
+        ((starts, ends, costs[:, None][:, :0], label), "dimensions"),
+        ((starts, ends, costs, label[:, None]), "labels"),
     ):
         with pytest.raises(InputError, match=word):
             class_paths(*wrong, K)
@@ -104,6 +107,8 @@ def test_what_does_not_fit_is_refused() -> None:
         ((costs, start[1:], fixed, 0.1), "start"),
         ((-costs, start, fixed, 0.1), "less than 0"),
         ((costs, start, fixed, 0.0), "leak=0"),
+        ((costs, start, fixed, 1e-5), "leak=1e-05"),
+        ((costs * torch.inf, start, fixed, 0.1), "weight"),
         ((costs, start, fixed, 0.1, start[:, 1:]), "start"),
         ((costs, start, fixed, 0.1, start, 1.0), "error=1"),
     ):
@@ -154,6 +159,43 @@ def test_each_edge_comes_once(k: int) -> None:
     one, other, length = (each.tolist() for each in edges(torch.from_numpy(near), torch.from_numpy(distance)))
     assert sorted(zip(one, other, strict=True)) == sorted(wanted)
     assert all(value in wanted[a, b] for a, b, value in zip(one, other, length, strict=True))
+
+
+def test_edges_that_nothing_goes_along_are_none() -> None:
+    """A stray far away has edges of weights that a float32 holds only as 0 or nearly so."""
+    cost, labels = random_graph(60, 3)
+    starts, ends, weight = edges_of(np.where(np.isfinite(cost), 1.0, np.inf))
+    own = (ends == 7) | (torch.arange(60).repeat_interleave(starts.diff()) == 7)
+    start = torch.rand(60, 3, generator=torch.Generator().manual_seed(0))
+    found = []
+    for tiny in (0.0, 1.5e-41, 1e-39):
+        weight[own] = tiny
+        found.append(random_walk(starts, ends, weight, start, torch.from_numpy(labels >= 0), 0.05, start))
+    assert found[0].isfinite().all()
+    for other in found[1:]:
+        torch.testing.assert_close(found[0], other, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("leak", [1e-3, 0.05, 1.0])
+def test_the_error_of_walks_is_the_one_asked_for_where_weights_differ_by_orders(leak: float) -> None:
+    rng = np.random.default_rng(1)
+    cost, labels = random_graph(60, 3)
+    there = np.isfinite(cost)
+    weight = np.where(there, 10.0 ** -(8 * rng.random((60, 60))), 0.0).astype(np.float32)
+    weight = np.triu(weight, 1) + np.triu(weight, 1).T
+    total = weight.sum(axis=1, dtype=np.float64)
+    fixed = (labels >= 0) | (total == 0)
+    start, goal = rng.random((2, 60, 4)).astype(np.float32)
+    matrix = np.eye(60) * (1 + leak) - weight / np.maximum(total, 1e-30)[:, None]
+    right = leak * goal.astype(np.float64)
+    matrix[fixed], right[fixed] = np.eye(60)[fixed], start[fixed]
+    wanted = np.linalg.solve(matrix, right)
+    starts, ends, weights = edges_of(np.where(there, weight, np.inf))
+    given = [torch.from_numpy(each) for each in (start, fixed)]
+    for error in (1e-2, 1e-4):
+        found = random_walk(starts, ends, weights, *given, leak, torch.from_numpy(goal), error).numpy()
+        before, after = (np.sqrt((total[:, None] * (each - wanted) ** 2).sum()) for each in (start, found))
+        assert after <= 1.1 * error * before + 1e-5
 
 
 @pytest.mark.parametrize("columns", [1, 5, 8, 9, 20])
