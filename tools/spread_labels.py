@@ -138,13 +138,9 @@ def each_scene(work: Callable[[Path], Any], title: str, folders: list[Path], giv
     """Return what ``work`` makes of each folder, with a bar of progress."""
     from pcseg.engine.spread_scenes import overlapped  # late: PyTorch takes seconds to load
 
-    points = max(scene.points for scene in given.scenes)
-    with tqdm(total=len(folders), desc=title, unit="scene") as bar:  # closed before an error is printed
-        found = []
-        for one in overlapped(work, folders, points):
-            found.append(one)
-            bar.update()
-    return found
+    done = overlapped(work, folders, max(scene.points for scene in given.scenes))
+    with tqdm(done, desc=title, unit="scene", total=len(folders)) as bar:  # closed before an error is printed
+        return list(bar)
 
 
 def scene_and_labels(folder: Path, classes: Classes, given: WeakLabels) -> tuple[Scene, np.ndarray]:

@@ -31,7 +31,6 @@ Result = TypeVar("Result")
 VOXEL_SIZE = 0.05
 """Meters, by which strays are told from a scan where no other size is given."""
 
-
 OVERLAPPED = 2_000_000
 """Points of the largest scene of which two are worked on at a time."""
 
