@@ -18,7 +18,7 @@ help:
 	@echo "make demo-images  the same of its frames, with the labels of one of eight (10 minutes of a core)"
 	@echo "make test   install and run everything CI runs"
 	@echo "make docs   install and build the documentation: build/docs/index.html"
-	@echo "make table  the README's table of results (three hours; goes on after a stop)"
+	@echo "make table  the README's table of results (eight hours; goes on after a stop)"
 	@echo "make clean  remove the build and what demos and tests left (not .venv, not data)"
 
 install: $(VENV)/installed
