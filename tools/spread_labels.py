@@ -39,8 +39,9 @@ class Options:
     `features`. Where labels were drawn at random it learns how far to trust paths, too.
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
-    by which training weighs it. Where labels were drawn at random, classes weigh as much as their shares of them, and
-    more labels are kept of those that spread badly. The file holds the hash of the one it was made from.
+    by which training weighs it. Classes weigh as much as their shares of the labels drawn at random or, of others such
+    as clicks, of the labels once spread, and more labels are kept of those that spread badly. The file holds the hash of
+    the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: twice as fast
@@ -64,7 +65,7 @@ class Options:
     smooth: float = option("even labels out in scans with colors: the higher, the less; 0: not at all", SMOOTH)
     beta: float = option("how strongly costs keep a walk away from an edge", BETA)
     leak: float = option("rule walk: how soon walks are given up, and end at what the forest says", LEAK)
-    balance: bool = option("choose and weigh labels by the shares of the classes among those drawn at random", True)
+    balance: bool = option("choose and weigh labels by the shares of the classes", True)
     threads: int | None = option("CPU threads; null for all cores", None)
     overwrite: bool = option("replace the file that is at output", False)
 
@@ -122,7 +123,7 @@ def scene_spreading(
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
     names = [scene.name for scene in given.scenes]
     shares = given.shares(names, classes) if options.balance else None
-    return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares)
+    return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares, options.balance)
 
 
 def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:

@@ -44,6 +44,12 @@ def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.
     return tuple(_scaled(scene, factor) for scene in chosen)
 
 
+def label_shares(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
+    """Return the shares (K,) of the classes among all labels of ``scenes``, of any weight; 0 where there is none."""
+    count = sum((np.bincount(scene.label[scene.label != IGNORE], minlength=n_classes) for scene in scenes), np.zeros(1))
+    return count / max(count.sum(), 1)
+
+
 def _mass(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
     """Return the sum (K,) of the weights below 1 of each class."""
     mass = np.zeros(n_classes)

@@ -133,9 +133,9 @@ class Spread(LabelPass):
 
     With ``forest``, one is fitted to the labels of all scenes, on the shape of the surroundings of points and on the
     features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
-    network are averaged with those of the labels. The confidence is the weight of a label; with ``balance``, and where
-    the budget tells the shares of the classes, labels are chosen and weighed by these
-    (:func:`pcseg.budgets.balance.balanced`).
+    network are averaged with those of the labels. The confidence is the weight of a label; with ``balance`` labels are
+    chosen and weighed by the shares of the classes (:func:`pcseg.budgets.balance.balanced`): those that the budget
+    tells, or those among the labels once spread.
     Where ``spreading`` names no voxel size it is that of the data.
     """
 
@@ -160,7 +160,7 @@ class Spread(LabelPass):
         at_random = budget is not None and budget.at_random
         true = budget.shares(data.names, data.classes) if balance and budget is not None else None
         features = data.features if forest else None
-        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true)
+        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true, balance)
         self.network = network
         self._forest: Forest | None = None  # while scenes are labeled
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from pcseg.budgets.balance import balanced
+from pcseg.budgets.balance import balanced, label_shares
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import Classes
 from pcseg.device import memory
@@ -98,8 +98,8 @@ class SceneSpreading:
 
     ``features``: what a forest sees of a point besides the shape of its surroundings; None: there is no forest.
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
-    ``shares`` (K,): those of the classes among all points, by which ``weighed`` chooses and weighs labels; None: they
-    are not known, and labels are chosen by ``spreading.keep`` alone.
+    With ``balance``, ``weighed`` chooses and weighs labels by the shares of the classes among all points, which are
+    ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread.
     """
 
     spreading: Spreading
@@ -108,13 +108,20 @@ class SceneSpreading:
     voxel_size: float
     at_random: bool
     shares: np.ndarray | None = None
+    balance: bool = False
     _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
         features = None if self.features is None else self.features.to_json()
         shares = None if self.shares is None else self.shares.tolist()
-        return {**asdict(self.spreading), "features": features, "at_random": self.at_random, "shares": shares}
+        return {
+            **asdict(self.spreading),
+            "features": features,
+            "at_random": self.at_random,
+            "balance": self.balance,
+            "shares": shares,
+        }
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
@@ -134,17 +141,20 @@ class SceneSpreading:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return label and confidence (P,) of the points of a scene, as :class:`pcseg.pseudo.Spreading` does.
 
-        Where ``shares`` are known, ``weighed`` chooses among them once all scenes are there.
+        With ``balance``, ``weighed`` chooses among them once all scenes are there.
         """
         seen = self._kept.pop(folder)
         graph, descriptors = (seen.graph, seen.descriptors) if seen else self._made(folder)
         distances = seen.distances if seen and np.array_equal(seen.labels, labels) else None
-        spreading = self.spreading if self.shares is None else replace(self.spreading, keep=0.0)
+        spreading = replace(self.spreading, keep=0.0) if self.balance else self.spreading
         return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances)
 
     def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
-        """Return the labels of all scenes, chosen and weighed by ``shares``: :func:`pcseg.budgets.balance.balanced`."""
-        return tuple(scenes) if self.shares is None else balanced(scenes, self.shares, self.spreading.keep)
+        """Return the labels of all scenes; with ``balance`` as :func:`pcseg.budgets.balance.balanced` chooses them."""
+        if not self.balance:
+            return tuple(scenes)
+        shares = label_shares(scenes, len(self.classes)) if self.shares is None else self.shares
+        return balanced(scenes, shares, self.spreading.keep)
 
     def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
         """Return the graph of a scene, and the descriptors (N, D) of its nodes."""

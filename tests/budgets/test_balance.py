@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcseg.budgets.balance import MOST, balanced
+from pcseg.budgets.balance import MOST, balanced, label_shares
 from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
@@ -101,3 +101,12 @@ def test_shares_are_those_of_the_points_of_the_scenes_asked_for() -> None:
     labels = draw_points(rooms, CLASSES, 20)
     shares = labels.shares(["Area_1/a", "Area_1/b"], CLASSES)
     assert shares == pytest.approx([0.8, 0.2, 0, 0])
+
+
+def test_shares_of_labels_count_all_but_those_of_no_class() -> None:
+    scenes = (scene("a", 0), scene("b", 1))
+    label = np.concatenate([each.label for each in scenes])
+    np.testing.assert_allclose(
+        label_shares(scenes, K + 1), [*((label == k).sum() / (label >= 0).sum() for k in range(K)), 0]
+    )
+    assert not label_shares((), K).any()

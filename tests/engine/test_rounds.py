@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pcseg.budgets.draw import draw_points
+from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.rounds import Spread, label_file
@@ -75,6 +76,23 @@ def test_labels_not_drawn_at_random_spread_too(clicked: TrainDataset, tmp_path: 
     found = spread(clicked, tmp_path / "run", spreading=Spreading(rule))
     assert found.parameters["shares"] is None
     assert found.count > clicked.labels.count
+
+
+def test_labels_not_drawn_at_random_weigh_as_many_as_there_are_once_spread(
+    clicked: TrainDataset, tmp_path: Path
+) -> None:
+    every = spread(clicked, tmp_path / "all", spreading=Spreading(keep=0.0), balance=False).scenes
+    some = spread(clicked, tmp_path / "some", spreading=Spreading(keep=0.6)).scenes
+    alone = spread(clicked, tmp_path / "alone", spreading=Spreading(keep=0.6), balance=False).scenes
+
+    def share(scenes: tuple[SceneLabels, ...]) -> np.ndarray:
+        label, weight = (np.concatenate([getattr(each, of) for each in scenes]) for of in ("label", "weight"))
+        mass = np.bincount(label[weight < 1], weight[weight < 1], len(clicked.classes))
+        return mass / mass.sum()
+
+    wanted = np.bincount(np.concatenate([each.label for each in every]), minlength=len(clicked.classes))
+    wanted = wanted / wanted.sum()
+    assert np.abs(share(some) - wanted).max() < 0.5 * np.abs(share(alone) - wanted).max()
 
 
 def test_other_settings_make_other_labels(data: TrainDataset, tmp_path: Path) -> None:
