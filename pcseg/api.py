@@ -42,7 +42,7 @@ def spread(
 
     Returns for each point, in order, a label (P,) int64 and its confidence (P,) float32 in [0, 1]; labels of a
     confidence below ``keep`` are -1, with confidence 0 (``keep=0``: every point gets one). Clicked points keep their
-    own label, with confidence 1. It is what tools/spread_labels.py does to one scene.
+    own label, with confidence 1. It is what tools/spread_labels.py balance=false does to one scene.
 
     ``xyz`` (P, 3) in meters, z up, of any origin; ``color`` (P, 3), 0 to 255 or 0 to 1. ``clicks_index`` (n,): numbers
     of the clicked points, from 0; ``clicks_label`` (n,): their classes, from 0; of two clicks on a point the last

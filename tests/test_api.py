@@ -50,7 +50,12 @@ def test_spread_gives_what_the_tool_gives(tmp_path: Path) -> None:
     kept = [f"root={rooms}", "splits=[Area_1]", "rule=csv", f"source={tmp_path}/clicks.csv"]
     for name, arguments in {
         "draw_labels": [*kept, f"output={tmp_path}/clicks.npz"],
-        "spread_labels": [f"root={rooms}", f"labels={tmp_path}/clicks.npz", f"output={tmp_path}/spread.npz"],
+        "spread_labels": [
+            f"root={rooms}",
+            f"labels={tmp_path}/clicks.npz",
+            f"output={tmp_path}/spread.npz",
+            "balance=false",
+        ],
         "suggest_labels": [*kept[:2], "budget=7", f"labels={tmp_path}/clicks.npz", f"output={tmp_path}/next.csv"],
     }.items():
         done = tool_here(name, *arguments)
