@@ -48,7 +48,7 @@ class SurfaceGraph:
 
     ``cost`` (N, N) float32, sparse and symmetric: what each edge costs. ``node`` (P,) int64: the node of each point.
     ``position`` (N, 3) float64: meters from the lowest corner of the scan. ``normal`` (N, 3) float32, of either sign.
-    ``colored``: costs hold colors.
+    ``colored``: the costs depend on colors.
     """
 
     cost: csr_array
@@ -117,7 +117,7 @@ def surface_graph(
         cost[some] = np.maximum(each, 1e-6)  # 0 would be no edge
     del length
     both = coo_array((np.tile(cost, 2), (np.concatenate([one, other]), np.concatenate([other, one]))), (count, count))
-    return SurfaceGraph(both.tocsr(), node, position, normal, "color" in attributes)
+    return SurfaceGraph(both.tocsr(), node, position, normal, "color" in attributes and costs.color > 0)
 
 
 def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
