@@ -41,11 +41,12 @@ const Kernels<Bfloat16>& kernels() {
 template <class T>
 void pack(const T* weight, int64_t step_k, int64_t step_in, int64_t step_out, int64_t n_offsets, int64_t cin,
           int64_t cout, T* packed, int64_t threads) {
-    const int64_t vector = kernels<T>().vector, padded = round_up(cout, vector);
+    const int64_t vector = kernels<T>().vector, panel = kernels<T>().most_vectors * vector;
+    const int64_t padded = round_up(cout, vector);
     parallel_tasks(threads, n_offsets, [&](int64_t k, int64_t) {
         T* to = packed + k * cin * padded;
-        for (int64_t column = 0; column < padded; column += 2 * vector) {
-            const int64_t width = std::min(2 * vector, padded - column);
+        for (int64_t column = 0; column < padded; column += panel) {
+            const int64_t width = std::min(panel, padded - column);
             for (int64_t c = 0; c < cin; c += kNumbers<T>)
                 for (int64_t o = column; o < column + width; ++o)
                     for (int64_t i = c; i < c + kNumbers<T>; ++i)
@@ -66,16 +67,16 @@ void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* o
               int64_t threads) {
     const Kernels<T>& kernel = kernels<T>();
     const int64_t padded = round_up(cout, kernel.vector);
-    const int64_t rows = map.block_rows(96, padded * sizeof(Sum<T>), 1 << 18);
+    const int64_t rows = map.block_rows(192, padded * sizeof(Sum<T>), 1 << 18);
     const int64_t blocks = (map.out_rows + rows - 1) / rows;
     prefer_large_pages(out, map.out_rows * cout * sizeof(T));
-    const int64_t per_task = std::clamp<int64_t>(blocks / (8 * threads), 1, 16);
+    const int64_t per_task = std::clamp<int64_t>(blocks / (16 * threads), 1, 16);
     std::atomic<int64_t> seen{0};
     parallel_tasks(threads, (blocks + per_task - 1) / per_task, [&](int64_t task, int64_t) {
         const int64_t first = task * per_task * rows, last = std::min(map.out_rows, first + per_task * rows);
         // Sums in whole vectors, where the rows of `out` are not whole vectors.
         std::vector<Sum<T>> spare(std::is_same_v<T, Sum<T>> && padded == cout ? 0 : rows * padded);
-        Walk walk(map, first, 0, map.n_offsets);
+        Walk walk(map, kernel, first, 0, map.n_offsets);
         for (int64_t row = first; row < last; row += rows) {
             const int64_t end = std::min(last, row + rows);
             Sum<T>* sums = spare.empty() ? reinterpret_cast<Sum<T>*>(out + row * cout) : spare.data();
@@ -104,7 +105,7 @@ void weight_grad(const Map& map, const T* feats, int64_t cin, const T* grad, int
     const Kernels<T>& kernel = kernels<T>();
     const int64_t padded = round_up(cout, kernel.vector), size = map.n_offsets * cin * padded;
     const int64_t ranges = weight_grad_ranges(map.n_offsets * cin * round_up(cout, 64 / sizeof(Sum<T>)), map.out_rows);
-    const int64_t rows = map.block_rows(128, (cin + padded) * sizeof(T), 1 << 18);
+    const int64_t rows = map.block_rows(512, (cin + padded) * sizeof(T), 1 << 18);
     const int64_t range_rows = round_up((map.out_rows + ranges - 1) / ranges, rows);
     prefer_large_pages(workspace, ranges * size * sizeof(Sum<T>));
     // Where there are more threads than ranges, several share the offsets of a range, which changes no sum.
@@ -118,14 +119,14 @@ void weight_grad(const Map& map, const T* feats, int64_t cin, const T* grad, int
         Sum<T>* partial = workspace + range * size;
         std::memset(partial + k0 * cin * padded, 0, (k1 - k0) * cin * padded * sizeof(Sum<T>));
         std::vector<T> spare(padded == cout ? 0 : rows * padded);  // padded with zeros to whole vectors
-        std::vector<Term<T>> workspace(kNumbers<T> == 1 ? 0 : kPiece / 2 * (cin + padded));
-        Walk walk(map, first, k0, k1);
+        std::vector<Term<T>> interleaved(kNumbers<T> == 1 ? 0 : kPiece / 2 * (cin + padded));
+        Walk walk(map, kernel, first, k0, k1);
         for (int64_t row = first; row < last; row += rows) {
             const int64_t end = std::min(last, row + rows);
             for (int64_t r = row; r < end && !spare.empty(); ++r)
                 std::memcpy(spare.data() + (r - row) * padded, grad + r * cout, cout * sizeof(T));
             kernel.weight_grad({walk.next(row, end), feats, cin, spare.empty() ? grad + row * cout : spare.data(),
-                                padded, padded, partial, workspace.data()});
+                                padded, padded, partial, interleaved.data()});
         }
         seen += walk.seen();
     });

@@ -49,7 +49,7 @@ static inline void store(float value, Bfloat16& to) {  // to nearest, ties to ev
 // One block of output rows of a map: for offset k, the pairs begin[k] to end[k] have their output rows in the block.
 struct Runs {
     const int32_t* rows_in;
-    const int32_t* rows_out;
+    const int32_t* rows_out;  // behind rows_in in memory
     const int64_t* begin;
     const int64_t* end;
     int64_t first_offset, last_offset;  // offsets [first, last)
@@ -61,7 +61,7 @@ struct ConvBlock {
     Runs runs;
     const Term<T>* feats;  // (rows, terms)
     int64_t terms;         // input channels, in terms
-    const Term<T>* packed;  // per offset: panels (terms, width) of 2 vectors of output channels, the last of 1 or 2
+    const Term<T>* packed;  // per offset: panels (terms, width) of most_vectors vectors of channels, the last less
     int64_t padded;         // output channels rounded up to whole vectors
     Sum<T>* out;            // row0's row
     int64_t out_stride;     // at least `padded`
@@ -79,7 +79,7 @@ struct FinishBlock {
     const T* residual;    // (rows, channels), or NULL
 };
 
-constexpr int64_t kPiece = 128;  // maximum number of pairs whose rows the weight gradient has in the L1 cache at a time
+constexpr int64_t kPiece = 64;  // pairs whose rows the weight gradient has in the L1 cache at a time
 
 template <class T>
 struct WeightGradBlock {
@@ -90,12 +90,16 @@ struct WeightGradBlock {
     int64_t grad_stride;
     int64_t padded;
     Sum<T>* partial;  // (offsets, cin, padded), added to
-    Term<T>* workspace;    // workspace: kPiece / 2 * (cin + padded) terms, where a term has two numbers
+    Term<T>* workspace;    // kPiece / 2 * (cin + padded) terms, where a term has two numbers
 };
 
 template <class T>
 struct Kernels {
-    int64_t vector;  // sums in one vector
+    int64_t vector;        // sums in one vector
+    int64_t most_vectors;  // of output channels in a panel of weights
+    // The first offset with a pair whose rows are not in [0, in_rows) and [row0, row0 + out_rows) or whose output rows
+    // do not ascend, or -1.
+    int64_t (*bad_offset)(const Runs&, int64_t in_rows, int64_t out_rows);
     void (*conv)(const ConvBlock<T>&);
     void (*finish)(const FinishBlock<T>&);
     void (*weight_grad)(const WeightGradBlock<T>&);

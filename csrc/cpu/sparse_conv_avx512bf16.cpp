@@ -4,6 +4,7 @@
 
 #define VECTOR_BYTES 64
 #define TILE_ROWS 12
+#define MOST_VECTORS 4
 #include "sparse_conv_kernels.h"
 
 namespace pcseg {

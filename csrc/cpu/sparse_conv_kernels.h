@@ -1,71 +1,63 @@
 // The kernels of sparse convolution on a block of rows; sparse_conv_<isa>.cpp compiles them for its instruction set by
-// defining VECTOR_BYTES and TILE_ROWS. Includes no C++ library header (see CMakeLists.txt).
+// defining VECTOR_BYTES, TILE_ROWS and MOST_VECTORS. Includes no C++ library header (see CMakeLists.txt).
 #include "sparse_conv_tiles.h"
 
 namespace pcseg {
 namespace {
 
 constexpr int64_t kDepth = 128;  // terms of input channels of a panel of weights in the cache at a time
-constexpr int64_t kPrefetch = 24;  // pairs to look ahead
+constexpr int64_t kLine = 64;    // bytes of a cache line
 constexpr int64_t kPrefetchLines = 8;
 
-// Runs ahead over the pairs of a block and prefetches their rows.
+inline int64_t lines_of(int64_t bytes) { return (bytes + kLine - 1) / kLine; }
+
+// Vectors of the panel of output channels that begins at `column` of `padded`.
 template <class T>
-class Prefetcher {
-   public:
-    Prefetcher(const Runs& runs, const Term<T>* feats, int64_t terms)
-        : runs_(runs), feats_(feats), terms_(terms), offset_(runs.first_offset), pair_(runs.begin[offset_]) {
-        lines_ = (terms * static_cast<int64_t>(sizeof(Term<T>)) + 63) / 64;
-        if (lines_ > kPrefetchLines) lines_ = kPrefetchLines;
-        advance(kPrefetch);
-    }
+int64_t panel_vectors(int64_t padded, int64_t column) {
+    const int64_t left = (padded - column) / VectorOf<T>::size;
+    return left < MOST_VECTORS ? left : MOST_VECTORS;
+}
 
-    void advance(int64_t pairs) {
-        while (pairs > 0) {
-            while (pair_ >= runs_.end[offset_]) {
-                if (offset_ + 1 >= runs_.last_offset) return;
-                pair_ = runs_.begin[++offset_];
-            }
-            int64_t count = runs_.end[offset_] - pair_;
-            if (count > pairs) count = pairs;
-            for (int64_t i = pair_; i < pair_ + count; ++i) {
-                const char* row = reinterpret_cast<const char*>(feats_ + runs_.rows_in[i] * terms_);
-                for (int64_t line = 0; line < lines_; ++line) __builtin_prefetch(row + 64 * line);
-            }
-            pair_ += count;
-            pairs -= count;
-        }
+inline int64_t bad_offset(const Runs& runs, int64_t in_rows, int64_t out_rows) {
+    const uint32_t most_in = static_cast<uint32_t>(in_rows), most_out = static_cast<uint32_t>(out_rows);
+    for (int64_t k = runs.first_offset; k < runs.last_offset; ++k) {
+        const int64_t pairs = runs.end[k] - runs.begin[k];
+        if (pairs == 0) continue;
+        const int32_t *in = runs.rows_in + runs.begin[k], *out = runs.rows_out + runs.begin[k];
+        const uint32_t last = static_cast<uint32_t>(out[pairs - 1] - runs.row0);
+        uint32_t bad = out[0] < runs.row0 || last >= most_out || static_cast<uint32_t>(in[0]) >= most_in;
+        for (int64_t p = 1; p < pairs; ++p) bad |= static_cast<uint32_t>(in[p]) >= most_in || out[p] <= out[p - 1];
+        if (bad) return k;
     }
-
-   private:
-    const Runs& runs_;
-    const Term<T>* feats_;
-    int64_t terms_, offset_, pair_, lines_;
-};
+    return -1;
+}
 
 template <class T>
 void conv_block(const ConvBlock<T>& block) {
     static const Table<T> table;
     constexpr int64_t width = VectorOf<T>::size;
     const Runs& runs = block.runs;
-    Prefetcher<T> prefetcher(runs, block.feats, block.terms);
     Sum<T>* out = block.out - runs.row0 * block.out_stride;
+    const int64_t row_lines = lines_of(block.terms * sizeof(Term<T>));
     for (int64_t k = runs.first_offset; k < runs.last_offset; ++k) {
         const int64_t pairs = runs.end[k] - runs.begin[k];
         if (pairs == 0) continue;
         const int32_t* rows_in = runs.rows_in + runs.begin[k];
         const int32_t* rows_out = runs.rows_out + runs.begin[k];
+        // Rows to prefetch. What follows the pairs of an offset, other pairs or output rows, is prefetched in vain.
+        const int32_t* next = runs.rows_in + runs.begin[k + 1 < runs.last_offset ? k + 1 : k];
         const Term<T>* weights = block.packed + k * block.terms * block.padded;
         for (int64_t c = 0; c < block.terms; c += kDepth) {
             const int64_t depth = block.terms - c < kDepth ? block.terms - c : kDepth;
-            for (int64_t column = 0; column < block.padded; column += 2 * width) {
-                const int64_t vectors = block.padded - column > width ? 2 : 1;
+            for (int64_t column = 0; column < block.padded; column += MOST_VECTORS * width) {
+                const int64_t vectors = panel_vectors<T>(block.padded, column);
                 const Term<T>* panel = weights + column * block.terms + c * vectors * width;
                 const bool first = c == 0 && column == 0;
-                for_each_tile(pairs, [&](int64_t pair, int64_t count) {
-                    if (first) prefetcher.advance(count);
+                const int64_t lines = !first ? 0 : row_lines < kPrefetchLines ? row_lines : kPrefetchLines;
+                for_each_tile(pairs, tile_rows(vectors), [&](int64_t pair, int64_t count) {
+                    const int32_t* ahead = pair + 2 * count <= pairs ? rows_in + pair + count : next;
                     table.conv[vectors - 1][count - 1](block.feats + c, block.terms, depth, rows_in + pair, panel,
-                                                       out + column, block.out_stride, rows_out + pair);
+                                                       out + column, block.out_stride, rows_out + pair, ahead, lines);
                 });
             }
         }
@@ -98,17 +90,19 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
     constexpr int64_t width = VectorOf<T>::size;
     const Runs& runs = block.runs;
     const T* grad = block.grad - runs.row0 * block.grad_stride;
+    const int64_t in_bytes = block.cin * sizeof(T), out_bytes = block.grad_stride * sizeof(T);
+    const int64_t in_lines = lines_of(in_bytes), lines = in_lines + lines_of(out_bytes);
+    const int64_t prefetched = lines <= kPrefetchLines ? lines : 0;  // longer rows come fast enough
+    const char* out_lines = reinterpret_cast<const char*>(grad);
     int32_t in_order[kPiece / 2];  // the rows of a piece once it is interleaved
     for (int32_t p = 0; p < kPiece / 2; ++p) in_order[p] = p;
     for (int64_t k = runs.first_offset; k < runs.last_offset; ++k) {
         Sum<T>* partial = block.partial + k * block.cin * block.padded;
-        // Pieces of pairs whose rows of both sides fit into the L1 cache.
-        const int64_t bytes = (block.cin + block.padded) * static_cast<int64_t>(sizeof(T));
-        const int64_t piece = bytes > 512 ? kPiece / 2 : kPiece;
-        for (int64_t p = runs.begin[k]; p < runs.end[k]; p += piece) {
-            int64_t pairs = runs.end[k] - p < piece ? runs.end[k] - p : piece;
+        for_each_tile(runs.end[k] - runs.begin[k], kPiece, [&](int64_t pair, int64_t pairs) {
+            const int64_t p = runs.begin[k] + pair, next = p + 2 * pairs <= runs.end[k] ? p + pairs : p;
             const int32_t *rows_in = runs.rows_in + p, *rows_out = runs.rows_out + p;
-            const Term<T> *from, *to;
+            const int32_t *ahead_in = runs.rows_in + next, *ahead_out = runs.rows_out + next;
+            const Term<T>*from, *to;
             if constexpr (kNumbers<T> == 1) {
                 from = block.feats, to = grad;
             } else {  // a term is a channel of two pairs: interleave() of the instruction set's file
@@ -118,20 +112,27 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
                 rows_in = rows_out = in_order;
                 pairs = (pairs + 1) / 2;
             }
-            for (int64_t column = 0; column < block.padded; column += 2 * width) {
-                const int64_t vectors = block.padded - column > width ? 2 : 1;
-                for_each_tile(block.cin, [&](int64_t c, int64_t count) {
+            int64_t line = 0;  // each tile prefetches one of each pair of the next piece
+            for (int64_t column = 0; column < block.padded; column += MOST_VECTORS * width) {
+                const int64_t vectors = panel_vectors<T>(block.padded, column);
+                for_each_tile(block.cin, tile_rows(vectors), [&](int64_t c, int64_t count) {
+                    Ahead ahead = {reinterpret_cast<const char*>(block.feats), 0, ahead_in};  // of one line: none
+                    if (line < prefetched)
+                        ahead = line < in_lines ? Ahead{ahead.from + kLine * line, in_bytes, ahead_in}
+                                                : Ahead{out_lines + kLine * (line - in_lines), out_bytes, ahead_out};
+                    ++line;
                     table.weight_grad[vectors - 1][count - 1](
                         from + c, block.cin, rows_in, to + column, block.grad_stride, rows_out, pairs,
-                        partial + c * block.padded + column, block.padded);
+                        partial + c * block.padded + column, block.padded, ahead);
                 });
             }
-        }
+        });
     }
 }
 
 template <class T>
-constexpr Kernels<T> kernels = {VectorOf<T>::size, conv_block<T>, finish_block<T>, weight_grad_block<T>};
+constexpr Kernels<T> kernels = {VectorOf<T>::size, MOST_VECTORS,  bad_offset,
+                                conv_block<T>,     finish_block<T>, weight_grad_block<T>};
 
 }  // namespace
 }  // namespace pcseg

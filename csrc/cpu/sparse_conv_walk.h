@@ -33,8 +33,10 @@ struct Map {
 // The runs of consecutive blocks, from output row `row` on, for offsets [first, last).
 class Walk {
    public:
-    Walk(const Map& map, int64_t row, int64_t first, int64_t last)
-        : map_(map), first_(first), last_(last), begin_(map.n_offsets), end_(map.n_offsets) {
+    template <class T>
+    Walk(const Map& map, const Kernels<T>& kernel, int64_t row, int64_t first, int64_t last)
+        : map_(map), bad_offset_(kernel.bad_offset), first_(first), last_(last), begin_(map.n_offsets),
+          end_(map.n_offsets) {
         const int32_t* out = map.pairs + map.n_pairs;
         for (int64_t k = first; k < last; ++k)
             end_[k] = std::lower_bound(out + map.starts[k], out + map.starts[k + 1], row) - out;
@@ -43,30 +45,26 @@ class Walk {
     // Moves on to rows [row0, row1); throws BadInput for rows out of range or order, so that kernels access valid
     // memory.
     Runs next(int64_t row0, int64_t row1) {
-        const int32_t* in = map_.pairs;
         const int32_t* out = map_.pairs + map_.n_pairs;
         for (int64_t k = first_; k < last_; ++k) {
             begin_[k] = end_[k];
             const int64_t limit = std::min(begin_[k] + row1 - row0, map_.starts[k + 1]);
             end_[k] = std::lower_bound(out + begin_[k], out + limit, row1) - out;
-            uint32_t bad = 0;
-            for (int64_t p = begin_[k]; p < end_[k]; ++p) {
-                bad |= static_cast<uint32_t>(in[p]) >= static_cast<uint32_t>(map_.in_rows);
-                bad |= static_cast<uint32_t>(out[p] - row0) >= static_cast<uint32_t>(row1 - row0);
-            }
-            for (int64_t p = begin_[k] + 1; p < end_[k]; ++p) bad |= out[p] <= out[p - 1];
-            if (bad)
-                throw BadInput{"pairs: offset " + std::to_string(k) + " has a row out of range or out of order near "
-                               "output row " + std::to_string(row0) + "; pass a map made by kernel_map"};
             seen_ += end_[k] - begin_[k];
         }
-        return {in, out, begin_.data(), end_.data(), first_, last_, row0};
+        const Runs runs{map_.pairs, out, begin_.data(), end_.data(), first_, last_, row0};
+        const int64_t bad = bad_offset_(runs, map_.in_rows, row1 - row0);
+        if (bad >= 0)
+            throw BadInput{"pairs: offset " + std::to_string(bad) + " has a row out of range or out of order near "
+                           "output row " + std::to_string(row0) + "; pass a map made by kernel_map"};
+        return runs;
     }
 
     int64_t seen() const { return seen_; }
 
    private:
     const Map& map_;
+    int64_t (*bad_offset_)(const Runs&, int64_t, int64_t);
     int64_t first_, last_, seen_ = 0;
     std::vector<int64_t> begin_, end_;
 };
