@@ -1,8 +1,11 @@
 // Kernel maps by merging: the voxels at one offset from the output voxels are in the same order as the output voxels
-// themselves, so one pass over the sorted input voxels finds them all. Memory is only read in order.
+// themselves, so one pass over the sorted input voxels finds them all, and those at offsets a little further along z,
+// which follow them. Memory is only read in order.
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "keys.h"
 #include "memory.h"
@@ -66,8 +69,50 @@ void check_distinct(const Sorted& voxels, const Packing& packing) {
         }
 }
 
-// Fills neighbor and starts; returns the number of offsets searched for (the rest mirror them).
-int64_t find(const Search& search, int32_t* neighbor, int64_t* starts) {
+// An offset to search for: its number, its row in `neighbor`, and the difference of the keys.
+struct Offset {
+    int64_t number, row, step;
+};
+
+// Finds the voxels at COUNT offsets from the output voxels [begin, end). The steps of the offsets are GAP apart, so at
+// most GAP voxels lie between those at two of them. Fills the rows of the offsets in `neighbor` and adds to `counts`.
+template <int COUNT, int GAP>
+void pass(const Sorted& inputs, const Sorted& outputs, const Offset* offsets, int64_t begin, int64_t end,
+          int32_t* neighbor, int64_t out_rows, std::atomic<int64_t>* counts) {
+    int32_t* to[COUNT];
+    int64_t found[COUNT] = {};
+    for (int o = 0; o < COUNT; ++o) to[o] = neighbor + offsets[o].row * out_rows;
+    const uint64_t step = static_cast<uint64_t>(offsets[0].step);
+    int64_t place = inputs.first_not_below(outputs[begin].key + step);
+    for (int64_t i = begin; i < end; ++i) {
+        uint64_t target = outputs[i].key + step;
+        while (inputs[place].key < target) ++place;
+        int64_t next = place;
+        for (int o = 0; o < COUNT; ++o, target += GAP) {
+            for (int gap = 0; gap < (o > 0 ? GAP : 0); ++gap) next += inputs[next].key < target;
+            const bool hit = inputs[next].key == target;
+            to[o][outputs[i].row] = hit ? static_cast<int32_t>(inputs[next].row) : -1;
+            found[o] += hit;
+        }
+    }
+    for (int o = 0; o < COUNT; ++o) counts[offsets[o].row] += found[o];
+}
+
+using Pass = void (*)(const Sorted&, const Sorted&, const Offset*, int64_t, int64_t, int32_t*, int64_t,
+                      std::atomic<int64_t>*);
+
+// The pass for the first of `left` offsets sorted by step; `count` becomes how many it takes.
+Pass choose_pass(const Offset* offsets, int64_t left, int64_t& count) {
+    static constexpr Pass passes[2][2] = {{pass<2, 1>, pass<3, 1>}, {pass<2, 2>, pass<3, 2>}};
+    const int64_t gap = left > 1 ? offsets[1].step - offsets[0].step : 0;
+    count = 1;
+    if (gap < 1 || gap > 2) return pass<1, 1>;
+    count = left > 2 && offsets[2].step - offsets[1].step == gap ? 3 : 2;
+    return passes[gap - 1][count - 2];
+}
+
+// Fills neighbor, sources and starts.
+void find(const Search& search, int32_t* neighbor, int64_t* sources, int64_t* starts) {
     const Packing packing = search.packing();
     const bool same = search.in_coords == search.out_coords;
     const Sorted inputs = sorted(packing, search.in_coords, search.in_rows, search.threads);
@@ -77,56 +122,51 @@ int64_t find(const Search& search, int32_t* neighbor, int64_t* starts) {
     const Sorted& outputs = same ? inputs : *own;
 
     // If n is m's neighbor at an offset, m is n's at the opposite offset. With rows in order the swapped pairs are in
-    // order too: both rows of a pair increase together.
+    // order too: both rows of a pair increase together. Of two opposite offsets the lower is searched for.
     const bool half = inputs.came_in_order() && search.mirrored();
-    const int64_t searched = half ? search.n_offsets / 2 : search.n_offsets;
+    std::vector<Offset> offsets;
+    for (int64_t k = 0; k < search.n_offsets; ++k) {
+        const int64_t step = packing.step(search.offsets + 3 * k);
+        if (!half || step <= 0) offsets.push_back({k, static_cast<int64_t>(offsets.size()), step});
+    }
+    for (const Offset& offset : offsets) {
+        if (half) sources[search.n_offsets - 1 - offset.number] = ~offset.row;
+    }
+    for (const Offset& offset : offsets) sources[offset.number] = offset.row;
+    std::sort(offsets.begin(), offsets.end(), [](const Offset& a, const Offset& b) { return a.step < b.step; });
+
+    const int64_t searched = static_cast<int64_t>(offsets.size());
     prefer_large_pages(neighbor, searched * search.out_rows * sizeof(int32_t));
-    const std::unique_ptr<std::atomic<int64_t>[]> counts(new std::atomic<int64_t>[search.n_offsets]());
+    const std::unique_ptr<std::atomic<int64_t>[]> counts(new std::atomic<int64_t>[searched]());  // by row
     parallel_blocks(search.threads, search.out_rows, kGrain, [&](int64_t begin, int64_t end) {
-        for (int64_t k = 0; k < searched; ++k) {
-            const uint64_t step = static_cast<uint64_t>(packing.step(search.offsets + 3 * k));
-            int32_t* row = neighbor + k * search.out_rows;
-            int64_t place = inputs.first_not_below(outputs[begin].key + step), found = 0;
-            for (int64_t i = begin; i < end; ++i) {
-                const uint64_t target = outputs[i].key + step;
-                while (inputs[place].key < target) ++place;
-                const bool hit = inputs[place].key == target;
-                row[outputs[i].row] = hit ? static_cast<int32_t>(inputs[place].row) : -1;
-                found += hit;
-            }
-            counts[k] += found;
+        for (int64_t o = 0, count; o < searched; o += count) {
+            const Pass search_for = choose_pass(&offsets[o], searched - o, count);
+            search_for(inputs, outputs, &offsets[o], begin, end, neighbor, search.out_rows, counts.get());
         }
     });
-    if (half) {
-        counts[searched] = search.out_rows;
-        for (int64_t k = 0; k < searched; ++k) counts[search.n_offsets - 1 - k] = counts[k].load();
-    }
     starts[0] = 0;
-    for (int64_t k = 0; k < search.n_offsets; ++k) starts[k + 1] = starts[k] + counts[k];
-    return searched;
+    for (int64_t k = 0; k < search.n_offsets; ++k)
+        starts[k + 1] = starts[k] + counts[sources[k] >= 0 ? sources[k] : ~sources[k]];
 }
 
-void fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched, const int64_t* starts,
+void fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, const int64_t* sources, const int64_t* starts,
           int32_t* pairs, int64_t threads) {
     prefer_large_pages(pairs, 2 * starts[n_offsets] * sizeof(int32_t));
     int32_t* in = pairs;
     int32_t* out = pairs + starts[n_offsets];
-    parallel_tasks(threads, searched < n_offsets ? searched + 1 : searched, [&](int64_t k, int64_t) {
+    parallel_tasks(threads, n_offsets, [&](int64_t k, int64_t) {
+        if (sources[k] < 0) return;
+        const int32_t* row = neighbor + sources[k] * out_rows;
         int64_t p = starts[k];
-        if (k == searched) {  // the offset in the middle: each voxel with itself
-            for (int64_t m = 0; m < out_rows; ++m) in[p + m] = out[p + m] = static_cast<int32_t>(m);
-            return;
-        }
         for (int64_t m = 0; p < starts[k + 1]; ++m) {
-            in[p] = neighbor[k * out_rows + m];
+            in[p] = row[m];
             out[p] = static_cast<int32_t>(m);
-            p += in[p] >= 0;
+            p += row[m] >= 0;
         }
-        if (searched < n_offsets) {
-            const int64_t size = starts[k + 1] - starts[k], mirror = starts[n_offsets - 1 - k];
-            std::copy(in + starts[k], in + starts[k] + size, out + mirror);
-            std::copy(out + starts[k], out + starts[k] + size, in + mirror);
-        }
+        const int64_t opposite = n_offsets - 1 - k;
+        if (sources[opposite] != ~sources[k]) return;
+        std::copy(in + starts[k], in + starts[k + 1], out + starts[opposite]);
+        std::copy(out + starts[k], out + starts[k + 1], in + starts[opposite]);
     });
 }
 
@@ -134,16 +174,15 @@ void fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t 
 }  // namespace pcseg
 
 int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords, int64_t out_rows,
-                          const int32_t* offsets, int64_t n_offsets, int32_t* neighbor, int64_t* searched,
+                          const int32_t* offsets, int64_t n_offsets, int32_t* neighbor, int64_t* sources,
                           int64_t* starts, int64_t threads) {
     return pcseg::guarded([&] {
         if (in_rows > INT32_MAX || out_rows > INT32_MAX) throw pcseg::BadInput{"coords: more than 2^31 voxels"};
-        *searched = pcseg::find({in_coords, in_rows, out_coords, out_rows, offsets, n_offsets, threads}, neighbor,
-                                starts);
+        pcseg::find({in_coords, in_rows, out_coords, out_rows, offsets, n_offsets, threads}, neighbor, sources, starts);
     });
 }
 
-int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched,
+int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, const int64_t* sources,
                           const int64_t* starts, int32_t* pairs, int64_t threads) {
-    return pcseg::guarded([&] { pcseg::fill(neighbor, out_rows, n_offsets, searched, starts, pairs, threads); });
+    return pcseg::guarded([&] { pcseg::fill(neighbor, out_rows, n_offsets, sources, starts, pairs, threads); });
 }

@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 6
+#define PCSEG_ABI 7
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -39,14 +39,14 @@ PCSEG_API int pcseg_voxelize(const int32_t* coords, const uint8_t* keep, int64_t
 
 // --- kernel_map ---------------------------------------------------------------------------------------------------
 // Two calls, since the number of pairs is only known after the search: `find` fills neighbor (offsets, out_rows) with
-// the input row or -1, and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
-// If in_coords == out_coords, rows are in order and offsets symmetric about the middle one, half of the search is
-// saved: only the first *searched offsets are filled, the others mirror them. Pass `searched` on to `fill`.
+// the input row or -1, sources (offsets) and starts (offsets + 1); `fill` writes pairs (2, starts[offsets]).
+// sources[k] is the row of `neighbor` that holds offset k. If in_coords == out_coords, rows are in order and offsets
+// symmetric about the middle one, half of the search is saved: offset k mirrors row ~sources[k] where that is negative.
 PCSEG_API int pcseg_kernel_map_find(const int32_t* in_coords, int64_t in_rows, const int32_t* out_coords,
                                     int64_t out_rows, const int32_t* offsets, int64_t n_offsets, int32_t* neighbor,
-                                    int64_t* searched, int64_t* starts, int64_t threads);
-PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets, int64_t searched,
-                                    const int64_t* starts, int32_t* pairs, int64_t threads);
+                                    int64_t* sources, int64_t* starts, int64_t threads);
+PCSEG_API int pcseg_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_t n_offsets,
+                                    const int64_t* sources, const int64_t* starts, int32_t* pairs, int64_t threads);
 
 // --- sparse_conv --------------------------------------------------------------------------------------------------
 // feats (in_rows, cin); weight element [k][i][o] at k * weight_k + i * weight_in + o * weight_out; pairs (2, n_pairs),

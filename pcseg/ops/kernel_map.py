@@ -74,13 +74,13 @@ def _cpu(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor
     out_coords = in_coords if same else out_coords.contiguous()
     k, n, m, threads = len(offsets), len(in_coords), len(out_coords), torch.get_num_threads()
     neighbor = torch.empty(k, m, dtype=torch.int32)
-    searched, starts = torch.empty(1, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
+    sources, starts = torch.empty(k, dtype=torch.int64), torch.empty(k + 1, dtype=torch.int64)
     native.call(
-        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbor, searched, starts,
+        "pcseg_kernel_map_find", in_coords, n, out_coords, m, offsets.contiguous(), k, neighbor, sources, starts,
         threads,
     )  # fmt: skip
     pairs = torch.empty(2, int(starts[-1]), dtype=torch.int32)
-    native.call("pcseg_kernel_map_fill", neighbor, m, k, int(searched), starts, pairs, threads)
+    native.call("pcseg_kernel_map_fill", neighbor, m, k, sources, starts, pairs, threads)
     return pairs, starts
 
 

@@ -67,6 +67,22 @@ def test_equals_a_dictionary_between_two_sets(
 
 
 @devices
+@settings(deadline=None, max_examples=40)
+@given(
+    chosen=st.lists(st.tuples(*[st.integers(-2, 2)] * 3), min_size=1, max_size=8), mirrored=st.booleans(),
+    seed=st.integers(0, 10**6),
+)  # fmt: skip
+def test_offsets_come_in_any_order_and_twice(
+    device: str, chosen: list[tuple[int, int, int]], mirrored: bool, seed: int
+) -> None:
+    offsets = torch.tensor(chosen, dtype=torch.int32)
+    if mirrored:
+        offsets = torch.cat([offsets, torch.zeros(1, 3, dtype=torch.int32), -offsets.flip(0)])
+    coords = distinct(80, 3, 2, seed)
+    check(coords, coords, offsets, device)
+
+
+@devices
 def test_output_voxels_may_repeat(device: str) -> None:
     coords = distinct(20, 2, 1, seed=0)
     check(coords, torch.cat([coords, coords]), oracle.offsets(3), device)
