@@ -17,6 +17,7 @@ from pcseg.budgets.order import scene_order
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
+from pcseg.elements import Elements
 from pcseg.engine.evaluating import evaluating
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predict import Predictor
@@ -24,12 +25,8 @@ from pcseg.engine.predict_pictures import PicturePredictor
 from pcseg.engine.predictors import AnyPredictor, make_predictor
 from pcseg.engine.rounds import digest, label_file, save_arrays
 from pcseg.engine.tag_labels import TagLabels
-from pcseg.engine.tile_points import tile_points
-from pcseg.engine.tiles import Tile
 from pcseg.errors import InputError
-from pcseg.feeding.collate import collate
 from pcseg.feeding.pictures.window import whole
-from pcseg.feeding.sample import make_sample
 from pcseg.feeding.training_set import TrainingSet
 from pcseg.model.checkpoint import load_model
 from pcseg.model.model import Model
@@ -179,14 +176,10 @@ class PointFeatures(Predictor):
 
     def each(self, scene: Scene, keep: Keep) -> None:
         """Give the features of all usable points of a scene to ``keep``, part by part."""
-        self._score_scan(self._seen(scene), keep)
+        self._score_scan(self._seen(scene), lambda rows, found: keep(rows, found.of_points()))
 
-    def _scores(self, tile: Tile, seen: Scene) -> Tensor:
-        size = self._inputs.voxel_size
-        sample = make_sample(tile_points(tile, seen, size, self._coarsest), self._features, size)
-        batch = collate([sample]).to(self.device)
-        elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
-        return elements.feats.float()[sample.inverse.to(self.device)[torch.from_numpy(tile.core).to(self.device)]]
+    def _found(self, elements: Elements) -> Tensor:
+        return elements.feats.float()
 
 
 class PixelFeatures(PicturePredictor):

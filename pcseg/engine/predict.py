@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from pcseg.classes import IGNORE
+from pcseg.elements import Elements
 from pcseg.engine.evaluating import CPU, evaluating
-from pcseg.engine.scan import checked_scan
+from pcseg.engine.scan import checked_scan, color_remarks
+from pcseg.engine.scores import Keep, Scores
 from pcseg.engine.tile_points import chosen, tile_points, turned
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
+from pcseg.exact import softmax
 from pcseg.feeding.collate import collate
 from pcseg.feeding.computed import compute, with_computed
 from pcseg.feeding.features import Features
@@ -28,11 +31,9 @@ from pcseg.pseudo import smoothed
 from pcseg.refine import CRF, check_color, refine_scene
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
+from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 from pcseg.spool import copied, let_go
-
-Keep = Callable[[np.ndarray, Tensor], None]
-"""Function that takes rows (n,) of a scan and the probabilities (n, K) of their classes."""
 
 Done = Callable[[int], object]
 """Function that takes the number of points that were decided."""
@@ -79,8 +80,7 @@ class Predictor:
     @property
     def _coarsest(self) -> int:
         """Voxels along an edge of the network's coarsest cells."""
-        strides: tuple[int, ...] = self.model.network.strides  # type: ignore[assignment]
-        return strides[-1]
+        return int(self.model.network.strides[-1])  # type: ignore[index]
 
     @property
     def _inputs(self) -> VoxelInputs:
@@ -105,15 +105,7 @@ class Predictor:
         """Return warnings about a scan with colors, or without, where the network was trained on others."""
         if "optional_color" not in self._features.names:
             return []
-        colored = self.model.record.get("colored")  # share of the scenes trained on
-        if not isinstance(colored, (int, float)):  # older checkpoints do not say
-            unsure = "has no color; where the network was trained on scans with color, expect poorer labels"
-            return [] if has_color else [unsure]
-        if not has_color and colored > 0:
-            return [f"has no color, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
-        if has_color and colored == 0:
-            return ["has colors, but no scan trained on had; leave them out if labels look wrong"]
-        return []
+        return color_remarks(self.model.record.get("colored"), has_color)
 
     def predict(
         self,
@@ -162,7 +154,7 @@ class Predictor:
     def probabilities(self, scene: Scene) -> np.ndarray:
         """Return the mean probability (P, K) float32 of each class, 0 where ``predict_scene`` gives IGNORE."""
         found = np.zeros((len(scene), len(self.model.classes)), dtype=np.float32)
-        self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, scores.cpu().numpy()))
+        self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, _array(scores.of_points())))
         return found
 
     def _seen(self, scene: Scene) -> Scene:
@@ -177,9 +169,8 @@ class Predictor:
         labels = np.full(len(scan), IGNORE, dtype=np.int16)
         confidence = np.zeros(len(scan), dtype=np.float32)
 
-        def keep(rows: np.ndarray, scores: Tensor) -> None:
-            sure, label = scores.max(dim=1)
-            labels[rows], confidence[rows] = label.cpu().numpy(), sure.cpu().numpy()
+        def keep(rows: np.ndarray, scores: Scores) -> None:
+            labels[rows], confidence[rows] = map(_array, scores.decide())
             if done:
                 done(len(rows))
 
@@ -216,34 +207,44 @@ class Predictor:
     def _score_part(self, scan: Scene, corner: np.ndarray, part: np.ndarray | None, keep: Keep) -> None:
         """Give the probabilities of a part of a scan, its rows or None for all, to ``keep``, tile by tile."""
         size, count = self._inputs.voxel_size, len(scan if part is None else part)
-        found = np.zeros((count, len(self.classes)) if self.smooth else (0, 0), dtype=np.float32)
-        halo = self.halo * size
+        halo, found = self.halo * size, np.zeros((count if self.smooth else 0, len(self.classes)), dtype=np.float32)
         for tile in tiles(scan.coord, size, self.max_voxels, halo, self._coarsest, corner=corner, rows=part):
             seen = scan[chosen(part, tile.context)]
             scores, decided = self._scores(tile, replace(seen, coord=seen.coord - corner)), tile.context[tile.core]
             if self.smooth:
-                found[decided] = scores.cpu().numpy()
+                found[decided] = _array(scores.of_points())
             else:
                 keep(chosen(part, decided), scores)
             let_go(scan.coord, *scan.attributes.values())
         if self.smooth:
             every = scan if part is None else scan[part]
             even = smoothed(found, every.coord - corner, every.attributes, self.smooth, size / 2)
-            keep(np.arange(count) if part is None else part, torch.from_numpy(even))
+            keep(np.arange(count) if part is None else part, Scores(torch.from_numpy(even)))
 
-    def _scores(self, tile: Tile, seen: Scene) -> Tensor:
-        """Return the mean probabilities (P, K) of the core points of a tile, whose context is ``seen``."""
+    def _scores(self, tile: Tile, seen: Scene) -> Scores:
+        """Return the mean probabilities of the core points of a tile, whose context is ``seen``."""
         size = self._inputs.voxel_size
         points = tile_points(tile, seen, size, self._coarsest)
         core = torch.from_numpy(tile.core).to(self.device)
         scored = torch.ones_like(core) if self.crf else core
-        total = torch.zeros(int(scored.sum()), len(self.model.classes), device=self.device)
-        for vote in range(self.votes):
-            sample = make_sample(turned(points, vote, self.votes, size), self._features, size)
-            batch = collate([sample]).to(self.device)
-            elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
-            total += elements.logits.float().softmax(dim=1)[sample.inverse.to(self.device)[scored]]
-        if not torch.isfinite(total).all():
+        views = (self._view(turned(points, vote, self.votes, size), scored) for vote in range(self.votes))
+        found = next(views)
+        if self.votes > 1 or self.crf:  # points of a voxel here are not of one in other views, or have other colors
+            found = Scores(sum((view.of_points() for view in views), found.of_points()) / self.votes)
+        if not torch.isfinite(found.probability.sum()):
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
-        mean = total / self.votes
-        return refine_scene(self.crf, mean, seen)[core] if self.crf else mean
+        return Scores(refine_scene(self.crf, found.probability, seen)[core]) if self.crf else found
+
+    def _view(self, points: Points, scored: Tensor) -> Scores:
+        """Return the probabilities of the points of a tile that are ``scored``, a mask over ``points``."""
+        sample = make_sample(points, self._features, self._inputs.voxel_size)
+        batch = collate([sample]).to(self.device)
+        elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
+        return Scores(self._found(elements), sample.inverse.to(self.device)[scored])
+
+    def _found(self, elements: Elements) -> Tensor:
+        return softmax(elements.logits)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy()

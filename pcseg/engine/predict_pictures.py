@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pcseg.engine.evaluating import CPU, evaluating
 from pcseg.errors import InputError
+from pcseg.exact import softmax
 from pcseg.feeding.pictures.window import whole
 from pcseg.model.inputs import ImageInputs
 from pcseg.model.model import Model
@@ -136,7 +137,7 @@ class PicturePredictor:
         for rows, columns in self._windows(height, width):
             part = inputs[..., rows, columns]
             logits = self.model.network(part.contiguous()).logits.float()
-            total[:, rows, columns] += logits.softmax(dim=1).T.reshape(-1, *part.shape[2:])
+            total[:, rows, columns] += softmax(logits).T.reshape(-1, *part.shape[2:])
             count[rows, columns] += 1
         return total / count
 

@@ -62,3 +62,18 @@ def _numbers(name: str, key: str, values: np.ndarray, shape: str = "(P, 3)") -> 
         kind = f"of records of {', '.join(array.dtype.names)}" if array.dtype.names else f"of type {array.dtype}"
         raise InputError(f"{name}: {key} is an array {kind}; give numbers {shape}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def color_remarks(colored: object, has_color: bool) -> list[str]:
+    """Return warnings about a scan with colors, or without, where a share ``colored`` of those trained on had some.
+
+    ``colored`` of another type than a number: older checkpoints do not say.
+    """
+    if not isinstance(colored, (int, float)):
+        unsure = "has no color; where the network was trained on scans with color, expect poorer labels"
+        return [] if has_color else [unsure]
+    if not has_color and colored > 0:
+        return [f"has no color, but {100 * colored:.0f} % of the scans trained on had; expect poorer labels"]
+    if has_color and colored == 0:
+        return ["has colors, but no scan trained on had; leave them out if labels look wrong"]
+    return []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from pcseg.exact import exact
+from pcseg.exact import cross_entropies, softmax
 
 
 def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
@@ -15,8 +14,7 @@ def squared_probability_distance(logits: Tensor, other: Tensor) -> Tensor:
     elements, sum over classes, so its size compares with a cross-entropy. Computed in float32 or float64; gradients
     reach both sides (detach one to make it a target). Without elements it is 0.
     """
-    first, second = (exact(x) for x in (logits, other))
-    distance = (first.softmax(dim=1) - second.softmax(dim=1)).square().sum(dim=1)
+    distance = (softmax(logits) - softmax(other)).square().sum(dim=1)
     return distance.sum() / max(len(distance), 1)
 
 
@@ -27,6 +25,5 @@ def pseudo_label_cross_entropy(logits: Tensor, labels: Tensor, confidence: Tenso
     mean is over all of them (FixMatch, arXiv 2001.07685, Eq. 4): the fewer are trusted, the less it weighs. Computed in
     float32 or float64. Without predictions it is 0.
     """
-    wide = exact(logits)
-    loss = F.cross_entropy(wide, labels, reduction="none")
-    return (confidence.to(wide.dtype) * loss).sum() / max(len(loss), 1)
+    loss = cross_entropies(logits, labels)
+    return (confidence.to(loss.dtype) * loss).sum() / max(len(loss), 1)

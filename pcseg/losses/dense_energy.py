@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pcseg.exact import exact
+from pcseg.exact import softmax
 
 
 def dense_energy(logits: Tensor, color: Tensor, pairs: Tensor, sigma: float = 15 / 255) -> Tensor:
@@ -16,7 +16,7 @@ def dense_energy(logits: Tensor, color: Tensor, pairs: Tensor, sigma: float = 15
     that the kernel of positions, which is wide there, falls away and voxels have it too. In [0, 1]; without colors
     (zeros) all neighbors are alike. Computed in float32 or float64. Without pairs it is 0.
     """
-    share = exact(logits).softmax(dim=1)
+    share = softmax(logits)
     one, other = pairs
     like = torch.exp(-(color[one] - color[other]).square().sum(dim=1) / (2 * sigma**2)).to(share.dtype)
     apart = 1 - (share[one] * share[other]).sum(dim=1)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from pcseg.classes import IGNORE
 from pcseg.errors import InputError
-from pcseg.exact import exact
+from pcseg.exact import cross_entropies
 from pcseg.losses.segmentation import labeled_mean
 
 
@@ -29,7 +27,7 @@ def symmetric_cross_entropy(
     that an element the network is sure about hardly moves it. ``logits`` (E, K), ``labels`` (E,) int64, ``weights``
     (E,) as in :func:`pcseg.losses.cross_entropy`. Without labels it is 0.
     """
-    log_likelihood = _log_likelihood(logits, labels)
+    log_likelihood = -cross_entropies(logits, labels)
     reverse = log_zero * torch.expm1(log_likelihood)  # -log_zero * (1 - p)
     return labeled_mean(beta * reverse - alpha * log_likelihood, labels, weights)
 
@@ -53,12 +51,6 @@ def truncated_cross_entropy(
     if not (0 <= q <= 1 and 0 <= low < high <= 1):
         raise InputError(f"q={q:g}, low={low:g}, high={high:g}: give 0 <= q <= 1 and 0 <= low < high <= 1")
     lowest = math.log(low) if low > 0 else -math.inf
-    log_likelihood = _log_likelihood(logits, labels).clamp(lowest, math.log(high))
+    log_likelihood = (-cross_entropies(logits, labels)).clamp(lowest, math.log(high))
     loss = -log_likelihood if q == 0 else -torch.expm1(q * log_likelihood) / q
     return labeled_mean(loss, labels, weights)
-
-
-def _log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the logarithm (E,) of the probability of each label, 0 where there is none, in float32 or float64."""
-    wide = exact(logits)
-    return -F.cross_entropy(wide, labels, ignore_index=IGNORE, reduction="none")

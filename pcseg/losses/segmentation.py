@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pcseg.classes import IGNORE
 from pcseg.elements import Elements
-from pcseg.exact import exact
+from pcseg.exact import cross_entropies, softmax
 from pcseg.losses.means import weighted_mean
 
 AUXILIARY = 0.4
@@ -47,9 +47,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None)
     float32 or float64. Without labels, or with weights of 0 alone, the loss and its gradient are 0.
     """
     if weights is None:
-        total = F.cross_entropy(exact(logits), labels, ignore_index=IGNORE, reduction="sum")
-        return total / (labels != IGNORE).sum().clamp(min=1)
-    return labeled_mean(F.cross_entropy(exact(logits), labels, ignore_index=IGNORE, reduction="none"), labels, weights)
+        return cross_entropies(logits, labels).sum() / (labels != IGNORE).sum().clamp(min=1)
+    return labeled_mean(cross_entropies(logits, labels), labels, weights)
 
 
 def labeled_mean(values: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -71,7 +70,7 @@ def lovasz_softmax(logits: Tensor, labels: Tensor, weights: Tensor | None = None
     as two of weight 1. Without labels the loss and its gradient are 0.
     """
     known = labels != IGNORE
-    probability = exact(logits)[known].softmax(dim=1)
+    probability = softmax(logits[known])
     truth = F.one_hot(labels[known], logits.shape[1]).to(probability.dtype)
     error, order = (truth - probability).abs().sort(dim=0, descending=True)
     hit, miss = truth, 1 - truth

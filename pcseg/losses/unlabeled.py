@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.classes import IGNORE
-from pcseg.exact import exact
+from pcseg.exact import log_softmax, softmax
 
 
 def entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -28,5 +27,4 @@ def soft_cross_entropy(scores: Tensor, logits: Tensor, labels: Tensor) -> Tensor
     is 0.
     """
     unknown = labels == IGNORE
-    target, predicted = (exact(x) for x in (scores[unknown], logits[unknown]))
-    return -(target.softmax(dim=1) * F.log_softmax(predicted, dim=1)).sum() / unknown.sum().clamp(min=1)
+    return -(softmax(scores[unknown]) * log_softmax(logits[unknown])).sum() / unknown.sum().clamp(min=1)

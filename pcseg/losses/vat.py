@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pcseg.checks import above_zero
-from pcseg.exact import exact
+from pcseg.exact import log_softmax
 from pcseg.nn.levels import Level, rows_of, sample_of, with_rows
 from pcseg.ops import segment_max, segment_mean
 
@@ -48,8 +47,7 @@ def virtual_adversarial_loss(
 
 def kl_divergence(scores: Tensor, logits: Tensor) -> Tensor:
     """Return the mean over elements of KL(softmax(scores) || softmax(logits)), both (E, K); 0 without elements."""
-    wide = (exact(x) for x in (scores, logits))
-    wanted, found = (F.log_softmax(x, dim=1) for x in wide)
+    wanted, found = (log_softmax(x) for x in (scores, logits))
     return (wanted.exp() * (wanted - found)).sum() / max(len(wanted), 1)
 
 

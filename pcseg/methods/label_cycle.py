@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pcseg.checks import at_least_zero
 from pcseg.classes import IGNORE
+from pcseg.exact import softmax
 from pcseg.feeding.batch import Batch
 from pcseg.feeding.regroup import labeled_part
 from pcseg.losses import cross_entropy, labeled_losses
@@ -75,7 +76,7 @@ class LabelCycle(Method):
             return self._told_apart(batch)
         known, true = batch.labels != IGNORE, self.seen.read(rows_of(batch.inputs))
         elements = self.predict(batch)
-        probability = elements.logits.float().softmax(dim=1)
+        probability = softmax(elements.logits.float())
         painted = self._paint(batch, probability)
         losses = labeled_losses(elements, batch.labels, batch.weights)
         losses["paint"] = self.weights["paint"] * absolute_distance(painted, true, known)
@@ -109,7 +110,7 @@ class LabelCycle(Method):
         known = batch.labels != IGNORE
         everywhere = torch.ones_like(known)
         with torch.no_grad(), frozen_statistics(self.network):
-            probability = self.predict(batch).logits.float().softmax(dim=1)
+            probability = softmax(self.predict(batch).logits.float())
             painted, true = self._paint(batch, probability), self.seen.read(rows_of(batch.inputs))
         colors, labels = self.critics["appearance"], self.critics["labels"]
         appearance = least_squares(colors(true), 1.0, everywhere) + least_squares(colors(painted), 0.0, known)

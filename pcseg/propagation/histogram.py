@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pcseg.classes import IGNORE
-from pcseg.exact import exact
+from pcseg.exact import log_softmax
 from pcseg.nn.levels import cell_of
 
 
@@ -32,8 +32,7 @@ def histogram_cross_entropy(logits: Tensor, histogram: Tensor) -> Tensor:
 
     Computed in float32 or float64. Without labels it is 0.
     """
-    wide = exact(logits)
-    return -(histogram * wide.log_softmax(dim=1)).sum() / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
+    return -(histogram * log_softmax(logits)).sum() / histogram.sum().clamp(min=torch.finfo(histogram.dtype).tiny)
 
 
 def main_label(histogram: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from pcseg.exact import softmax
+
 
 def decide(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Return the probability (E,) of the most probable class of ``logits`` (E, K), and that class (E,) int64.
 
     Without gradients, in float32.
     """
-    probability, decision = logits.detach().float().softmax(dim=1).max(dim=1)
+    probability, decision = softmax(logits.detach().float()).max(dim=1)
     return probability, decision
