@@ -87,7 +87,7 @@ class Work:
         self.network = candidate.build(CLASSES).to(device).to(memory_format=layout)  # type: ignore[call-overload]
         self.images = torch.randn(batch, 3, *size, device=device).contiguous(memory_format=layout)
         self.labels = torch.randint(CLASSES, (batch, *size), device=device)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=1e-4, fused=True)
         kind = torch.device(device).type
         self.autocast = partial(torch.autocast, kind, torch.bfloat16, enabled=precision == "bf16-mixed")
 
