@@ -17,7 +17,7 @@ def softmax(logits: Tensor) -> Tensor:
     """Return the probabilities (E, K) of ``logits`` (E, K), in float32 or float64.
 
     On a CPU, PyTorch takes several times as long along short rows as along columns, where it computes many elements at
-    once; so this and the functions below turn the scores there. What they return then has elements side by side.
+    once; so this and the functions below turn the scores there, and return transposed views.
     """
     wide = exact(logits)
     return wide.T.softmax(dim=0).T if _turn(wide) else wide.softmax(dim=1)

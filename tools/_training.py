@@ -51,6 +51,9 @@ FUSED = ("torch.optim.Adam", "torch.optim.AdamW")
 SGD can, too, but fails where a weight has its first gradient in a later step than others.
 """
 
+HALF = ("16-mixed", "16")
+"""Precisions with a gradient scaler, which refuses to clip for such an optimizer."""
+
 
 def train(config: Train) -> None:
     """Build the objects of a run and start it."""
@@ -215,8 +218,8 @@ def make_optimizer(config: Train, stage: str, part: Part, player: str) -> Optimi
     rate = node.get("lr", 0.001)
     if not isinstance(rate, (int, float)):
         raise InputError(f"{where}.optimizer.lr={rate}: is not a number; give one above 0")
-    if node.get("_target_") in FUSED and "foreach" not in node and config.precision != "16-mixed":
-        node.setdefault("fused", True)  # the gradient scaler of 16-mixed refuses to clip for a fused optimizer
+    if node.get("_target_") in FUSED and "foreach" not in node and config.precision not in HALF:
+        node.setdefault("fused", True)
     schedule = (own and own.schedule) or config.optim.schedule
     make = partial(build, {**node, "lr": rate * part.rate}, f"{where}.optimizer")
     return Optimizer(make, build(schedule, f"{where}.schedule"))

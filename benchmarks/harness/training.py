@@ -72,7 +72,8 @@ class Trainer:
         spec = NetworkSpec(network, {"in_channels": inputs.width, "n_classes": len(dataset.classes)})
         self.fabric = fabric
         made = method(Model(Networks.build(spec), dataset.classes, inputs))
-        adam = Optimizer(partial(torch.optim.AdamW, weight_decay=0.02, fused=True))
+        scaled = getattr(fabric.strategy.precision, "scaler", None) is not None  # which refuses to clip for a fused one
+        adam = Optimizer(partial(torch.optim.AdamW, weight_decay=0.02, fused=not scaled))
         players = Stage("step", 1, method, lambda *_: (), {"main": adam}).players(made)
         self.method, *optimizers = fabric.setup(made, *(optimizer for optimizer, _ in players.values()))
         self.optimizers = dict(zip(players, optimizers, strict=True))

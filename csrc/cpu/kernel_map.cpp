@@ -75,7 +75,7 @@ struct Offset {
 };
 
 // Finds the voxels at COUNT offsets from the output voxels [begin, end). The steps of the offsets are GAP apart, so at
-// most GAP voxels lie between those at two of them. Fills the rows of the offsets in `neighbor` and adds to `counts`.
+// most GAP voxels are passed from one to the next. Fills the rows of the offsets in `neighbor` and adds to `counts`.
 template <int COUNT, int GAP>
 void pass(const Sorted& inputs, const Sorted& outputs, const Offset* offsets, int64_t begin, int64_t end,
           int32_t* neighbor, int64_t out_rows, std::atomic<int64_t>* counts) {
@@ -122,7 +122,8 @@ void find(const Search& search, int32_t* neighbor, int64_t* sources, int64_t* st
     const Sorted& outputs = same ? inputs : *own;
 
     // If n is m's neighbor at an offset, m is n's at the opposite offset. With rows in order the swapped pairs are in
-    // order too: both rows of a pair increase together. Of two opposite offsets the lower is searched for.
+    // order too: both rows of a pair increase together. Of two opposite offsets, the one whose step is
+    // negative is searched for.
     const bool half = inputs.came_in_order() && search.mirrored();
     std::vector<Offset> offsets;
     for (int64_t k = 0; k < search.n_offsets; ++k) {

@@ -67,7 +67,9 @@ void convolve(const Map& map, const T* feats, int64_t cin, const T* packed, T* o
               int64_t threads) {
     const Kernels<T>& kernel = kernels<T>();
     const int64_t padded = round_up(cout, kernel.vector);
-    const int64_t rows = map.block_rows(192, padded * sizeof(Sum<T>), 1 << 18);
+    // Not all of a small map in a few blocks: each thread has some. No sum depends on the blocks.
+    const int64_t share = std::max<int64_t>(16, round_up(map.out_rows / (4 * std::max<int64_t>(threads, 1)), 16));
+    const int64_t rows = std::min(share, map.block_rows(192, padded * sizeof(Sum<T>), 1 << 18));
     const int64_t blocks = (map.out_rows + rows - 1) / rows;
     prefer_large_pages(out, map.out_rows * cout * sizeof(T));
     const int64_t per_task = std::clamp<int64_t>(blocks / (16 * threads), 1, 16);

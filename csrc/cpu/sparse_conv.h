@@ -49,7 +49,7 @@ static inline void store(float value, Bfloat16& to) {  // to nearest, ties to ev
 // One block of output rows of a map: for offset k, the pairs begin[k] to end[k] have their output rows in the block.
 struct Runs {
     const int32_t* rows_in;
-    const int32_t* rows_out;  // behind rows_in in memory
+    const int32_t* rows_out;  // directly behind rows_in in memory, on which prefetching relies
     const int64_t* begin;
     const int64_t* end;
     int64_t first_offset, last_offset;  // offsets [first, last)
@@ -79,7 +79,7 @@ struct FinishBlock {
     const T* residual;    // (rows, channels), or NULL
 };
 
-constexpr int64_t kPiece = 64;  // pairs whose rows the weight gradient has in the L1 cache at a time
+constexpr int64_t kPiece = 64;  // most pairs that a tile of the weight gradient adds up at a time
 
 template <class T>
 struct WeightGradBlock {

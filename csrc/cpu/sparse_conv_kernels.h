@@ -44,7 +44,8 @@ void conv_block(const ConvBlock<T>& block) {
         if (pairs == 0) continue;
         const int32_t* rows_in = runs.rows_in + runs.begin[k];
         const int32_t* rows_out = runs.rows_out + runs.begin[k];
-        // Rows to prefetch. What follows the pairs of an offset, other pairs or output rows, is prefetched in vain.
+        // Rows to prefetch after the last tile. It reads as many as a tile has, so at most all pairs from here on and
+        // then as many output rows, which lie behind; what is not of the next tile is prefetched in vain.
         const int32_t* next = runs.rows_in + runs.begin[k + 1 < runs.last_offset ? k + 1 : k];
         const Term<T>* weights = block.packed + k * block.terms * block.padded;
         for (int64_t c = 0; c < block.terms; c += kDepth) {
@@ -55,7 +56,7 @@ void conv_block(const ConvBlock<T>& block) {
                 const bool first = c == 0 && column == 0;
                 const int64_t lines = !first ? 0 : row_lines < kPrefetchLines ? row_lines : kPrefetchLines;
                 for_each_tile(pairs, tile_rows(vectors), [&](int64_t pair, int64_t count) {
-                    const int32_t* ahead = pair + 2 * count <= pairs ? rows_in + pair + count : next;
+                    const int32_t* ahead = pair + count < pairs ? rows_in + pair + count : next;
                     table.conv[vectors - 1][count - 1](block.feats + c, block.terms, depth, rows_in + pair, panel,
                                                        out + column, block.out_stride, rows_out + pair, ahead, lines);
                 });
@@ -112,11 +113,11 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
                 rows_in = rows_out = in_order;
                 pairs = (pairs + 1) / 2;
             }
-            int64_t line = 0;  // each tile prefetches one of each pair of the next piece
+            int64_t line = 0;  // of the rows of the next piece, to be prefetched by the tile
             for (int64_t column = 0; column < block.padded; column += MOST_VECTORS * width) {
                 const int64_t vectors = panel_vectors<T>(block.padded, column);
                 for_each_tile(block.cin, tile_rows(vectors), [&](int64_t c, int64_t count) {
-                    Ahead ahead = {reinterpret_cast<const char*>(block.feats), 0, ahead_in};  // of one line: none
+                    Ahead ahead = {reinterpret_cast<const char*>(block.feats), 0, ahead_in};  // the same line: none
                     if (line < prefetched)
                         ahead = line < in_lines ? Ahead{ahead.from + kLine * line, in_bytes, ahead_in}
                                                 : Ahead{out_lines + kLine * (line - in_lines), out_bytes, ahead_out};

@@ -1,7 +1,7 @@
 // The innermost loops of sparse convolution, written once with vector types for all instruction sets and types.
 // Includes no C++ library header (see CMakeLists.txt).
 //
-// A tile keeps up to TILE_ROWS x 2 vectors of sums in registers, or half the rows x MOST_VECTORS = 4 where that is so.
+// A tile keeps up to TILE_ROWS rows x 2 vectors of sums in registers, or fewer rows of 3 or 4 vectors (tile_rows).
 // For output channel o and row m, products are added in the order (offset, input channel), whatever the tile, the block
 // or the thread.
 #include "sparse_conv.h"
@@ -23,7 +23,7 @@ inline __attribute__((always_inline)) Vector add_product(Vector sum, T term, Vec
 }
 
 // out[rows_out[i]][0..] += feats[rows_in[i]][:depth] @ weights, for ROWS pairs and VECTORS vectors of channels. The
-// first `lines` cache lines of the input rows ahead[:ROWS], which a later tile takes, are prefetched.
+// first `lines` cache lines of the input rows ahead[:ROWS] are prefetched: those of the next tile, as a rule.
 template <class T, int ROWS, int VECTORS>
 void conv_tile(const Term<T>* feats, int64_t terms, int64_t depth, const int32_t* rows_in, const Term<T>* weights,
                Sum<T>* out, int64_t out_stride, const int32_t* rows_out, const int32_t* ahead, int64_t lines) {
@@ -112,7 +112,9 @@ using WeightGradTile = void (*)(const Term<T>*, int64_t, const int32_t*, const T
                                 int64_t, Sum<T>*, int64_t, Ahead);
 
 // The most rows of a tile of so many vectors.
-constexpr int64_t tile_rows(int64_t vectors) { return vectors <= 2 ? TILE_ROWS : 2 * TILE_ROWS / vectors; }
+constexpr int64_t tile_rows(int64_t vectors) {
+    return vectors <= 2 ? TILE_ROWS : vectors == 3 ? 2 * TILE_ROWS / 3 : TILE_ROWS / 2;
+}
 
 // Tiles by vectors - 1 and rows - 1.
 template <class T>
@@ -134,7 +136,7 @@ struct Table {
 };
 
 // Calls body(first, count) over [0, size) in tiles of nearly equal size, none above `most`: an almost empty last tile
-// would cost as much time as a full one. Divides once, which takes older processors as long as a row.
+// would cost as much time as a full one. Divides in 32 bits and for all tiles at once: older processors divide slowly.
 template <class Body>
 void for_each_tile(int64_t size, int64_t most, Body body) {
     if (size == 0) return;

@@ -229,11 +229,11 @@ class Predictor:
         scored = torch.ones_like(core) if self.crf else core
         views = (self._view(turned(points, vote, self.votes, size), scored) for vote in range(self.votes))
         found = next(views)
-        if self.votes > 1 or self.crf:  # points of a voxel here are not of one in other views, or have other colors
+        if self.votes > 1 or self.crf:  # views differ in their voxels, and the points of a voxel in their colors
             found = Scores(sum((view.of_points() for view in views), found.of_points()) / self.votes)
-        if not torch.isfinite(found.probability.sum()):
+        if not torch.isfinite(found.values.sum()):
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
-        return Scores(refine_scene(self.crf, found.probability, seen)[core]) if self.crf else found
+        return Scores(refine_scene(self.crf, found.values, seen)[core]) if self.crf else found
 
     def _view(self, points: Points, scored: Tensor) -> Scores:
         """Return the probabilities of the points of a tile that are ``scored``, a mask over ``points``."""

@@ -14,21 +14,21 @@ Keep = Callable[[np.ndarray, "Scores"], None]
 
 @dataclass(frozen=True)
 class Scores:
-    """Probabilities of points: those of voxels (V, K), of which there are less, and the voxel (P,) of each point.
+    """Probabilities, or features, of points: those of voxels (V, K), and the voxel (P,) of each point.
 
     ``voxel`` None: each point has a row of its own.
     """
 
-    probability: Tensor
+    values: Tensor
     voxel: Tensor | None = None
 
     def of_points(self) -> Tensor:
-        """Return the probabilities (P, K)."""
-        return self._spread(self.probability)
+        """Return what was found of each point, (P, K)."""
+        return self._spread(self.values)
 
     def decide(self) -> tuple[Tensor, Tensor]:
         """Return the most probable class (P,) int64 of each point, and its probability (P,)."""
-        sure, label = self.probability.max(dim=1)
+        sure, label = self.values.max(dim=1)
         return self._spread(label), self._spread(sure)
 
     def _spread(self, values: Tensor) -> Tensor:
