@@ -122,8 +122,8 @@ void find(const Search& search, int32_t* neighbor, int64_t* sources, int64_t* st
     const Sorted& outputs = same ? inputs : *own;
 
     // If n is m's neighbor at an offset, m is n's at the opposite offset. With rows in order the swapped pairs are in
-    // order too: both rows of a pair increase together. Of two opposite offsets, the one whose step is
-    // negative is searched for.
+    // order too: both rows of a pair increase together. Of two opposite offsets, the one with a negative step is
+    // searched for.
     const bool half = inputs.came_in_order() && search.mirrored();
     std::vector<Offset> offsets;
     for (int64_t k = 0; k < search.n_offsets; ++k) {

@@ -103,7 +103,7 @@ void weight_grad_block(const WeightGradBlock<T>& block) {
             const int64_t p = runs.begin[k] + pair, next = p + 2 * pairs <= runs.end[k] ? p + pairs : p;
             const int32_t *rows_in = runs.rows_in + p, *rows_out = runs.rows_out + p;
             const int32_t *ahead_in = runs.rows_in + next, *ahead_out = runs.rows_out + next;
-            const Term<T>*from, *to;
+            const Term<T> *from, *to;
             if constexpr (kNumbers<T> == 1) {
                 from = block.feats, to = grad;
             } else {  // a term is a channel of two pairs: interleave() of the instruction set's file
