@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 7
+#define PCSEG_ABI 8
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -122,6 +122,14 @@ PCSEG_API int pcseg_normals(const double* position, const int64_t* near, int64_t
                             int64_t threads);
 // Of symmetric matrices (count, 3, 3): eigenvalues (count, 3), ascending, and eigenvectors, the columns.
 PCSEG_API int pcseg_main_axes(const float* matrix, int64_t count, float* values, float* vectors, int64_t threads);
+
+// --- depthwise convolution of maps ---------------------------------------------------------------------------------
+// The weight gradient, in float32: maps (samples, height, width, channels), grad (samples, out_height, out_width,
+// channels), a square kernel of 3 or 5, out (channels, kernel, kernel), all of it written.
+PCSEG_API int pcseg_depthwise_weight_grad(const float* maps, int64_t samples, int64_t height, int64_t width,
+                                          int64_t channels, const float* grad, int64_t out_height, int64_t out_width,
+                                          int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                                          float* out, int64_t threads);
 
 // --- forest ------------------------------------------------------------------------------------------------------
 // Nodes starts[t] to starts[t + 1] are tree t. At a node, rows go to the first of its children (nodes, 2), counted from

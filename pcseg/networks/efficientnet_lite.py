@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pcseg.networks.encoder import Encoder
-from pcseg.nn.maps import BatchNorm2d, draw_weights
+from pcseg.nn.maps import BatchNorm2d, Conv2d, draw_weights
 
 STAGES: tuple[tuple[tuple[int, int, int, int], ...], ...] = (
     ((16, 1, 3, 1),),
@@ -20,7 +20,7 @@ STAGES: tuple[tuple[tuple[int, int, int, int], ...], ...] = (
 """Output channels, expansion, kernel and number of the blocks of each stage (Tan and Le, arXiv 1905.11946, Table 1)."""
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(Conv2d):
     """A convolution without bias whose output has the size of the input divided by the stride, rounded up.
 
     At stride 2 it pads as TensorFlow does for even sizes, at the top left one pixel less than at the bottom right;
@@ -63,8 +63,8 @@ class InvertedResidual(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         inner = maps
         if self._expand_conv is not None and self._bn0 is not None:
-            inner = F.hardtanh_(self._bn0(self._expand_conv(inner)), 0.0, 6.0)
-        inner = F.hardtanh_(self._bn1(self._depthwise_conv(inner)), 0.0, 6.0)
+            inner = F.hardtanh(self._bn0(self._expand_conv(inner)), 0.0, 6.0)  # in place it would copy first
+        inner = F.hardtanh(self._bn1(self._depthwise_conv(inner)), 0.0, 6.0)
         inner = self._bn2(self._project_conv(inner))
         return inner + maps if self.shortcut else inner
 
@@ -98,7 +98,7 @@ class EfficientNetLite0(Encoder):
 
     def blocks(self, stage: int) -> Iterable[nn.Module]:
         blocks = self._blocks[self._ends[stage] : self._ends[stage + 1]]
-        stem = nn.Sequential(self._conv_stem, self._bn0, nn.ReLU6(inplace=True))
+        stem = nn.Sequential(self._conv_stem, self._bn0, nn.ReLU6())
         return blocks if stage else (stem, *blocks)
 
 

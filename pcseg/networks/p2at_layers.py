@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pcseg.elements import flatten_pixels, pixel_grid
 from pcseg.nn.axial import AxialAttention
-from pcseg.nn.maps import BatchNorm2d, ConvNormReLU2d
+from pcseg.nn.maps import BatchNorm2d, Conv2d, ConvNormReLU2d
 from pcseg.nn.norm import BatchNorm
 
 
@@ -32,7 +32,7 @@ class PyramidAxialBlock(nn.Module):
         self.local = _conv_norm(channels, channels, 3)
         self.mlp = nn.Sequential(
             nn.Conv2d(channels, 4 * channels, 1, bias=False),
-            nn.Conv2d(4 * channels, 4 * channels, 3, padding=1, groups=4 * channels),
+            Conv2d(4 * channels, 4 * channels, 3, padding=1, groups=4 * channels),
             nn.ReLU(),
             nn.Conv2d(4 * channels, channels, 1, bias=False),
         )
@@ -106,7 +106,7 @@ class DepthwiseBlock(nn.Module):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.depthwise = Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
         self.norm = BatchNorm2d(channels)
         self.mlp = nn.Sequential(
             nn.Conv2d(channels, 4 * channels, 1), nn.Hardswish(), nn.Conv2d(4 * channels, channels, 1)

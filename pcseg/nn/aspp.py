@@ -44,4 +44,5 @@ class PooledPyramid(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         pooled = self.pool(F.adaptive_avg_pool2d(maps, 1)).expand(-1, -1, *maps.shape[2:])
+        pooled = pooled.contiguous(memory_format=torch.channels_last)  # else all that follows is channels first
         return self.fuse(torch.cat([*(branch(maps) for branch in self.branches), pooled], dim=1))

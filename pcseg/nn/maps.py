@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from pcseg.elements import flatten_pixels
 from pcseg.nn.norm import BatchNorm
 from pcseg.nn.recompute import _StatisticsOfFirstPass
+from pcseg.ops import depthwise_conv
 
 
 class BatchNorm2d(BatchNorm):
@@ -31,6 +32,19 @@ class BatchNorm2d(BatchNorm):
             raise ValueError(f"maps of shape {tuple(input.shape)}; give (B, C, H, W)")
 
 
+class Conv2d(nn.Conv2d):
+    """torch's convolution of maps; where each channel has its own kernel, :func:`pcseg.ops.depthwise_conv`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        alone = self.groups == self.in_channels == self.out_channels and self.padding_mode == "zeros"
+        place = (self.stride, self.padding, self.dilation)
+        if not alone or any(isinstance(pair, str) or pair[0] != pair[1] for pair in place):
+            return super().forward(input)
+        stride, padding, dilation = (int(pair[0]) for pair in place)
+        out = depthwise_conv(input, self.weight, stride, padding, dilation)
+        return out if self.bias is None else out + self.bias[:, None, None]
+
+
 class ConvNormReLU2d(nn.Module):
     """A convolution without bias that keeps the size of the map, a batch norm and a ReLU.
 
@@ -40,7 +54,7 @@ class ConvNormReLU2d(nn.Module):
     def __init__(self, cin: int, cout: int, kernel: int = 1, dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
         padding = dilation * (kernel // 2)
-        self.conv = nn.Conv2d(cin, cout, kernel, 1, padding, dilation, groups, bias=False)
+        self.conv = Conv2d(cin, cout, kernel, 1, padding, dilation, groups, bias=False)
         self.norm = BatchNorm2d(cout)
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Ops on point clouds, each under one name in torch.library for all its kernels (reference, CPU, CUDA, Triton)."""
 
+from pcseg.ops.depthwise import depthwise_conv
 from pcseg.ops.devoxelize import devoxelize_nearest, devoxelize_trilinear
 from pcseg.ops.forest import Trees, ask_forest, grow_forest
 from pcseg.ops.gather import gather
@@ -20,6 +21,7 @@ __all__ = [
     "ask_forest",
     "class_paths",
     "cores",
+    "depthwise_conv",
     "devoxelize_nearest",
     "devoxelize_trilinear",
     "edges",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pcseg.nn import frozen_statistics
-from pcseg.nn.maps import BatchNorm2d, ConvNormReLU2d, draw_weights, run_maps, separable
+from pcseg.nn.maps import BatchNorm2d, Conv2d, ConvNormReLU2d, draw_weights, run_maps, separable
 
 
 def trained(**arguments: float) -> BatchNorm2d:
@@ -111,3 +113,26 @@ def test_activation_checkpointing_changes_memory_alone() -> None:
         found.append([loss.detach(), *(p.grad for p in part.parameters()), *part.buffers()])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     assert sizes[1] < 0.5 * sizes[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"groups": 4},
+        {"groups": 4, "bias": False, "padding": 4, "dilation": 2},
+        {"groups": 2},
+        {"groups": 4, "stride": (2, 1), "padding": (0, 2)},
+        {"groups": 4, "padding": 2, "padding_mode": "reflect"},
+    ],
+)
+def test_convolutions_are_torchs(arguments: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    ours, torchs = Conv2d(4, 4, 5, **arguments), nn.Conv2d(4, 4, 5, **arguments)
+    torchs.load_state_dict(ours.state_dict())
+    maps = torch.randn(2, 4, 12, 11)
+    out, expected = ours(maps), torchs(maps)
+    torch.testing.assert_close(out, expected)
+    out.square().sum().backward()
+    expected.square().sum().backward()
+    for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4)
