@@ -54,6 +54,10 @@ class Options:
         "return_number and number_of_returns that are there (4 bytes a point of a LAS file)",
         None,
     )
+    crops: int | None = option(
+        "pictures: cut each also into so many rows and columns, e.g. 4: a split train_4x4, for tags of parts",
+        None,
+    )
 
 
 def main(options: Options) -> None:
@@ -63,7 +67,7 @@ def main(options: Options) -> None:
     check_output(options.output, folder=True)
     count_workers(options.workers)
     choices = {"stairs": options.stairs, "lists": options.lists, "align": options.align}
-    choices |= {"classes": options.classes, "keep": options.keep}
+    choices |= {"classes": options.classes, "keep": options.keep, "crops": options.crops}
     reader = open_dataset(options.input, options.dataset, choices)
     summary = prepare(reader, options.output, options.workers, options.overwrite)
     print(report(summary, options.output, noun(reader)))

@@ -10,6 +10,7 @@ from pcseg.datasets.camvid import CamvidReader, is_camvid
 from pcseg.datasets.cityscapes import CityscapesReader, is_cityscapes
 from pcseg.datasets.class_file import open_classes
 from pcseg.datasets.contract import SceneReader
+from pcseg.datasets.crops import CropReader
 from pcseg.datasets.folder import open_folder
 from pcseg.datasets.frames import FramesReader, is_frames, open_frames
 from pcseg.datasets.images import ImagesReader, is_images, open_images
@@ -24,11 +25,11 @@ CHOICES = {
     "scannet": ("lists", "align"),
     "folder": ("classes", "keep"),
     "pointcept": ("classes", "keep"),
-    "images": ("classes",),
-    "camvid": (),
-    "voc": ("lists",),
-    "cityscapes": (),
-    "frames": ("classes", "lists"),
+    "images": ("classes", "crops"),
+    "camvid": ("crops",),
+    "voc": ("lists", "crops"),
+    "cityscapes": ("crops",),
+    "frames": ("classes", "lists", "crops"),
 }
 """Kinds of data sets, and the options of each; the scenes of those from images on are pictures."""
 
@@ -48,6 +49,12 @@ def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | Non
     foreign = sorted(set(chosen) - set(CHOICES[kind]))
     if foreign:
         raise InputError(f"{foreign[0]}={chosen[foreign[0]]}: a {kind} data set has no such choice; leave it out")
+    crops = chosen.pop("crops", None)
+    reader = _open(root, kind, chosen)
+    return reader if crops is None else CropReader(reader, crops)
+
+
+def _open(root: str, kind: str, chosen: dict[str, Any]) -> SceneReader:
     if kind == "s3dis":
         return S3disReader(root, **chosen)
     if kind == "scannet":
@@ -70,7 +77,7 @@ def open_dataset(root: str, kind: str = "auto", choices: Mapping[str, Any] | Non
 
 def noun(reader: SceneReader) -> str:
     """Return the word for the scenes of ``reader``: scenes, or pictures."""
-    pictures = (ImagesReader, CamvidReader, VocReader, CityscapesReader, FramesReader)
+    pictures = (ImagesReader, CamvidReader, VocReader, CityscapesReader, FramesReader, CropReader)
     return "pictures" if isinstance(reader, pictures) else "scenes"
 
 

@@ -102,7 +102,9 @@ def _texts(values: Any) -> tuple[str, ...]:
 
 def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
     """Write ``dataset.json``, or see that the one there agrees, so that no folder mixes two ways of preparing."""
-    settings = {k: v for k, v in dataclasses.asdict(reader).items() if k != "root"}  # type: ignore[call-overload]
+    settings: dict[str, Any] = dataclasses.asdict(reader)  # type: ignore[call-overload]
+    for part in (settings, settings.get("whole", {})):
+        part.pop("root", None)
     meta: dict[str, Any] = {"reader": type(reader).__name__, "settings": settings}
     lists = reader.classes.to_json()
     meta |= {"classes": lists.pop("names"), **lists}
