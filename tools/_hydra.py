@@ -196,6 +196,14 @@ def build(node: Any, where: str, *arguments: Any) -> Any:
         raise InputError(f"config {where}: {one_line(cause)}; see configs/") from error
 
 
+def target(node: dict[str, Any]) -> Any:
+    """Return the class or function that ``_target_`` of ``node`` names; None where nothing has that name."""
+    try:
+        return hydra.utils.get_object(str(node.get("_target_")))
+    except Exception:  # of whatever module is imported; what is made of the node says it in one line
+        return None
+
+
 def job_folder(output: str) -> Path:
     """Return ``output``; in a ``--multirun``, the folder below it that has the number of this job."""
     hydra = HydraConfig.get()

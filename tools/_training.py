@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning_fabric
 
-from _hydra import build, job_folder
+from _hydra import build, job_folder, target
 from _schema import BY_NAME, VOLATILE, Part, Train, recipe
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
@@ -103,16 +103,24 @@ def make_labels(config: Train, folders: list[Path]) -> WeakLabels | None:
 
 
 def make_dataset(
-    config: Train, folders: list[Path], classes: Classes, labels: WeakLabels | None, widen: float = 1.0
+    config: Train,
+    folders: list[Path],
+    classes: Classes,
+    labels: WeakLabels | None,
+    widen: float = 1.0,
+    tagged: bool = True,
 ) -> TrainDataset | PictureDataset:
-    """Return the training set of ``folders``, labeled by ``labels`` (None: by all labels), at scales of ``widen``."""
+    """Return the training set of ``folders``, labeled by ``labels`` (None: by all labels), at scales of ``widen``.
+
+    It has the tags of the configuration if it is to be ``tagged``: samples then end where their tags do.
+    """
     data, augment = config.data, config.augment
     usual, strong = (
         [widened(build(node, f"augment.{group}.{name}"), widen) for name, node in getattr(augment, group).items()]
         for group in ("transforms", "strong")
     )
     crop = widened(build(data.crop, "data.crop"), widen) if data.crop else None
-    tags = tags_of(config.labels.tags, labels)
+    tags = tags_of(config.labels.tags, labels) if tagged else None
     if data.images is not None:
         seen = image_inputs(data.images)
         return PictureDataset(
@@ -185,6 +193,8 @@ def make_stage(
         "rare": config.augment.rare,
     }
 
+    tagged = data.tags is not None and getattr(target(part.method), "reads_tags", True)
+
     def sample(source: TrainDataset | PictureDataset, first: int) -> StepSampler:
         plan = Plan(config.batch_size, last, derive(config.seed, index), first, *where)
         sampler: StepSampler = build(part.sampler or default, f"stages.{name}.sampler", source, plan)
@@ -193,9 +203,9 @@ def make_stage(
     def batches(model: Model, first: int) -> Any:
         source, labels = data, label_file(output, name)
         left = part.before and labels.is_file()  # by the pass before this stage
-        if left or part.widen != 1:
+        if left or part.widen != 1 or tagged != (data.tags is not None):
             budget = WeakLabels.load(labels) if left else data.labels
-            source = make_dataset(config, list(data.folders), model.classes, budget, part.widen)
+            source = make_dataset(config, list(data.folders), model.classes, budget, part.widen, tagged)
         return loader(source, sample(source, first * config.accumulate), config.workers)
 
     return Stage(

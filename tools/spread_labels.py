@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pcseg.budgets.scene_labels import SceneLabels, packed
+from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.command_line import check_output, option, run
@@ -50,6 +51,7 @@ class Options:
     root: str = option("folder of scenes, written by tools/prepare.py")
     labels: str = option("label file written by tools/draw_labels.py")
     output: str = option("label file to write, e.g. data/labels/1pct_seed0_spread.npz")
+    tags: str | None = option("tag file written by tools/draw_labels.py: points keep to the classes around them", None)
     rule: str = option("paths or walk", "paths")
     keep: float = option("smallest confidence of a label, 0 to 1; less for classes that balance lifts", 0.5)
     voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
@@ -123,16 +125,22 @@ def scene_spreading(
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
     names = [scene.name for scene in given.scenes]
     shares = given.shares(names, classes) if options.balance else None
-    return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares, options.balance)
+    tags = None if options.tags is None else Tags.load(options.tags)
+    return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares, options.balance, tags)
 
 
 def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:
-    """Return the forest that learned from the labels of all scenes."""
+    """Return the forest that learned from the labels of all scenes, and from their tags."""
 
-    def examples(folder: Path) -> dict[str, np.ndarray]:
-        return spread.examples(folder, scene_and_labels(folder, spread.classes, given)[1])
+    def known(folder: Path) -> np.ndarray:
+        return scene_and_labels(folder, spread.classes, given)[1]
 
-    return spread.forest(each_scene(examples, "learn", folders, given))
+    examples = each_scene(lambda folder: spread.examples(folder, known(folder)), "learn", folders, given)
+    forest = spread.forest(examples)
+    if spread.tags is None:
+        return forest
+    more = each_scene(lambda folder: spread.guesses(folder, known(folder), forest), "learn tags", folders, given)
+    return spread.forest([*examples, *more])
 
 
 def each_scene(work: Callable[[Path], Any], title: str, folders: list[Path], given: WeakLabels) -> list[Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -47,18 +47,25 @@ class SceneTags:
         if not np.isfinite(self.center).all() or not ((self.radius > 0) & np.isfinite(self.radius)).all():
             raise InputError(f"tags of {self.name}: give finite centers, and radii above 0, in meters")
 
+    def parts(self, coord: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the points (P,) bool of each sub-cloud, all where there is none, and the classes (K,) bool in it.
+
+        ``coord`` (P, 3) in meters, as in the raw scan.
+        """
+        if not len(self.radius):
+            yield np.ones(len(coord), dtype=bool), self.known
+        for center, radius, inside in zip(self.center, self.radius, self.inside, strict=True):
+            yield np.square(coord - center).sum(axis=1) <= radius**2, inside
+
     def allowed(self, coord: np.ndarray) -> np.ndarray:
         """Return the classes (P, K) bool that points may have; ``coord`` (P, 3) in meters, as in the raw scan.
 
         In a scene with sub-clouds those that are in each one around the point, none for a point in none of them; in any
         other scene, those of the scene. All that tags tell, where a class without a tag is absent.
         """
-        if not len(self.radius):
-            return np.repeat(self.known[None], len(coord), axis=0)
         told = np.zeros(len(coord), dtype=bool)
         allowed = np.ones((len(coord), len(self.known)), dtype=bool)
-        for center, radius, inside in zip(self.center, self.radius, self.inside, strict=True):
-            near = np.square(coord - center).sum(axis=1) <= radius**2
+        for near, inside in self.parts(coord):
             told |= near
             allowed[near] &= inside
         return allowed & told[:, None]

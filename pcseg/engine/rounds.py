@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,9 @@ class Spread(LabelPass):
     features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
     network are averaged with those of the labels. The confidence is the weight of a label; with ``balance`` labels are
     chosen and weighed by the shares of the classes (:func:`pcseg.budgets.balance.balanced`): those that the budget
-    tells, or those among the labels once spread.
-    Where ``spreading`` names no voxel size it is that of the data.
+    tells, or those among the labels once spread. With tags, points have no class that these say is not around them,
+    and the forest learns from what it would take for each tag. Where ``spreading`` names no voxel size it is that of
+    the data.
     """
 
     rule = "spread"
@@ -160,7 +162,10 @@ class Spread(LabelPass):
         at_random = budget is not None and budget.at_random
         true = budget.shares(data.names, data.classes) if balance and budget is not None else None
         features = data.features if forest else None
-        self.spreading = SceneSpreading(spreading, data.classes, features, data.voxel_size, at_random, true, balance)
+        tags = None if data.tags is None or data.tags.rule == "labels" else data.tags  # labels do not tell all classes
+        self.spreading = SceneSpreading(
+            spreading, data.classes, features, data.voxel_size, at_random, true, balance, tags
+        )
         self.network = network
         self._forest: Forest | None = None  # while scenes are labeled
 
@@ -180,12 +185,28 @@ class Spread(LabelPass):
     ) -> None:
         if self.spreading.features is None:
             return
-        for number, path in tqdm(scenes, desc="describe", unit="scene", leave=False, disable=fabric.global_rank > 0):
-            if not _examples(parts, number).is_file():
-                save_arrays(_examples(parts, number), **self.spreading.examples(path, self.known(path)))
-        fabric.barrier()
-        each = [read_npz(_examples(parts, number))[0] for number in range(len(self.data.folders))]
+        each = self._learned(self.spreading.examples, "examples", parts, scenes, fabric)
         self._forest = self.spreading.forest(each)
+        if self.spreading.tags is not None:
+            guesses = partial(self.spreading.guesses, forest=self._forest)
+            each += self._learned(guesses, "guesses", parts, scenes, fabric)
+            self._forest = self.spreading.forest(each)
+
+    def _learned(
+        self,
+        learn: Callable[[Path, np.ndarray], dict[str, np.ndarray]],
+        name: str,
+        parts: Path,
+        scenes: Sequence[tuple[int, Path]],
+        fabric: lightning_fabric.Fabric,
+    ) -> list[dict[str, np.ndarray]]:
+        """Return what a forest learns from all scenes; each process finds it for its own and keeps it in ``parts``."""
+        for number, path in tqdm(scenes, desc=name, unit="scene", leave=False, disable=fabric.global_rank > 0):
+            part = parts / f"{name}-{number}.npz"
+            if not part.is_file():
+                save_arrays(part, **learn(path, self.known(path)))
+        fabric.barrier()
+        return [read_npz(parts / f"{name}-{number}.npz")[0] for number in range(len(self.data.folders))]
 
     def weighed(self, scenes: list[SceneLabels]) -> tuple[SceneLabels, ...]:
         return self.spreading.weighed(scenes)
@@ -193,10 +214,6 @@ class Spread(LabelPass):
     def label(self, predictor: AnyPredictor, path: Path, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = predictor.probabilities(predictor.read(path, with_labels=False)) if self.network else None
         return self.spreading(path, known, self._forest, seen)
-
-
-def _examples(parts: Path, number: int) -> Path:
-    return parts / f"examples-{number}.npz"
 
 
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:

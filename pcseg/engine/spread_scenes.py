@@ -15,6 +15,7 @@ import torch
 
 from pcseg.budgets.balance import balanced, label_shares
 from pcseg.budgets.scene_labels import SceneLabels
+from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import Classes
 from pcseg.device import memory
 from pcseg.errors import InputError
@@ -100,6 +101,8 @@ class SceneSpreading:
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
     With ``balance``, ``weighed`` chooses and weighs labels by the shares of the classes among all points, which are
     ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread.
+    ``tags``: points have no class that these say is not around them, and a second forest learns from what the first
+    would take for each tag.
     """
 
     spreading: Spreading
@@ -109,6 +112,7 @@ class SceneSpreading:
     at_random: bool
     shares: np.ndarray | None = None
     balance: bool = False
+    tags: Tags | None = None
     _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
@@ -121,6 +125,7 @@ class SceneSpreading:
             "at_random": self.at_random,
             "balance": self.balance,
             "shares": shares,
+            **({} if self.tags is None else {"tags": self.tags.sha256}),
         }
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -136,6 +141,30 @@ class SceneSpreading:
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
         return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"))
 
+    def guesses(self, folder: Path, labels: np.ndarray, forest: Forest) -> dict[str, np.ndarray]:
+        """Return what a second forest learns besides the ``examples``: what ``forest`` would take for each tag.
+
+        ``labels`` (P,) are those of the points of the scene: see Spreading.guesses. Raises InputError without tags.
+        """
+        if self.tags is None:
+            raise InputError("tags: are missing; give a tag file")
+        graph, descriptors, distances = self._known(folder, labels)
+        assert descriptors is not None
+        tags, coord = self._tagged(self.tags, folder)
+        found = self.spreading.guesses(
+            graph,
+            labels,
+            len(self.classes),
+            self.at_random,
+            forest,
+            descriptors,
+            distances,
+            tags.allowed(coord),
+            ((np.unique(graph.node[near]), inside) for near, inside in tags.parts(coord)),
+        )
+        self._kept.add(folder, _Seen(graph, descriptors, labels, distances))
+        return found
+
     def __call__(
         self, folder: Path, labels: np.ndarray, forest: Forest | None, network: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -143,11 +172,13 @@ class SceneSpreading:
 
         With ``balance``, ``weighed`` chooses among them once all scenes are there.
         """
-        seen = self._kept.pop(folder)
-        graph, descriptors = (seen.graph, seen.descriptors) if seen else self._made(folder)
-        distances = seen.distances if seen and np.array_equal(seen.labels, labels) else None
+        graph, descriptors, distances = self._known(folder, labels)
         spreading = replace(self.spreading, keep=0.0) if self.balance else self.spreading
-        return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances)
+        allowed = None
+        if self.tags is not None:
+            tags, coord = self._tagged(self.tags, folder)
+            allowed = tags.allowed(coord)
+        return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances, allowed)
 
     def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
         """Return the labels of all scenes; with ``balance`` as :func:`pcseg.budgets.balance.balanced` chooses them."""
@@ -155,6 +186,18 @@ class SceneSpreading:
             return tuple(scenes)
         shares = label_shares(scenes, len(self.classes)) if self.shares is None else self.shares
         return balanced(scenes, shares, self.spreading.keep)
+
+    def _known(self, folder: Path, labels: np.ndarray) -> tuple[SurfaceGraph, np.ndarray | None, np.ndarray | None]:
+        """Return graph, descriptors and, if found for ``labels``, distances of a scene, which is then kept no more."""
+        seen = self._kept.pop(folder)
+        if seen is None:
+            return (*self._made(folder), None)
+        return seen.graph, seen.descriptors, seen.distances if np.array_equal(seen.labels, labels) else None
+
+    def _tagged(self, tags: Tags, folder: Path) -> tuple[SceneTags, np.ndarray]:
+        """Return the tags of a scene, and its points (P, 3) in meters as in the raw scan."""
+        scene = read_scene(folder, self.classes, with_labels=False)
+        return tags.ordered(self.classes).scene(scene.name), scene.coord + scene.origin
 
     def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
         """Return the graph of a scene, and the descriptors (N, D) of its nodes."""

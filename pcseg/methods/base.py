@@ -31,8 +31,9 @@ class Method(nn.Module):
 
     ``needs``: what its batches must hold beyond labels, any of "tags", "matches", "domain", "weights", "pairs", and
     "voxels" where it takes no pictures; a run whose data lacks one is refused before its first step. ``reads_labels``:
-    False for one that learns from the clouds alone, which takes data without labels. ``deployed``: the network that is
-    scored and saved for inference. ``players``: who is stepped in turn within a step, each with an optimizer of its
+    False for one that learns from the clouds alone, which takes data without labels. ``reads_tags``: True for one that
+    reads tags, which may be those of a sub-cloud: its samples then end where that does. ``deployed``: the network that
+    is scored and saved for inference. ``players``: who is stepped in turn within a step, each with an optimizer of its
     own.
 
     Networks come from ``model.networks`` and outlive the stage: ``make`` adds one with weights of its own, ``copy`` a
@@ -42,6 +43,7 @@ class Method(nn.Module):
 
     needs: frozenset[str] = frozenset()
     reads_labels: bool = True
+    reads_tags: bool = False
     deployed: str = MAIN
     network: Any  # an nn.Module; some methods also need its encode, decode and channels_at (see pcseg.networks)
 

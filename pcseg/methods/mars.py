@@ -26,6 +26,7 @@ class MARS(Method):
     """
 
     needs = frozenset({"tags"})
+    reads_tags = True
 
     def __init__(
         self,

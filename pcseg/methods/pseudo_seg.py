@@ -44,6 +44,7 @@ class PseudoSeg(Method):
     """
 
     needs = frozenset({"matches"})
+    reads_tags = True
 
     def __init__(
         self,

@@ -34,6 +34,7 @@ class TagMethod(Method):
     """
 
     needs = frozenset({"tags"})
+    reads_tags = True
 
     def __init__(
         self,

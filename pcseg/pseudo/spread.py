@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from pcseg.ops.walk import LEAST_LEAK
 from pcseg.pseudo.forest import Forest
 from pcseg.pseudo.graph import EdgeCosts, SurfaceGraph, surface_graph
 from pcseg.pseudo.spreading import class_distances, left_out_distances, path_probabilities, random_walk
+from pcseg.pseudo.tagged import allowed_nodes, among, surest_of_tags
 
 RULES = ("paths", "walk")
 
@@ -79,10 +80,40 @@ class Spreading:
         at_nodes = node_labels(graph, labels, n_classes)
         known = at_nodes != IGNORE
         found = {"descriptors": descriptors[known], "labels": at_nodes[known]}
-        if at_random and self.rule == "paths":
+        if self._learns_paths(at_random):
             distances, alone = left_out_distances(graph, at_nodes, n_classes)
             return {**found, "paths": self._paths(alone)}, distances
         return found, None
+
+    def guesses(
+        self,
+        graph: SurfaceGraph,
+        labels: np.ndarray,
+        n_classes: int,
+        at_random: bool,
+        forest: Forest,
+        descriptors: np.ndarray,
+        distances: np.ndarray | None,
+        allowed: np.ndarray,
+        parts: Iterable[tuple[np.ndarray, np.ndarray]],
+    ) -> dict[str, np.ndarray]:
+        """Return what a second Forest learns besides the ``examples``: nodes that ``forest`` would take for each tag.
+
+        ``parts``: nodes (m,) of each sub-cloud and the classes (K,) bool that tags say are in it
+        (:func:`pcseg.pseudo.tagged.surest_of_tags`). The rest as in ``examples`` and ``node_probabilities``.
+        """
+        at_nodes = node_labels(graph, labels, n_classes)
+        if distances is None and self.rule == "paths":
+            distances = class_distances(graph, at_nodes, n_classes)
+        share = self.node_probabilities(graph, labels, n_classes, None, forest, descriptors, distances, allowed)
+        nodes, classes = surest_of_tags(share, at_nodes, parts)
+        found = {"descriptors": descriptors[nodes], "labels": classes}
+        if self._learns_paths(at_random) and distances is not None:
+            found["paths"] = self._paths(distances[nodes])
+        return found
+
+    def _learns_paths(self, at_random: bool) -> bool:
+        return at_random and self.rule == "paths"
 
     def __call__(
         self,
@@ -93,24 +124,46 @@ class Spreading:
         forest: Forest | None = None,
         descriptors: np.ndarray | None = None,
         distances: np.ndarray | None = None,
+        allowed: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a label (P,) int64, IGNORE where none is kept, and its confidence (P,) float32 in [0, 1].
 
-        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. ``forest`` learned from
-        ``examples`` with such ``descriptors``; ``distances``: those that ``examples`` found. ``network`` (P, K): the
-        probabilities of a network, averaged with those of the labels (:func:`averaged`).
+        ``labels`` (P,): those given, IGNORE elsewhere; they are kept, with confidence 1. For the others see
+        ``node_probabilities``.
         """
-        at_nodes = node_labels(graph, labels, n_classes)
-        if forest is None or descriptors is None:
-            share = self.probabilities(graph, at_nodes, n_classes)
-        else:
-            share = self._joined(graph, at_nodes, n_classes, forest, descriptors, distances)
-        if network is not None:
-            share = averaged(share, graph.mean(network), at_nodes)
+        share = self.node_probabilities(graph, labels, n_classes, network, forest, descriptors, distances, allowed)
         label, confidence, given = share.argmax(axis=1)[graph.node], share.max(axis=1)[graph.node], labels != IGNORE
         kept = (confidence > 0) & (confidence >= self.keep)
         label = np.where(given, labels, np.where(kept, label, IGNORE))
         return label, np.where(given, 1, np.where(kept, confidence, 0)).astype(np.float32)
+
+    def node_probabilities(
+        self,
+        graph: SurfaceGraph,
+        labels: np.ndarray,
+        n_classes: int,
+        network: np.ndarray | None = None,
+        forest: Forest | None = None,
+        descriptors: np.ndarray | None = None,
+        distances: np.ndarray | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return the probabilities (N, K) float32 of the nodes; 0 where nothing is known.
+
+        ``labels`` (P,): those given, IGNORE elsewhere. ``forest`` learned from ``examples`` with such ``descriptors``;
+        ``distances``: those that ``examples`` found. ``network`` (P, K): the probabilities of a network, averaged with
+        those of the labels (:func:`averaged`). ``allowed`` (P, K) bool: the classes that a point may have, as tags tell
+        (:func:`pcseg.pseudo.tagged.allowed_nodes`).
+        """
+        at_nodes = node_labels(graph, labels, n_classes)
+        may = None if allowed is None else allowed_nodes(graph, allowed, at_nodes)
+        if forest is None or descriptors is None:
+            share = self.probabilities(graph, at_nodes, n_classes)
+        else:
+            share = self._joined(graph, at_nodes, n_classes, forest, descriptors, distances, may)
+        if network is not None:
+            share = averaged(share, graph.mean(network), at_nodes)
+        return share if may is None else among(share, may)
 
     def probabilities(self, graph: SurfaceGraph, labels: np.ndarray, n_classes: int) -> np.ndarray:
         """Return the probabilities (N, K) float32 of the nodes, whose ``labels`` are (N,), without a forest."""
@@ -127,6 +180,7 @@ class Spreading:
         forest: Forest,
         descriptors: np.ndarray,
         distances: np.ndarray | None,
+        may: np.ndarray | None,
     ) -> np.ndarray:
         """Return the probabilities (N, K) float32 of the nodes by labels (N,) and ``forest``."""
         if self.rule == "walk":
@@ -138,6 +192,7 @@ class Spreading:
         else:
             trust = (self.reach / (self.reach + distances.min(axis=1)))[:, None]
             found = trust * share + (1 - trust) * forest(descriptors)
+        found = found if may is None else among(found, may)
         if self.smooth and graph.colored and known.any():
             leak = max(self.smooth * float(known.mean()), _LEAST)
             walked = random_walk(graph, labels, n_classes, self.beta, leak, prior=found)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine import spread_scenes
 from pcseg.engine.spread_scenes import SceneSpreading, overlapped
@@ -128,3 +129,35 @@ def test_after_an_error_scenes_that_have_not_begun_are_left() -> None:
     with torch_threads(2), pytest.raises(InputError, match="scene 1 is broken"):
         list(overlapped(work, range(100), 10))
     assert len(begun) < 20
+
+
+def test_tags_teach_the_forest_a_class_that_it_finds_too_rarely(tmp_path: Path) -> None:
+    """Lamps on tables, the fainter the less they are like the only labeled one; tags say that each table has one."""
+    classes = Classes(("floor", "table", "lamp"))
+    truth, pairs = np.repeat([0, 1, 2], [300, 540, 60]), []
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        coord = (rng.random((900, 3)) * [2, 2, 0.01]).astype(np.float32)
+        coord[300:, 2] += 0.8
+        coord[840:, :2] = coord[840:, :2] * 0.2 + rng.random(2) * 1.5
+        color = np.array([[200, 200, 200], [90, 60, 30], [120 + 22 * number, 60, 30]])[truth]
+        seen = (color + rng.integers(-15, 16, color.shape)).astype(np.uint8)
+        scene = Scene(coord, {"color": seen}, f"all/{number}", classes=classes.names)
+        known = np.full(900, IGNORE)
+        known[rng.choice(840, 12, replace=False)] = 0
+        known[870] = 0 if number == 5 else IGNORE
+        pairs.append((write_scene(tmp_path, scene), np.where(known == 0, truth, IGNORE)))
+    there = tuple(SceneTags(f"all/{number}", np.ones(3, dtype=bool)) for number in range(6))
+    tags = Tags(classes.names, "file", {}, None, there)
+    lamps, right = {}, {}
+    for given in (None, tags):
+        spreading = SceneSpreading(Spreading(keep=0.0), classes, Features(["color"]), 0.05, True, tags=given)
+        examples = [spreading.examples(*pair) for pair in pairs]
+        forest = spreading.forest(examples)
+        if given is not None:
+            forest = spreading.forest([*examples, *(spreading.guesses(*pair, forest) for pair in pairs)])
+        labels = np.stack([spreading(*pair, forest)[0] for pair in pairs])
+        lamps[given is tags], right[given is tags] = (labels[:, 840:] == 2).mean(), (labels == truth).mean()
+        assert spreading.source().get("tags") == (None if given is None else tags.sha256)
+    assert lamps[True] > lamps[False] + 0.2
+    assert right[True] > right[False]

@@ -123,6 +123,18 @@ def test_labels_are_never_changed_and_read_by_those_that_say_so(recipe: str, sta
 
 
 @every_stage
+def test_tags_are_read_by_those_that_say_so_alone(recipe: str, stage: str, kind: str) -> None:
+    """Samples of the others are not cut to the sub-clouds that have tags."""
+    method = method_of(recipe, stage, model_of(kind)).eval()
+    assert "tags" not in method.needs or method.reads_tags
+    if method.reads_tags:
+        return
+    batch = batch_of(kind)
+    first, second = losses(method, batch), losses(method, replace(batch, tags=None))
+    assert all(torch.equal(first[p][name], second[p][name]) for p in first for name in first[p])
+
+
+@every_stage
 def test_gradients_reach_all_that_is_trained_and_nothing_else(recipe: str, stage: str, kind: str) -> None:
     model = model_of(kind)
     method = method_of(recipe, stage, model).train()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pcseg.budgets.draw import draw_scenes, draw_tags
+from pcseg.budgets.draw import draw_points, draw_scenes, draw_tags
+from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
@@ -17,6 +18,7 @@ def rooms(tmp_path_factory):
     """The building with the tags of two balls in each room to train on, no label, and no ground truth there."""
     root = building(tmp_path_factory.mktemp("building"))
     scenes = [read_scene(f, CLASSES, with_labels=True) for f in list_scenes(root, ["Area_1"])]
+    draw_points(scenes, CLASSES, 12).save(root.parent / "few.npz")
     draw_scenes(scenes, CLASSES, [], count=0).save(root.parent / "labels.npz")
     draw_tags(scenes, CLASSES, radius=1.0, points=2).save(root.parent / "tags.json")
     for scene in list_scenes(root, ["Area_1"]):
@@ -42,3 +44,37 @@ def test_tags_become_labels_and_those_a_network(rooms, tmp_path):
 
 def test_a_run_without_tags_is_refused(rooms, tmp_path):
     failed(train(rooms, tmp_path, "labels.tags=null"), "labels.tags")
+
+
+def test_beside_points_tags_are_spread_and_cut_no_sample(rooms, tmp_path):
+    """A run on what it spread, without the tags, sees the same samples."""
+    few, tags = f"labels.file={rooms.parent / 'few.npz'}", rooms.parent / "tags.json"
+    arguments = (few, f"labels.tags={tags}", "method=label_efficient", "steps=4")
+    done = tool_here("train", *settings(rooms, tmp_path / "with", *arguments))
+    assert done.returncode == 0, done.stderr
+    spread = tmp_path / "with/labels/spread.npz"
+    labels = WeakLabels.load(spread)
+    assert labels.parameters["tags"] == Tags.load(tags).sha256
+    again = (f"labels.file={spread}", "method=soft_labels", "steps=4")
+    done = tool_here("train", *settings(rooms, tmp_path / "without", *again))
+    assert done.returncode == 0, done.stderr
+    losses = [[line["cross_entropy"] for line in curve(tmp_path / name)] for name in ("with", "without")]
+    assert losses[0] == losses[1]
+
+
+def test_the_tool_spreads_by_tags_as_a_run_does(rooms, tmp_path):
+    given = (f"root={rooms}", f"labels={rooms.parent / 'few.npz'}", "features=[]")
+    alone, tagged = (f"output={tmp_path / name}.npz" for name in ("alone", "tagged"))
+    assert tool_here("spread_labels", *given, alone).returncode == 0
+    done = tool_here("spread_labels", *given, tagged, f"tags={rooms.parent / 'tags.json'}")
+    assert done.returncode == 0, done.stderr
+    tags = Tags.load(rooms.parent / "tags.json")
+    labels = WeakLabels.load(tmp_path / "tagged.npz")
+    assert labels.sha256 != WeakLabels.load(tmp_path / "alone.npz").sha256
+    for folder in list_scenes(rooms, ["Area_1"]):
+        scene = read_scene(folder, CLASSES, with_labels=False)
+        allowed = tags.scene(scene.name).allowed(scene.coord + scene.origin)
+        told = allowed.any(axis=1) & (labels.labels(scene) >= 0)
+        assert told.any()
+        assert allowed[told, labels.labels(scene)[told]].mean() > 0.98  # a node may hold points in and out of a ball
+    failed(tool_here("spread_labels", *given, tagged, "overwrite=true", "tags=none.json"), "none.json")

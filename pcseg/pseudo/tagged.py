@@ -1,0 +1,53 @@
+"""What tags say about labels that are spread: which classes are not there, and which are somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pcseg.classes import IGNORE
+from pcseg.pseudo.graph import SurfaceGraph
+
+PLACES = (0.0005, 0.001)
+"""Of the nodes of a sub-cloud, the surest of a class first, the places of those taken for it: not too much alike."""
+
+
+def allowed_nodes(graph: SurfaceGraph, allowed: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the classes (N, K) bool that nodes may have: those of any of their points, all where these have none.
+
+    ``allowed`` (P, K) bool, of points; nodes with one of the ``labels`` (N,) may have it.
+    """
+    found: np.ndarray = graph.mean(allowed.astype(np.float32)) > 0
+    found[~found.any(axis=1)] = True
+    known = np.flatnonzero(labels != IGNORE)
+    found[known, labels[known]] = True
+    return found
+
+
+def among(share: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Return the ``share`` (N, K) of the ``allowed`` classes (N, K) bool, of sum 1, or 0 where they have none."""
+    share = share * allowed
+    return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
+
+
+def surest_of_tags(
+    share: np.ndarray, labels: np.ndarray, parts: Iterable[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes (n,) and the classes (n,) to take them for: for each class of each part, those of PLACES.
+
+    ``share`` (N, K): probabilities of the nodes, ``labels`` (N,) those they have; ``parts``: nodes (m,) of a sub-cloud,
+    and the classes (K,) bool in it. Each class is somewhere in its part, so what is likeliest there stands for it, even
+    where another class is likelier: so a classifier learns from classes that it finds too rarely.
+    """
+    nodes, classes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for near, inside in parts:
+        near = near[labels[near] == IGNORE]
+        if not len(near):
+            continue
+        places = np.unique([round(place * len(near)) for place in PLACES])
+        for k in np.flatnonzero(inside):
+            chosen = near[np.argsort(-share[near, k], kind="stable")[places]]
+            nodes.append(chosen)
+            classes.append(np.full(len(chosen), k))
+    return np.concatenate(nodes), np.concatenate(classes)
