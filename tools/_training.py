@@ -193,7 +193,8 @@ def make_stage(
         "rare": config.augment.rare,
     }
 
-    tagged = data.tags is not None and getattr(target(part.method), "reads_tags", True)
+    method = target(part.method)
+    tagged = data.tags is not None and (getattr(method, "reads_tags", True) or "tags" in method.needs)
 
     def sample(source: TrainDataset | PictureDataset, first: int) -> StepSampler:
         plan = Plan(config.batch_size, last, derive(config.seed, index), first, *where)

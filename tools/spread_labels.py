@@ -119,14 +119,30 @@ def scene_spreading(
     spreading: Spreading, options: Options, classes: Classes, folders: list[Path], given: WeakLabels
 ) -> SceneSpreading:
     """Return what spreads labels over the scenes in ``folders``."""
+    tags = read_tags(options.tags, classes, given)
     from pcseg.engine.spread_scenes import VOXEL_SIZE, SceneSpreading  # late: PyTorch takes seconds to load
 
     voxel_size = options.voxel_size or VOXEL_SIZE
     features = measured(Features(options.features), folders, classes, voxel_size) if options.features else None
     names = [scene.name for scene in given.scenes]
     shares = given.shares(names, classes) if options.balance else None
-    tags = None if options.tags is None else Tags.load(options.tags)
     return SceneSpreading(spreading, classes, features, voxel_size, given.at_random, shares, options.balance, tags)
+
+
+def read_tags(path: str | None, classes: Classes, given: WeakLabels) -> Tags | None:
+    """Return the tags in a file; raises InputError where they do not cover a scene of the ``given`` labels."""
+    if path is None:
+        return None
+    tags = Tags.load(path)
+    if tags.rule == "labels":
+        raise InputError(f"tags={path}: tells the classes of labels, not all that are there; draw tags, rule=tags")
+    try:
+        tags = tags.ordered(classes)
+        for scene in given.scenes:
+            tags.scene(scene.name)
+    except InputError as error:
+        raise InputError(f"tags={path}: {error}") from error
+    return tags
 
 
 def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:

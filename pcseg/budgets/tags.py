@@ -50,12 +50,16 @@ class SceneTags:
     def parts(self, coord: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the points (P,) bool of each sub-cloud, all where there is none, and the classes (K,) bool in it.
 
-        ``coord`` (P, 3) in meters, as in the raw scan.
+        ``coord`` (P, 3) in meters, as in the raw scan. Raises InputError for a sub-cloud without a point.
         """
         if not len(self.radius):
             yield np.ones(len(coord), dtype=bool), self.known
         for center, radius, inside in zip(self.center, self.radius, self.inside, strict=True):
-            yield np.square(coord - center).sum(axis=1) <= radius**2, inside
+            near = np.square(coord - center).sum(axis=1) <= radius**2
+            if not near.any():
+                place = ", ".join(f"{value:g}" for value in center)
+                raise InputError(f"{self.name}: no point is in the tagged ball at {place}; correct the tag file")
+            yield near, inside
 
     def allowed(self, coord: np.ndarray) -> np.ndarray:
         """Return the classes (P, K) bool that points may have; ``coord`` (P, 3) in meters, as in the raw scan.

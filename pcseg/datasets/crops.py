@@ -69,11 +69,14 @@ class CropReader:
     @cached_property
     def _parts(self) -> dict[str, tuple[str, int, int]]:
         """The picture, row and column of each part, by its name."""
-        found = {}
-        for picture in self.whole.scenes():
+        found: dict[str, tuple[str, int, int]] = {}
+        pictures = self.whole.scenes()
+        for picture in pictures:
             split, _, stem = picture.partition("/")
             for row in range(self.crops):
                 for column in range(self.crops):
                     name = f"{split}_{self.crops}x{self.crops}/{stem}_r{row}_c{column}"
                     found[name] = picture, row, column
+        if both := sorted(found.keys() & set(pictures)):
+            raise InputError(f"{both[0]}: is a picture, and a part of {found[both[0]][0]}; rename the split")
         return found

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -150,8 +151,8 @@ class SceneSpreading:
             raise InputError("tags: are missing; give a tag file")
         graph, descriptors, distances = self._known(folder, labels)
         assert descriptors is not None
-        tags, coord = self._tagged(self.tags, folder)
-        found = self.spreading.guesses(
+        tags, coord = self._tags_of(folder)
+        found, distances = self.spreading.guesses(
             graph,
             labels,
             len(self.classes),
@@ -176,7 +177,7 @@ class SceneSpreading:
         spreading = replace(self.spreading, keep=0.0) if self.balance else self.spreading
         allowed = None
         if self.tags is not None:
-            tags, coord = self._tagged(self.tags, folder)
+            tags, coord = self._tags_of(folder)
             allowed = tags.allowed(coord)
         return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances, allowed)
 
@@ -194,10 +195,15 @@ class SceneSpreading:
             return (*self._made(folder), None)
         return seen.graph, seen.descriptors, seen.distances if np.array_equal(seen.labels, labels) else None
 
-    def _tagged(self, tags: Tags, folder: Path) -> tuple[SceneTags, np.ndarray]:
+    @cached_property
+    def _tagged(self) -> Tags | None:
+        return None if self.tags is None else self.tags.ordered(self.classes)
+
+    def _tags_of(self, folder: Path) -> tuple[SceneTags, np.ndarray]:
         """Return the tags of a scene, and its points (P, 3) in meters as in the raw scan."""
+        assert self._tagged is not None
         scene = read_scene(folder, self.classes, with_labels=False)
-        return tags.ordered(self.classes).scene(scene.name), scene.coord + scene.origin
+        return self._tagged.scene(scene.name), scene.coord + scene.origin
 
     def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
         """Return the graph of a scene, and the descriptors (N, D) of its nodes."""

@@ -46,6 +46,9 @@ class TrainingSet(Dataset[S]):
         self._tagged = None if tags is None else tags.ordered(classes)
         self.offers = self.kind if tags is None else self.kind | {"tags"}
         self._only = classes.names if some_classes else None
+        if self._tagged is not None:
+            for name in self.names:
+                self._tagged.scene(name)  # so that tags that do not cover it are refused before the first step
         if labels is not None:
             self.counts()  # so that labels that do not fit are refused before the first step
 

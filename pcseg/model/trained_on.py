@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,18 +55,23 @@ def seen(record: Mapping[str, Any], splits: Sequence[str], root: str | None = No
     runs = [*began_from(record), own]
     root = root or (own.root if own else None)
     trained = {
-        Path(split)
+        _whole(split)
         for run in runs
         if run is not None and root is not None and Path(run.root).resolve() == Path(root).resolve()
         for split in run.train
     }
-    return [split for split in splits if Path(split) in trained] or (None if None in runs else [])
+    return [split for split in splits if _whole(split) in trained] or (None if None in runs else [])
 
 
 def training_splits(train: Sequence[str], test: Sequence[str]) -> tuple[str, ...]:
-    """Return the splits of ``train`` that ``test`` does not hold back, however it writes them."""
-    held_back = {Path(split) for split in test}
-    return tuple(split for split in train if Path(split) not in held_back)
+    """Return the splits of ``train`` that ``test`` does not hold back, however it writes them, whole or in parts."""
+    held_back = {_whole(split) for split in test}
+    return tuple(split for split in train if _whole(split) not in held_back)
+
+
+def _whole(split: str) -> Path:
+    """Return the split; of parts of pictures, such as ``train_4x4``, that of the pictures (pcseg.datasets.crops)."""
+    return Path(re.sub(r"_(\d+)x\1/*$", "", split))
 
 
 def _read(value: Any) -> TrainedOn | None:

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from pcseg.elements import flatten_pixels
 from pcseg.nn.norm import BatchNorm
 from pcseg.nn.recompute import _StatisticsOfFirstPass
-from pcseg.ops import depthwise_conv
+from pcseg.ops.depthwise import depthwise_conv, own_gradient
 
 
 class BatchNorm2d(BatchNorm):
@@ -38,7 +38,8 @@ class Conv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         alone = self.groups == self.in_channels == self.out_channels and self.padding_mode == "zeros"
         place = (self.stride, self.padding, self.dilation)
-        if not alone or any(isinstance(pair, str) or pair[0] != pair[1] for pair in place):
+        square = not any(isinstance(pair, str) or pair[0] != pair[1] for pair in place)
+        if not (alone and square and own_gradient(input, self.weight)):
             return super().forward(input)
         stride, padding, dilation = (int(pair[0]) for pair in place)
         out = depthwise_conv(input, self.weight, stride, padding, dilation)

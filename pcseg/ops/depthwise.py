@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pcseg.errors import InputError
 from pcseg.ops import _native as native
 
 
 def depthwise_conv(maps: Tensor, weight: Tensor, stride: int = 1, padding: int = 0, dilation: int = 1) -> Tensor:
     """Return the convolution of each channel of ``maps`` (B, C, H, W) with its own kernel, ``weight`` (C, 1, K, K).
 
-    It is ``torch.conv2d(maps, weight, None, stride, padding, dilation, groups=C)``. For float32 on a CPU and K = 3 or 5
-    the gradient of the weights comes from the compiled library: products are added up along a row of pixels, rows along
-    a map, and maps in their order, to the same bits for any number of threads.
+    It is ``torch.conv2d(maps, weight, None, stride, padding, dilation, groups=C)``. In training in float32 on a CPU,
+    with K = 3 or 5 (:func:`own_gradient`), the gradient of the weights comes from the compiled library: products are
+    added up along a row of pixels, rows along a map, and maps in their order, to the same bits for any number of
+    threads. There torch.func's transforms and forward-mode gradients do not work.
     """
-    ours = (
-        maps.device.type == "cpu"
+    if not own_gradient(maps, weight):
+        return F.conv2d(maps, weight, None, stride, padding, dilation, len(weight))
+    out: Tensor = torch.ops.pcseg.depthwise_conv(maps, weight, stride, padding, dilation)
+    return out
+
+
+def own_gradient(maps: Tensor, weight: Tensor) -> bool:
+    """Return whether the gradient of ``weight`` is to be that of the compiled library."""
+    return (
+        COMPILED
+        and maps.device.type == "cpu"
+        and maps.dim() == 4
         and maps.dtype == weight.dtype == torch.float32
         and weight.shape[2] == weight.shape[3]
         and weight.shape[2] in (3, 5)
         and torch.is_grad_enabled()
         and weight.requires_grad
         and not torch.is_autocast_enabled("cpu")
-        and COMPILED
+        and not torch.jit.is_tracing()
     )
-    if not ours:
-        return F.conv2d(maps, weight, None, stride, padding, dilation, len(weight))
-    out: Tensor = torch.ops.pcseg.depthwise_conv(maps, weight, stride, padding, dilation)
-    return out
 
 
 def _conv(maps: Tensor, weight: Tensor, stride: int, padding: int, dilation: int) -> Tensor:
@@ -68,7 +78,11 @@ def _weight_grad_fake(maps: Tensor, grad: Tensor, kernel: int, stride: int, padd
 
 
 def _weight_grad_cpu(maps: Tensor, grad: Tensor, kernel: int, stride: int, padding: int, dilation: int) -> Tensor:
+    if maps.dim() != 4 or grad.dim() != 4 or grad.shape[:2] != maps.shape[:2] or maps.dtype != torch.float32:
+        given = f"{tuple(maps.shape)} {maps.dtype} and {tuple(grad.shape)}"
+        raise InputError(f"depthwise convolution: maps and gradient {given}; give (B, C, H, W) torch.float32 for both")
     (samples, channels, height, width), (out_height, out_width) = maps.shape, grad.shape[2:]
+    grad = grad.to(maps.dtype)
     out = maps.new_empty(channels, 1, kernel, kernel)
     native.call(
         "pcseg_depthwise_weight_grad", maps.permute(0, 2, 3, 1).contiguous(), samples, height, width, channels,
@@ -78,11 +92,23 @@ def _weight_grad_cpu(maps: Tensor, grad: Tensor, kernel: int, stride: int, paddi
     return out
 
 
+def _without_autocast(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradient of what ran without autocast, also where the backward pass runs within it."""
+
+    @functools.wraps(backward)
+    def run(*args: Any) -> Any:
+        with torch.autocast("cpu", enabled=False):
+            return backward(*args)
+
+    return run
+
+
 def _setup_conv(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     maps, weight, *ctx.place = inputs
     ctx.save_for_backward(maps, weight)
 
 
+@_without_autocast
 def _conv_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     maps, weight = ctx.saved_tensors
     to_maps = to_weight = None
@@ -98,6 +124,7 @@ def _setup_weight_grad(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> Non
     ctx.save_for_backward(maps, grad)
 
 
+@_without_autocast
 def _weight_grad_backward(ctx: Any, second: Tensor) -> tuple[Tensor | None, ...]:
     maps, grad = ctx.saved_tensors
     to_maps = to_grad = None

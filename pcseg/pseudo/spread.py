@@ -96,11 +96,11 @@ class Spreading:
         distances: np.ndarray | None,
         allowed: np.ndarray,
         parts: Iterable[tuple[np.ndarray, np.ndarray]],
-    ) -> dict[str, np.ndarray]:
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Return what a second Forest learns besides the ``examples``: nodes that ``forest`` would take for each tag.
 
         ``parts``: nodes (m,) of each sub-cloud and the classes (K,) bool that tags say are in it
-        (:func:`pcseg.pseudo.tagged.surest_of_tags`). The rest as in ``examples`` and ``node_probabilities``.
+        (:func:`pcseg.pseudo.tagged.surest_of_tags`). The rest, and what is second, as in ``examples``.
         """
         at_nodes = node_labels(graph, labels, n_classes)
         if distances is None and self.rule == "paths":
@@ -110,7 +110,7 @@ class Spreading:
         found = {"descriptors": descriptors[nodes], "labels": classes}
         if self._learns_paths(at_random) and distances is not None:
             found["paths"] = self._paths(distances[nodes])
-        return found
+        return found, distances
 
     def _learns_paths(self, at_random: bool) -> bool:
         return at_random and self.rule == "paths"

@@ -12,23 +12,29 @@ from pcseg.pseudo.graph import SurfaceGraph
 PLACES = (0.0005, 0.001)
 """Of the nodes of a sub-cloud, the surest of a class first, the places of those taken for it: not too much alike."""
 
+LEAST = 1e-3
+"""Smaller probabilities say nothing: random walks are found to 1e-4 (:func:`pcseg.ops.random_walk`)."""
+
 
 def allowed_nodes(graph: SurfaceGraph, allowed: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the classes (N, K) bool that nodes may have: those of any of their points, all where these have none.
+    """Return the classes (N, K) bool that nodes may have: those of any of their points.
 
-    ``allowed`` (P, K) bool, of points; nodes with one of the ``labels`` (N,) may have it.
+    ``allowed`` (P, K) bool, of points; one without any may have all. Nodes with one of the ``labels`` (N,) may have it.
     """
-    found: np.ndarray = graph.mean(allowed.astype(np.float32)) > 0
-    found[~found.any(axis=1)] = True
+    found = np.zeros((len(graph), allowed.shape[1]), dtype=bool)
+    for k, column in enumerate(allowed.T):
+        found[graph.node[column], k] = True
+    found[graph.node[~allowed.any(axis=1)]] = True
     known = np.flatnonzero(labels != IGNORE)
     found[known, labels[known]] = True
     return found
 
 
 def among(share: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Return the ``share`` (N, K) of the ``allowed`` classes (N, K) bool, of sum 1, or 0 where they have none."""
+    """Return the ``share`` (N, K) of ``allowed`` classes (N, K), scaled to a sum of 1; 0 where it is below LEAST."""
     share = share * allowed
-    return share / np.maximum(share.sum(axis=1, keepdims=True), 1e-6)
+    total = share.sum(axis=1, keepdims=True)
+    return np.divide(share, total, out=np.zeros_like(share), where=total >= LEAST)
 
 
 def surest_of_tags(
@@ -38,7 +44,8 @@ def surest_of_tags(
 
     ``share`` (N, K): probabilities of the nodes, ``labels`` (N,) those they have; ``parts``: nodes (m,) of a sub-cloud,
     and the classes (K,) bool in it. Each class is somewhere in its part, so what is likeliest there stands for it, even
-    where another class is likelier: so a classifier learns from classes that it finds too rarely.
+    where another class is likelier: so a classifier learns from classes that it finds too rarely. Nodes of a
+    probability below LEAST are left out, as where a class is labeled nowhere, and all are as likely.
     """
     nodes, classes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for near, inside in parts:
@@ -48,6 +55,7 @@ def surest_of_tags(
         places = np.unique([round(place * len(near)) for place in PLACES])
         for k in np.flatnonzero(inside):
             chosen = near[np.argsort(-share[near, k], kind="stable")[places]]
+            chosen = chosen[share[chosen, k] >= LEAST]
             nodes.append(chosen)
             classes.append(np.full(len(chosen), k))
     return np.concatenate(nodes), np.concatenate(classes)

@@ -23,6 +23,12 @@ def camvid(root: Path) -> tuple[np.ndarray, np.ndarray]:
     return picture(root / "train/a.png", size=(7, 10)), mask(root / "trainannot/a.png", list(range(11)), size=(7, 10))
 
 
+def classes_of(root: Path) -> Path:
+    """Write a classes.yaml of 11 classes and return its path."""
+    (root / "classes.yaml").write_text(f"names: [{', '.join(f'c{k}' for k in range(11))}]\n")
+    return root / "classes.yaml"
+
+
 def test_the_parts_are_the_picture(tmp_path: Path) -> None:
     colors, numbers = camvid(tmp_path)
     reader = open_dataset(str(tmp_path), choices={"crops": 3})
@@ -60,3 +66,6 @@ def test_what_cannot_be_cut_is_refused_in_one_line(tmp_path: Path) -> None:
         CropReader(reader, 8).read("train_8x8/a_r0_c0")
     with pytest.raises(InputError, match="crops=2: a folder data set has no such choice"):
         open_dataset(str(tmp_path), "folder", {"crops": 2})
+    picture(tmp_path / "train_2x2/a_r0_c1.png")
+    with pytest.raises(InputError, match="train_2x2/a_r0_c1: is a picture, and a part of train/a"):
+        open_dataset(str(tmp_path), "images", {"crops": 2, "classes": str(classes_of(tmp_path))}).scenes()

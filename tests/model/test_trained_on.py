@@ -27,6 +27,8 @@ def test_any_other_record_names_none(record: dict[str, object]) -> None:
 
 def test_splits_held_back_are_not_trained_on() -> None:
     assert training_splits(["a", "b/", "c"], ["b", "d"]) == ("a", "c")
+    assert training_splits(["a_4x4", "b_4x4", "b_4x3"], ["b"]) == ("a_4x4", "b_4x3")  # parts of pictures
+    assert seen({"trained_on": TrainedOn("r", ("a_2x2",), ()).to_json()}, ["a", "b"]) == ["a"]
 
 
 def test_weights_have_seen_what_earlier_runs_were_trained_on(tmp_path: Path) -> None:

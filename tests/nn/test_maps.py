@@ -136,3 +136,6 @@ def test_convolutions_are_torchs(arguments: dict[str, Any]) -> None:
     expected.square().sum().backward()
     for one, other in zip(ours.parameters(), torchs.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours(maps[0]), torchs(maps[0]))  # one image
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ours(maps).dtype == torchs(maps).dtype == torch.bfloat16

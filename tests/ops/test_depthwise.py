@@ -118,6 +118,33 @@ def test_others_are_torchs(maps: Tensor, weight: Tensor) -> None:
     assert torch.equal(*found)
 
 
+def test_autocast_is_that_of_the_forward_pass() -> None:
+    """A layer outside of autocast, whose gradient is asked for within it."""
+    found = []
+    for conv in (depthwise_conv, lambda m, w, *place: F.conv2d(m, w, None, *place, groups=8)):
+        maps, weight = drawn((2, 8, 9, 7, 3))
+        out = conv(maps, weight, 1, 1)
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(torch.autograd.grad(out.square().sum(), (maps, weight)))
+    for ours, torchs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, torchs, rtol=1e-4, atol=1e-4)
+
+
+@needs_library
+@pytest.mark.parametrize(
+    ("maps", "grad"),
+    [
+        (torch.randn(1, 8, 6, 6), torch.randn(1, 4, 6, 6)),
+        (torch.randn(2, 4, 6, 6), torch.randn(1, 4, 6, 6)),
+        (torch.randn(4, 6, 6), torch.randn(4, 6, 6)),
+        (torch.randn(1, 4, 6, 6).double(), torch.randn(1, 4, 6, 6).double()),
+    ],
+)
+def test_maps_and_gradient_must_be_alike(maps: Tensor, grad: Tensor) -> None:
+    with pytest.raises(InputError, match="maps and gradient"):
+        torch.ops.pcseg.depthwise_weight_grad(maps, grad, 3, 1, 1, 1)
+
+
 @needs_library
 @pytest.mark.parametrize("place", [(1, 0, 1), (0, 1, 1), (1, 1, 0), (1, -1, 1)])
 def test_what_does_not_fit_is_refused(place: tuple[int, int, int]) -> None:

@@ -19,12 +19,14 @@ def test_nodes_may_have_what_any_of_their_points_may_and_what_they_are_labeled_w
     assert len(graph) == 4
     found = allowed_nodes(graph, allowed, labels)[at]
     assert found.tolist() == [[True, True, False], [False, False, True], [True, True, True], [True, False, True]]
+    allowed[0] = False  # a point of the first node that no tag tells of
+    assert allowed_nodes(graph, allowed, labels)[at[0]].all()
 
 
 def test_shares_are_those_among_the_allowed() -> None:
-    share = np.array([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0]], dtype=np.float32)
-    found = among(share, np.array([[1, 1, 0], [1, 0, 1]], dtype=bool))
-    np.testing.assert_allclose(found, [[0.4, 0.6, 0], [0, 0, 0]], rtol=1e-6)
+    share = np.array([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [1e-5, 1.0, 0.0]], dtype=np.float32)
+    found = among(share, np.array([[1, 1, 0], [1, 0, 1], [1, 0, 1]], dtype=bool))
+    np.testing.assert_allclose(found, [[0.4, 0.6, 0], [0, 0, 0], [0, 0, 0]], rtol=1e-6)
 
 
 def test_each_tag_of_a_part_gets_its_surest_nodes_even_where_another_class_is_likelier() -> None:
@@ -41,6 +43,13 @@ def test_each_tag_of_a_part_gets_its_surest_nodes_even_where_another_class_is_li
     nodes, classes = surest_of_tags(share, labels, parts)
     assert nodes.tolist() == [4, 6, n + 2, n + 4, n + 2, n + 4, 100]
     assert classes.tolist() == [1, 1, 0, 0, 1, 1, 1]
+
+
+def test_a_class_that_is_likely_nowhere_is_not_guessed() -> None:
+    share = np.tile([1.0, 0.0, 1e-4], (1000, 1))
+    nodes, classes = surest_of_tags(share, np.full(1000, IGNORE), [(np.arange(1000), np.ones(3, dtype=bool))])
+    assert nodes.tolist() == [0, 1]
+    assert classes.tolist() == [0, 0]
 
 
 def test_without_parts_there_is_nothing_to_learn() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,25 @@ def test_the_tool_spreads_by_tags_as_a_run_does(rooms, tmp_path):
         assert told.any()
         assert allowed[told, labels.labels(scene)[told]].mean() > 0.98  # a node may hold points in and out of a ball
     failed(tool_here("spread_labels", *given, tagged, "overwrite=true", "tags=none.json"), "none.json")
+
+
+def test_tags_that_do_not_fit_are_named_with_their_file(rooms, tmp_path):
+    tags = Tags.load(rooms.parent / "tags.json")
+    few = WeakLabels.load(rooms.parent / "few.npz")
+    far = tuple(replace(scene, center=scene.center + 100) for scene in tags.scenes)
+    wrong = {
+        "fewer": (replace(tags, scenes=tags.scenes[1:]), tags.scenes[0].name),
+        "others": (replace(tags, classes=("floor", "wall", "lamp")), "lamp"),
+        "labels": (Tags.from_labels(few), "draw tags"),
+        "far": (replace(tags, scenes=far), "no point is in the tagged ball"),
+    }
+    given = (f"root={rooms}", f"labels={rooms.parent / 'few.npz'}", f"output={tmp_path / 'spread.npz'}")
+    for name, (content, message) in wrong.items():
+        content.save(tmp_path / f"{name}.json")
+        file = () if name == "far" else (f"{name}.json",)
+        failed(tool_here("spread_labels", *given, f"tags={tmp_path / name}.json"), message, *file)
+    run = settings(
+        rooms, tmp_path / "run", "method=label_efficient", f"labels.file={rooms.parent / 'few.npz'}", "steps=1"
+    )
+    failed(tool_here("train", *run, f"labels.tags={tmp_path / 'fewer.json'}"), tags.scenes[0].name, "does not cover")
+    failed(tool_here("train", *run, f"labels.tags={tmp_path / 'far.json'}"), "no point is in the tagged ball")
