@@ -153,22 +153,6 @@ def test_single_small_images_in_training(make, size):
 
 
 @each_network
-def test_all_convolutions_see_maps_with_channels_last(make):
-    """On a CPU a norm after maps in another layout takes twice as long, and all that follows has that layout."""
-    network, wrong = build(make).train(), []
-
-    def look(layer, inputs, output):
-        if inputs[0].shape[1] > 1 and not inputs[0].is_contiguous(memory_format=torch.channels_last):
-            wrong.append(tuple(inputs[0].shape))
-
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d) and layer is not network.head:
-            layer.register_forward_hook(look)
-    network(images(2, C, 33, 40))
-    assert not wrong
-
-
-@each_network
 def test_classes_can_be_added(make):
     """Only the classifier's weights have a row for each class, and their names begin as checkpoints expect."""
     arguments = {"in_channels": C, "n_classes": K, "width": 12, **make.keywords}
