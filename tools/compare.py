@@ -140,7 +140,7 @@ def read_row(text: str, options: Options) -> Row:
         settings = shlex.split(text)
     except ValueError as error:
         raise InputError(f"rows={text}: {error}; write name=value name=value, blanks in quotes") from error
-    wrong = next((setting for setting in settings if "=" not in setting), "" if settings else text)
+    wrong = next((setting for setting in settings if "=" not in setting and not setting.startswith("~")), "")
     if wrong or not settings:
         raise InputError(f"rows={text}: '{wrong}' is not understood; write name=value name=value")
     pairs = [setting.partition("=")[::2] for setting in settings]

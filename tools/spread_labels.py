@@ -84,12 +84,12 @@ def main(options: Options) -> None:
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
     given = WeakLabels.load(options.labels)
-    if not given.count:
-        raise InputError(f"labels={options.labels}: there is none to spread; label points first")
+    if not given.count and (options.tags is None or not options.features):
+        raise InputError(f"labels={options.labels}: there is none to spread; label points first, or give tags=")
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
     spread = scene_spreading(spreading, options, classes, folders, given)
-    forest = None if spread.features is None else learned(spread, folders, given)
+    forest = learned(spread, folders, given)
 
     def label(folder: Path) -> SceneLabels:
         scene, known = scene_and_labels(folder, classes, given)
@@ -145,18 +145,17 @@ def read_tags(path: str | None, classes: Classes, given: WeakLabels) -> Tags | N
     return tags
 
 
-def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest:
-    """Return the forest that learned from the labels of all scenes, and from their tags."""
+def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> Forest | None:
+    """Return the forest that learned from the labels of all scenes, and from their tags; None without features."""
+    from pcseg.engine.spread_forest import Learn, learned_forest  # late: PyTorch takes seconds to load
 
-    def known(folder: Path) -> np.ndarray:
-        return scene_and_labels(folder, spread.classes, given)[1]
+    def each(title: str, learn: Learn) -> list[dict[str, np.ndarray]]:
+        def work(folder: Path) -> dict[str, np.ndarray]:
+            return learn(folder, scene_and_labels(folder, spread.classes, given)[1])
 
-    examples = each_scene(lambda folder: spread.examples(folder, known(folder)), "learn", folders, given)
-    forest = spread.forest(examples)
-    if spread.tags is None:
-        return forest
-    more = each_scene(lambda folder: spread.guesses(folder, known(folder), forest), "learn tags", folders, given)
-    return spread.forest([*examples, *more])
+        return each_scene(work, title, folders, given)
+
+    return learned_forest(spread, each, folders, given.count > 0)
 
 
 def each_scene(work: Callable[[Path], Any], title: str, folders: list[Path], given: WeakLabels) -> list[Any]:

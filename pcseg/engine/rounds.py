@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predictors import AnyPredictor, make_predictor
+from pcseg.engine.spread_forest import Learn, learned_forest
 from pcseg.engine.spread_scenes import SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
@@ -183,19 +184,14 @@ class Spread(LabelPass):
         scenes: Sequence[tuple[int, Path]],
         fabric: lightning_fabric.Fabric,
     ) -> None:
-        if self.spreading.features is None:
-            return
-        each = self._learned(self.spreading.examples, "examples", parts, scenes, fabric)
-        self._forest = self.spreading.forest(each)
-        if self.spreading.tags is not None:
-            guesses = partial(self.spreading.guesses, forest=self._forest)
-            each += self._learned(guesses, "guesses", parts, scenes, fabric)
-            self._forest = self.spreading.forest(each)
+        labeled = self.data.labels is None or self.data.labels.count > 0
+        each = partial(self._learned, parts=parts, scenes=scenes, fabric=fabric)
+        self._forest = learned_forest(self.spreading, each, self.data.folders, labeled)
 
     def _learned(
         self,
-        learn: Callable[[Path, np.ndarray], dict[str, np.ndarray]],
         name: str,
+        learn: Learn,
         parts: Path,
         scenes: Sequence[tuple[int, Path]],
         fabric: lightning_fabric.Fabric,

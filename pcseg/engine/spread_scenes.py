@@ -25,6 +25,8 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.pseudo import Forest, Spreading, SurfaceGraph
 from pcseg.pseudo.descriptors import describe
+from pcseg.pseudo.spread import node_labels
+from pcseg.pseudo.tagged import allowed_nodes, drawn_of_tags
 from pcseg.scenes.scene import Scene, read_scene
 
 Item = TypeVar("Item")
@@ -137,18 +139,32 @@ class SceneSpreading:
         self._kept.add(folder, _Seen(graph, descriptors, labels, distances))
         return found
 
-    def forest(self, examples: Sequence[Mapping[str, np.ndarray]]) -> Forest:
-        """Return the forest that learns from the ``examples`` of all scenes; raises InputError if there is none."""
+    def drawn(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what a forest learns from in a scene without labels: nodes with classes drawn among its tags.
+
+        ``labels`` (P,): IGNORE. See :func:`pcseg.pseudo.tagged.drawn_of_tags`. Raises InputError without tags.
+        """
+        graph, descriptors = self._made(folder)
+        assert descriptors is not None
+        tags, coord = self._tags_of(folder)
+        allowed = allowed_nodes(graph, tags.allowed(coord), node_labels(graph, labels, len(self.classes)))
+        nodes, classes = drawn_of_tags(allowed)
+        self._kept.add(folder, _Seen(graph, descriptors, labels, None))
+        return {"descriptors": descriptors[nodes], "labels": classes}
+
+    def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False) -> Forest:
+        """Return the forest that learns from the ``examples`` of all scenes, ``even`` as Forest says.
+
+        Raises InputError if there is none.
+        """
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
-        return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"))
+        return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even)
 
     def guesses(self, folder: Path, labels: np.ndarray, forest: Forest) -> dict[str, np.ndarray]:
         """Return what a second forest learns besides the ``examples``: what ``forest`` would take for each tag.
 
         ``labels`` (P,) are those of the points of the scene: see Spreading.guesses. Raises InputError without tags.
         """
-        if self.tags is None:
-            raise InputError("tags: are missing; give a tag file")
         graph, descriptors, distances = self._known(folder, labels)
         assert descriptors is not None
         tags, coord = self._tags_of(folder)
@@ -201,7 +217,8 @@ class SceneSpreading:
 
     def _tags_of(self, folder: Path) -> tuple[SceneTags, np.ndarray]:
         """Return the tags of a scene, and its points (P, 3) in meters as in the raw scan."""
-        assert self._tagged is not None
+        if self._tagged is None:
+            raise InputError("tags: are missing; give a tag file")
         scene = read_scene(folder, self.classes, with_labels=False)
         return self._tagged.scene(scene.name), scene.coord + scene.origin
 

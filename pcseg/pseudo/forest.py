@@ -24,7 +24,8 @@ class Forest:
 
     All descriptors are tried at each node: that serves the few labels of rare classes. ``descriptors`` (n, D),
     ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, None if that is
-    not to be learned from. The same each time, for any number of threads. Raises InputError for no label.
+    not to be learned from. ``even``: probabilities are divided by how often each class is among the labels. The same
+    each time, for any number of threads. Raises InputError for no label.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Forest:
         n_classes: int,
         paths: np.ndarray | None = None,
         seed: int = 0,
+        even: bool = False,
     ) -> None:
         if not len(labels):
             raise InputError("labels: there is none to spread; label points first")
@@ -43,6 +45,7 @@ class Forest:
         self.n_classes, self.seed = n_classes, seed
         paths = np.zeros((len(labels), 0), np.float32) if paths is None else paths
         self._descriptors, self._paths, self._labels = descriptors[rows], paths[rows], labels[rows]
+        self._often = np.maximum(np.bincount(self._labels, minlength=n_classes), 1) if even else None
         self.learned_paths = bool(self._paths.any())
         self._trees: dict[bool, Trees] = {}
         self._lock = Lock()  # two scenes may ask at a time
@@ -56,6 +59,9 @@ class Forest:
         for start in range(0, len(found), _CHUNK):
             some = slice(start, start + _CHUNK)
             found[some] = self._shares(descriptors[some], None if paths is None else paths[some])
+        if self._often is not None:
+            found /= self._often.astype(np.float32)
+            found /= np.maximum(found.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return found
 
     def _shares(self, descriptors: np.ndarray, paths: np.ndarray | None) -> np.ndarray:

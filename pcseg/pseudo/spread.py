@@ -193,7 +193,7 @@ class Spreading:
             trust = (self.reach / (self.reach + distances.min(axis=1)))[:, None]
             found = trust * share + (1 - trust) * forest(descriptors)
         found = found if may is None else among(found, may)
-        if self.smooth and graph.colored and known.any():
+        if self.smooth and graph.colored and (known.any() or may is not None):
             leak = max(self.smooth * float(known.mean()), _LEAST)
             walked = random_walk(graph, labels, n_classes, self.beta, leak, prior=found)
             return walked / np.maximum(walked.sum(axis=1, keepdims=True), 1e-6)

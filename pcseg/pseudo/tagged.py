@@ -12,6 +12,9 @@ from pcseg.pseudo.graph import SurfaceGraph
 PLACES = (0.0005, 0.001)
 """Of the nodes of a sub-cloud, the surest of a class first, the places of those taken for it: not too much alike."""
 
+DRAWN = 800
+"""Nodes of a scene that are drawn to begin from where nothing is labeled."""
+
 LEAST = 1e-3
 """Smaller probabilities say nothing: random walks are found to 1e-4 (:func:`pcseg.ops.random_walk`)."""
 
@@ -59,3 +62,16 @@ def surest_of_tags(
             nodes.append(chosen)
             classes.append(np.full(len(chosen), k))
     return np.concatenate(nodes), np.concatenate(classes)
+
+
+def drawn_of_tags(allowed: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes (n,), DRAWN of those that may have a class or all, and for each one of its ``allowed`` (N, K) ones.
+
+    Classes are drawn on equal terms. Most are wrong; but where a class may be, it is drawn, and where not, never: a
+    classifier that divides by how often each was drawn tells what is met where a class is allowed.
+    """
+    rng = np.random.default_rng(seed)
+    some = np.flatnonzero(allowed.any(axis=1))
+    nodes = np.sort(rng.choice(some, min(DRAWN, len(some)), replace=False))
+    share = allowed[nodes].cumsum(axis=1) / allowed[nodes].sum(axis=1, keepdims=True)
+    return nodes, (share > rng.random((len(nodes), 1))).argmax(axis=1)

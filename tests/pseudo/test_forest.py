@@ -150,3 +150,16 @@ def test_scans_are_described_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = describe(graph, color / 255)
     monkeypatch.setattr("pcseg.pseudo.descriptors._CHUNK", 70)
     np.testing.assert_array_equal(describe(graph, color / 255), whole)
+
+
+def test_an_even_forest_divides_by_how_often_each_class_was_seen() -> None:
+    """Of two classes that look alike, the one labeled nine times as often is no likelier where it was not labeled."""
+    rng = np.random.default_rng(0)
+    seen, other = rng.random((2, 4000, 2)).astype(np.float32)
+    labels = (rng.random(4000) < 0.9).astype(np.int64)
+    plain, even = Forest(seen, labels, 3)(other), Forest(seen, labels, 3, even=True)(other)
+    assert plain[:, 1].mean() > 0.8
+    lifted = plain[:, :2] / np.bincount(labels)
+    np.testing.assert_allclose(even[:, :2], lifted / lifted.sum(axis=1, keepdims=True), rtol=1e-4)
+    np.testing.assert_allclose(even.sum(axis=1), 1, rtol=1e-5)
+    assert not even[:, 2].any()

@@ -6,7 +6,7 @@ import numpy as np
 
 from pcseg.classes import IGNORE
 from pcseg.pseudo import Spreading
-from pcseg.pseudo.tagged import allowed_nodes, among, surest_of_tags
+from pcseg.pseudo.tagged import DRAWN, allowed_nodes, among, drawn_of_tags, surest_of_tags
 
 
 def test_nodes_may_have_what_any_of_their_points_may_and_what_they_are_labeled_with() -> None:
@@ -73,3 +73,18 @@ def test_what_tags_exclude_gets_no_label() -> None:
         assert (held[:39] == 0).all()
         assert held[39] == 1  # a given label stands against the tags
         assert (confidence[20:39] > 0.99).all()
+
+
+def test_classes_are_drawn_among_those_that_tags_allow_each_as_often() -> None:
+    allowed = np.zeros((3 * DRAWN, 4), dtype=bool)
+    allowed[: 2 * DRAWN, :2] = True
+    allowed[DRAWN : 2 * DRAWN, 2] = True  # and the last third may have none
+    nodes, classes = drawn_of_tags(allowed)
+    assert len(set(nodes.tolist())) == DRAWN
+    assert allowed[nodes, classes].all()
+    two, three = classes[nodes < DRAWN], classes[nodes >= DRAWN]
+    np.testing.assert_allclose(np.bincount(two, minlength=2) / len(two), 0.5, atol=0.1)
+    np.testing.assert_allclose(np.bincount(three, minlength=3) / len(three), 1 / 3, atol=0.1)
+    few = drawn_of_tags(allowed[:5])
+    assert few[0].tolist() == [0, 1, 2, 3, 4]
+    assert drawn_of_tags(np.zeros((3, 2), dtype=bool))[0].shape == (0,)

@@ -33,6 +33,17 @@ def train(rooms, output, *more):
     return tool_here("train", *settings(rooms, output, "method=cam", "then=tag_labels", "steps=6", tags, *more))
 
 
+def check_allowed(rooms, labels):
+    """Points in balls are labeled, and with classes that tags say are there."""
+    tags = Tags.load(rooms.parent / "tags.json")
+    for folder in list_scenes(rooms, ["Area_1"]):
+        scene = read_scene(folder, CLASSES, with_labels=False)
+        allowed = tags.scene(scene.name).allowed(scene.coord + scene.origin)
+        told = allowed.any(axis=1) & (labels.labels(scene) >= 0)
+        assert told.any()
+        assert allowed[told, labels.labels(scene)[told]].mean() > 0.98  # a node may hold points in and out of a ball
+
+
 def test_tags_become_labels_and_those_a_network(rooms, tmp_path):
     done = train(rooms, tmp_path, "stages.then.before.confidence=0.3")
     assert done.returncode == 0, done.stderr
@@ -70,15 +81,9 @@ def test_the_tool_spreads_by_tags_as_a_run_does(rooms, tmp_path):
     assert tool_here("spread_labels", *given, alone).returncode == 0
     done = tool_here("spread_labels", *given, tagged, f"tags={rooms.parent / 'tags.json'}")
     assert done.returncode == 0, done.stderr
-    tags = Tags.load(rooms.parent / "tags.json")
     labels = WeakLabels.load(tmp_path / "tagged.npz")
     assert labels.sha256 != WeakLabels.load(tmp_path / "alone.npz").sha256
-    for folder in list_scenes(rooms, ["Area_1"]):
-        scene = read_scene(folder, CLASSES, with_labels=False)
-        allowed = tags.scene(scene.name).allowed(scene.coord + scene.origin)
-        told = allowed.any(axis=1) & (labels.labels(scene) >= 0)
-        assert told.any()
-        assert allowed[told, labels.labels(scene)[told]].mean() > 0.98  # a node may hold points in and out of a ball
+    check_allowed(rooms, labels)
     failed(tool_here("spread_labels", *given, tagged, "overwrite=true", "tags=none.json"), "none.json")
 
 
@@ -102,3 +107,23 @@ def test_tags_that_do_not_fit_are_named_with_their_file(rooms, tmp_path):
     )
     failed(tool_here("train", *run, f"labels.tags={tmp_path / 'fewer.json'}"), tags.scenes[0].name, "does not cover")
     failed(tool_here("train", *run, f"labels.tags={tmp_path / 'far.json'}"), "no point is in the tagged ball")
+
+
+def test_tags_alone_are_spread_too(rooms, tmp_path):
+    """By the tool and by a run; without tags or without a forest that is refused."""
+    given = (f"root={rooms}", f"labels={rooms.parent / 'labels.npz'}", f"output={tmp_path / 'spread.npz'}")
+    tags = f"tags={rooms.parent / 'tags.json'}"
+    done = tool_here("spread_labels", *given, tags, "voxel_size=0.1")
+    assert done.returncode == 0, done.stderr
+    found = WeakLabels.load(tmp_path / "spread.npz")
+    check_allowed(rooms, found)
+    arguments = (f"labels.{tags}", "method=label_efficient", "steps=2", "data.spread_voxel_size=0.1")
+    done = tool_here("train", *settings(rooms, tmp_path / "run", *arguments))
+    assert done.returncode == 0, done.stderr
+    check_allowed(rooms, WeakLabels.load(tmp_path / "run/labels/spread.npz"))
+    failed(tool_here("spread_labels", *given, "overwrite=true"), "none to spread", "tags=")
+    failed(tool_here("spread_labels", *given, tags, "features=[]", "overwrite=true"), "none to spread")
+    failed(
+        tool_here("train", *settings(rooms, tmp_path / "none", "method=label_efficient", "steps=2")),
+        "0 points of the 2",
+    )
