@@ -38,11 +38,12 @@ class Options:
     python tools/compare.py settings=experiment=simulated,steps=500 \\
         'rows=[labels=1pct method=supervised match=dense_propagation,labels=1pct method=dense_propagation]'
 
-    All rows are checked before the first run. Finished runs are kept and interrupted ones resumed, so that the same
-    command goes on after a stop. The table is also written to <output>/table.md, each run's figures to
-    <output>/table.json. The spread is the sample standard deviation. Compute is the sum over stages of steps times
-    `cost` of a step: steps of supervised training that take as long. With compute=300 each row gets the `steps` that
-    make it so. Labels and minutes are means.
+    A row may go on from the run of another table with the same seed, 'weights=outputs/first/cps/seed${seed}', and leave
+    a setting out, ~stages.main. All rows are checked before the first run. Finished runs are kept and interrupted ones
+    resumed, so that the same command goes on after a stop. The table is also written to <output>/table.md, each run's
+    figures to <output>/table.json. The spread is the sample standard deviation. Compute is the sum over stages of steps
+    times `cost` of a step: steps of supervised training that take as long. With compute=300 each row gets the `steps`
+    that make it so. Labels and minutes are means.
     """
 
     rows: list[str] = option("settings of tools/train.py that make a row, with blanks between them")

@@ -36,9 +36,9 @@ def learned_forest(
     ``each(title, learn)`` returns what ``learn`` finds in each scene, in order; ``labeled``: a point has a label. With
     tags, rounds follow, in each of which a forest guesses nodes that it would take for each tag, and the next learns
     from these, beside the labels. Where no point has a label the first learns from nodes with classes drawn among those
-    that tags allow. The forest that guesses in a scene has learned from no guess in the FOLDS-th part of the
-    scenes that it is in: it would find the same nodes again and again. Raises InputError where there is neither a label nor
-    a tag to learn from.
+    that tags allow. The forest that guesses in a scene has learned from no guess in that scene, nor in the others of
+    its FOLDS-th part: it would find the same nodes again and again. Raises InputError where there is neither a label
+    nor a tag to learn from.
     """
     if not labeled and (spreading.tags is None or spreading.features is None):
         raise InputError(
@@ -55,7 +55,10 @@ def learned_forest(
     fold = {folder: number % folds for number, folder in enumerate(folders)}
     for number in range(rounds):
         drawn = not labeled and number == 0
-        forests = [spreading.forest([*examples, *others(guesses, k, folds)], even=drawn) for k in range(folds)]
+        if guesses:
+            forests = [spreading.forest([*examples, *others(guesses, k, folds)], even=drawn) for k in range(folds)]
+        else:
+            forests = [spreading.forest(examples)] * folds
 
         def guess(folder: Path, labels: np.ndarray, forests: list[Forest] = forests) -> Examples:
             return spreading.guesses(folder, labels, forests[fold[folder]])

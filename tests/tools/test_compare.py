@@ -102,3 +102,19 @@ def test_what_leaves_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     ):
         failed(tool_here("compare", *arguments), words)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_rows_go_on_from_the_runs_of_others_with_the_same_seed_and_leave_stages_out(tmp_path: Path) -> None:
+    given, where = common(building(tmp_path)), f"{tmp_path}/first"
+    call = (given, "seeds=[0,1]", "compute=4")
+    assert tool_here("compare", "rows=[method=supervised]", *call, f"output={where}").returncode == 0
+    row = f"method=dars ~stages.first ~stages.second weights={where}/supervised/seed${{seed}}"
+    done = tool_here("compare", f"rows=[{row}]", *call, f"output={tmp_path}/then")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (path for path in (tmp_path / "then").iterdir() if path.is_dir())
+    for seed in (0, 1):
+        config = (folder / f"seed{seed}" / "config.yaml").read_text()
+        assert f"weights: {where}/supervised/seed{seed}" in config
+        assert "first:" not in config
+    (found,) = json.loads((tmp_path / "then/table.json").read_text())
+    assert [run["steps"] for run in found["runs"]] == [4, 4]

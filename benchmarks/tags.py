@@ -1,0 +1,182 @@
+"""Train every method on tags, and networks on what each sees, beside supervision: one table; see --help."""
+
+# ruff: noqa: RUF009 (option() is dataclasses.field)
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from benchmarks.harness.table import markdown
+from pcseg.checks import one_of
+from pcseg.command_line import check_output, option, run
+from pcseg.errors import InputError
+from pcseg.files import read_json
+
+METHODS = ("cam", "bas", "fickle", "group", "aux_seg", "cosa", "mix_reorg", "zero_seg")
+"""Methods that learn tags."""
+
+CLEANED = ("cam", "cosa")
+"""Those whose labels MARS cleans."""
+
+ROOMS = "[Area_1,Area_2,Area_3,Area_4,Area_6]"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set: how it is made, its splits to train on, its tags, settings of all runs, and compute of each part.
+
+    ``labeling`` and ``cleaning``: what a step costs after a pass over all scenes (then=tag_labels, then=mars), in
+    supervised steps, at that compute. ``beside``: further labels and rows of twice the compute.
+    """
+
+    data: tuple[tuple[str, ...], ...]
+    splits: str
+    tags: tuple[str, ...]
+    settings: tuple[str, ...]
+    compute: int
+    labeling: float
+    cleaning: float
+    beside: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: tuple[str, ...] = ()
+
+
+SIMULATED = ("simulate", "output=data/simulated_raw")
+TABLES = {
+    "rooms": Table(
+        (SIMULATED, ("prepare", "input=data/simulated_raw", "output=data/simulated")),
+        ROOMS,
+        ("radius=2", "points=20"),
+        ("experiment=simulated", "data.voxel_size=0.1"),
+        500,
+        1.1,
+        2.6,
+        {"20pts": ("rule=points", "points=20")},
+        (
+            "labels=tags method=label_efficient",
+            "labels=20pts method=label_efficient",
+            "labels=20pts_tags method=label_efficient",
+        ),
+    ),
+    "frames": Table(
+        (SIMULATED, ("prepare", "dataset=frames", "input=data/simulated_raw", "output=data/frames")),
+        ROOMS,
+        (),
+        ("experiment=frames",),
+        300,
+        1.1,
+        2.2,
+    ),
+    "camvid": Table(
+        (("prepare", "dataset=camvid", "crops=4", "output=data/camvid"),),
+        "[train_4x4]",
+        (),
+        ("experiment=camvid", "data.train=[train_4x4]", "data.images.scale=1.0", "data.crop.size=[80,112]"),
+        300,
+        1.5,
+        2.5,
+    ),
+}
+
+
+@dataclass
+class Options:
+    """Train methods on tags, and networks on the labels that come of them, and print a table of their mIoU.
+
+    python -m benchmarks.tags table=rooms                        # balls of 2 m in simulated rooms, 10 cm voxels
+    python -m benchmarks.tags table=frames weights=lite0.pth     # pictures of the same building
+    python -m benchmarks.tags table=camvid input=CamVid weights=lite0.pth       # 4 x 4 parts of each picture
+
+    Columns: the network that learned the tags; one trained from it for as long on the labels that it gives with the
+    help of the tags; the same after MARS has cleaned these. Other rows have as much compute as both together. Data and
+    labels are made where they are missing; goes on after a stop. Run it from the folder that has tools/.
+    """
+
+    table: str = option("rooms, frames or camvid", "rooms")
+    input: str | None = option("camvid: the data set in SegNet's layout", None)
+    weights: str | None = option("pictures: ImageNet's weights of EfficientNet-Lite0", None)
+    output: str = option("folder of the runs and the table", "outputs/tags")
+    seeds: list[int] = option("seeds", factory=lambda: [0, 1, 2])
+    compute: int | None = option("of each part, in supervised steps; null: as in docs/results.md", None)
+    jobs: int = option("runs at a time", 2)
+
+
+def main(options: Options) -> None:
+    """Make what is missing, train, and print the table."""
+    one_of("table", options.table, TABLES)
+    table, folder = TABLES[options.table], f"{options.output}/{options.table}"
+    if options.table != "rooms" and options.weights is None:
+        raise InputError("weights=null: pictures are trained from ImageNet's weights; give the file")
+    if options.table == "camvid" and options.input is None:
+        raise InputError("input=null: give CamVid in SegNet's layout")
+    check_output(folder, folder=True)
+    root = make_data(table, options)
+    make_labels(table, root, options.seeds)
+    begin = [] if options.weights is None else [f"+network.weights={options.weights}"]
+    compute = options.compute or table.compute
+    rows = {name: f"labels=tags method={name}" for name in METHODS}
+    alone = compare(options, f"{folder}/methods", compute, [*table.settings, *begin], rows)
+    then = {name: start(folder, name, "tag_labels", table.labeling) for name in METHODS}
+    then |= {f"{name}, MARS": start(folder, name, "mars", table.cleaning) for name in CLEANED}
+    trained = compare(options, f"{folder}/networks", compute, [*table.settings], then)
+    full = {row: row for row in ("labels=full method=supervised", "labels=1pct method=supervised", *table.rows)}
+    beside = compare(options, f"{folder}/beside", 2 * compute, [*table.settings, *begin], full)
+    lines = [[name, alone[name], trained[name], trained.get(f"{name}, MARS", "")] for name in METHODS]
+    lines += [[row, figure, "", ""] for row, figure in beside.items()]
+    text = markdown(("mIoU %", "alone:", "network on its labels:", "after MARS:"), lines)
+    Path(f"{folder}/table.md").write_text(text + "\n")
+    print(text)
+
+
+def make_data(table: Table, options: Options) -> str:
+    """Make the scenes that are not there yet, and return their folder."""
+    for name, *arguments in table.data:
+        more = [f"input={options.input}"] if options.input is not None else []
+        call(name, *arguments, *more)
+    return next(text for text in table.data[-1] if text.startswith("output=")).removeprefix("output=")
+
+
+def make_labels(table: Table, root: str, seeds: list[int]) -> None:
+    """Draw the labels and tags that are not there yet."""
+    rules = {"none": ("rule=scenes", "scenes=0"), "1pct": ("rule=uniform", "fraction=0.01"), **table.beside}
+    for seed in seeds:
+        files = {f"{name}_seed{seed}.npz" if name != "none" else "none.npz": rule for name, rule in rules.items()}
+        files[f"tags_seed{seed}.json"] = ("rule=tags", *table.tags)
+        for name, rule in files.items():
+            target = Path(f"{root}_labels") / name
+            if not target.is_file():
+                call("draw_labels", f"root={root}", f"splits={table.splits}", f"seed={seed}", f"output={target}", *rule)
+
+
+def start(folder: str, method: str, then: str, cost: float) -> str:
+    """Return the row of a network that goes on from a method's, on the labels that this gives."""
+    weights = f"weights={folder}/methods/tags_{method}/seed${{seed}}"
+    return f"labels=tags then={then} stages.then.cost={cost} ~stages.main {weights}"
+
+
+def compare(options: Options, output: str, compute: int, settings: list[str], rows: dict[str, str]) -> dict[str, str]:
+    """Train the rows and return mean and spread of the mIoU of each, in %."""
+    lists = {"settings": settings, "rows": list(rows.values()), "seeds": [str(seed) for seed in options.seeds]}
+    texts = [f"{name}=[{','.join(values)}]" for name, values in lists.items()]
+    call("compare", f"output={output}", f"compute={compute}", f"jobs={options.jobs}", *texts)
+    found: list[dict[str, Any]] = read_json(Path(output) / "table.json")
+    figures = [[100 * one["miou"] for one in row["runs"]] for row in found]
+    return {name: with_spread(values) for name, values in zip(rows, figures, strict=True)}
+
+
+def with_spread(values: list[float]) -> str:
+    """Return mean and sample standard deviation."""
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def call(tool: str, *arguments: str) -> None:
+    """Run one of the tools; raises InputError if it fails, after its own message."""
+    if subprocess.run([sys.executable, f"tools/{tool}.py", *arguments], check=False).returncode:
+        raise InputError(f"tools/{tool}.py failed")
+
+
+if __name__ == "__main__":
+    run(main, Options)
