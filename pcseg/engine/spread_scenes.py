@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,14 +14,14 @@ import torch
 
 from pcseg.budgets.balance import balanced, label_shares
 from pcseg.budgets.scene_labels import SceneLabels
-from pcseg.budgets.tags import SceneTags, Tags
+from pcseg.budgets.tags import Tags
 from pcseg.classes import Classes
-from pcseg.device import memory
+from pcseg.engine.kept_scenes import KeptScenes, SeenScene, tags_around
 from pcseg.errors import InputError
 from pcseg.feeding.computed import with_computed
 from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
-from pcseg.pseudo import Forest, Spreading, SurfaceGraph
+from pcseg.pseudo import Forest, Spreading
 from pcseg.pseudo.descriptors import describe
 from pcseg.pseudo.spread import node_labels
 from pcseg.pseudo.tagged import allowed_nodes, drawn_of_tags
@@ -55,48 +53,6 @@ def overlapped(work: Callable[[Item], Result], items: Sequence[Item], points: in
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is known of a scene after learning: graph, descriptors, labels (P,) and the distances to them, if any."""
-
-    graph: SurfaceGraph
-    descriptors: np.ndarray
-    labels: np.ndarray
-    distances: np.ndarray | None
-
-    def bytes(self) -> int:
-        graph, cost = self.graph, self.graph.cost
-        arrays = (cost.data, cost.indices, cost.indptr, graph.node, graph.position, graph.normal, self.labels)
-        found = sum(array.nbytes for array in (*arrays, self.descriptors))
-        return found + (0 if self.distances is None else self.distances.nbytes)
-
-
-class _Kept:
-    """Scenes kept between learning and spreading, so that they are described once, in a quarter of the memory.
-
-    Processes on one machine share it.
-    """
-
-    def __init__(self) -> None:
-        self.room = memory() // 4 // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-        self._scenes: dict[Path, _Seen] = {}
-        self._lock = Lock()
-
-    def add(self, folder: Path, seen: _Seen) -> None:
-        """Keep what is known of a scene if there is room."""
-        with self._lock:
-            if seen.bytes() <= self.room:
-                self.room -= seen.bytes()
-                self._scenes[folder] = seen
-
-    def pop(self, folder: Path) -> _Seen | None:
-        """Return what is known of a scene, None if it was not kept."""
-        with self._lock:
-            seen = self._scenes.pop(folder, None)
-            self.room += seen.bytes() if seen else 0
-            return seen
-
-
-@dataclass(frozen=True)
 class SceneSpreading:
     """Spreads labels over scenes of ``classes`` by ``spreading``.
 
@@ -116,7 +72,7 @@ class SceneSpreading:
     shares: np.ndarray | None = None
     balance: bool = False
     tags: Tags | None = None
-    _kept: _Kept = field(default_factory=_Kept, repr=False, compare=False)
+    _kept: KeptScenes = field(default_factory=KeptScenes, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
         """Return the settings, as JSON."""
@@ -133,10 +89,11 @@ class SceneSpreading:
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
         """Return what a forest learns from in a scene, whose ``labels`` are (P,): see Spreading.examples."""
-        graph, descriptors = self._made(folder)
-        assert descriptors is not None
-        found, distances = self.spreading.examples(graph, labels, len(self.classes), descriptors, self.at_random)
-        self._kept.add(folder, _Seen(graph, descriptors, labels, distances))
+        seen = self._known(folder, labels)
+        assert seen.descriptors is not None
+        k = len(self.classes)
+        found, distances = self.spreading.examples(seen.graph, labels, k, seen.descriptors, self.at_random)
+        self._kept.add(folder, replace(seen, distances=distances))
         return found
 
     def drawn(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -144,13 +101,13 @@ class SceneSpreading:
 
         ``labels`` (P,): IGNORE. See :func:`pcseg.pseudo.tagged.drawn_of_tags`. Raises InputError without tags.
         """
-        graph, descriptors = self._made(folder)
-        assert descriptors is not None
-        tags, coord = self._tags_of(folder)
-        allowed = allowed_nodes(graph, tags.allowed(coord), node_labels(graph, labels, len(self.classes)))
-        nodes, classes = drawn_of_tags(allowed)
-        self._kept.add(folder, _Seen(graph, descriptors, labels, None))
-        return {"descriptors": descriptors[nodes], "labels": classes}
+        seen = self._tagged_scene(folder, labels)
+        assert seen.around is not None
+        assert seen.descriptors is not None
+        at_nodes = node_labels(seen.graph, labels, len(self.classes))
+        nodes, classes = drawn_of_tags(allowed_nodes(seen.graph, seen.around.allowed, at_nodes))
+        self._kept.add(folder, seen)
+        return {"descriptors": seen.descriptors[nodes], "labels": classes}
 
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False) -> Forest:
         """Return the forest that learns from the ``examples`` of all scenes, ``even`` as Forest says.
@@ -165,21 +122,21 @@ class SceneSpreading:
 
         ``labels`` (P,) are those of the points of the scene: see Spreading.guesses. Raises InputError without tags.
         """
-        graph, descriptors, distances = self._known(folder, labels)
-        assert descriptors is not None
-        tags, coord = self._tags_of(folder)
+        seen = self._tagged_scene(folder, labels)
+        assert seen.around is not None
+        assert seen.descriptors is not None
         found, distances = self.spreading.guesses(
-            graph,
+            seen.graph,
             labels,
             len(self.classes),
             self.at_random,
             forest,
-            descriptors,
-            distances,
-            tags.allowed(coord),
-            ((np.unique(graph.node[near]), inside) for near, inside in tags.parts(coord)),
+            seen.descriptors,
+            seen.distances,
+            seen.around.allowed,
+            seen.around.parts,
         )
-        self._kept.add(folder, _Seen(graph, descriptors, labels, distances))
+        self._kept.add(folder, replace(seen, distances=distances))
         return found
 
     def __call__(
@@ -189,13 +146,10 @@ class SceneSpreading:
 
         With ``balance``, ``weighed`` chooses among them once all scenes are there.
         """
-        graph, descriptors, distances = self._known(folder, labels)
+        seen, k = self._known(folder, labels), len(self.classes)
         spreading = replace(self.spreading, keep=0.0) if self.balance else self.spreading
-        allowed = None
-        if self.tags is not None:
-            tags, coord = self._tags_of(folder)
-            allowed = tags.allowed(coord)
-        return spreading(graph, labels, len(self.classes), network, forest, descriptors, distances, allowed)
+        allowed = None if seen.around is None else seen.around.allowed
+        return spreading(seen.graph, labels, k, network, forest, seen.descriptors, seen.distances, allowed)
 
     def weighed(self, scenes: Sequence[SceneLabels]) -> tuple[SceneLabels, ...]:
         """Return the labels of all scenes; with ``balance`` as :func:`pcseg.budgets.balance.balanced` chooses them."""
@@ -204,35 +158,36 @@ class SceneSpreading:
         shares = label_shares(scenes, len(self.classes)) if self.shares is None else self.shares
         return balanced(scenes, shares, self.spreading.keep)
 
-    def _known(self, folder: Path, labels: np.ndarray) -> tuple[SurfaceGraph, np.ndarray | None, np.ndarray | None]:
-        """Return graph, descriptors and, if found for ``labels``, distances of a scene, which is then kept no more."""
+    def _known(self, folder: Path, labels: np.ndarray) -> SeenScene:
+        """Return what is known of a scene whose labels are (P,); it is then kept no more."""
         seen = self._kept.pop(folder)
         if seen is None:
-            return (*self._made(folder), None)
-        return seen.graph, seen.descriptors, seen.distances if np.array_equal(seen.labels, labels) else None
+            return self._made(folder, labels)
+        return seen if np.array_equal(seen.labels, labels) else replace(seen, labels=labels, distances=None)
+
+    def _tagged_scene(self, folder: Path, labels: np.ndarray) -> SeenScene:
+        if self.tags is None:
+            raise InputError("tags: are missing; give a tag file")
+        return self._known(folder, labels)
 
     @cached_property
-    def _tagged(self) -> Tags | None:
+    def _tags(self) -> Tags | None:
         return None if self.tags is None else self.tags.ordered(self.classes)
 
-    def _tags_of(self, folder: Path) -> tuple[SceneTags, np.ndarray]:
-        """Return the tags of a scene, and its points (P, 3) in meters as in the raw scan."""
-        if self._tagged is None:
-            raise InputError("tags: are missing; give a tag file")
-        scene = read_scene(folder, self.classes, with_labels=False)
-        return self._tagged.scene(scene.name), scene.coord + scene.origin
-
-    def _made(self, folder: Path) -> tuple[SurfaceGraph, np.ndarray | None]:
-        """Return the graph of a scene, and the descriptors (N, D) of its nodes."""
+    def _made(self, folder: Path, labels: np.ndarray) -> SeenScene:
+        """Return the graph of a scene, the descriptors of its nodes, and what tags say of it."""
         wanted = {*self.spreading.costs.attributes, *(() if self.features is None else self.features.columns)}
         scene = read_scene(folder, self.classes, with_labels=False, columns=sorted(wanted))
         try:
             graph = self.spreading.graph(scene.coord, scene.attributes)
         except InputError as error:
             raise InputError(f"{folder}: {error}") from error
+        around = None if self._tags is None else tags_around(self._tags.scene(scene.name), scene, graph)
         if self.features is None:
-            return graph, None
-        return graph, describe(graph, graph.mean(self._columns(scene, folder, self.features)))
+            return SeenScene(graph, None, around, labels)
+        return SeenScene(
+            graph, describe(graph, graph.mean(self._columns(scene, folder, self.features))), around, labels
+        )
 
     def _columns(self, scene: Scene, folder: Path, features: Features) -> np.ndarray:
         features.check(scene.name, scene.attributes)

@@ -10,7 +10,8 @@ import pytest
 
 from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import IGNORE, Classes
-from pcseg.engine import spread_scenes
+from pcseg.engine import kept_scenes, spread_scenes
+from pcseg.engine.kept_scenes import SeenScene
 from pcseg.engine.spread_scenes import SceneSpreading, overlapped
 from pcseg.errors import InputError
 from pcseg.feeding.features import Features
@@ -61,7 +62,7 @@ def test_what_is_kept_changes_nothing(folders: list[Path], monkeypatch: pytest.M
     kept = spread(folders, Features(["color"]), True)
     for scenes in (1, 0):
         size = 600 * 800  # a scene takes some 500 bytes a node
-        monkeypatch.setattr(spread_scenes, "memory", lambda room=scenes * size: 4 * room)
+        monkeypatch.setattr(kept_scenes, "memory", lambda room=scenes * size: 4 * room)
         for one, other in zip(kept, spread(folders, Features(["color"]), True), strict=True):
             assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
@@ -72,9 +73,9 @@ def test_scenes_are_kept_as_long_as_there_is_room_and_only_for_their_labels(
     described = []
     make = SceneSpreading._made
 
-    def made(self: SceneSpreading, folder: Path) -> object:
+    def made(self: SceneSpreading, folder: Path, labels: np.ndarray) -> SeenScene:
         described.append(folder)
-        return make(self, folder)
+        return make(self, folder, labels)
 
     monkeypatch.setattr(SceneSpreading, "_made", made)
     labels, others = np.full((2, 600), IGNORE)
@@ -83,7 +84,7 @@ def test_scenes_are_kept_as_long_as_there_is_room_and_only_for_their_labels(
     answers = []
     for room, times in ((10**9, 2), (600 * 800, 3), (0, 4)):
         described.clear()
-        monkeypatch.setattr(spread_scenes, "memory", lambda room=room: 4 * room)
+        monkeypatch.setattr(kept_scenes, "memory", lambda room=room: 4 * room)
         spreading = SceneSpreading(Spreading(keep=0.0), CLASSES, Features(["color"]), 0.05, True)
         forest = spreading.forest([spreading.examples(folder, labels) for folder in folders])
         answers.append([*spreading(folders[0], others, forest), *spreading(folders[1], labels, forest)])
