@@ -30,7 +30,9 @@ class Table:
     """A data set: how it is made, its splits to train on, its tags, settings of all runs, and compute of each part.
 
     ``labeling`` and ``cleaning``: what a step costs after a pass over all scenes (then=tag_labels, then=mars), in
-    supervised steps, at that compute. ``beside``: further labels and rows of twice the compute.
+    supervised steps, at that compute. ``stride``: of the encoder level that methods but cam see classes at; None: the
+    coarsest. ``labels``: further ones. ``rows``: of as many steps as those that have twice the compute, and spreading
+    beside them.
     """
 
     data: tuple[tuple[str, ...], ...]
@@ -40,7 +42,8 @@ class Table:
     compute: int
     labeling: float
     cleaning: float
-    beside: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stride: int | None = None
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[str, ...] = ()
 
 
@@ -54,11 +57,12 @@ TABLES = {
         500,
         1.1,
         2.6,
+        4,
         {"20pts": ("rule=points", "points=20")},
         (
-            "labels=tags method=label_efficient",
-            "labels=20pts method=label_efficient",
-            "labels=20pts_tags method=label_efficient",
+            "labels=tags method=label_efficient stages.spread.cost=2.2",
+            "labels=20pts method=label_efficient stages.spread.cost=1.2",
+            "labels=20pts_tags method=label_efficient stages.spread.cost=1.4",
         ),
     ),
     "frames": Table(
@@ -91,7 +95,8 @@ class Options:
     python -m benchmarks.tags table=camvid input=CamVid weights=lite0.pth       # 4 x 4 parts of each picture
 
     Columns: the network that learned the tags; one trained from it for as long on the labels that it gives with the
-    help of the tags; the same after MARS has cleaned these. Other rows have as much compute as both together. Data and
+    help of the tags; the same after MARS has cleaned these. Supervised rows have as much compute as both together,
+    and those that spread labels as many steps; table.json of <output>/<table>/spread tells their compute. Data and
     labels are made where they are missing; goes on after a stop. Run it from the folder that has tools/.
     """
 
@@ -117,13 +122,22 @@ def main(options: Options) -> None:
     make_labels(table, root, options.seeds)
     begin = [] if options.weights is None else [f"+network.weights={options.weights}"]
     compute = options.compute or table.compute
-    rows = {name: f"labels=tags method={name}" for name in METHODS}
-    alone = compare(options, f"{folder}/methods", compute, [*table.settings, *begin], rows)
-    then = {name: start(folder, name, "tag_labels", table.labeling) for name in METHODS}
-    then |= {f"{name}, MARS": start(folder, name, "mars", table.cleaning) for name in CLEANED}
-    trained = compare(options, f"{folder}/networks", compute, [*table.settings], then)
-    full = {row: row for row in ("labels=full method=supervised", "labels=1pct method=supervised", *table.rows)}
-    beside = compare(options, f"{folder}/beside", 2 * compute, [*table.settings, *begin], full)
+    finer = {
+        name: "" if table.stride is None or name == "cam" else f"stages.main.method.stride={table.stride}"
+        for name in METHODS
+    }
+    rows = {name: f"labels=tags method={name} {finer[name]}".strip() for name in METHODS}
+    each = f"compute={compute}"
+    alone = compare(options, f"{folder}/methods", each, [*table.settings, *begin], rows)
+    runs = {name: "_".join(filter(None, (f"tags_{name}", finer[name].replace("=", "-")))) for name in METHODS}
+    then = {name: start(f"{folder}/methods/{runs[name]}", "tag_labels", table.labeling) for name in METHODS}
+    then |= {f"{name}, MARS": start(f"{folder}/methods/{runs[name]}", "mars", table.cleaning) for name in CLEANED}
+    trained = compare(options, f"{folder}/networks", each, [*table.settings], then)
+    full = {row: row for row in ("labels=full method=supervised", "labels=1pct method=supervised")}
+    beside = compare(options, f"{folder}/beside", f"compute={2 * compute}", [*table.settings, *begin], full)
+    if table.rows:
+        steps = [*table.settings, f"steps={2 * compute}"]
+        beside |= compare(options, f"{folder}/spread", "compute=null", steps, {row: row for row in table.rows})
     lines = [[name, alone[name], trained[name], trained.get(f"{name}, MARS", "")] for name in METHODS]
     lines += [[row, figure, "", ""] for row, figure in beside.items()]
     text = markdown(("mIoU %", "alone:", "network on its labels:", "after MARS:"), lines)
@@ -141,7 +155,7 @@ def make_data(table: Table, options: Options) -> str:
 
 def make_labels(table: Table, root: str, seeds: list[int]) -> None:
     """Draw the labels and tags that are not there yet."""
-    rules = {"none": ("rule=scenes", "scenes=0"), "1pct": ("rule=uniform", "fraction=0.01"), **table.beside}
+    rules = {"none": ("rule=scenes", "scenes=0"), "1pct": ("rule=uniform", "fraction=0.01"), **table.labels}
     for seed in seeds:
         files = {f"{name}_seed{seed}.npz" if name != "none" else "none.npz": rule for name, rule in rules.items()}
         files[f"tags_seed{seed}.json"] = ("rule=tags", *table.tags)
@@ -151,17 +165,16 @@ def make_labels(table: Table, root: str, seeds: list[int]) -> None:
                 call("draw_labels", f"root={root}", f"splits={table.splits}", f"seed={seed}", f"output={target}", *rule)
 
 
-def start(folder: str, method: str, then: str, cost: float) -> str:
-    """Return the row of a network that goes on from a method's, on the labels that this gives."""
-    weights = f"weights={folder}/methods/tags_{method}/seed${{seed}}"
-    return f"labels=tags then={then} stages.then.cost={cost} ~stages.main {weights}"
+def start(runs: str, then: str, cost: float) -> str:
+    """Return the row of networks that go on from those of ``runs``, on the labels that these give."""
+    return f"labels=tags then={then} stages.then.cost={cost} ~stages.main weights={runs}/seed${{seed}}"
 
 
-def compare(options: Options, output: str, compute: int, settings: list[str], rows: dict[str, str]) -> dict[str, str]:
+def compare(options: Options, output: str, compute: str, settings: list[str], rows: dict[str, str]) -> dict[str, str]:
     """Train the rows and return mean and spread of the mIoU of each, in %."""
     lists = {"settings": settings, "rows": list(rows.values()), "seeds": [str(seed) for seed in options.seeds]}
     texts = [f"{name}=[{','.join(values)}]" for name, values in lists.items()]
-    call("compare", f"output={output}", f"compute={compute}", f"jobs={options.jobs}", *texts)
+    call("compare", f"output={output}", compute, f"jobs={options.jobs}", *texts)
     found: list[dict[str, Any]] = read_json(Path(output) / "table.json")
     figures = [[100 * one["miou"] for one in row["runs"]] for row in found]
     return {name: with_spread(values) for name, values in zip(rows, figures, strict=True)}
