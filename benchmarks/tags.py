@@ -154,15 +154,17 @@ def make_data(table: Table, options: Options) -> str:
 
 
 def make_labels(table: Table, root: str, seeds: list[int]) -> None:
-    """Draw the labels and tags that are not there yet."""
-    rules = {"none": ("rule=scenes", "scenes=0"), "1pct": ("rule=uniform", "fraction=0.01"), **table.labels}
+    """Draw the labels and tags that are not there yet; tags of whole scenes are all that there are, and not drawn."""
+    rules = {"1pct": ("rule=uniform", "fraction=0.01"), **table.labels}
     for seed in seeds:
-        files = {f"{name}_seed{seed}.npz" if name != "none" else "none.npz": rule for name, rule in rules.items()}
-        files[f"tags_seed{seed}.json"] = ("rule=tags", *table.tags)
+        drawn = (f"seed={seed}",)
+        files = {f"{name}_seed{seed}.npz": (*rule, *drawn) for name, rule in rules.items()}
+        files["none.npz"] = ("rule=scenes", "scenes=0", "seed=0")
+        files[f"tags_seed{seed}.json"] = ("rule=tags", *table.tags, *(drawn if table.tags else ()))
         for name, rule in files.items():
             target = Path(f"{root}_labels") / name
             if not target.is_file():
-                call("draw_labels", f"root={root}", f"splits={table.splits}", f"seed={seed}", f"output={target}", *rule)
+                call("draw_labels", f"root={root}", f"splits={table.splits}", f"output={target}", *rule)
 
 
 def start(runs: str, then: str, cost: float) -> str:
