@@ -11,7 +11,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.harness.table import markdown
-from pcseg.checks import one_of
+from pcseg.checks import above_zero, one_of
 from pcseg.command_line import check_output, option, run
 from pcseg.errors import InputError
 from pcseg.files import read_json
@@ -105,7 +105,7 @@ class Options:
     weights: str | None = option("pictures: ImageNet's weights of EfficientNet-Lite0", None)
     output: str = option("folder of the runs and the table", "outputs/tags")
     seeds: list[int] = option("seeds", factory=lambda: [0, 1, 2])
-    compute: int | None = option("of each part, in supervised steps; null: as in docs/results.md", None)
+    compute: int | None = option("of each part, in supervised steps; null: 500 (rooms) or 300", None)
     jobs: int = option("runs at a time", 2)
 
 
@@ -115,13 +115,15 @@ def main(options: Options) -> None:
     table, folder = TABLES[options.table], f"{options.output}/{options.table}"
     if options.table != "rooms" and options.weights is None:
         raise InputError("weights=null: pictures are trained from ImageNet's weights; give the file")
-    if options.table == "camvid" and options.input is None:
-        raise InputError("input=null: give CamVid in SegNet's layout")
+    if (options.table == "camvid") != (options.input is not None):
+        raise InputError(f"input={options.input}: give CamVid in SegNet's layout for table=camvid, else leave it out")
     check_output(folder, folder=True)
     root = make_data(table, options)
     make_labels(table, root, options.seeds)
+    if options.compute is not None:
+        above_zero(compute=options.compute)
     begin = [] if options.weights is None else [f"+network.weights={options.weights}"]
-    compute = options.compute or table.compute
+    compute = table.compute if options.compute is None else options.compute
     finer = {
         name: "" if table.stride is None or name == "cam" else f"stages.main.method.stride={table.stride}"
         for name in METHODS

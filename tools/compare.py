@@ -3,6 +3,7 @@
 # ruff: noqa: RUF009 (option() is dataclasses.field)
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import subprocess
@@ -29,6 +30,9 @@ from pcseg.same_settings import check_same
 from pcseg.scenes.listing import list_scenes
 
 TRAIN = Path(__file__).with_name("train.py")
+
+LONG = 120
+"""Longest name of the folder of a row."""
 
 
 @dataclass
@@ -148,7 +152,10 @@ def read_row(text: str, options: Options) -> Row:
     choices = {name: value for name, value in pairs if name in GROUPS}
     parts = [f"{name}-{value}" for name, value in pairs if name not in GROUPS]
     name = "_".join([run_name(choices).removeprefix("own_")] * bool(choices) + parts)
-    return Row(text, tuple(settings), Path(options.output) / re.sub(r"[^\w.+-]+", "-", name))
+    name = re.sub(r"[^\w.+-]+", "-", name)
+    if len(name) > LONG:  # file systems take no more than 255 bytes
+        name = f"{name[: LONG - 13]}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return Row(text, tuple(settings), Path(options.output) / name)
 
 
 def with_steps(row: Row, options: Options) -> Row:

@@ -37,7 +37,9 @@ class Options:
     python tools/train.py experiment=s3dis labels.file=data/spread.npz method=soft_labels
 
     A forest learns from the labels of all scenes what each class looks like: its shape, size and height, and its
-    `features`. Where labels were drawn at random it learns how far to trust paths, too.
+    `features`. Where labels were drawn at random it learns how far to trust paths, too. From tags it learns classes
+    where they are said to be; with tags of balls in ten scenes or more no point needs a label (a label file without
+    one: tools/draw_labels.py rule=scenes scenes=0).
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
     by which training weighs it. Classes weigh as much as their shares of the labels drawn at random or, of others such
@@ -46,12 +48,13 @@ class Options:
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: twice as fast
+    voxel_size  a coarser graph takes less time; rooms: 0.1 is better for tags and 20 points at random, not for clicks
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
     labels: str = option("label file written by tools/draw_labels.py")
     output: str = option("label file to write, e.g. data/labels/1pct_seed0_spread.npz")
-    tags: str | None = option("tag file written by tools/draw_labels.py: points keep to the classes around them", None)
+    tags: str | None = option("tag file written by tools/draw_labels.py: which classes are around, and which not", None)
     rule: str = option("paths or walk", "paths")
     keep: float = option("smallest confidence of a label, 0 to 1; less for classes that balance lifts", 0.5)
     voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
@@ -84,8 +87,10 @@ def main(options: Options) -> None:
     if Path(options.output).is_file() and not options.overwrite:
         raise InputError(f"output={options.output}: is there already; choose another name, or overwrite=true")
     given = WeakLabels.load(options.labels)
-    if not given.count and (options.tags is None or not options.features):
+    if not given.count and options.tags is None:
         raise InputError(f"labels={options.labels}: there is none to spread; label points first, or give tags=")
+    if not given.count and not options.features:
+        raise InputError("features=[]: no point has a label, and tags need a forest; name features of the points")
     classes = Classes(given.classes)
     folders = [Path(options.root) / scene.name for scene in given.scenes]
     spread = scene_spreading(spreading, options, classes, folders, given)
@@ -155,7 +160,7 @@ def learned(spread: SceneSpreading, folders: list[Path], given: WeakLabels) -> F
 
         return each_scene(work, title, folders, given)
 
-    return learned_forest(spread, each, folders, given.count > 0)
+    return learned_forest(spread, each, folders)
 
 
 def each_scene(work: Callable[[Path], Any], title: str, folders: list[Path], given: WeakLabels) -> list[Any]:

@@ -19,7 +19,7 @@ from pcseg.formats import FORMATS, Cloud, read_cloud
 from pcseg.scenes.columns import kept_columns
 from pcseg.scenes.listing import is_image, is_scene
 from pcseg.scenes.places import usable
-from pcseg.scenes.scene import Scene, list_columns, read_scene
+from pcseg.scenes.scene import Scene, list_columns, read_scene, scene_name
 
 FOLDER = "annotations"
 """Folder within the root where clicks and what is made of them are kept."""
@@ -151,7 +151,7 @@ def open_place(path: Path, meaning: ClassFile) -> Place:
     home = path / FOLDER
     folders = list(_scene_folders(path))
     if folders:
-        names = {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
+        names = {scene_name(folder): folder for folder in folders}
         sources = {n: Source(n, folder, home / f"{n}.jsonl", meaning) for n, folder in names.items()}
         return Place(sources, meaning.classes, home, path)
     files = _files(path)

@@ -17,7 +17,10 @@ from pcseg.scenes.scene import Scene
 
 @dataclass(frozen=True)
 class Around:
-    """What tags say of a scene: the classes (P, K) bool that its points may have; nodes and classes of its parts."""
+    """What tags say of a scene: the classes (P, K) bool that its points may have, and nodes and classes of its parts.
+
+    A point that no tag tells of may have all.
+    """
 
     allowed: np.ndarray
     parts: list[tuple[np.ndarray, np.ndarray]]
@@ -71,5 +74,9 @@ class KeptScenes:
 def tags_around(tags: SceneTags, scene: Scene, graph: SurfaceGraph) -> Around:
     """Return what ``tags`` say of the points of a scene, and of the nodes of its graph."""
     coord = scene.coord + scene.origin
-    parts = [(np.unique(graph.node[near]), inside) for near, inside in tags.parts(coord)]
-    return Around(tags.allowed(coord), parts)
+    allowed, told, parts = tags.allowed(coord), np.zeros(len(coord), dtype=bool), []
+    for near, inside in tags.parts(coord):
+        told |= near
+        parts.append((np.unique(graph.node[near]), inside))
+    allowed[~told] = True
+    return Around(allowed, parts)

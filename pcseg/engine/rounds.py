@@ -76,9 +76,12 @@ class LabelPass:
         budget = self.data.labels
         source = {**self.source(model), "budget": None if budget is None else budget.sha256}
         target = label_file(folder.path, self.stage)
-        if target.is_file() and WeakLabels.load(target).parameters == source:
-            return  # what a kill left beside it is swept by the next pass
-        parts = target.with_name(f"{self.stage}.{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]}")
+        if target.is_file():
+            before = WeakLabels.load(target)
+            if before.parameters == source and [scene.name for scene in before.scenes] == self.data.names:
+                return  # what a kill left beside it is swept by the next pass
+        about = json.dumps([source, self.data.names])
+        parts = target.with_name(f"{self.stage}.{hashlib.sha256(about.encode()).hexdigest()[:16]}")
         predictor = make_predictor(model, fabric.device)
         scenes = list(enumerate(self.data.folders))[fabric.global_rank :: fabric.world_size]
         self.prepare(predictor, parts, scenes, fabric)
@@ -138,8 +141,8 @@ class Spread(LabelPass):
     network are averaged with those of the labels. The confidence is the weight of a label; with ``balance`` labels are
     chosen and weighed by the shares of the classes (:func:`pcseg.budgets.balance.balanced`): those that the budget
     tells, or those among the labels once spread. With tags, points have no class that these say is not around them,
-    and the forest learns from what it would take for each tag. Where ``spreading`` names no voxel size it is that of
-    the data.
+    and forests learn from what others would take for each tag; then no point needs a label. Where ``spreading`` names
+    no voxel size it is that of the data.
     """
 
     rule = "spread"
@@ -163,6 +166,8 @@ class Spread(LabelPass):
         at_random = budget is not None and budget.at_random
         true = budget.shares(data.names, data.classes) if balance and budget is not None else None
         features = data.features if forest else None
+        if not forest and budget is not None and not budget.count:
+            raise InputError(f"stages.{stage}.before.forest=false: no point has a label, and tags need a forest")
         tags = None if data.tags is None or data.tags.rule == "labels" else data.tags  # labels do not tell all classes
         self.spreading = SceneSpreading(
             spreading, data.classes, features, data.voxel_size, at_random, true, balance, tags
@@ -184,9 +189,8 @@ class Spread(LabelPass):
         scenes: Sequence[tuple[int, Path]],
         fabric: lightning_fabric.Fabric,
     ) -> None:
-        labeled = self.data.labels is None or self.data.labels.count > 0
         each = partial(self._learned, parts=parts, scenes=scenes, fabric=fabric)
-        self._forest = learned_forest(self.spreading, each, self.data.folders, labeled)
+        self._forest = learned_forest(self.spreading, each, self.data.folders)
 
     def _learned(
         self,

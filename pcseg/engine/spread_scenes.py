@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from pcseg.pseudo import Forest, Spreading
 from pcseg.pseudo.descriptors import describe
 from pcseg.pseudo.spread import node_labels
 from pcseg.pseudo.tagged import allowed_nodes, drawn_of_tags
-from pcseg.scenes.scene import Scene, read_scene
+from pcseg.scenes.scene import Scene, read_scene, scene_name
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,8 +61,8 @@ class SceneSpreading:
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
     With ``balance``, ``weighed`` chooses and weighs labels by the shares of the classes among all points, which are
     ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread.
-    ``tags``: points have no class that these say is not around them, and a second forest learns from what the first
-    would take for each tag.
+    ``tags``: points have no class that these say is not around them, none where they say that there is none, and
+    forests learn from what others would take for each tag (:func:`pcseg.engine.spread_forest.learned_forest`).
     """
 
     spreading: Spreading
@@ -81,6 +82,7 @@ class SceneSpreading:
         return {
             **asdict(self.spreading),
             "features": features,
+            "feature_voxel_size": self.voxel_size,
             "at_random": self.at_random,
             "balance": self.balance,
             "shares": shares,
@@ -96,16 +98,24 @@ class SceneSpreading:
         self._kept.add(folder, replace(seen, distances=distances))
         return found
 
-    def drawn(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what a forest learns from in a scene without labels: nodes with classes drawn among its tags.
+    def tagged(self, folder: Path) -> np.ndarray:
+        """Return the classes (K,) bool that tags say are in a scene; raises InputError without tags."""
+        if self._tags is None:
+            raise InputError("tags: are missing; give a tag file")
+        return self._tags.scene(scene_name(folder)).known
 
-        ``labels`` (P,): IGNORE. See :func:`pcseg.pseudo.tagged.drawn_of_tags`. Raises InputError without tags.
+    def drawn(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what a first forest learns from where tags are all there is: nodes with classes drawn among these.
+
+        ``labels`` (P,) are those of the points: see :func:`pcseg.pseudo.tagged.drawn_of_tags`. Raises InputError
+        without tags.
         """
         seen = self._tagged_scene(folder, labels)
         assert seen.around is not None
         assert seen.descriptors is not None
         at_nodes = node_labels(seen.graph, labels, len(self.classes))
-        nodes, classes = drawn_of_tags(allowed_nodes(seen.graph, seen.around.allowed, at_nodes))
+        allowed = allowed_nodes(seen.graph, seen.around.allowed, at_nodes)
+        nodes, classes = drawn_of_tags(allowed, seed=crc32(scene_name(folder).encode()))
         self._kept.add(folder, seen)
         return {"descriptors": seen.descriptors[nodes], "labels": classes}
 
@@ -118,7 +128,7 @@ class SceneSpreading:
         return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even)
 
     def guesses(self, folder: Path, labels: np.ndarray, forest: Forest) -> dict[str, np.ndarray]:
-        """Return what a second forest learns besides the ``examples``: what ``forest`` would take for each tag.
+        """Return what the next forest learns besides the ``examples``: what ``forest`` would take for each tag.
 
         ``labels`` (P,) are those of the points of the scene: see Spreading.guesses. Raises InputError without tags.
         """

@@ -15,7 +15,7 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
-from pcseg.scenes.scene import Scene
+from pcseg.scenes.scene import Scene, scene_name
 
 S = TypeVar("S")
 
@@ -63,7 +63,7 @@ class TrainingSet(Dataset[S]):
     @property
     def names(self) -> list[str]:
         """Names of the scenes, ``split/scene``, in the order of Item.scene."""
-        return [f"{folder.parent.name}/{folder.name}" for folder in self.folders]
+        return [scene_name(folder) for folder in self.folders]
 
     @property
     def colored(self) -> float:

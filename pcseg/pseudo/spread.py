@@ -32,8 +32,8 @@ class Spreading:
     (:func:`pcseg.pseudo.spreading.random_walk`; ``beta`` and ``leak``). ``keep``: labels of a smaller confidence are
     left out. ``reach``: cost of the path to the nearest label at which paths and a forest count alike.
     ``smooth``: even out what both say, in scans with colors, whose edges hold back where a class ends: by random walks
-    whose leak is ``smooth`` times the share of the labeled nodes (at least 0.02), so that at 100 they go a tenth
-    of the way to the next label; the higher, the shorter, and 0 not at all. ``costs``,
+    whose leak is ``smooth`` times the share of the labeled nodes (at least 0.02, as where tags alone are given), so
+    that at 100 they go a tenth of the way to the next label; the higher, the shorter, and 0 not at all. ``costs``,
     ``voxel_size`` and ``neighbors`` make the graph (:func:`pcseg.pseudo.graph.surface_graph`). Raises InputError for
     values out of range.
     """
@@ -97,7 +97,7 @@ class Spreading:
         allowed: np.ndarray,
         parts: Iterable[tuple[np.ndarray, np.ndarray]],
     ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Return what a second Forest learns besides the ``examples``: nodes that ``forest`` would take for each tag.
+        """Return what the next Forest learns besides the ``examples``: nodes that ``forest`` would take for each tag.
 
         ``parts``: nodes (m,) of each sub-cloud and the classes (K,) bool that tags say are in it
         (:func:`pcseg.pseudo.tagged.surest_of_tags`). The rest, and what is second, as in ``examples``.

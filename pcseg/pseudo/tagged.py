@@ -20,22 +20,24 @@ LEAST = 1e-3
 
 
 def allowed_nodes(graph: SurfaceGraph, allowed: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return the classes (N, K) bool that nodes may have: those of any of their points.
+    """Return the classes (N, K) bool that nodes may have: those of any of their points, ``allowed`` (P, K) bool.
 
-    ``allowed`` (P, K) bool, of points; one without any may have all. Nodes with one of the ``labels`` (N,) may have it.
+    Nodes with one of the ``labels`` (N,) may have it.
     """
     found = np.zeros((len(graph), allowed.shape[1]), dtype=bool)
     for k, column in enumerate(allowed.T):
         found[graph.node[column], k] = True
-    found[graph.node[~allowed.any(axis=1)]] = True
     known = np.flatnonzero(labels != IGNORE)
     found[known, labels[known]] = True
     return found
 
 
 def among(share: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Return the ``share`` (N, K) of ``allowed`` classes (N, K), scaled to a sum of 1; 0 where it is below LEAST."""
-    share = share * allowed
+    """Return the ``share`` (N, K) of ``allowed`` classes (N, K), scaled to a sum of 1; 0 where it is below LEAST.
+
+    The only class that is allowed somewhere has the share 1.
+    """
+    share = np.where(allowed.sum(axis=1, keepdims=True) == 1, 1, share) * allowed
     total = share.sum(axis=1, keepdims=True)
     return np.divide(share, total, out=np.zeros_like(share), where=total >= LEAST)
 
@@ -65,13 +67,14 @@ def surest_of_tags(
 
 
 def drawn_of_tags(allowed: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (n,), DRAWN of those that may have a class or all, and for each one of its ``allowed`` (N, K) ones.
+    """Return nodes (n,), up to DRAWN, and for each one of its ``allowed`` (N, K) classes.
 
     Classes are drawn on equal terms. Most are wrong; but where a class may be, it is drawn, and where not, never: a
-    classifier that divides by how often each was drawn tells what is met where a class is allowed.
+    classifier that divides by how often each was drawn tells what is met where a class is allowed. Nodes that may have
+    all classes say nothing, and are left out.
     """
     rng = np.random.default_rng(seed)
-    some = np.flatnonzero(allowed.any(axis=1))
+    some = np.flatnonzero(allowed.any(axis=1) & ~allowed.all(axis=1))
     nodes = np.sort(rng.choice(some, min(DRAWN, len(some)), replace=False))
     share = allowed[nodes].cumsum(axis=1) / allowed[nodes].sum(axis=1, keepdims=True)
     return nodes, (share > rng.random((len(nodes), 1))).argmax(axis=1)

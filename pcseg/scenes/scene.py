@@ -129,6 +129,11 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
     return folder
 
 
+def scene_name(folder: Path) -> str:
+    """Return the name of the scene in a folder: <split>/<scene>."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
 def read_scene(
     folder: str | os.PathLike[str], classes: Classes, *, with_labels: bool, columns: Collection[str] = ()
 ) -> Scene:
@@ -144,7 +149,7 @@ def read_scene(
     Raises InputError for a missing, malformed or empty folder and for labels outside the class list.
     """
     folder = Path(folder)
-    name = f"{folder.parent.name}/{folder.name}"
+    name = scene_name(folder)
     if not is_scene(folder):
         raise InputError(f"{folder}: no coord.npy or image.npy here; give a folder written by tools/prepare.py")
     names, origin = _meta(folder)

@@ -17,7 +17,8 @@ from pcseg.errors import InputError
     [
         (Options("boats"), "table=boats: must be one of rooms"),
         (Options("frames"), "weights=null"),
-        (Options("camvid", weights="lite0.pth"), "input=null"),
+        (Options("camvid", weights="lite0.pth"), "input=None"),
+        (Options("rooms", input="CamVid"), "input=CamVid"),
     ],
 )
 def test_what_is_missing_is_said_first(options: Options, words: str) -> None:

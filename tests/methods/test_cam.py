@@ -26,7 +26,7 @@ def test_the_loss_is_that_of_the_mean_scores() -> None:
 
 
 def test_no_tag_tells_the_score_of_the_background() -> None:
-    method = ClassActivation(model_of(0), background="background")
+    method = ClassActivation(model_of(0), background="background").eval()
     batch = batch_of(*(part[:3] for part in drawn(0, 8)))
     assert batch.tags is not None
     method.losses(batch, 1.0)["tags"].backward()
@@ -35,6 +35,19 @@ def test_no_tag_tells_the_score_of_the_background() -> None:
     other[:, 0] = ~other[:, 0]
     same = method.losses(replace(batch, tags=other), 1.0)["tags"]
     assert torch.equal(same, method.losses(batch, 1.0)["tags"])
+
+
+def test_how_often_a_tag_is_given_is_not_for_the_network_to_learn() -> None:
+    """In training, scores are offset by the log odds of each tag among the samples so far; those deployed are not."""
+    method = ClassActivation(model_of(0))
+    batch = batch_of(*(part[:3] for part in drawn(0, 8)))
+    assert batch.tags is not None
+    with_tag = batch.tags.float().sum(0)
+    usual = ((1 + with_tag) / (1 + len(batch.tags) - with_tag)).log()
+    loss = method.losses(batch, 1.0)["tags"]
+    mean = method.network(batch.inputs).logits.view(3, -1, K).mean(1)
+    torch.testing.assert_close(loss, F.multilabel_soft_margin_loss(mean + usual, batch.tags.float()))
+    torch.testing.assert_close(method.often[0], 1 + with_tag)
 
 
 def test_labels_of_activation_by_two_thresholds() -> None:

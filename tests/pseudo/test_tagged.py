@@ -18,15 +18,15 @@ def test_nodes_may_have_what_any_of_their_points_may_and_what_they_are_labeled_w
     labels[at[3]] = 2
     assert len(graph) == 4
     found = allowed_nodes(graph, allowed, labels)[at]
-    assert found.tolist() == [[True, True, False], [False, False, True], [True, True, True], [True, False, True]]
-    allowed[0] = False  # a point of the first node that no tag tells of
-    assert allowed_nodes(graph, allowed, labels)[at[0]].all()
+    assert found.tolist() == [[True, True, False], [False, False, True], [False, False, False], [True, False, True]]
 
 
 def test_shares_are_those_among_the_allowed() -> None:
     share = np.array([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [1e-5, 1.0, 0.0]], dtype=np.float32)
     found = among(share, np.array([[1, 1, 0], [1, 0, 1], [1, 0, 1]], dtype=bool))
     np.testing.assert_allclose(found, [[0.4, 0.6, 0], [0, 0, 0], [0, 0, 0]], rtol=1e-6)
+    found = among(share, np.array([[0, 0, 0], [0, 0, 1], [1, 0, 0]], dtype=bool))  # the only one that may be there is
+    np.testing.assert_allclose(found, [[0, 0, 0], [0, 0, 1], [1, 0, 0]])
 
 
 def test_each_tag_of_a_part_gets_its_surest_nodes_even_where_another_class_is_likelier() -> None:
@@ -76,12 +76,14 @@ def test_what_tags_exclude_gets_no_label() -> None:
 
 
 def test_classes_are_drawn_among_those_that_tags_allow_each_as_often() -> None:
-    allowed = np.zeros((3 * DRAWN, 4), dtype=bool)
+    allowed = np.zeros((4 * DRAWN, 4), dtype=bool)
     allowed[: 2 * DRAWN, :2] = True
-    allowed[DRAWN : 2 * DRAWN, 2] = True  # and the last third may have none
+    allowed[DRAWN : 2 * DRAWN, 2] = True  # and the third quarter may have none, the last all
+    allowed[3 * DRAWN :] = True
     nodes, classes = drawn_of_tags(allowed)
     assert len(set(nodes.tolist())) == DRAWN
     assert allowed[nodes, classes].all()
+    assert nodes.max() < 2 * DRAWN
     two, three = classes[nodes < DRAWN], classes[nodes >= DRAWN]
     np.testing.assert_allclose(np.bincount(two, minlength=2) / len(two), 0.5, atol=0.1)
     np.testing.assert_allclose(np.bincount(three, minlength=3) / len(three), 1 / 3, atol=0.1)

@@ -112,6 +112,7 @@ def test_rows_go_on_from_the_runs_of_others_with_the_same_seed_and_leave_stages_
     done = tool_here("compare", f"rows=[{row}]", *call, f"output={tmp_path}/then")
     assert done.returncode == 0, done.stderr
     (folder,) = (path for path in (tmp_path / "then").iterdir() if path.is_dir())
+    assert len(folder.name) == 120  # a long path of weights is cut
     for seed in (0, 1):
         config = (folder / f"seed{seed}" / "config.yaml").read_text()
         assert f"weights: {where}/supervised/seed{seed}" in config

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pcseg.budgets.draw import draw_points, draw_scenes, draw_tags
-from pcseg.budgets.tags import Tags
+from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
@@ -122,7 +122,14 @@ def test_tags_alone_are_spread_too(rooms, tmp_path):
     assert done.returncode == 0, done.stderr
     check_allowed(rooms, WeakLabels.load(tmp_path / "run/labels/spread.npz"))
     failed(tool_here("spread_labels", *given, "overwrite=true"), "none to spread", "tags=")
-    failed(tool_here("spread_labels", *given, tags, "features=[]", "overwrite=true"), "none to spread")
+    failed(tool_here("spread_labels", *given, tags, "features=[]", "overwrite=true"), "features=[]", "need a forest")
+    forest = ("method=label_efficient", "steps=2", "+stages.spread.before.forest=false")
+    failed(tool_here("train", *settings(rooms, tmp_path / "none", *forest, f"labels.{tags}")), "before.forest=false")
+    replace(Tags.load(rooms.parent / "tags.json"), scenes=tuple(
+        SceneTags(scene.name, np.zeros(3, dtype=bool)) for scene in found.scenes
+    )).save(tmp_path / "nothing.json")  # fmt: skip
+    nothing = f"tags={tmp_path / 'nothing.json'}"
+    failed(tool_here("spread_labels", *given, nothing, "overwrite=true"), "tags: name no class")
     failed(
         tool_here("train", *settings(rooms, tmp_path / "none", "method=label_efficient", "steps=2")),
         "0 points of the 2",
