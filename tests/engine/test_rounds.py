@@ -71,6 +71,29 @@ def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, mon
     assert done == list(data.folders)  # a finished pass is not made again
 
 
+def test_a_pass_over_other_scenes_takes_nothing_from_one_that_was_stopped_or_finished(
+    data: TrainDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fewer = TrainDataset(data.folders[1:], CLASSES, data.labels, FEATURES, 0.2)
+    right, label, done = spread(fewer, tmp_path / "right"), Spread.label, []
+
+    def stopped(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(path)
+        return label(self, predictor, path, known)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spread, "label", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            spread(data, tmp_path / "stopped")
+    spread(data, tmp_path / "finished")
+    for name in ("stopped", "finished"):
+        found = spread(fewer, tmp_path / name)
+        assert [scene.name for scene in found.scenes] == fewer.names
+        assert found.sha256 == right.sha256
+
+
 @pytest.mark.parametrize("rule", ["paths", "walk"])
 def test_labels_not_drawn_at_random_spread_too(clicked: TrainDataset, tmp_path: Path, rule: str) -> None:
     found = spread(clicked, tmp_path / "run", spreading=Spreading(rule))
