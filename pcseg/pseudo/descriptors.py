@@ -12,7 +12,7 @@ from pcseg.pseudo.superpoints import make_superpoints
 NEIGHBORS = (16, 64)
 """Numbers of nearest nodes whose shape is described."""
 
-REGULARIZATIONS = (2.0, 8.0)
+REGULARIZATIONS = (2.0, 16.0, 64.0)
 """Those of the superpoints that are described (:func:`pcseg.pseudo.superpoints.make_superpoints`)."""
 
 CELLS = (8.0, 40.0)
@@ -28,7 +28,7 @@ def describe(graph: SurfaceGraph, columns: np.ndarray) -> np.ndarray:
     Of the nearest nodes: linearity, planarity, scattering (from the square roots of the eigenvalues of their
     covariance), size, and how steep normal and main direction are. Meters above the lowest and below the highest node,
     of the scan and of the nearest columns. The attributes, their mean and standard deviation nearby. Of the superpoint,
-    at two sizes: log of its number of nodes, its extents, its lower and upper end, mean attributes and mean shapes.
+    at three sizes: log of its number of nodes, its extents, its lower and upper end, mean attributes and mean shapes.
     Heights are along z. The descriptors are those in use for forests on points (Weinmann et al., "Semantic point cloud
     interpretation based on optimal neighborhoods", 2015), here of superpoints too (Landrieu and Simonovsky,
     "Large-scale point cloud semantic segmentation with superpoint graphs", 2018).
