@@ -48,7 +48,6 @@ class Options:
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: twice as fast
-    voxel_size  a coarser graph takes less time; rooms: 0.1 is better for tags and 20 points at random, not for clicks
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
