@@ -43,20 +43,27 @@ def spread(data: TrainDataset, run: Path, **options: Any) -> WeakLabels:
     return WeakLabels.load(label_file(run, "one"))
 
 
-def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, run, done = spread(data, tmp_path / "whole"), tmp_path / "run", []
+def stop(data: TrainDataset, run: Path, done: list[Path], after: int) -> None:
+    """Stop a pass after some scenes, which are added to ``done``."""
     label = Spread.label
 
     def stopped(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
-        if len(done) == 2:
+        if len(done) == after:
             raise KeyboardInterrupt
         done.append(path)
         return label(self, predictor, path, known)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Spread, "label", stopped)
         with pytest.raises(KeyboardInterrupt):
             spread(data, run)
+
+
+def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, run, done = spread(data, tmp_path / "whole"), tmp_path / "run", []
+    label = Spread.label
+
+    stop(data, run, done, 2)
     assert not label_file(run, "one").exists()
 
     def counted(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
@@ -72,21 +79,11 @@ def test_a_pass_that_was_stopped_goes_on(data: TrainDataset, tmp_path: Path, mon
 
 
 def test_a_pass_over_other_scenes_takes_nothing_from_one_that_was_stopped_or_finished(
-    data: TrainDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: TrainDataset, tmp_path: Path
 ) -> None:
     fewer = TrainDataset(data.folders[1:], CLASSES, data.labels, FEATURES, 0.2)
-    right, label, done = spread(fewer, tmp_path / "right"), Spread.label, []
-
-    def stopped(self: Spread, predictor: Any, path: Path, known: np.ndarray) -> Any:
-        if len(done) == 1:
-            raise KeyboardInterrupt
-        done.append(path)
-        return label(self, predictor, path, known)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Spread, "label", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            spread(data, tmp_path / "stopped")
+    right = spread(fewer, tmp_path / "right")
+    stop(data, tmp_path / "stopped", [], 1)
     spread(data, tmp_path / "finished")
     for name in ("stopped", "finished"):
         found = spread(fewer, tmp_path / name)

@@ -20,6 +20,10 @@ from pcseg.feeding.sample import make_sample
 from pcseg.feeding.samplers import Plan, RandomSampler
 from pcseg.scenes.points import Points
 
+# PyTorch tells of a dead worker from a signal handler: where that interrupts a callback of Python's, which cannot
+# raise, it is told again at the next batch.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 def no_memory():
     raise MemoryError("cannot allocate")
