@@ -25,7 +25,7 @@ LABELED_ROUNDS = 1
 """Rounds that begin from labels: more bring nothing (20 points a room: mIoU 78.3, after three 78.0)."""
 
 FEW = 3
-"""Labels of each tagged class with which a forest can begin; else it begins from tags alone."""
+"""Labels of each tagged class with which a forest can begin, however many tags there are."""
 
 FOLDS = 5
 """Groups of scenes: what is guessed in those of one teaches the forests that guess in the others."""
@@ -38,10 +38,11 @@ def learned_forest(
 
     ``each(title, learn)`` returns what ``learn`` finds in each scene, in order. With tags rounds follow, in each of
     which a forest guesses nodes that it would take for each tag, and the next learns from these, beside the labels.
-    Where a tagged class has fewer labels than FEW, the first one learns not from labels but from nodes with classes
-    drawn among those that tags allow. The forest that guesses in a scene has learned from no guess in that scene, nor
-    in the others of its FOLDS-th part, but of classes that are guessed nowhere else: it would find the same nodes again
-    and again. So it takes several scenes. Raises InputError where there is neither a label nor a tag to learn from.
+    Where there are fewer labels than tags, and of a tagged class fewer than FEW, the first one learns not from labels
+    but from nodes with classes drawn among those that tags allow, if these tell classes apart. The forest that guesses
+    in a scene has learned from no guess in that scene, nor in the others of its FOLDS-th part, but of classes that are
+    guessed nowhere else: it would find the same nodes again and again. So it takes several scenes. Raises InputError
+    where there is neither a label nor a tag to learn from.
     """
     if spreading.features is None:
         return None
@@ -55,8 +56,12 @@ def learned_forest(
     tagged = np.any([spreading.tagged(folder) for folder in folders], axis=0)
     if not count.any() and not tagged.any():
         raise InputError("tags: name no class in these scenes, and no point has a label; give other tags")
-    few = bool((count[tagged] < FEW).any())
+    few = bool((count[tagged] < FEW).any()) and count.sum() < spreading.tags.count
     guesses = each("begin", spreading.drawn) if few else []
+    if not any(len(found["labels"]) for found in guesses):
+        if not count.any():
+            raise InputError("tags: allow each class everywhere, and no point has a label; give tags of balls")
+        few, guesses = False, []
     rounds, folds = ROUNDS if few else LABELED_ROUNDS, min(FOLDS, len(folders))
     fold = {folder: number % folds for number, folder in enumerate(folders)}
     for number in range(rounds):
