@@ -30,9 +30,9 @@ class Table:
     """A data set: how it is made, its splits to train on, its tags, settings of all runs, and compute of each part.
 
     ``labeling`` and ``cleaning``: what a step costs after a pass over all scenes (then=tag_labels, then=mars), in
-    supervised steps, at that compute. ``stride``: of the encoder level that methods but cam see classes at; None: the
-    coarsest. ``labels``: further ones. ``rows``: of as many steps as those that have twice the compute, and spreading
-    beside them.
+    supervised steps, at that compute; those of pictures are guesses, not measured yet. ``stride``: of the encoder level
+    that methods but cam see classes at; None: the coarsest. ``labels``: further ones. ``rows``: of as many steps as
+    those that have twice the compute, and spreading beside them.
     """
 
     data: tuple[tuple[str, ...], ...]
@@ -54,12 +54,12 @@ TABLES = {
         ROOMS,
         ("radius=2", "points=20"),
         ("experiment=simulated", "data.voxel_size=0.1"),
-        500,
-        1.1,
-        2.6,
-        4,
-        {"20pts": ("rule=points", "points=20")},
-        (
+        compute=500,
+        labeling=1.1,
+        cleaning=2.6,
+        stride=4,
+        labels={"20pts": ("rule=points", "points=20")},
+        rows=(
             "labels=tags method=label_efficient stages.spread.cost=2.2",
             "labels=20pts method=label_efficient stages.spread.cost=1.2",
             "labels=20pts_tags method=label_efficient stages.spread.cost=1.4",
@@ -70,18 +70,18 @@ TABLES = {
         ROOMS,
         (),
         ("experiment=frames",),
-        300,
-        1.1,
-        2.2,
+        compute=300,
+        labeling=1.1,
+        cleaning=2.2,
     ),
     "camvid": Table(
         (("prepare", "dataset=camvid", "crops=4", "output=data/camvid"),),
         "[train_4x4]",
         (),
         ("experiment=camvid", "data.train=[train_4x4]", "data.images.scale=1.0", "data.crop.size=[80,112]"),
-        300,
-        1.5,
-        2.5,
+        compute=300,
+        labeling=1.5,
+        cleaning=2.5,
     ),
 }
 
@@ -117,11 +117,11 @@ def main(options: Options) -> None:
         raise InputError("weights=null: pictures are trained from ImageNet's weights; give the file")
     if (options.table == "camvid") != (options.input is not None):
         raise InputError(f"input={options.input}: give CamVid in SegNet's layout for table=camvid, else leave it out")
+    if options.compute is not None:
+        above_zero(compute=options.compute)
     check_output(folder, folder=True)
     root = make_data(table, options)
     make_labels(table, root, options.seeds)
-    if options.compute is not None:
-        above_zero(compute=options.compute)
     begin = [] if options.weights is None else [f"+network.weights={options.weights}"]
     compute = table.compute if options.compute is None else options.compute
     finer = {
