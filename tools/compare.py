@@ -99,9 +99,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """A row, the compute of each of its runs (in steps of supervised training), and their figures by seed."""
+    """A row, the folder of its runs, the compute of each (in steps of supervised training), their figures by seed."""
 
     choices: str
+    folder: str
     compute: float
     runs: list[dict[str, Any]]
 
@@ -131,7 +132,8 @@ def main(options: Options) -> None:
                 bar.update()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    results = [Result(row.text, compute[row], [row.figures(seed) for seed in options.seeds]) for row in rows]
+    figures = {row: [row.figures(seed) for seed in options.seeds] for row in rows}
+    results = [Result(row.text, str(row.folder), compute[row], figures[row]) for row in rows]
     write_json(Path(options.output) / "table.json", [asdict(result) for result in results])
     text = table(results)
     with atomic_path(Path(options.output) / "table.md") as temporary:
