@@ -1,6 +1,5 @@
 """Train every method on tags, and networks on what each sees, beside supervision: one table; see --help."""
 
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field
