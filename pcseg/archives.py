@@ -16,6 +16,9 @@ from pcseg.errors import InputError, reason
 MOST_UNPACKED = 2**31
 """Bytes that an archive of any size may unpack to, 2 GiB."""
 
+WIDE = 2**16
+"""Longest side that an array may have which is longer than its member in bytes: of an empty array, (0, 300)."""
+
 MOST_GROWTH = 20
 """Factor on its own size that a larger archive may unpack to."""
 
@@ -61,7 +64,7 @@ def read_array(stream: IO[bytes], size: int, mapped: Path | None = None) -> np.n
     if dtype.hasobject:
         return None
     held = size - stream.tell()
-    if math.prod(shape) * dtype.itemsize != held or max(shape, default=0) > size or not dtype.itemsize:
+    if math.prod(shape) * dtype.itemsize != held or max(shape, default=0) > max(size, WIDE) or not dtype.itemsize:
         raise ValueError(f"its header declares {shape} values of {dtype.itemsize} bytes, but it holds {held:,} bytes")
     if mapped is not None and held:
         return np.asanyarray(np.load(mapped, mmap_mode="r", allow_pickle=False))

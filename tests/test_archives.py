@@ -39,14 +39,16 @@ def test_every_array_comes_back(tmp_path_factory: pytest.TempPathFactory, table:
         assert found[name].tobytes() == array.tobytes()
 
 
-def test_fortran_order_and_members_that_are_no_arrays(tmp_path: Path) -> None:
+def test_fortran_order_empty_arrays_and_members_that_are_none(tmp_path: Path) -> None:
     values = np.asfortranarray(np.arange(12.0).reshape(3, 4))
-    np.savez(tmp_path / "a.npz", values=values, about=np.array([{"a": 1}], dtype=object))
+    nothing = np.zeros((0, 300), np.float32)  # longer along a side than its member has bytes
+    np.savez(tmp_path / "a.npz", values=values, nothing=nothing, about=np.array([{"a": 1}], dtype=object))
     with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
         archive.writestr("readme.txt", "hello")
     found, left = read_npz(tmp_path / "a.npz")
-    assert found.keys() == {"values"}
+    assert found.keys() == {"values", "nothing"}
     assert np.array_equal(found["values"], values)
+    assert found["nothing"].shape == (0, 300)
     assert left == ("about.npy", "readme.txt")
 
 

@@ -19,14 +19,17 @@ from tqdm import tqdm
 from pcseg.archives import read_npz
 from pcseg.budgets.scene_labels import SceneLabels, packed
 from pcseg.budgets.weak_labels import WeakLabels
-from pcseg.checks import from_zero_to_one
+from pcseg.checks import at_least_zero, from_zero_to_one
 from pcseg.classes import IGNORE
+from pcseg.engine.encoder_columns import EncoderColumns
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predictors import AnyPredictor, make_predictor
 from pcseg.engine.spread_forest import Learn, learned_forest
 from pcseg.engine.spread_scenes import SceneSpreading
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
+from pcseg.feeding.features import Features
+from pcseg.feeding.pictures import PictureDataset
 from pcseg.feeding.training_set import TrainingSet
 from pcseg.files import atomic_path
 from pcseg.model.model import Model
@@ -134,15 +137,17 @@ class Relabel(LabelPass):
 
 
 class Spread(LabelPass):
-    """Spreads the labels of the budget over the surface of each scan (:class:`pcseg.pseudo.Spreading`).
+    """Spreads the labels of the budget over the surface of each scan, or picture (:class:`pcseg.pseudo.Spreading`).
 
     With ``forest``, one is fitted to the labels of all scenes, on the shape of the surroundings of points and on the
-    features that the network sees (:class:`pcseg.pseudo.Forest`). With ``network`` the probabilities of the deployed
-    network are averaged with those of the labels. The confidence is the weight of a label; with ``balance`` labels are
-    chosen and weighed by the shares of the classes (:func:`pcseg.budgets.balance.balanced`): those that the budget
-    tells, or those among the labels once spread. With tags, points have no class that these say is not around them,
-    and forests learn from what others would take for each tag; then no point needs a label. Where ``spreading`` names
-    no voxel size it is that of the data.
+    features that the network sees (:class:`pcseg.pseudo.Forest`); on pictures, on their colors and on ``components`` of
+    each level of the encoder as the stage begins (:class:`pcseg.engine.encoder_columns.EncoderColumns`). With
+    ``network`` the probabilities of the deployed network are averaged with those of the labels. The confidence is the
+    weight of a label; with ``balance`` labels are chosen and weighed by the shares of the classes
+    (:func:`pcseg.budgets.balance.balanced`): those that the budget tells, or those among the labels once spread. With
+    tags, points have no class that these say is not around them, and forests learn from what others would take for
+    each tag; then no point needs a label. Where ``spreading`` names no voxel size it is that of the data, of pictures
+    two pixels as the network sees them.
     """
 
     rule = "spread"
@@ -155,32 +160,38 @@ class Spread(LabelPass):
         forest: bool = True,
         network: bool = False,
         balance: bool = True,
+        components: int = 8,
     ) -> None:
         super().__init__(data, stage)
-        if not isinstance(data, TrainDataset):
-            raise InputError(f"stages.{stage}.before: labels are spread over point clouds, but the data are pictures")
+        at_least_zero(**{f"stages.{stage}.before.components": components})
+        if isinstance(data, PictureDataset):
+            seen, features = 2 / data.scale, Features(["color"])
+        else:
+            assert isinstance(data, TrainDataset)
+            seen, features = data.voxel_size, data.features
         spreading = spreading or Spreading()
         if spreading.voxel_size is None:
-            spreading = replace(spreading, voxel_size=data.voxel_size)
+            spreading = replace(spreading, voxel_size=seen)
         budget = data.labels
         at_random = budget is not None and budget.at_random
         true = budget.shares(data.names, data.classes) if balance and budget is not None else None
-        features = data.features if forest else None
         if not forest and budget is not None and not budget.count:
             raise InputError(f"stages.{stage}.before.forest=false: no point has a label, and tags need a forest")
         tags = None if data.tags is None or data.tags.rule == "labels" else data.tags  # labels do not tell all classes
         self.spreading = SceneSpreading(
-            spreading, data.classes, features, data.voxel_size, at_random, true, balance, tags
+            spreading, data.classes, features if forest else None, seen, at_random, true, balance, tags
         )
         self.network = network
+        self.components = components if forest and isinstance(data, PictureDataset) else 0
         self._forest: Forest | None = None  # while scenes are labeled
 
     def __call__(self, model: Model, folder: RunFolder, fabric: lightning_fabric.Fabric) -> None:
         super().__call__(model, folder, fabric)
-        self._forest = None
+        self._forest, self.spreading = None, replace(self.spreading, seen=None)
 
     def source(self, model: Model) -> dict[str, Any]:
-        return {"weights": digest(model.network) if self.network else None, **self.spreading.source()}
+        sees = self.network or self.components
+        return {"weights": digest(model.network) if sees else None, **self.spreading.source()}
 
     def prepare(
         self,
@@ -189,6 +200,9 @@ class Spread(LabelPass):
         scenes: Sequence[tuple[int, Path]],
         fabric: lightning_fabric.Fabric,
     ) -> None:
+        if self.components:
+            seen = EncoderColumns(predictor.model, self.components, self.data.folders)
+            self.spreading = replace(self.spreading, seen=seen)
         each = partial(self._learned, parts=parts, scenes=scenes, fabric=fabric)
         self._forest = learned_forest(self.spreading, each, self.data.folders)
 

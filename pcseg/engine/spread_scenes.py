@@ -57,10 +57,13 @@ def overlapped(work: Callable[[Item], Result], items: Sequence[Item], points: in
 class SceneSpreading:
     """Spreads labels over scenes of ``classes`` by ``spreading``.
 
+    A picture stands upright: its rows are heights, and its pixels take the place of meters.
+
     ``features``: what a forest sees of a point besides the shape of its surroundings; None: there is no forest.
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
     With ``balance``, ``weighed`` chooses and weighs labels by the shares of the classes among all points, which are
     ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread.
+    ``seen``: returns further columns (P, D) that a forest sees of the pixels of a picture (H, W, 3) uint8.
     ``tags``: points have no class that these say is not around them, none where they say that there is none, and
     forests learn from what others would take for each tag (:func:`pcseg.engine.spread_forest.learned_forest`).
     """
@@ -73,6 +76,7 @@ class SceneSpreading:
     shares: np.ndarray | None = None
     balance: bool = False
     tags: Tags | None = None
+    seen: Callable[[np.ndarray], np.ndarray] | None = None
     _kept: KeptScenes = field(default_factory=KeptScenes, repr=False, compare=False)
 
     def source(self) -> dict[str, Any]:
@@ -188,8 +192,9 @@ class SceneSpreading:
         """Return the graph of a scene, the descriptors of its nodes, and what tags say of it."""
         wanted = {*self.spreading.costs.attributes, *(() if self.features is None else self.features.columns)}
         scene = read_scene(folder, self.classes, with_labels=False, columns=sorted(wanted))
+        upright = scene.coord if scene.size is None else scene.coord[:, [0, 2, 1]]  # a picture's are (column, -row, 0)
         try:
-            graph = self.spreading.graph(scene.coord, scene.attributes)
+            graph = self.spreading.graph(upright, scene.attributes)
         except InputError as error:
             raise InputError(f"{folder}: {error}") from error
         around = None if self._tags is None else tags_around(self._tags.scene(scene.name), scene, graph)
@@ -201,4 +206,5 @@ class SceneSpreading:
 
     def _columns(self, scene: Scene, folder: Path, features: Features) -> np.ndarray:
         features.check(scene.name, scene.attributes)
-        return features(make_points(with_computed(features, scene, folder, self.voxel_size)))
+        found = features(make_points(with_computed(features, scene, folder, self.voxel_size)))
+        return found if self.seen is None else np.concatenate([found, self.seen(scene.image)], axis=1)
