@@ -43,7 +43,9 @@ class Data:
     label_folder: str = setting("folder of the label files")
     crop: dict[str, Any] | None = setting("the part of a scene that makes a sample, null: all of it", None)
     max_sample: int | None = setting("largest sample in training, in voxels, null: any", None)
-    spread_voxel_size: float | None = setting("meters; of the graph that labels spread over, null: voxel_size", None)
+    spread_voxel_size: float | None = setting(
+        "meters (pictures: pixels) of the graph that labels spread over; null: voxel_size (pictures: 2 as seen)", None
+    )
     classes: Any = setting("auto: as the scenes say; s3dis; scannet20; a classes.yaml; or a list of names", "auto")
 
 

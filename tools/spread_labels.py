@@ -56,7 +56,9 @@ class Options:
     tags: str | None = option("tag file written by tools/draw_labels.py: which classes are around, and which not", None)
     rule: str = option("paths or walk", "paths")
     keep: float = option("smallest confidence of a label, 0 to 1; less for classes that balance lifts", 0.5)
-    voxel_size: float | None = option("merge points of voxels of this size in meters; null: no merging", None)
+    voxel_size: float | None = option(
+        "merge points of voxels of this size in meters, of pictures in pixels; null: no merging", None
+    )
     neighbors: int = option("nearest points that a point is joined with", 10)
     distance: float = option("cost of an edge: weight of its length, over the median length", DISTANCE)
     normal: float = option("cost of an edge: weight of the turn of the surface, 1 - |cosine|", NORMAL)

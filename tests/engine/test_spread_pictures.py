@@ -127,3 +127,15 @@ def test_paths_alone_spread_too(folders: list[Path], tmp_path: Path) -> None:
     every = Spreading(voxel_size=1.0, keep=0)
     found = spread(folders, budget(folders, 5), tmp_path / "run", spreading=every, forest=False, balance=False)
     assert right(folders, found) > 0.9
+
+
+def test_what_a_network_says_of_pixels_counts_too(folders: list[Path], tmp_path: Path) -> None:
+    """One that is not trained says next to nothing, and changes confidences alone."""
+    every = Spreading(voxel_size=1.0, keep=0)
+    labels = budget(folders, 5)
+    alone, joined = (
+        spread(folders, labels, tmp_path / f"{network}", spreading=every, balance=False, network=network)
+        for network in (False, True)
+    )
+    assert right(folders, joined) > 0.95
+    assert all((one.weight >= two.weight).mean() > 0.9 for one, two in zip(alone.scenes, joined.scenes, strict=True))
