@@ -160,7 +160,7 @@ def test_the_threads_are_those_of_torch() -> None:
         torch.rand(10**6).relu()
         before = set(os.listdir("/proc/self/task"))
         a_convolution()
-        assert set(os.listdir("/proc/self/task")) == before
+        assert set(os.listdir("/proc/self/task")) <= before  # one of an earlier test may end meanwhile
 
 
 @compiled

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import pcseg
+from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.formats.masks import read_mask
 from tests.tools._runs import failed, tool, tool_here
 
@@ -107,9 +108,16 @@ def test_what_does_not_fit_is_refused_in_one_line(made: Path, tmp_path: Path) ->
         (("data.images={scale: 0.0}",), ("scale=0",)),
         (("network=minkunet_small",), ("network",)),
         (("+network.weights=nowhere.pth",), ("nowhere.pth",)),
-        (("method=label_efficient",), ("labels are spread over point clouds",)),
     ):
         failed(tool_here("train", *run, *choice), *words)
+
+
+def test_labels_spread_over_pictures_before_training(made: Path, tmp_path: Path) -> None:
+    run = (*SETTINGS, f"data.root={made}/data", f"labels.file={made}/labels.npz", f"output={tmp_path}/run")
+    done = tool_here("train", *run, "method=label_efficient", "steps=2")
+    assert done.returncode == 0, done.stderr
+    given, spread = (WeakLabels.load(path).count for path in (made / "labels.npz", tmp_path / "run/labels/spread.npz"))
+    assert spread > 1.5 * given
 
 
 def test_borders_and_calibration_are_measured(made: Path, tmp_path: Path) -> None:
