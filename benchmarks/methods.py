@@ -31,8 +31,8 @@ FURTHER = {
 class Table:
     """A data set: how it is made, its splits to train on, settings of all runs, and rules of draw_labels by labels.
 
-    ``networks``: further networks trained as the control is, which also teach MGD. ``costs``: of a step
-    of a method, where it is not that of its file. ``begin``, ``further``: compute, in supervised steps.
+    ``networks``: further networks trained as the control is, which also teach MGD. ``costs``: of a step of a method,
+    where it is not that of its file.
     """
 
     data: Commands
@@ -40,8 +40,6 @@ class Table:
     settings: tuple[str, ...]
     labels: dict[str, tuple[str, ...]]
     networks: dict[str, str]
-    begin: int
-    further: int
     costs: dict[str, float] = field(default_factory=dict)
 
 
@@ -52,8 +50,6 @@ TABLES = {
         ("experiment=camvid",),
         {"eighth_scenes": ("rule=scenes", "scenes=46", "every_class=true")},
         {"OCR": "ocr_lite0"},
-        begin=1000,
-        further=1000,
         costs={"cps": 2.7, "ccvc": 2.4, "label_cycle": 5.4},
     ),
     "rooms": Table(
@@ -65,8 +61,6 @@ TABLES = {
             "eighth_scenes": ("rule=scenes", "fraction=0.125", "every_class=true"),
         },
         {"OCR": "minkunet_small_ocr", "ASPP": "minkunet_small_aspp", "axes": "minkunet_small_axial"},
-        begin=1000,
-        further=1000,
     ),
 }
 
@@ -90,8 +84,8 @@ class Options(Tables):
     table: str = option("camvid or rooms", "camvid")
     output: str = option("folder of the runs and the table", "outputs/methods")
     rate: float = option("learning rate of what goes on", 0.002)
-    begin: int | None = option("compute of the beginning, in supervised steps; null: 1,000", None)
-    further: int | None = option("compute of what goes on; null: 1,000", None)
+    begin: int = option("compute of the beginning, in supervised steps", 1000)
+    further: int = option("compute of what goes on", 1000)
 
 
 def main(options: Options) -> None:
@@ -99,7 +93,6 @@ def main(options: Options) -> None:
     one_of("table", options.table, TABLES)
     table, folder = TABLES[options.table], f"{options.output}/{options.table}"
     weights = options.check(options.table, folder, begin=options.begin, further=options.further, rate=options.rate)
-    begin, further = options.begin or table.begin, options.further or table.further
     root = options.make_data(table.data)
     files = {
         f"{name.removesuffix('_scenes')}_seed{seed}.npz": (*rule, f"seed={seed}")
@@ -111,7 +104,7 @@ def main(options: Options) -> None:
     kinds = {labels: f"labels={labels} method=supervised" for labels in table.labels}
     starts = {"full": "labels=full method=supervised", **kinds}
     starts |= {f"{labels}, {name}": f"{row} {own}" for labels, row in kinds.items() for name, own in networks.items()}
-    begun = options.compare(f"{folder}/begun", [*table.settings, *weights], starts, f"compute={begin}")
+    begun = options.compare(f"{folder}/begun", [*table.settings, *weights], starts, f"compute={options.begin}")
     rows = {name: f"{row} weights={begun[name].run}" for name, row in starts.items()}
     for labels in kinds:
         teachers = [begun[f"{labels}, {name}"].run for name in networks] + [begun[labels].run]
@@ -120,13 +113,15 @@ def main(options: Options) -> None:
             parts = [f"labels={labels} method={name} weights={begun[labels].run}", own, *more, cost(table, name)]
             rows[f"{labels}, {name}"] = " ".join(filter(None, parts))
     rate = f"optim.optimizer.lr={options.rate}"
-    found = options.compare(f"{folder}/further", [*table.settings, rate], rows, f"compute={further}")
+    found = options.compare(f"{folder}/further", [*table.settings, rate], rows, f"compute={options.further}")
     whole = {
         f"{labels}, {name}": f"labels={labels} method={name} {cost(table, name)}".strip()
         for labels in kinds
         for name in WHOLE
     }
-    found |= options.compare(f"{folder}/whole", [*table.settings, *weights], whole, f"compute={begin + further}")
+    found |= options.compare(
+        f"{folder}/whole", [*table.settings, *weights], whole, f"compute={options.begin + options.further}"
+    )
     found |= {f"{labels}, CRF": smoothed(found[labels], options.seeds) for labels in kinds}
     lines = []
     for name, one in sorted(found.items()):
