@@ -75,10 +75,9 @@ class Options(Tables):
     Supervised training, `begin` steps, is gone on with by the control, supervised, and by the methods: of compute
     `further` each. Methods of two networks or with a supervised stage of their own have the compute of both parts at
     once, from the beginning. Columns: mIoU, and what a method has above the control of the same labels and seed, mean
-    and sample standard deviation over the seeds, last weights. The
-    teachers of MGD, the further networks, have `begin` steps each on top; "CRF" are the
-    predictions of the control smoothed. Data and labels are made where they are missing; goes on after a stop. Run it
-    from the folder that has tools/.
+    and sample standard deviation over the seeds, last weights. The teachers of MGD, the further networks, have `begin`
+    steps each on top; "CRF" are the predictions of the control smoothed. Data and labels are made where they are
+    missing; goes on after a stop. Run it from the folder that has tools/.
     """
 
     table: str = option("camvid or rooms", "camvid")

@@ -191,7 +191,8 @@ class Spread(LabelPass):
 
     def source(self, model: Model) -> dict[str, Any]:
         sees = self.network or self.components
-        return {"weights": digest(model.network) if sees else None, **self.spreading.source()}
+        encoder = {"components": self.components} if self.components else {}
+        return {"weights": digest(model.network) if sees else None, **encoder, **self.spreading.source()}
 
     def prepare(
         self,

@@ -12,8 +12,8 @@ from pcseg.pseudo.graph import SurfaceGraph
 PLACES = (0.0005, 0.001)
 """Of the nodes of a sub-cloud, the surest of a class first, the places of those taken for it: not too much alike."""
 
-DRAWN, OF = 800, 25
-"""Nodes of a scene that are drawn to begin from where nothing is labeled: as many at most, and one of so many."""
+DRAWN = 800
+"""Nodes of a scene that are drawn to begin from where nothing is labeled."""
 
 LEAST = 1e-3
 """Smaller probabilities say nothing: random walks are found to 1e-4 (:func:`pcseg.ops.random_walk`)."""
@@ -67,7 +67,7 @@ def surest_of_tags(
 
 
 def drawn_of_tags(allowed: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (n,), up to DRAWN and one of OF, and for each one of its ``allowed`` (N, K) classes.
+    """Return nodes (n,), up to DRAWN, and for each one of its ``allowed`` (N, K) classes.
 
     Classes are drawn on equal terms. Most are wrong; but where a class may be, it is drawn, and where not, never: a
     classifier that divides by how often each was drawn tells what is met where a class is allowed. Nodes that may have
@@ -75,6 +75,6 @@ def drawn_of_tags(allowed: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.nd
     """
     rng = np.random.default_rng(seed)
     some = np.flatnonzero(allowed.any(axis=1) & ~allowed.all(axis=1))
-    nodes = np.sort(rng.choice(some, min(DRAWN, -(-len(some) // OF)), replace=False))
+    nodes = np.sort(rng.choice(some, min(DRAWN, len(some)), replace=False))
     share = allowed[nodes].cumsum(axis=1) / allowed[nodes].sum(axis=1, keepdims=True)
     return nodes, (share > rng.random((len(nodes), 1))).argmax(axis=1)

@@ -31,7 +31,6 @@ ROOMS = [*PAIRS, *reversed(PAIRS), *PAIRS[::2], *PAIRS[1::2]]
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few nodes and rounds, as suit few points."""
     monkeypatch.setattr(tagged, "DRAWN", 60)
-    monkeypatch.setattr(tagged, "OF", 1)
     monkeypatch.setattr(spread_forest, "ROUNDS", 4)
 
 

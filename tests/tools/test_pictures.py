@@ -112,12 +112,13 @@ def test_what_does_not_fit_is_refused_in_one_line(made: Path, tmp_path: Path) ->
         failed(tool_here("train", *run, *choice), *words)
 
 
-def test_labels_spread_over_pictures_before_training(made: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "stage"), [("label_efficient", "spread"), ("label_rounds", "again")])
+def test_labels_spread_over_pictures_before_training(made: Path, tmp_path: Path, method: str, stage: str) -> None:
     run = (*SETTINGS, f"data.root={made}/data", f"labels.file={made}/labels.npz", f"output={tmp_path}/run")
-    done = tool_here("train", *run, "method=label_efficient", "steps=2")
+    done = tool_here("train", *run, f"method={method}", "steps=4")
     assert done.returncode == 0, done.stderr
-    given, spread = (WeakLabels.load(path).count for path in (made / "labels.npz", tmp_path / "run/labels/spread.npz"))
-    assert spread > 1.5 * given
+    given, spread = made / "labels.npz", tmp_path / f"run/labels/{stage}.npz"
+    assert WeakLabels.load(spread).count > 1.5 * WeakLabels.load(given).count
 
 
 def test_borders_and_calibration_are_measured(made: Path, tmp_path: Path) -> None:
