@@ -23,8 +23,8 @@ class Table:
 
     ``labeling`` and ``cleaning``: what a step costs after a pass over all scenes (then=tag_labels, then=mars), in
     supervised steps, at that compute; those of pictures are guesses, not measured yet. ``stride``: of the encoder level
-    that methods but cam see classes at; None: the coarsest. ``labels``: further ones. ``rows``: of as many steps as
-    those that have twice the compute, and spreading beside them.
+    that methods but cam see classes at; None: the coarsest. ``learning``: settings of methods. ``labels``: further
+    ones. ``rows``: of as many steps as those that have twice the compute, and spreading beside them.
     """
 
     data: Commands
@@ -35,6 +35,7 @@ class Table:
     labeling: float
     cleaning: float
     stride: int | None = None
+    learning: str = ""
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rows: tuple[str, ...] = ()
 
@@ -64,6 +65,8 @@ TABLES = {
         compute=300,
         labeling=1.1,
         cleaning=2.2,
+        learning="optim.optimizer.lr=0.001",
+        rows=("labels=tags method=label_efficient stages.spread.cost=4",),
     ),
     "camvid": Table(
         (("prepare", "dataset=camvid", "crops=4", "output=data/camvid"),),
@@ -73,6 +76,7 @@ TABLES = {
         compute=300,
         labeling=1.5,
         cleaning=2.5,
+        learning="optim.optimizer.lr=0.001",
     ),
 }
 
@@ -105,10 +109,10 @@ def main(options: Options) -> None:
     make_labels(root, table.splits, label_files(table, options.seeds))
     compute = table.compute if options.compute is None else options.compute
     finer = {
-        name: "" if table.stride is None or name == "cam" else f"stages.main.method.stride={table.stride}"
+        name: "" if table.stride is None or name == "cam" else f" stages.main.method.stride={table.stride}"
         for name in METHODS
     }
-    rows = {name: f"labels=tags method={name} {finer[name]}".strip() for name in METHODS}
+    rows = {name: f"labels=tags method={name}{finer[name]} {table.learning}".strip() for name in METHODS}
     each = f"compute={compute}"
     alone = options.compare(f"{folder}/methods", [*table.settings, *begin], rows, each)
     then = {name: start(alone[name], "tag_labels", table.labeling) for name in METHODS}
@@ -117,7 +121,7 @@ def main(options: Options) -> None:
     full = {row: row for row in ("labels=full method=supervised", "labels=1pct method=supervised")}
     beside = options.compare(f"{folder}/beside", [*table.settings, *begin], full, f"compute={2 * compute}")
     if table.rows:
-        steps = [*table.settings, f"steps={2 * compute}"]
+        steps = [*table.settings, *begin, f"steps={2 * compute}"]
         beside |= options.compare(f"{folder}/spread", steps, {row: row for row in table.rows})
     lines = [[name, str(alone[name]), str(trained[name]), str(trained.get(f"{name}, MARS", ""))] for name in METHODS]
     lines += [[row, str(figures), "", ""] for row, figures in beside.items()]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from tests.tools._runs import ROOT, environment
+from tests.forked import ROOT, run_module
 
 STUBS = str(Path(__file__).parent / "stubs")
 """Folder of stand-ins for other libraries, for PYTHONPATH."""
@@ -19,10 +19,7 @@ STUBS = str(Path(__file__).parent / "stubs")
 
 def bench(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m benchmarks.<name>`` in the repository root, on one thread, and wait for it."""
-    return subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
-        cwd=ROOT, capture_output=True, text=True, env=environment(**variables), timeout=120,
-    )  # fmt: skip
+    return run_module(f"benchmarks.{name}", *arguments, **variables)
 
 
 def bench_here(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -33,17 +33,19 @@ def test_the_table_joins_methods_networks_and_what_is_beside(tmp_path, monkeypat
     called = stand_in(monkeypatch)
     tags.main(Options(table="frames", weights="lite0.pth", seeds=[0, 1], output="out"))
     tools = [tool for tool, _ in called]
-    assert tools == ["simulate", "prepare", *["draw_labels"] * 5, *["compare"] * 3]
-    first, second, third = (given for tool, given in called if tool == "compare")
+    assert tools == ["simulate", "prepare", *["draw_labels"] * 5, *["compare"] * 4]
+    first, second, third, fourth = (given for tool, given in called if tool == "compare")
     assert first["compute"] == second["compute"] == "300"
     assert third["compute"] == "600"
-    assert ["+network.weights=lite0.pth" in given["settings"] for given in (first, second, third)] == [
+    assert "steps=600" in fourth["settings"]
+    assert ["+network.weights=lite0.pth" in given["settings"] for given in (first, second, third, fourth)] == [
         True,
         False,
         True,
+        True,
     ]
     for row, name in enumerate(METHODS):
-        assert rows_of(first)[row] == f"labels=tags method={name}"
+        assert rows_of(first)[row] == f"labels=tags method={name} optim.optimizer.lr=0.001"
         assert rows_of(second)[row].endswith(f"~stages.main weights=out/frames/methods/row{row}/seed${{seed}}")
     assert second["rows"].count("then=mars") == len(CLEANED)
     printed = capsys.readouterr().out

@@ -173,7 +173,13 @@ def batches(kind: str, dies: int, offset: int, model: Model, start: int) -> Iter
 
 
 def run(
-    path: Path, recipe: str, kind: str, dies: int = -1, resume: bool = False, offers: frozenset[str] = NEEDS
+    path: Path,
+    recipe: str,
+    kind: str,
+    dies: int = -1,
+    resume: bool = False,
+    offers: frozenset[str] = NEEDS,
+    device: str = "cpu",
 ) -> Model:
     """Train all stages of a recipe, three steps each, with a checkpoint every second step."""
     model = model_of(kind)
@@ -182,7 +188,7 @@ def run(
         Stage(name, 3, partial(method_of, recipe, name), partial(batches, kind, dies, 3 * i), optimizers, offers=offers)
         for i, name in enumerate(RECIPES[recipe])
     ]
-    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
+    fabric = lightning_fabric.Fabric(accelerator=device, devices=1)
     train(fabric, model, stages, RunFolder(path), Settings(checkpoint_every=2), lambda: ConfusionMatrix(3), resume)
     return model
 
@@ -205,6 +211,17 @@ def test_a_killed_run_goes_on_to_the_same_bits_and_deploys_a_plain_network(
     assert found.state_dict().keys() == model.spec.build().state_dict().keys()
     batch = batch_of(kind)
     assert torch.equal(found(batch.inputs).logits, model.network.eval()(batch.inputs).logits)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@every_recipe
+def test_on_a_gpu_it_trains_a_network_that_answers_the_same_on_a_cpu(recipe: str, kind: str, tmp_path: Path) -> None:
+    trained = run(tmp_path, recipe, kind, device="cuda").network.eval()
+    batch = batch_of(kind)
+    there = trained(batch.to("cuda").inputs).logits
+    here = load_model(tmp_path, CONSTRUCTORS).network(batch.inputs).logits
+    assert bool(there.isfinite().all())
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -26,8 +26,8 @@ from pcseg.model.networks import Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import Scene, read_scene, write_scene
+from tests.forked import ROOT, environment, run_script
 
-ROOT = Path(__file__).resolve().parents[2]
 CLASSES = Classes(("floor", "wall", "chair"), ((10, 200, 10), (10, 10, 200), (200, 10, 10)))
 TINY = (
     "network.name=MinkUNet", "+network.channels=[8,8]", "+network.blocks=[1,1]",
@@ -43,10 +43,12 @@ def tool(
     name: str, *arguments: str, limit: tuple[int, int] | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``tools/<name>.py`` as a user does and wait for it; ``limit``: a resource.RLIMIT_... and its value."""
+    if limit is None:
+        return run_script(f"tools/{name}.py", *arguments, **variables)
     return subprocess.run(
         [sys.executable, f"tools/{name}.py", *arguments],
         cwd=ROOT, capture_output=True, text=True, env=environment(**variables), timeout=120,
-        preexec_fn=(lambda: resource.setrlimit(limit[0], (limit[1], limit[1]))) if limit else None,
+        preexec_fn=lambda: resource.setrlimit(limit[0], (limit[1], limit[1])),
     )  # fmt: skip
 
 
@@ -73,11 +75,6 @@ def tool_here(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         os.chdir(folder)
         sys.argv, sys.path[:] = argv, path
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """This process's environment, on one thread."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
 
 
 def room(name: str, seed: int) -> Scene:

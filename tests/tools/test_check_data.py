@@ -13,13 +13,13 @@ import pytest
 from pcseg.files import write_json
 from pcseg.scenes.scene import Scene, write_scene
 from tests.datasets.raw import s3dis_room
+from tests.forked import run_script
 
 ROOT = Path(__file__).parents[2]
 
 
 def check(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/check_data.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return run_script("tools/check_data.py", *map(str, arguments))
 
 
 @pytest.fixture

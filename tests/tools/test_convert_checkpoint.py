@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
 from pcseg.model.inputs import VoxelInputs
 from pcseg.sparse import SparseTensor
+from tests.forked import run_script
 from tests.oracles import minkowski
 from tests.sparse.clouds import random_coords
 
@@ -23,8 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def convert(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/convert_checkpoint.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return run_script("tools/convert_checkpoint.py", *arguments)
 
 
 def checkpoint(folder: Path) -> tuple[Path, dict[str, torch.Tensor]]:

@@ -11,19 +11,14 @@ import pytest
 import torch
 
 from pcseg.budgets.weak_labels import WeakLabels
+from tests.forked import run_script
 from tests.scenes.rooms import building
 from tests.tools.conftest import REPOSITORY, Call
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the tool in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "tools/draw_labels.py", *arguments],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_script("tools/draw_labels.py", *arguments)
 
 
 @pytest.mark.parametrize(

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from pcseg.classes import S3DIS
 from pcseg.scenes.scene import Scene, write_scene
+from tests.forked import run_script
 
 ROOT = Path(__file__).parents[2]
 
 
 def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, f"tools/{name}.py", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment)
+    return run_script(f"tools/{name}.py", *map(str, arguments))
 
 
 def test_simulate(tmp_path: Path) -> None:
