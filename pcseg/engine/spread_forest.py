@@ -27,6 +27,9 @@ LABELED_ROUNDS = 1
 FEW = 3
 """Labels of each tagged class with which a forest can begin, however many tags there are."""
 
+GUESSING = 20
+"""Trees of a forest that guesses: of drawn classes trees are deep, and each round grows FOLDS forests."""
+
 FOLDS = 5
 """Groups of scenes: what is guessed in those of one teaches the forests that guess in the others."""
 
@@ -68,7 +71,8 @@ def learned_forest(
         first = few and number == 0
         if guesses:
             learned = [] if first else examples
-            forests = [spreading.forest([*learned, *others(guesses, k, folds)], even=first) for k in range(folds)]
+            taught = [[*learned, *others(guesses, k, folds)] for k in range(folds)]
+            forests = [spreading.forest(found, even=first, trees=GUESSING) for found in taught]
         else:
             forests = [spreading.forest(examples)] * folds
 

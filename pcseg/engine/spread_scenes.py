@@ -24,6 +24,7 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.pseudo import Forest, Spreading
 from pcseg.pseudo.descriptors import describe
+from pcseg.pseudo.forest import TREES
 from pcseg.pseudo.spread import node_labels
 from pcseg.pseudo.tagged import allowed_nodes, drawn_of_tags
 from pcseg.scenes.scene import Scene, read_scene, scene_name
@@ -123,13 +124,15 @@ class SceneSpreading:
         self._kept.add(folder, seen)
         return {"descriptors": seen.descriptors[nodes], "labels": classes}
 
-    def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False) -> Forest:
-        """Return the forest that learns from the ``examples`` of all scenes, ``even`` as Forest says.
+    def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False, trees: int = TREES) -> Forest:
+        """Return the forest that learns from the ``examples`` of all scenes, ``even`` and ``trees`` as Forest says.
 
         Raises InputError if there is none.
         """
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
-        return Forest(every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even)
+        return Forest(
+            every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even, trees=trees
+        )
 
     def guesses(self, folder: Path, labels: np.ndarray, forest: Forest) -> dict[str, np.ndarray]:
         """Return what the next forest learns besides the ``examples``: what ``forest`` would take for each tag.

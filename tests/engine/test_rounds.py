@@ -14,7 +14,8 @@ from pcseg.budgets.draw import draw_points
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.rounds import Spread, label_file
+from pcseg.engine.rounds import label_file
+from pcseg.engine.spread_pass import Spread
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.pseudo import Spreading
 from pcseg.scenes.scene import read_scene

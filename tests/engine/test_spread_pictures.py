@@ -16,7 +16,8 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.engine.encoder_columns import EncoderColumns
 from pcseg.engine.folder import RunFolder
-from pcseg.engine.rounds import Spread, label_file
+from pcseg.engine.rounds import label_file
+from pcseg.engine.spread_pass import Spread
 from pcseg.errors import InputError
 from pcseg.feeding.pictures import PictureDataset
 from pcseg.model.inputs import ImageInputs
