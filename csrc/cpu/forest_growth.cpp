@@ -1,5 +1,5 @@
-// Grows extremely randomized trees (Geurts, Ernst and Wehenkel, Machine Learning 2006): one random cut of every column
-// is tried at each node. What is drawn depends on seed, tree, node and column alone.
+// Grows extremely randomized trees (Geurts, Ernst and Wehenkel, Machine Learning 2006): one random cut of each of some
+// columns, or of all, is tried at each node. What is drawn depends on seed, tree, node and column alone.
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -44,9 +44,9 @@ struct Cut {
 // Grows one tree. Rows of a node are together and in order of their labels, so that a class is a run of them.
 class Grower {
    public:
-    Grower(const Examples& examples, const Tree& tree, uint64_t key)
-        : examples_(examples), tree_(tree), key_(key), order_(examples.order), value_(examples.count),
-          scratch_(examples.count) {}
+    Grower(const Examples& examples, const Tree& tree, int64_t tried, uint64_t key)
+        : examples_(examples), tree_(tree), tried_(tried), key_(key), order_(examples.order), value_(examples.count),
+          scratch_(examples.count), columns_(examples.columns) {}
 
     // Returns the numbers of nodes and of leaves in which several classes are mixed.
     std::pair<int64_t, int64_t> grow() {
@@ -75,29 +75,44 @@ class Grower {
         runs_.push_back(end_[node]);
     }
 
+    // Tries columns one after another until enough of them were not constant.
     Cut best_cut(int64_t node) {
         Cut best;
-        const int64_t begin = begin_[node], end = end_[node];
         const uint64_t base = mix(key_ + static_cast<uint64_t>(node));
-        for (int64_t c = 0; c < examples_.columns; ++c) {
-            const float* column = examples_.column.data() + c * examples_.count;
-            float low = std::numeric_limits<float>::infinity(), high = -low;
-            for (int64_t i = begin; i < end; ++i) {
-                const float value = column[order_[i]];
-                value_[i] = value;
-                low = std::min(low, value);
-                high = std::max(high, value);
-            }
-            if (!(low < high)) continue;
-            const uint64_t drawn = mix(base + static_cast<uint64_t>(c));
-            float threshold = low + static_cast<float>(drawn >> 40) * 0x1p-24f * (high - low);
-            if (!(threshold < high)) threshold = low;
-            const double gain = gain_of(begin, end, threshold);
-            const uint64_t rank = mix(drawn);
-            if (gain > best.gain || (gain == best.gain && rank < best.rank))
-                best = {static_cast<int32_t>(c), threshold, gain, rank};
+        const int64_t columns = examples_.columns;
+        if (tried_ >= columns) {
+            for (int64_t c = 0; c < columns; ++c) try_column(node, c, base, best);
+            return best;
+        }
+        std::iota(columns_.begin(), columns_.end(), 0);
+        for (int64_t t = 0, left = tried_; t < columns && left > 0; ++t) {
+            const uint64_t drawn = mix(base - 1 - static_cast<uint64_t>(t));
+            std::swap(columns_[t], columns_[t + static_cast<int64_t>(drawn % static_cast<uint64_t>(columns - t))]);
+            left -= try_column(node, columns_[t], base, best);
         }
         return best;
+    }
+
+    // Puts the cut of a column into `best` if it is better; returns whether there is one.
+    bool try_column(int64_t node, int64_t c, uint64_t base, Cut& best) {
+        const int64_t begin = begin_[node], end = end_[node];
+        const float* column = examples_.column.data() + c * examples_.count;
+        float low = std::numeric_limits<float>::infinity(), high = -low;
+        for (int64_t i = begin; i < end; ++i) {
+            const float value = column[order_[i]];
+            value_[i] = value;
+            low = std::min(low, value);
+            high = std::max(high, value);
+        }
+        if (!(low < high)) return false;
+        const uint64_t drawn = mix(base + static_cast<uint64_t>(c));
+        float threshold = low + static_cast<float>(drawn >> 40) * 0x1p-24f * (high - low);
+        if (!(threshold < high)) threshold = low;
+        const double gain = gain_of(begin, end, threshold);
+        const uint64_t rank = mix(drawn);
+        if (gain > best.gain || (gain == best.gain && rank < best.rank))
+            best = {static_cast<int32_t>(c), threshold, gain, rank};
+        return true;
     }
 
     // The sum over both sides of the squared numbers of each class over the number of all: less impurity, up to terms
@@ -156,18 +171,20 @@ class Grower {
 
     const Examples& examples_;
     const Tree tree_;
+    const int64_t tried_;
     const uint64_t key_;
     std::vector<int32_t> order_;
     std::vector<float> value_;
     std::vector<int32_t> scratch_;
+    std::vector<int64_t> columns_;
     std::vector<int64_t> begin_, end_;  // rows of each node
     std::vector<int64_t> runs_;         // where the classes of a node begin, and the end
     int64_t mixed_ = 0;
 };
 
 void grow(const float* values, const int64_t* label, int64_t count, int64_t columns, int64_t classes, int64_t trees,
-          int64_t seed, int32_t* feature, float* threshold, int32_t* children, int32_t* share, float* mixed,
-          int64_t* sizes, int64_t threads) {
+          int64_t tried, int64_t seed, int32_t* feature, float* threshold, int32_t* children, int32_t* share,
+          float* mixed, int64_t* sizes, int64_t threads) {
     Examples examples{std::vector<float>(count * columns), label, std::vector<int32_t>(count), count, columns, classes};
     for (int64_t i = 0; i < count; ++i)
         for (int64_t c = 0; c < columns; ++c) examples.column[c * count + i] = values[i * columns + c];
@@ -178,7 +195,7 @@ void grow(const float* values, const int64_t* label, int64_t count, int64_t colu
     parallel_tasks(threads, trees, [&](int64_t t, int64_t) {
         const Tree tree{feature + t * most, threshold + t * most, children + 2 * t * most, share + t * most,
                         mixed + t * most_mixed * classes};
-        Grower grower(examples, tree, mix(mix(static_cast<uint64_t>(seed)) + static_cast<uint64_t>(t)));
+        Grower grower(examples, tree, tried, mix(mix(static_cast<uint64_t>(seed)) + static_cast<uint64_t>(t)));
         const auto [nodes, leaves] = grower.grow();
         sizes[2 * t] = nodes;
         sizes[2 * t + 1] = leaves;
@@ -189,10 +206,10 @@ void grow(const float* values, const int64_t* label, int64_t count, int64_t colu
 }  // namespace pcseg
 
 int pcseg_grow_forest(const float* values, const int64_t* label, int64_t count, int64_t columns, int64_t classes,
-                      int64_t trees, int64_t seed, int32_t* feature, float* threshold, int32_t* children,
-                      int32_t* share, float* mixed, int64_t* sizes, int64_t threads) {
+                      int64_t trees, int64_t tried, int64_t seed, int32_t* feature, float* threshold,
+                      int32_t* children, int32_t* share, float* mixed, int64_t* sizes, int64_t threads) {
     return pcseg::guarded([&] {
-        pcseg::grow(values, label, count, columns, classes, trees, seed, feature, threshold, children, share, mixed,
-                    sizes, threads);
+        pcseg::grow(values, label, count, columns, classes, trees, tried, seed, feature, threshold, children, share,
+                    mixed, sizes, threads);
     });
 }

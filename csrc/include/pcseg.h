@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 8
+#define PCSEG_ABI 9
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };
@@ -135,12 +135,14 @@ PCSEG_API int pcseg_depthwise_weight_grad(const float* maps, int64_t samples, in
 // Nodes starts[t] to starts[t + 1] are tree t. At a node, rows go to the first of its children (nodes, 2), counted from
 // the first node of the tree, if their column `feature` is at most `threshold`. A leaf has feature -1, and its share is
 // that of the class `share`, or row share - classes of mixed (rows, classes).
-// Grows trees of extremely randomized cuts on values (count, columns) whose classes are label (count), 1 or more rows.
+// Grows trees of extremely randomized cuts on values (count, columns) whose classes are label (count), 1 or more rows;
+// at each node `tried` columns are tried, drawn among those that are not constant, or all if there are no more.
 // Tree t begins at 2 * count - 1 times t of each array, and at count / 2 times t of mixed; sizes (trees, 2): its nodes,
 // and its rows of mixed.
 PCSEG_API int pcseg_grow_forest(const float* values, const int64_t* label, int64_t count, int64_t columns,
-                                int64_t classes, int64_t trees, int64_t seed, int32_t* feature, float* threshold,
-                                int32_t* children, int32_t* share, float* mixed, int64_t* sizes, int64_t threads);
+                                int64_t classes, int64_t trees, int64_t tried, int64_t seed, int32_t* feature,
+                                float* threshold, int32_t* children, int32_t* share, float* mixed, int64_t* sizes,
+                                int64_t threads);
 // out (rows, classes): the mean of the shares of all trees.
 PCSEG_API int pcseg_ask_forest(const float* values, int64_t rows, int64_t columns, const int64_t* starts, int64_t trees,
                                const int32_t* feature, const float* threshold, const int32_t* children,

@@ -27,9 +27,6 @@ LABELED_ROUNDS = 1
 FEW = 3
 """Labels of each tagged class with which a forest can begin, however many tags there are."""
 
-GUESSING = 20
-"""Trees of a forest that guesses: of drawn classes trees are deep, and each round grows FOLDS forests."""
-
 FOLDS = 5
 """Groups of scenes: what is guessed in those of one teaches the forests that guess in the others."""
 
@@ -72,7 +69,7 @@ def learned_forest(
         if guesses:
             learned = [] if first else examples
             taught = [[*learned, *others(guesses, k, folds)] for k in range(folds)]
-            forests = [spreading.forest(found, even=first, trees=GUESSING) for found in taught]
+            forests = [spreading.forest(found, even=first, guessed=True) for found in taught]
         else:
             forests = [spreading.forest(examples)] * folds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +25,6 @@ from pcseg.feeding.features import Features
 from pcseg.feeding.points import make_points
 from pcseg.pseudo import Forest, Spreading
 from pcseg.pseudo.descriptors import describe
-from pcseg.pseudo.forest import TREES
 from pcseg.pseudo.spread import node_labels
 from pcseg.pseudo.tagged import allowed_nodes, drawn_of_tags
 from pcseg.scenes.scene import Scene, read_scene, scene_name
@@ -124,14 +124,16 @@ class SceneSpreading:
         self._kept.add(folder, seen)
         return {"descriptors": seen.descriptors[nodes], "labels": classes}
 
-    def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False, trees: int = TREES) -> Forest:
-        """Return the forest that learns from the ``examples`` of all scenes, ``even`` and ``trees`` as Forest says.
+    def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False, guessed: bool = False) -> Forest:
+        """Return the forest that learns from the ``examples`` of all scenes, ``even`` as Forest says.
 
-        Raises InputError if there is none.
+        ``guessed``: most of their labels are guesses; few descriptors are then tried at each node. Raises InputError if
+        there is no example.
         """
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
+        tried = math.isqrt(every["descriptors"].shape[1]) if guessed else None
         return Forest(
-            every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even, trees=trees
+            every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even, tried=tried
         )
 
     def guesses(self, folder: Path, labels: np.ndarray, forest: Forest) -> dict[str, np.ndarray]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.ops import _native as native
+from pcseg.ops._forest_reference import ask_reference, grow_reference
 
 
 class Trees(NamedTuple):
@@ -29,14 +29,17 @@ class Trees(NamedTuple):
     """(L, K) float32: shares of the classes at a leaf."""
 
 
-def grow_forest(values: Tensor, label: Tensor, n_classes: int, trees: int = 100, seed: int = 0) -> Trees:
+def grow_forest(
+    values: Tensor, label: Tensor, n_classes: int, trees: int = 100, seed: int = 0, tried: int | None = None
+) -> Trees:
     """Return ``trees`` trees that tell the classes ``label`` (n,) int64 of rows ``values`` (n, D) float32 apart.
 
-    At each node one cut of every column is drawn between its lowest and its highest value there, and the one that
-    leaves the least Gini impurity is taken, until rows have one class or no column tells them apart (Geurts, Ernst and
-    Wehenkel, "Extremely randomized trees", Machine Learning 2006, with K = D and n_min = 2). The same bits for a
-    ``seed``, with and without the library. Runs on the CPU, without a gradient. Raises InputError for no row, values
-    that are not finite, and labels beyond ``n_classes``.
+    At each node one cut of each of ``tried`` columns is drawn between its lowest and its highest value there, and the
+    one that leaves the least Gini impurity is taken, until rows have one class or no column tells them apart. The
+    columns are drawn among those that are not constant there; None, or more than there are: all are tried (Geurts,
+    Ernst and Wehenkel, "Extremely randomized trees", Machine Learning 2006, with K = ``tried`` and n_min = 2). The same
+    bits for a ``seed``, with and without the library. Runs on the CPU, without a gradient. Raises InputError for no
+    row, values that are not finite, labels beyond ``n_classes``, and no tree or column to try.
     """
     _check(("values", values, torch.float32), ("label", label, torch.int64))
     if values.dim() != 2 or not len(values) or not values.shape[1] or label.shape != values.shape[:1]:
@@ -45,11 +48,12 @@ def grow_forest(values: Tensor, label: Tensor, n_classes: int, trees: int = 100,
         raise InputError("values: some are NaN or infinite; remove those rows")
     if not 0 <= int(label.min()) <= int(label.max()) < n_classes:
         raise InputError(f"label: from {int(label.min())} to {int(label.max())}; there are {n_classes} classes")
-    if trees < 1:
-        raise InputError(f"trees={trees}: give 1 or more")
+    tried = values.shape[1] if tried is None else tried
+    if trees < 1 or tried < 1:
+        raise InputError(f"trees={trees}, tried={tried}: give 1 or more of each")
     if len(values) >= 2**30 or n_classes + trees * (len(values) // 2) >= 2**31:
         raise InputError(f"values: {len(values)} rows are too many for {trees} trees; give fewer")
-    return Trees(*torch.ops.pcseg.grow_forest(values, label, n_classes, trees, seed))
+    return Trees(*torch.ops.pcseg.grow_forest(values, label, n_classes, trees, tried, seed))
 
 
 def ask_forest(values: Tensor, trees: Trees) -> Tensor:
@@ -96,83 +100,15 @@ def _check_trees(trees: Trees, columns: int) -> None:
         raise InputError("trees: some leaves have a share that is not there")
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
-    """Return the finalizer of the generator splitmix64 for each number, uint64."""
-    with np.errstate(over="ignore"):
-        x = x + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
-
-
-def _best_cut(values: np.ndarray, truth: np.ndarray, key: np.ndarray) -> tuple[int, np.float32] | None:
-    """Return column and threshold of the best random cut of rows (n, D), None where all columns are constant.
-
-    ``truth`` (n, K): 1 at the class of each row. ``key`` (1,) uint64: what is drawn depends on it alone.
-    """
-    low, high = values.min(axis=0), values.max(axis=0)
-    with np.errstate(over="ignore"):
-        drawn = _mix(key + np.arange(values.shape[1], dtype=np.uint64))
-    threshold = low + (drawn >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24) * (high - low)
-    threshold = np.where(threshold < high, threshold, low)
-    below = (values <= threshold).T.astype(np.float64) @ truth
-    above = truth.sum(axis=0) - below
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gain = (below**2).sum(axis=1) / below.sum(axis=1) + (above**2).sum(axis=1) / above.sum(axis=1)
-    gain[low >= high] = -1.0
-    if not (gain > 0).any():
-        return None
-    best = np.flatnonzero(gain == gain.max())
-    column = int(best[_mix(drawn[best]).argmin()])
-    return column, threshold[column]
-
-
-def _grow_reference(values: Tensor, label: Tensor, n_classes: int, trees: int, seed: int) -> tuple[Tensor, ...]:
-    rows, truth = values.numpy(), np.eye(n_classes)[label.numpy()]
-    nodes: list[tuple[int, float, int, int, int]] = []
-    starts, mixed, leaves = [0], [np.zeros((0, n_classes))], 0
-    for tree in range(trees):
-        with np.errstate(over="ignore"):
-            key = _mix(_mix(np.array([seed % 2**64], dtype=np.uint64)) + np.uint64(tree))
-        parts, node = [np.arange(len(rows))], 0
-        while node < len(parts):
-            part = parts[node]
-            share = truth[part].mean(axis=0)
-            with np.errstate(over="ignore"):
-                drawn = _mix(key + np.uint64(node))
-            cut = None if share.max() == 1 else _best_cut(rows[part], truth[part], drawn)
-            if cut is not None:
-                column, threshold = cut
-                nodes.append((column, float(threshold), len(parts), len(parts) + 1, -1))
-                below = rows[part, column] <= threshold
-                parts += [part[below], part[~below]]
-            elif share.max() == 1:
-                nodes.append((-1, 0.0, -1, -1, int(share.argmax())))
-            else:
-                nodes.append((-1, 0.0, -1, -1, n_classes + leaves))
-                mixed.append(share[None])
-                leaves += 1
-            node += 1
-        starts.append(len(nodes))
-    feature, thresholds, left, right, shares = (np.array(each) for each in zip(*nodes, strict=True))
-    return _numbered(starts, feature, thresholds, np.stack([left, right], axis=1), shares, np.concatenate(mixed))
-
-
-def _numbered(starts: list[int], *arrays: np.ndarray) -> tuple[Tensor, ...]:
-    kinds = (np.int32, np.float32, np.int32, np.int32, np.float32)
-    tensors = (torch.from_numpy(array.astype(kind)) for array, kind in zip(arrays, kinds, strict=True))
-    return (torch.tensor(starts), *tensors)
-
-
-def _grow_cpu(values: Tensor, label: Tensor, n_classes: int, trees: int, seed: int) -> tuple[Tensor, ...]:
+def _grow_cpu(values: Tensor, label: Tensor, n_classes: int, trees: int, tried: int, seed: int) -> tuple[Tensor, ...]:
     n, columns = values.shape
     most = 2 * n - 1
     feature, share = (torch.empty(trees, most, dtype=torch.int32) for _ in range(2))
     threshold, children = torch.empty(trees, most), torch.empty(trees, most, 2, dtype=torch.int32)
     mixed, sizes = torch.empty(trees, n // 2, n_classes), torch.empty(trees, 2, dtype=torch.int64)
     native.call(
-        "pcseg_grow_forest", values.contiguous(), label.contiguous(), n, columns, n_classes, trees, seed, feature,
-        threshold, children, share, mixed, sizes, torch.get_num_threads(),
+        "pcseg_grow_forest", values.contiguous(), label.contiguous(), n, columns, n_classes, trees, tried, seed,
+        feature, threshold, children, share, mixed, sizes, torch.get_num_threads(),
     )  # fmt: skip
     before = torch.nn.functional.pad(sizes.cumsum(0), (0, 0, 1, 0))
     for one, offset in zip(share, before[:-1, 1].tolist(), strict=True):
@@ -184,26 +120,11 @@ def _grow_cpu(values: Tensor, label: Tensor, n_classes: int, trees: int, seed: i
     return before[:, 0], *kept, torch.cat([a[:m] for a, m in zip(mixed, leaves, strict=True)])
 
 
-def _grow_fake(values: Tensor, label: Tensor, n_classes: int, trees: int, seed: int) -> tuple[Tensor, ...]:
+def _grow_fake(values: Tensor, label: Tensor, n_classes: int, trees: int, tried: int, seed: int) -> tuple[Tensor, ...]:
     nodes, leaves = (torch.library.get_ctx().new_dynamic_size() for _ in range(2))
     whole = label.new_empty(nodes, dtype=torch.int32)
     found = (whole, values.new_empty(nodes), whole.new_empty(nodes, 2), torch.empty_like(whole))
     return label.new_empty(trees + 1), *found, values.new_empty(leaves, n_classes)
-
-
-def _ask_reference(
-    values: Tensor, starts: Tensor, feature: Tensor, threshold: Tensor, children: Tensor, share: Tensor, mixed: Tensor
-) -> Tensor:
-    shares = torch.cat([torch.eye(mixed.shape[1]), mixed])
-    found = values.new_zeros(len(values), mixed.shape[1])
-    for first in starts[:-1].tolist():
-        at = torch.full((len(values),), first)
-        while bool((inner := feature[at] >= 0).any()):
-            some = at[inner]
-            above = values[inner, feature[some].long()] > threshold[some]
-            at[inner] = first + children[some, above.long()].long()
-        found += shares[share[at].long()]
-    return found / (len(starts) - 1)
 
 
 def _ask_cpu(
@@ -220,16 +141,16 @@ def _ask_cpu(
 
 
 native.define(
-    "grow_forest(Tensor values, Tensor label, SymInt n_classes, SymInt trees, SymInt seed)"
+    "grow_forest(Tensor values, Tensor label, SymInt n_classes, SymInt trees, SymInt tried, SymInt seed)"
     " -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
-    reference=_grow_reference,
+    reference=grow_reference,
     fake=_grow_fake,
     cpu=_grow_cpu,
 )
 native.define(
     "ask_forest(Tensor values, Tensor starts, Tensor feature, Tensor threshold, Tensor children, Tensor share,"
     " Tensor mixed) -> Tensor",
-    reference=_ask_reference,
+    reference=ask_reference,
     fake=lambda values, starts, feature, threshold, children, share, mixed: values.new_empty(
         values.shape[0], mixed.shape[1]
     ),

@@ -22,10 +22,11 @@ _CHUNK = 200_000
 class Forest:
     """Extremely randomized trees (:func:`pcseg.ops.grow_forest`) on descriptors.
 
-    All descriptors are tried at each node: that serves the few labels of rare classes. ``descriptors`` (n, D),
+    ``tried``: how many descriptors are tried at each node. All, None, serve the few labels of rare classes; the square
+    root of their number is faster and better where most labels are wrong. ``descriptors`` (n, D),
     ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, None if that is
-    not to be learned from. ``even``: probabilities are divided by how often each class is among the labels. ``trees``:
-    their number. The same each time, for any number of threads. Raises InputError for no label.
+    not to be learned from. ``even``: probabilities are divided by how often each class is among the labels. The same
+    each time, for any number of threads. Raises InputError for no label.
     """
 
     def __init__(
@@ -36,14 +37,14 @@ class Forest:
         paths: np.ndarray | None = None,
         seed: int = 0,
         even: bool = False,
-        trees: int = TREES,
+        tried: int | None = None,
     ) -> None:
         if not len(labels):
             raise InputError("labels: there is none to spread; label points first")
         rows = np.arange(len(labels))
         if len(labels) > MOST:
             rows = np.sort(np.random.default_rng(seed).choice(len(labels), MOST, replace=False))
-        self.n_classes, self.seed, self.trees = n_classes, seed, trees
+        self.n_classes, self.seed, self.tried = n_classes, seed, tried
         paths = np.zeros((len(labels), 0), np.float32) if paths is None else paths
         self._descriptors, self._paths, self._labels = descriptors[rows], paths[rows], labels[rows]
         self._often = np.maximum(np.bincount(self._labels, minlength=n_classes), 1) if even else None
@@ -84,7 +85,7 @@ class Forest:
                     seen, labels = np.concatenate([seen, self._paths], axis=1)[reached], labels[reached]
                 rows = torch.from_numpy(np.ascontiguousarray(seen, dtype=np.float32))
                 label = torch.from_numpy(labels.astype(np.int64))
-                self._trees[with_paths] = grow_forest(rows, label, self.n_classes, self.trees, self.seed)
+                self._trees[with_paths] = grow_forest(rows, label, self.n_classes, TREES, self.seed, self.tried)
             return self._trees[with_paths]
 
 

@@ -37,10 +37,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 class Rooms:
     """Rooms of 450 points: a floor and two boards above it, each of a color; tags name all three."""
 
-    def __init__(self, root: Path, rooms: list[tuple[int, int]]) -> None:
+    def __init__(self, root: Path, rooms: list[tuple[int, int]], seed: int = 0) -> None:
         self.folders, self.truth, there = [], [], []
         for number, two in enumerate(rooms):
-            rng = np.random.default_rng(number)
+            rng = np.random.default_rng(number + 100 * seed)
             truth = np.repeat([0, *two], 150)
             coord = (rng.random((450, 3)) * [2, 2, 0.01]).astype(np.float32)
             coord[:, 2] += np.repeat([0, 0.8, 1.6], 150)
@@ -149,11 +149,14 @@ def test_tags_that_tell_no_class_from_another_leave_it_to_the_labels(tmp_path: P
     assert rooms.right(found)[[0, 5]].min() > 0.9
 
 
-def test_rounds_and_equal_terms_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Red in most rooms, and few rooms of each color: the first forest is often wrong."""
-    rooms = Rooms(tmp_path, [(1, 2), (1, 3), (1, 4), (1, 2), (1, 3), (1, 4), (2, 3), (1, 2), (1, 3), (1, 4), (2, 4)])
+def test_rounds_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red in most rooms, and few rooms of each color: the first forest is often wrong. Seen over 8 draws of the rooms:
+    right 0.78 with one round, 0.90 with four."""
+    monkeypatch.setattr(tagged, "DRAWN", 30)
+    pairs = [(1, 2), (1, 3), (1, 4), (1, 2), (1, 3), (1, 4), (2, 3), (1, 2), (1, 3), (1, 4), (2, 4)]
+    every = [Rooms(tmp_path / str(seed), pairs, seed) for seed in range(5)]
     scores = {}
-    for rounds in (1, spread_forest.ROUNDS):
+    for rounds in (1, 4):
         monkeypatch.setattr(spread_forest, "ROUNDS", rounds)
-        scores[rounds] = rooms.right(rooms.spread(rooms.tags)[0]).mean()
-    assert scores[max(scores)] >= scores[1] + 0.02, scores
+        scores[rounds] = np.mean([rooms.right(rooms.spread(rooms.tags)[0]).mean() for rooms in every])
+    assert scores[4] > scores[1] + 0.04, scores

@@ -10,7 +10,7 @@ import torch
 
 from pcseg.errors import InputError
 from pcseg.ops import Trees, ask_forest, grow_forest
-from pcseg.ops.forest import _ask_reference, _grow_reference
+from pcseg.ops._forest_reference import ask_reference, grow_reference
 from tests.ops.clouds import torch_threads
 
 
@@ -36,15 +36,18 @@ def leaf_of(trees: Trees, tree: int, row: np.ndarray) -> int:
     return node
 
 
+@pytest.mark.parametrize("tried", [None, 1, 2, 6])
 @pytest.mark.parametrize(("n", "columns", "classes"), [(1, 1, 2), (2, 3, 2), (40, 4, 3), (300, 7, 5)])
-def test_the_same_trees_grow_with_and_without_the_library(n: int, columns: int, classes: int) -> None:
+def test_the_same_trees_grow_with_and_without_the_library(
+    n: int, columns: int, classes: int, tried: int | None
+) -> None:
     values, label = tensors(*rows(n, columns, classes, n))
-    found = grow_forest(values, label, classes, 5, seed=3)
-    for one, other in zip(found, _grow_reference(values, label, classes, 5, 3), strict=True):
+    found = grow_forest(values, label, classes, 5, seed=3, tried=tried)
+    for one, other in zip(found, grow_reference(values, label, classes, 5, tried or columns, 3), strict=True):
         assert one.dtype == other.dtype
         assert torch.equal(one, other)
     asked = torch.randn(70, columns, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(ask_forest(asked, found), _ask_reference(asked, *found))
+    assert torch.equal(ask_forest(asked, found), ask_reference(asked, *found))
 
 
 def test_trees_part_all_that_can_be_told_apart() -> None:
@@ -79,15 +82,16 @@ def test_every_cut_lies_between_rows_of_its_node() -> None:
         assert sorted(np.concatenate([there[n] for n in there if trees.feature[first + n] < 0])) == list(range(150))
 
 
-def test_unseen_rows_are_told_as_well_as_by_scikit_learn() -> None:
+@pytest.mark.parametrize("tried", [None, 2])
+def test_unseen_rows_are_told_as_well_as_by_scikit_learn(tried: int | None) -> None:
     sklearn = pytest.importorskip("sklearn.ensemble")
     right = []
     for seed in range(4):
         values, label = rows(1200, 8, 4, seed)
         seen, others = slice(0, 400), slice(400, None)
-        trees = grow_forest(*tensors(values[seen], label[seen]), 4, 60, seed)
+        trees = grow_forest(*tensors(values[seen], label[seen]), 4, 60, seed, tried)
         own = ask_forest(torch.from_numpy(values[others]), trees).numpy().argmax(axis=1)
-        known = sklearn.ExtraTreesClassifier(60, max_features=None, random_state=seed).fit(values[seen], label[seen])
+        known = sklearn.ExtraTreesClassifier(60, max_features=tried, random_state=seed).fit(values[seen], label[seen])
         right.append([(own == label[others]).mean(), (known.predict(values[others]) == label[others]).mean()])
     mine, theirs = np.mean(right, axis=0)
     assert theirs > 0.4
@@ -106,17 +110,21 @@ def test_a_forest_is_the_same_for_any_number_of_threads_and_another_for_another_
     assert len(other.feature) != len(trees.feature) or not torch.equal(other.threshold, trees.threshold)
 
 
-def test_no_column_is_preferred_among_those_that_part_as_well() -> None:
-    values = torch.zeros(2, 6) + torch.tensor([[0.0], [1.0]])
-    trees = grow_forest(values, torch.tensor([0, 1]), 2, 600)
-    counts = torch.bincount(trees.feature[trees.feature >= 0], minlength=6)
-    assert counts.min() > 60  # 100 each are expected, with a standard deviation of 9
+@pytest.mark.parametrize("tried", [1, 3, 6])
+def test_no_column_is_preferred_among_those_that_part_as_well(tried: int) -> None:
+    """Those that are constant take no place among the columns tried."""
+    values = torch.zeros(2, 9)
+    values[1, 1:7] = 1
+    trees = grow_forest(values, torch.tensor([0, 1]), 2, 600, tried=tried)
+    counts = torch.bincount(trees.feature[trees.feature >= 0], minlength=9)
+    assert counts.sum() == 600
+    assert counts[1:7].min() > 60  # 100 each are expected, with a standard deviation of 9
 
 
-@pytest.mark.parametrize("wrong", ["rows", "label", "nan", "type", "beyond", "trees"])
+@pytest.mark.parametrize("wrong", ["rows", "label", "nan", "type", "beyond", "trees", "tried"])
 def test_examples_that_do_not_fit_are_refused(wrong: str) -> None:
     values, label = tensors(*rows(10, 3, 2, 0))
-    trees = 3
+    trees, tried = 3, None
     if wrong == "rows":
         values, label = values[:0], label[:0]
     elif wrong == "label":
@@ -127,10 +135,12 @@ def test_examples_that_do_not_fit_are_refused(wrong: str) -> None:
         values = values.double()
     elif wrong == "beyond":
         label = label + 2
-    else:
+    elif wrong == "trees":
         trees = 0
+    else:
+        tried = 0
     with pytest.raises(InputError):
-        grow_forest(values, label, 2, trees)
+        grow_forest(values, label, 2, trees, tried=tried)
 
 
 def test_rows_that_do_not_fit_are_refused() -> None:
