@@ -14,8 +14,8 @@ from tests.methods.kinds import Points
 from tests.methods.test_contract import RECIPES, batch_of, losses, method_of
 
 NEED_THEM = {
-    "aux_seg", "bas", "cam", "ccvc", "coarse_propagation", "cosa", "dense_propagation", "fickle", "group", "mars",
-    "mgd", "mix_reorg", "pseudo_seg", "s4l", "unimatch", "view_consistency", "zero_seg",
+    "aux_seg", "aux_seg_rounds", "bas", "cam", "ccvc", "coarse_propagation", "cosa", "dense_propagation", "fickle",
+    "group", "mars", "mgd", "mix_reorg", "pseudo_seg", "s4l", "unimatch", "view_consistency", "zero_seg",
 }  # fmt: skip
 
 

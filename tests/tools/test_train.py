@@ -163,7 +163,7 @@ def test_help_tells_settings_and_choices():
         "go on from the last checkpoint",
         "experiment: als, camvid, custom, demo, frames, s3dis",
         "then: mars, tag_labels",
-        "match: aux_seg, bas, cam, ccvc",
+        "match: aux_seg, aux_seg_rounds, bas, cam, ccvc",
         "torchrun",
         "stages.<name>.steps times",
     )

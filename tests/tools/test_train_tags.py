@@ -134,3 +134,19 @@ def test_tags_alone_are_spread_too(rooms, tmp_path):
         tool_here("train", *settings(rooms, tmp_path / "none", "method=label_efficient", "steps=2")),
         "0 points of the 2",
     )
+
+
+def test_labels_are_made_anew_between_rounds(rooms, tmp_path):
+    """Each pass by the network as it then is; the next stage learns from its labels."""
+    arguments = ("method=aux_seg_rounds", f"labels.tags={rooms.parent / 'tags.json'}", "steps=8")
+    confidence = [f"stages.{stage}.before.confidence=0.3" for stage in ("second", "third")]
+    done = tool_here("train", *settings(rooms, tmp_path, *arguments, *confidence))
+    assert done.returncode == 0, done.stderr
+    lines = curve(tmp_path)
+    assert [line["stage"] for line in lines] == ["main"] * 4 + ["second"] * 2 + ["third"] * 2
+    assert all(line["cross_entropy"] == 0 for line in lines[:4])
+    assert all(line["cross_entropy"] > 0 for line in lines[4:])
+    second, third = (WeakLabels.load(tmp_path / "labels" / f"{stage}.npz") for stage in ("second", "third"))
+    assert second.parameters["weights"] != third.parameters["weights"]
+    for labels in (second, third):
+        check_allowed(rooms, labels)
