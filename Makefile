@@ -124,11 +124,15 @@ else
 	@echo "no nvcc here: csrc/cuda is not compiled"
 endif
 
-# With the compiled library; and without it, on the PyTorch reference, what calls the ops and one chain of the tools.
+# With the compiled library; and without it, on the PyTorch reference, what calls the ops and one chain of the tools,
+# but not what is the same with and without it and takes long.
 WITHOUT := $(addprefix tests/,ops nn networks sparse scatter propagation pseudo/test_spreading.py \
 	pseudo/test_superpoints.py tools/test_train.py tools/test_predict.py)
+SAME := $(addprefix --ignore=tests/,ops/triton nn/test_compile.py) $(addprefix --deselect=tests/tools/test_train.py::, \
+	test_two_processes_do_the_work_of_one test_two_processes_score_the_network_that_they_save \
+	test_help_and_a_wrong_setting_do_not_wait_for_pytorch)
 pytest: $(VENV)/installed-dev
-	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(WITHOUT)
+	PCSEG_LIBRARY=none $(RUN) -m pytest -n 2 $(WITHOUT) $(SAME)
 	$(RUN) -m pytest -n 2
 
 clean:

@@ -26,14 +26,14 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _begun: dict[str, str] = {}
 
 
-def run_script(path: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Do ``python <path> <arguments>`` in the repository root on one thread and wait for it, for 120 s at most."""
-    return _run([path], list(arguments), variables)
+def run_script(path: str, *arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Do ``python <path> <arguments>`` in ``folder`` on one thread and wait for it, for 120 s at most."""
+    return _run([path], list(arguments), variables, folder)
 
 
 def run_module(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Do ``python -m <name> <arguments>``, the same."""
-    return _run(["-m", name], list(arguments), variables)
+    """Do ``python -m <name> <arguments>`` in the repository root, the same."""
+    return _run(["-m", name], list(arguments), variables, ROOT)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -41,14 +41,18 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
 
 
-def _run(program: list[str], arguments: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(
+    program: list[str], arguments: list[str], variables: dict[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
     wanted = environment(**variables)
     command = [sys.executable, *program, *arguments]
-    if _comparable(wanted) != _comparable(_server()):  # which may change what is imported, and how
-        return subprocess.run(command, cwd=ROOT, env=wanted, capture_output=True, text=True, timeout=120, check=False)
-    with tempfile.TemporaryDirectory() as folder:
-        files = [Path(folder) / name for name in ("out", "err")]
-        child = _CONTEXT.Process(target=_forked, args=(program, arguments, wanted, [str(file) for file in files]))
+    if _comparable(wanted) != _comparable(_begun or environment()):  # which may change what is imported, and how
+        return subprocess.run(command, cwd=folder, env=wanted, capture_output=True, text=True, timeout=120, check=False)
+    _server()
+    with tempfile.TemporaryDirectory() as temporary:
+        files = [Path(temporary) / name for name in ("out", "err")]
+        said = [str(file) for file in files]
+        child = _CONTEXT.Process(target=_forked, args=(program, arguments, wanted, str(folder), said))
         child.start()
         child.join(120)
         late = child.exitcode is None
@@ -66,22 +70,21 @@ def _comparable(variables: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name != "PYTEST_CURRENT_TEST"}
 
 
-def _server() -> dict[str, str]:
-    """Return the environment of the process that others are forked from; the first call starts it."""
+def _server() -> None:
+    """Start the process that others are forked from, at the first call, and note its environment."""
     if not _begun:
         _begun.update(environment())
         with mock.patch.dict(os.environ, _begun):
             _CONTEXT.set_forkserver_preload(list(IMPORTED))
             forkserver.ensure_running()
-    return _begun
 
 
-def _forked(program: list[str], arguments: list[str], variables: dict[str, str], files: list[str]) -> None:
+def _forked(program: list[str], arguments: list[str], variables: dict[str, str], folder: str, files: list[str]) -> None:
     """Be the new process: ``files`` take standard output and errors."""
     for number, file in enumerate(files, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
-    os.chdir(ROOT)
-    process.ORIGINAL_DIR = str(ROOT)
+    os.chdir(folder)
+    process.ORIGINAL_DIR = folder
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = [program[-1], *arguments]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from pcseg.classes import Classes
 from pcseg.feeding.features import Features
@@ -35,11 +36,25 @@ ONLY_VOXELS = ("coarse_propagation", "dense_propagation", "scene_contrast")
 """Methods that take no pictures."""
 
 
-def composed(*overrides: str) -> Train:
-    register(Train, "train")
+register(Train, "train")
+
+
+@cache
+def unresolved(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("train", overrides=[*overrides, "output=out"])
-    return OmegaConf.to_object(config)  # type: ignore[return-value]
+        return compose("train", overrides=[*overrides, "output=out"])
+
+
+@cache
+def composed(*overrides: str) -> Train:
+    return OmegaConf.to_object(unresolved(*overrides))  # type: ignore[return-value]
+
+
+def stages_of(experiment: str, method: str) -> dict[str, Part]:
+    """Return what composing both gives, as the first test compares: the method's stages, on the experiment's data."""
+    config = unresolved(f"experiment={experiment}").copy()
+    config.stages = unresolved(f"method={method}").stages
+    return OmegaConf.to_object(config).stages  # type: ignore[union-attr]
 
 
 def names(group: str) -> list[str]:
@@ -67,9 +82,12 @@ class Scenes:
 
 @pytest.mark.parametrize("experiment", names("experiment"))
 def test_every_experiment_takes_every_budget_and_method(experiment: str) -> None:
-    """Methods and budgets take turns: each is there with two experiments or more, and no choice knows of another."""
+    """Methods and budgets take turns: each is there with two experiments or more, and no choice knows of another.
+
+    Each stage to come after takes its turn with each method.
+    """
     alone = composed(f"experiment={experiment}")
-    turn = names("experiment").index(experiment)
+    turn, afterwards = names("experiment").index(experiment), names("then")
     for number in range(turn % 4, len(METHODS), 4):
         choices, labels = METHODS[number % len(METHODS)], names("labels")[(number + turn) % len(names("labels"))]
         config = composed(f"experiment={experiment}", f"labels={labels}", *choices)
@@ -81,8 +99,9 @@ def test_every_experiment_takes_every_budget_and_method(experiment: str) -> None
         if config.match:
             assert {part.method["_target_"] for part in stages.values()} == {"pcseg.methods.Supervised"}
         if not config.match:
-            after = [composed(f"experiment={experiment}", *choices, f"then={then}").stages for then in names("then")]
-            assert all(list(both) == [*stages, "then"] for both in after)
+            assert stages == stages_of(experiment, choices[0].removeprefix("method="))
+            then = afterwards[(turn // 4 + number) % len(afterwards)]
+            assert list(composed(f"experiment={experiment}", *choices, f"then={then}").stages) == [*stages, "then"]
         assert all(part.cost > 0 and round(part.steps * config.steps) > 0 for part in stages.values())
 
 
@@ -101,7 +120,7 @@ def test_the_objects_of_an_experiment_can_be_built(experiment: str) -> None:
         model = Model(Networks(spec.build(), spec), Classes(("a", "b", "c", "d")), inputs)
         model.networks.add("teacher_1", spec.build(), replace(spec, source="run"))  # as if it came from another run
         for method in names("method"):
-            for name, part in composed(f"experiment={experiment}", f"method={method}").stages.items():
+            for name, part in stages_of(experiment, method).items():
                 if not kind and method in ONLY_VOXELS:
                     continue
                 teachers = {"teachers": ["run"]} if "teachers" in part.method else {}

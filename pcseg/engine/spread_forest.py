@@ -77,7 +77,7 @@ def learned_forest(
             return spreading.guesses(folder, labels, forests[fold[folder]])
 
         guesses = each(f"learn tags {number + 1} of {rounds}", guess)
-    return spreading.forest([*examples, *guesses])
+    return spreading.forest([*examples, *guesses], guessed=few)
 
 
 def others(guesses: list[Examples], fold: int, folds: int) -> list[Examples]:

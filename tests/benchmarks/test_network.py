@@ -25,7 +25,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_a_row_for_each_mode_and_implementation(tmp_path: Path) -> None:
+def test_a_row_for_each_mode_and_implementation(small_limit: None, tmp_path: Path) -> None:
     done = bench_here("network", *QUICK, "impls=[pcseg,pcseg_checkpointing,reference]", f"json={tmp_path}/n.json")
     assert done.returncode == 0, done.stderr
     found = [(row["mode"], row["impl"], row["peak_mb"]) for row in rows_of(tmp_path / "n.json")]
@@ -36,8 +36,9 @@ def test_a_row_for_each_mode_and_implementation(tmp_path: Path) -> None:
     assert "| minkunet_small | 400 |" in done.stdout
 
 
+@pytest.mark.usefixtures("small_limit", "stand_in")
 def test_a_network_on_the_layers_of_a_peer_gives_the_same_scores(tmp_path: Path) -> None:
-    done = bench("network", *QUICK, "impls=[pcseg,spconv]", f"json={tmp_path}/n.json", PYTHONPATH=STUBS)
+    done = bench_here("network", *QUICK, "impls=[pcseg,spconv]", f"json={tmp_path}/n.json")
     assert done.returncode == 0, done.stderr
     assert [row["impl"] for row in rows_of(tmp_path / "n.json")] == ["pcseg", "spconv"] * 2, done.stdout
 

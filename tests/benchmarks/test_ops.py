@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.harness.clouds import room
 from benchmarks.harness.timing import Task, interleaved
-from tests.benchmarks._runs import STUBS, bench, bench_here
+from tests.benchmarks._runs import bench, bench_here
 from tests.ops.clouds import compiled
 from tests.tools._runs import building, failed
 
@@ -28,7 +28,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
+def test_every_op_has_a_row_for_each_implementation(small_limit: None, tmp_path: Path) -> None:
     done = bench_here("ops", *QUICK, "voxels=[400]", f"json={tmp_path}/o.json")
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "o.json")
@@ -50,7 +50,7 @@ def test_every_op_has_a_row_for_each_implementation(tmp_path: Path) -> None:
     assert by_op["kernel_map"] >= {"pcseg", "reference", "numpy"}
     for op in ("voxelize", "segment", "devoxelize"):
         assert by_op[op] >= {"pcseg", "reference", "numpy", "torch"}
-    for word in ("2048 matrices of float32", "400 voxels", "pairs each", "| ns/voxel |", "`python -m benchmarks.ops"):
+    for word in ("128 matrices of float32", "400 voxels", "pairs each", "| ns/voxel |", "`python -m benchmarks.ops"):
         assert word in done.stdout
     assert sum(line.startswith("| ") for line in done.stdout.splitlines()) == len(rows) + 1
 
@@ -78,14 +78,19 @@ def test_a_prepared_scene_is_measured_too(tmp_path: Path) -> None:
     voxels = len(np.unique(np.floor(coord.astype(np.float64) / 0.2), axis=0))
     assert {row["voxels"] for row in rows_of(tmp_path / "o.json")} == {voxels}
     assert "Area_1/a" in done.stdout
+    assert "2048 matrices of float32" in done.stdout
 
 
 CONVS = (*QUICK, "voxels=[400]", "ops=[subm3,down2,up2]", "maps=[false]", "impls=[pcseg,spconv]")
 
 
 @pytest.mark.parametrize(("factor", "name"), [("1", "spconv"), ("1.01", "spconv (wrong)")])
-def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str) -> None:
-    done = bench("ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR=factor)
+@pytest.mark.usefixtures("small_limit", "stand_in")
+def test_a_peer_that_is_wrong_is_flagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: str, name: str
+) -> None:
+    monkeypatch.setenv("SPCONV_STUB_FACTOR", factor)
+    done = bench_here("ops", *CONVS, f"json={tmp_path}/o.json")
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "o.json")
     assert [row["impl"] for row in rows] == ["pcseg", name] * 6
@@ -94,8 +99,10 @@ def test_a_peer_that_is_wrong_is_flagged(tmp_path: Path, factor: str, name: str)
     assert "\nspconv is patched" in done.stdout
 
 
-def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
-    done = bench("ops", *CONVS, f"json={tmp_path}/o.json", PYTHONPATH=STUBS, SPCONV_STUB_FACTOR="none")
+@pytest.mark.usefixtures("small_limit", "stand_in")
+def test_a_peer_that_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPCONV_STUB_FACTOR", "none")
+    done = bench_here("ops", *CONVS, f"json={tmp_path}/o.json")
     assert done.returncode == 0, done.stderr
     assert [row["impl"] for row in rows_of(tmp_path / "o.json")] == ["pcseg"] * 6
     assert "spconv raises ValueError: could not convert string to float" in done.stdout

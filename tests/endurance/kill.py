@@ -25,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.forked import run_script
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 LEFT = re.compile(r"^\..+\.(tmp|old)$")
 
@@ -87,18 +89,24 @@ def kill(times: int, seed: int) -> Counter[str]:
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary) / "home"
         home.mkdir()
-        plan, duration = [], {}
-        for command in commands(""):
+        plan, duration, tools = [], {}, commands("")
+        rounds = [(int(rng.integers(len(tools))), float(rng.random())) for _ in range(times)]
+        killed = {which for which, _ in rounds}
+        for number, command in enumerate(tools[: max(killed, default=-1) + 1]):
             if command.name == "predict":
                 room = sorted(p.name for p in (home / "raw/Area_2").iterdir() if p.is_dir())[0]
                 command = next(c for c in commands(room) if c.name == "predict")
             started = time.monotonic()
-            _succeed(command, home)
+            if number in killed:  # it takes as long as one that starts anew
+                _succeed(command, home)
+            else:
+                done = run_script(str(TOOLS / f"{command.name}.py"), *command.arguments, folder=home)
+                assert done.returncode == 0, done.stderr
             plan.append(command)
             duration[command.name] = time.monotonic() - started
-        for _ in range(times):
-            command = plan[int(rng.integers(len(plan)))]
-            moment = float(rng.random()) * duration[command.name]
+        for which, share in rounds:
+            command = plan[which]
+            moment = share * duration[command.name]
             found = _round(command, moment, home, Path(temporary) / "away")
             tally[f"{command.name}: {found}"] += 1
             if found != "fine":

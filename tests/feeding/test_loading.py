@@ -25,6 +25,14 @@ from pcseg.scenes.points import Points
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def short_waits():
+    """Wait half a second, not five, for each worker that does not end by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.5)
+        yield
+
+
 def no_memory():
     raise MemoryError("cannot allocate")
 

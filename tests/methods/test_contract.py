@@ -36,6 +36,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 NEEDS = frozenset(REMEDIES)
 CONSTRUCTORS = {"TinyPixels": TinyPixels}
+SMALL = {"channels": (16,) * 6, "blocks": (1,) * 6, "stem_channels": 16}
+"""A network for points: its coarsest level is at stride 8, which recipes name."""
 
 
 def model_of(kind: str = "voxels", seed: int = 0) -> Model:
@@ -43,7 +45,7 @@ def model_of(kind: str = "voxels", seed: int = 0) -> Model:
     if kind == "pixels":
         spec = NetworkSpec("TinyPixels", {"in_channels": 3, "n_classes": 3}, TinyPixels)
         return Model(Networks.build(spec, seed), classes, ImageInputs())
-    spec = NetworkSpec("minkunet_small", {"in_channels": 4, "n_classes": 3})
+    spec = NetworkSpec("MinkUNet", {"in_channels": 4, "n_classes": 3, **SMALL})
     return Model(Networks.build(spec, seed), classes, VoxelInputs(0.1, ("color", "height")))
 
 

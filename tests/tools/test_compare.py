@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
+import pytest
+
+from tests.forked import run_script
 from tests.tools._runs import TINY, building, failed, tool, tool_here
+
+
+@pytest.fixture
+def forked_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the runs that compare starts within this process the time in which a new one loads PyTorch; one thread."""
+    run = subprocess.run
+
+    def start(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        if options == {"capture_output": True, "text": True, "check": False}:  # as compare starts them
+            assert (command[0], Path(command[1]).name) == (sys.executable, "train.py")
+            return run_script(*command[1:])
+        return run(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    monkeypatch.setattr("pcseg.device.cores", lambda: 1)
 
 
 def common(rooms: Path, *more: str) -> str:
@@ -16,11 +37,11 @@ def common(rooms: Path, *more: str) -> str:
     return f"settings=[{','.join(map(repr, given))}]"
 
 
-def test_the_table_is_that_of_its_runs(tmp_path: Path) -> None:
+def test_the_table_is_that_of_its_runs(forked_runs: None, tmp_path: Path) -> None:
     given = common(building(tmp_path), "experiment=simulated", "steps=4")
     rows = ("labels=full", "match=supervised labels=full clip=5")
     call = ("compare", f"rows=[{','.join(rows)}]", "seeds=[0,1]", f"output={tmp_path}/c", given)
-    done = tool(*call)
+    done = tool_here(*call)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "c/table.json").read_text())
     for row, name, record in zip(rows, ("full", "full_match_supervised_clip-5"), kept, strict=True):
@@ -69,14 +90,14 @@ def test_a_failing_run_is_named_in_one_line(tmp_path: Path) -> None:
 def test_compute_is_steps_times_cost(tmp_path: Path) -> None:
     given = common(building(tmp_path), "steps=4")
     match = "match=dense_propagation match.stages.cross.cost=1.5 match.stages.intra.cost=3"
-    done = tool_here("compare", f"rows=[{match}]", given, "seeds=[0]", f"output={tmp_path}/c")
+    done = tool("compare", f"rows=[{match}]", given, "seeds=[0]", f"output={tmp_path}/c")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads((tmp_path / "c/table.json").read_text())
     assert (row["compute"], row["runs"][0]["steps"]) == (4 * 1.5 + 1 * 3, 6 + 3)
     assert " | 9 | " in done.stdout
 
 
-def test_each_row_gets_the_steps_of_the_same_compute(tmp_path: Path) -> None:
+def test_each_row_gets_the_steps_of_the_same_compute(forked_runs: None, tmp_path: Path) -> None:
     given = common(building(tmp_path))
     rows = "rows=[method=supervised,method=view_consistency stages.main.cost=2]"
     call = ("compare", rows, given, "seeds=[0]", f"output={tmp_path}/c")
@@ -104,7 +125,9 @@ def test_what_leaves_nothing_to_compare_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_rows_go_on_from_the_runs_of_others_with_the_same_seed_and_leave_stages_out(tmp_path: Path) -> None:
+def test_rows_go_on_from_the_runs_of_others_with_the_same_seed_and_leave_stages_out(
+    forked_runs: None, tmp_path: Path
+) -> None:
     given, where = common(building(tmp_path)), f"{tmp_path}/first"
     call = (given, "seeds=[0,1]", "compute=4")
     assert tool_here("compare", "rows=[method=supervised]", *call, f"output={where}").returncode == 0

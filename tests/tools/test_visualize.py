@@ -13,6 +13,7 @@ from pcseg.files import write_json
 from pcseg.formats import Cloud, read_cloud, write_cloud
 from pcseg.formats.defects import Defect
 from pcseg.scenes.scene import Scene, write_scene
+from pcseg.vis.png import write_png
 from tests.tools._runs import CLASSES, checkpoint, tool, tool_here
 from tests.vis.pages import page
 
@@ -34,6 +35,12 @@ def root(tmp_path: Path) -> Path:
     draw_points(scenes, CLASSES, 7, 0).save(tmp_path / "labels.npz")
     draw_points(scenes[:1], CLASSES, 7, 0).save(tmp_path / "labels_of_a.npz")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw panels of 80 pixels, not 640, within this process; other processes draw them as they are."""
+    monkeypatch.setattr(write_png, "__defaults__", (-60.0, 80))
 
 
 def test_a_scene_outside_the_budget_has_no_labeled_point(root: Path) -> None:
