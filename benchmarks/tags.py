@@ -52,7 +52,7 @@ TABLES = {
         stride=4,
         labels={"20pts": ("rule=points", "points=20")},
         rows=(
-            "labels=tags method=label_efficient stages.spread.cost=2.2",
+            "labels=tags method=label_efficient stages.spread.cost=1.4",
             "labels=20pts method=label_efficient stages.spread.cost=1.2",
             "labels=20pts_tags method=label_efficient stages.spread.cost=1.4",
         ),
