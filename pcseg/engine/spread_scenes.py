@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -127,11 +126,11 @@ class SceneSpreading:
     def forest(self, examples: Sequence[Mapping[str, np.ndarray]], even: bool = False, guessed: bool = False) -> Forest:
         """Return the forest that learns from the ``examples`` of all scenes, ``even`` as Forest says.
 
-        ``guessed``: most of their labels are guesses; few descriptors are then tried at each node. Raises InputError if
-        there is no example.
+        ``guessed``: most of their labels are guesses; a third of the descriptors are then tried at each node. Raises
+        InputError if there is no example.
         """
         every = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
-        tried = math.isqrt(every["descriptors"].shape[1]) if guessed else None
+        tried = -(-every["descriptors"].shape[1] // 3) if guessed else None
         return Forest(
             every["descriptors"], every["labels"], len(self.classes), every.get("paths"), even=even, tried=tried
         )

@@ -22,8 +22,8 @@ _CHUNK = 200_000
 class Forest:
     """Extremely randomized trees (:func:`pcseg.ops.grow_forest`) on descriptors.
 
-    ``tried``: how many descriptors are tried at each node. All, None, serve the few labels of rare classes; the square
-    root of their number is faster, and as good, where most labels are wrong. ``descriptors`` (n, D),
+    ``tried``: how many descriptors are tried at each node. All, None, serve the few labels of rare classes; a third is
+    faster, and as good, where many labels are wrong. ``descriptors`` (n, D),
     ``labels`` (n,) of ``n_classes``; ``paths`` (n, K): what paths from all other labels say of each, None if that is
     not to be learned from. ``even``: probabilities are divided by how often each class is among the labels. The same
     each time, for any number of threads. Raises InputError for no label.

@@ -151,12 +151,12 @@ def test_tags_that_tell_no_class_from_another_leave_it_to_the_labels(tmp_path: P
 
 def test_rounds_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Red in most rooms, and few rooms of each color: the first forest is often wrong. Seen over 8 draws of the rooms:
-    right 0.78 with one round, 0.90 with four."""
-    monkeypatch.setattr(tagged, "DRAWN", 30)
+    right 0.59 with one round, 0.73 with four."""
+    monkeypatch.setattr(tagged, "DRAWN", 20)
     pairs = [(1, 2), (1, 3), (1, 4), (1, 2), (1, 3), (1, 4), (2, 3), (1, 2), (1, 3), (1, 4), (2, 4)]
-    every = [Rooms(tmp_path / str(seed), pairs, seed) for seed in range(5)]
+    every = [Rooms(tmp_path / str(seed), pairs, seed) for seed in range(8)]
     scores = {}
     for rounds in (1, 4):
         monkeypatch.setattr(spread_forest, "ROUNDS", rounds)
         scores[rounds] = np.mean([rooms.right(rooms.spread(rooms.tags)[0]).mean() for rooms in every])
-    assert scores[4] > scores[1] + 0.04, scores
+    assert scores[4] > scores[1] + 0.07, scores
