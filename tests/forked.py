@@ -1,7 +1,7 @@
 """Run programs as typed, each in a process forked from one that has imported what they import.
 
-That spares the seconds in which a new process loads PyTorch and the rest. Who asks how a program starts, or kills it,
-starts a new process.
+That spares the seconds in which a new process loads PyTorch and the rest. Who asks how a program starts, kills it, or
+asks whether it does the same under another hash seed, starts a new process.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import runpy
 import subprocess
 import sys
-import tempfile
+import threading
+import time
 import traceback
 from multiprocessing import forkserver, process
+from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest import mock
 
@@ -22,12 +24,15 @@ ROOT = Path(__file__).resolve().parents[1]
 IMPORTED = ("tests.forked_imports",)
 """Modules that the process imports from which others are forked."""
 
+LONGEST = 120.0
+"""Seconds that a program may take, and all that it starts and that writes where it does."""
+
 _CONTEXT = multiprocessing.get_context("forkserver")
 _begun: dict[str, str] = {}
 
 
 def run_script(path: str, *arguments: str, folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Do ``python <path> <arguments>`` in ``folder`` on one thread and wait for it, for 120 s at most."""
+    """Do ``python <path> <arguments>`` in ``folder`` on one thread and wait for it, for LONGEST at most."""
     return _run([path], list(arguments), variables, folder)
 
 
@@ -47,23 +52,40 @@ def _run(
     wanted = environment(**variables)
     command = [sys.executable, *program, *arguments]
     if _comparable(wanted) != _comparable(_begun or environment()):  # which may change what is imported, and how
-        return subprocess.run(command, cwd=folder, env=wanted, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            command, cwd=folder, env=wanted, capture_output=True, text=True, timeout=LONGEST, check=False
+        )
     _server()
-    with tempfile.TemporaryDirectory() as temporary:
-        files = [Path(temporary) / name for name in ("out", "err")]
-        said = [str(file) for file in files]
-        child = _CONTEXT.Process(target=_forked, args=(program, arguments, wanted, str(folder), said))
-        child.start()
-        child.join(120)
-        late = child.exitcode is None
-        if late:
+    end = time.monotonic() + LONGEST
+    readers, writers = zip(*(_CONTEXT.Pipe(duplex=False) for _ in range(2)), strict=True)
+    child = _CONTEXT.Process(target=_forked, args=(program, arguments, wanted, str(folder), writers))
+    child.start()
+    for writer in writers:
+        writer.close()
+    said: list[list[bytes]] = [[], []]
+    listening = [threading.Thread(target=_listen, args=pair, daemon=True) for pair in zip(readers, said, strict=True)]
+    try:
+        for thread in listening:
+            thread.start()
+        for thread in listening:  # as long as anything that was started can write
+            thread.join(max(0.0, end - time.monotonic()))
+        child.join(max(0.0, end - time.monotonic()))
+        out, err = (b"".join(parts).decode() for parts in said)
+        if child.exitcode is None or any(thread.is_alive() for thread in listening):
+            raise subprocess.TimeoutExpired(command, LONGEST, out, err)
+    finally:
+        if child.is_alive():
             child.kill()
             child.join()
-        out, err = (file.read_text() if file.is_file() else "" for file in files)
-        if late:
-            raise subprocess.TimeoutExpired(command, 120, out, err)
-        assert child.exitcode is not None
-        return subprocess.CompletedProcess(command, child.exitcode, out, err)
+    assert child.exitcode is not None
+    return subprocess.CompletedProcess(command, child.exitcode, out, err)
+
+
+def _listen(reader: Connection, said: list[bytes]) -> None:
+    """Read until nobody can write any more."""
+    with reader:
+        while part := os.read(reader.fileno(), 1 << 16):
+            said.append(part)
 
 
 def _comparable(variables: dict[str, str]) -> dict[str, str]:
@@ -79,17 +101,21 @@ def _server() -> None:
             forkserver.ensure_running()
 
 
-def _forked(program: list[str], arguments: list[str], variables: dict[str, str], folder: str, files: list[str]) -> None:
-    """Be the new process: ``files`` take standard output and errors."""
-    for number, file in enumerate(files, start=1):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), number)
+def _forked(
+    program: list[str], arguments: list[str], variables: dict[str, str], folder: str, writers: tuple[Connection, ...]
+) -> None:
+    """Be the new process: ``writers`` take standard output and errors."""
+    for number, writer in enumerate(writers, start=1):
+        os.dup2(writer.fileno(), number)
+        writer.close()
     os.chdir(folder)
     process.ORIGINAL_DIR = folder
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = [program[-1], *arguments]
     first = ROOT if program[0] == "-m" else (ROOT / program[0]).parent
-    sys.path[:] = [str(first), *(path for path in sys.path if path not in ("", str(ROOT)))]
+    others = ("", str(ROOT), str(ROOT / "tools"))
+    sys.path[:] = [str(first), *(path for path in sys.path if path not in others)]
     try:
         if program[0] == "-m":
             runpy.run_module(program[-1], run_name="__main__", alter_sys=True)
@@ -101,4 +127,5 @@ def _forked(program: list[str], arguments: list[str], variables: dict[str, str],
         traceback.print_exc()
         raise SystemExit(1) from None
     finally:
+        threading._shutdown()
         atexit._run_exitfuncs()

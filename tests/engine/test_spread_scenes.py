@@ -162,3 +162,12 @@ def test_tags_teach_the_forest_a_class_that_it_finds_too_rarely(tmp_path: Path) 
         assert spreading.source().get("tags") == (None if given is None else tags.sha256)
     assert lamps[True] > lamps[False] + 0.2
     assert right[True] > right[False]
+
+
+def test_a_forest_of_guesses_tries_a_third_of_the_descriptors() -> None:
+    examples = {"descriptors": np.random.default_rng(0).random((60, 7)).astype(np.float32), "labels": np.arange(60) % 2}
+    spreading = SceneSpreading(Spreading(), CLASSES, Features(["color"]), 0.05, False)
+    every, guessed = (spreading.forest([examples], guessed=guessed) for guessed in (False, True))
+    assert (every.tried, guessed.tried) == (None, 3)
+    asked = np.random.default_rng(1).random((50, 7)).astype(np.float32)
+    assert not np.array_equal(every(asked), guessed(asked))

@@ -50,6 +50,15 @@ def test_the_same_trees_grow_with_and_without_the_library(
     assert torch.equal(ask_forest(asked, found), ask_reference(asked, *found))
 
 
+def test_where_few_columns_are_tried_the_best_of_all_is_often_not_among_them() -> None:
+    values = torch.rand(200, 10, generator=torch.Generator().manual_seed(0))
+    label = (values[:, 3] > 0.5).long()
+    for tried, low, high in ((None, 40, 40), (5, 12, 28), (1, 0, 12)):
+        trees = grow_forest(values, label, 2, 40, tried=tried)
+        roots = trees.feature[trees.starts[:-1]]
+        assert low <= int((roots == 3).sum()) <= high, tried
+
+
 def test_trees_part_all_that_can_be_told_apart() -> None:
     values, label = rows(200, 4, 3, 0)
     values[10:20] = values[10]  # alike in all columns, of several classes

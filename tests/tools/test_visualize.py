@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw panels of 80 pixels, not 640, within this process; other processes draw them as they are."""
-    monkeypatch.setattr(write_png, "__defaults__", (-60.0, 80))
+    monkeypatch.setattr(write_png, "__defaults__", (*write_png.__defaults__[:-1], 80))
 
 
 def test_a_scene_outside_the_budget_has_no_labeled_point(root: Path) -> None:
