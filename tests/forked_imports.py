@@ -10,5 +10,5 @@ import scipy.spatial  # noqa: F401
 import torch.utils.data  # noqa: F401
 
 import pcseg.api
-import pcseg.engine.rounds
+import pcseg.engine.spread_pass
 import pcseg.methods  # noqa: F401
