@@ -43,8 +43,8 @@ class Options:
 
     Only scans and the given labels are read. Given labels keep weight 1; a spread label has its confidence as weight,
     by which training weighs it. Classes weigh as much as their shares of the labels drawn at random or, of others such
-    as clicks, of the labels once spread, and more labels are kept of those that spread badly. The file holds the hash
-    of the one it was made from.
+    as clicks, of the labels once spread (with tags, of both), and more labels are kept of those that spread badly. The
+    file holds the hash of the one it was made from.
     rule=paths  by the cheapest paths over the surface to a label of each class; the confidence is their margin
     rule=walk   by the labels at which random walks over the surface end; slower
     features=[] without a forest: twice as fast

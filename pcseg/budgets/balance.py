@@ -13,6 +13,9 @@ from pcseg.classes import IGNORE
 MOST = 20
 """How many times more a guess of one class may count than one of another, at equal confidence."""
 
+SURE = 20
+"""Labels of a class, drawn at random, that tell its share as well as labels spread by points and tags do."""
+
 
 def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.0) -> tuple[SceneLabels, ...]:
     """Return ``scenes`` with the labels of weight below 1 chosen and weighed by class; those of weight 1 are given.
@@ -48,6 +51,20 @@ def label_shares(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
     """Return the shares (K,) of the classes among all labels of ``scenes``, of any weight; 0 where there is none."""
     count = sum((np.bincount(scene.label[scene.label != IGNORE], minlength=n_classes) for scene in scenes), np.zeros(1))
     return count / max(count.sum(), 1)
+
+
+def joined_shares(drawn: np.ndarray, scenes: Sequence[SceneLabels]) -> np.ndarray:
+    """Return the shares (K,) of the classes that labels of ``scenes``, spread by points and tags, tell beside ``drawn``.
+
+    ``drawn`` (K,) are those among the labels of weight 1, a random sample: of n labels of a class, off by one part in
+    the root of n. Where tags say what is around, the share s of a class among all labels is less off than that of a
+    few; so s is multiplied by (n + SURE) / (e + SURE), where e labels of N are expected of it: the mean of a Gamma
+    distribution, of the Poisson distributed n. With many labels that is ``drawn``.
+    """
+    spread = label_shares(scenes, len(drawn))
+    count = sum(int(((scene.label != IGNORE) & (_weights(scene) == 1)).sum()) for scene in scenes)
+    found = spread * (count * drawn + SURE) / (count * spread + SURE)
+    return np.asarray(found / (found.sum() or 1.0))
 
 
 def _mass(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:

@@ -38,10 +38,10 @@ class Spread(LabelPass):
     each level of the encoder as the stage begins (:class:`pcseg.engine.encoder_columns.EncoderColumns`). With
     ``network`` the probabilities of the deployed network are averaged with those of the labels. The confidence is the
     weight of a label; with ``balance`` labels are chosen and weighed by the shares of the classes
-    (:func:`pcseg.budgets.balance.balanced`): those that the budget tells, or those among the labels once spread. With
-    tags, points have no class that these say is not around them, and forests learn from what others would take for
-    each tag; then no point needs a label. Where ``spreading`` names no voxel size it is that of the data, of pictures
-    two pixels as the network sees them.
+    (:func:`pcseg.budgets.balance.balanced`): those that the budget tells, or those among the labels once spread, with
+    tags both together. With tags, points have no class that these say is not around them, and forests learn from what
+    others would take for each tag; then no point needs a label. Where ``spreading`` names no voxel size it is that of
+    the data, of pictures two pixels as the network sees them.
     """
 
     rule = "spread"

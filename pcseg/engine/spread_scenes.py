@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from pcseg.budgets.balance import balanced, label_shares
+from pcseg.budgets.balance import balanced, joined_shares, label_shares
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.tags import Tags
 from pcseg.classes import Classes
@@ -62,7 +62,8 @@ class SceneSpreading:
     ``features``: what a forest sees of a point besides the shape of its surroundings; None: there is no forest.
     ``voxel_size`` in meters is that of computed features. ``at_random``: the labels are a fair sample of the points.
     With ``balance``, ``weighed`` chooses and weighs labels by the shares of the classes among all points, which are
-    ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread.
+    ``shares`` (K,), or None where the budget does not tell them, and then those among all labels once they are spread;
+    with ``tags`` both together (:func:`pcseg.budgets.balance.joined_shares`).
     ``seen``: returns further columns (P, D) that a forest sees of the pixels of a picture (H, W, 3) uint8.
     ``tags``: points have no class that these say is not around them, none where they say that there is none, and
     forests learn from what others would take for each tag (:func:`pcseg.engine.spread_forest.learned_forest`).
@@ -173,7 +174,10 @@ class SceneSpreading:
         """Return the labels of all scenes; with ``balance`` as :func:`pcseg.budgets.balance.balanced` chooses them."""
         if not self.balance:
             return tuple(scenes)
-        shares = label_shares(scenes, len(self.classes)) if self.shares is None else self.shares
+        if self.shares is None:
+            shares = label_shares(scenes, len(self.classes))
+        else:
+            shares = self.shares if self.tags is None else joined_shares(self.shares, scenes)
         return balanced(scenes, shares, self.spreading.keep)
 
     def _known(self, folder: Path, labels: np.ndarray) -> SeenScene:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcseg.budgets.balance import MOST, balanced, label_shares
+from pcseg.budgets.balance import MOST, balanced, joined_shares, label_shares
 from pcseg.budgets.draw import draw_clicks, draw_per_class, draw_points, draw_uniform
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.classes import IGNORE
@@ -110,3 +110,42 @@ def test_shares_of_labels_count_all_but_those_of_no_class() -> None:
         label_shares(scenes, K + 1), [*((label == k).sum() / (label >= 0).sum() for k in range(K)), 0]
     )
     assert not label_shares((), K).any()
+
+
+def spread(labels: np.ndarray, given: int) -> SceneLabels:
+    """Return a scene of these labels, of which the last ``given`` were drawn."""
+    weight = np.full(len(labels), 0.5, np.float16)
+    weight[len(labels) - given :] = 1
+    return SceneLabels("a", len(labels), "0" * 64, np.arange(len(labels)), labels.astype(np.int16), weight)
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(0, 100_000))
+def test_joined_shares_lie_between_those_drawn_and_those_spread(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    drawn, labels = random.dirichlet(np.ones(K)), random.choice(K, 100_000, p=[0.6, 0.3, 0.1])
+    found = joined_shares(drawn, (spread(labels, count),))
+    assert found.sum() == pytest.approx(1)
+    told = np.bincount(labels, minlength=K) / len(labels)
+    assert np.ptp(np.log(found / told)) <= np.ptp(np.log(drawn / told)) + 1e-9
+
+
+def test_a_few_labels_move_the_shares_little_and_many_decide_them() -> None:
+    drawn, labels = np.array([0.5, 0.3, 0.2]), np.repeat([0, 1, 2], [60_000, 30_000, 10_000])
+    few, many = (joined_shares(drawn, (spread(labels, count),)) for count in (2, 90_000))
+    assert few == pytest.approx([0.6, 0.3, 0.1], rel=0.02)
+    assert many == pytest.approx(drawn, rel=0.02)
+    assert not joined_shares(drawn, (spread(labels[:0], 0),)).any()
+
+
+def test_joined_shares_are_nearer_the_truth_than_either() -> None:
+    """Of 500 labels drawn and of labels spread with classes a sixth too many or too few; mean over 200 draws."""
+    random, true = np.random.default_rng(0), np.array([0.8, 0.15, 0.05])
+    off = np.zeros((200, 3))
+    for row in off:
+        drawn = random.multinomial(500, true) / 500
+        wrong = true * np.exp(random.normal(0, 1 / 6, K))
+        labels = random.choice(K, 20_000, p=wrong / wrong.sum())
+        told = np.bincount(labels, minlength=K) / len(labels)
+        each = (drawn, told, joined_shares(drawn, (spread(labels, 500),)))
+        row[:] = [np.square(np.log(np.maximum(found, 1e-3) / true)).mean() for found in each]
+    assert off.mean(axis=0)[2] < 0.8 * off.mean(axis=0)[:2].min()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine import kept_scenes, spread_scenes
@@ -171,3 +172,22 @@ def test_a_forest_of_guesses_tries_a_third_of_the_descriptors() -> None:
     assert (every.tried, guessed.tried) == (None, 3)
     asked = np.random.default_rng(1).random((50, 7)).astype(np.float32)
     assert not np.array_equal(every(asked), guessed(asked))
+
+
+def test_beside_tags_spread_labels_tell_shares_that_few_labels_do_not() -> None:
+    """Boards are a quarter of the spread labels, but of what was drawn one in a hundred."""
+    classes = Classes(("wall", "board"))
+    label = np.repeat([0, 1], [300, 100]).astype(np.int16)
+    weight = np.where(np.arange(400) < 4, 1, 0.5).astype(np.float16)
+    scene = SceneLabels("a/0", 400, "0" * 64, np.arange(400), label, weight)
+    tags = Tags(classes.names, "file", {}, None, (SceneTags("a/0", np.ones(2, dtype=bool)),))
+    mass = {}
+    for given in (None, tags):
+        spreading = SceneSpreading(
+            Spreading(), classes, None, 0.05, True, shares=np.array([0.99, 0.01]), balance=True, tags=given
+        )
+        (found,) = spreading.weighed([scene])
+        assert found.weight is not None
+        mass[given is tags] = found.weight[300:].sum() / found.weight[4:].sum()
+    assert mass[True] > 0.2
+    assert mass[False] < 0.05
