@@ -15,8 +15,7 @@ from pcseg.engine.predict import Predictor
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 CALLS = {
-    "bulk and floor": "bulk_and_floor", "tiles": "tiles", "points of a tile": "tile_points",
-    "voxelize": "make_sample",
+    "bulk and floor": "bulk_and_floor", "tiles": "tiles", "samples of a tile": "tile_samples",
 }  # fmt: skip
 """Parts by the name of their function in pcseg.engine.predict."""
 
@@ -64,7 +63,7 @@ class Parts:
         def call(*given: Any, **named: Any) -> Any:
             with self.timed(part):
                 found = function(*given, **named)
-            return self._steps(found, part) if part == "tiles" else found
+            return self._steps(found, part) if isinstance(found, Iterator) else found
 
         return call
 

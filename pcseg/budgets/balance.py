@@ -54,7 +54,7 @@ def label_shares(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
 
 
 def joined_shares(drawn: np.ndarray, scenes: Sequence[SceneLabels]) -> np.ndarray:
-    """Return the shares (K,) of the classes that labels of ``scenes``, spread by points and tags, tell beside ``drawn``.
+    """Return the shares (K,) of the classes, from labels of ``scenes`` spread by points and tags, and ``drawn`` ones.
 
     ``drawn`` (K,) are those among the labels of weight 1, a random sample: of n labels of a class, off by one part in
     the root of n. Where tags say what is around, the share s of a class among all labels is less off than that of a

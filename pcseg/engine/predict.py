@@ -15,15 +15,15 @@ from pcseg.classes import IGNORE
 from pcseg.elements import Elements
 from pcseg.engine.evaluating import CPU, evaluating
 from pcseg.engine.scan import checked_scan, color_remarks
-from pcseg.engine.scores import Keep, Scores
-from pcseg.engine.tile_points import chosen, tile_points, turned
+from pcseg.engine.scores import Keep, Scores, array
+from pcseg.engine.tile_points import chosen, tile_samples
 from pcseg.engine.tiles import Tile, tiles
 from pcseg.errors import InputError
 from pcseg.exact import softmax
 from pcseg.feeding.collate import collate
 from pcseg.feeding.computed import compute, with_computed
 from pcseg.feeding.features import Features
-from pcseg.feeding.sample import make_sample
+from pcseg.feeding.sample import Sample
 from pcseg.model.inputs import VoxelInputs
 from pcseg.model.model import Model
 from pcseg.ops.walk import LEAST_LEAK
@@ -31,7 +31,6 @@ from pcseg.pseudo import smoothed
 from pcseg.refine import CRF, check_color, refine_scene
 from pcseg.scenes.bulk import GAP, bulk_and_floor
 from pcseg.scenes.places import FARTHEST, usable
-from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 from pcseg.spool import copied, let_go
 
@@ -81,6 +80,11 @@ class Predictor:
     def _coarsest(self) -> int:
         """Voxels along an edge of the network's coarsest cells."""
         return int(self.model.network.strides[-1])  # type: ignore[index]
+
+    @property
+    def _sees_all(self) -> bool:
+        """Whether the network sees all points: views differ in their voxels, and the points of a voxel in color."""
+        return self.votes > 1 or self.crf is not None
 
     @property
     def _inputs(self) -> VoxelInputs:
@@ -154,7 +158,7 @@ class Predictor:
     def probabilities(self, scene: Scene) -> np.ndarray:
         """Return the mean probability (P, K) float32 of each class, 0 where ``predict_scene`` gives IGNORE."""
         found = np.zeros((len(scene), len(self.model.classes)), dtype=np.float32)
-        self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, _array(scores.of_points())))
+        self._score_scan(self._seen(scene), lambda rows, scores: found.__setitem__(rows, array(scores.of_points())))
         return found
 
     def _seen(self, scene: Scene) -> Scene:
@@ -170,7 +174,7 @@ class Predictor:
         confidence = np.zeros(len(scan), dtype=np.float32)
 
         def keep(rows: np.ndarray, scores: Scores) -> None:
-            labels[rows], confidence[rows] = map(_array, scores.decide())
+            labels[rows], confidence[rows] = map(array, scores.decide())
             if done:
                 done(len(rows))
 
@@ -209,10 +213,12 @@ class Predictor:
         size, count = self._inputs.voxel_size, len(scan if part is None else part)
         halo, found = self.halo * size, np.zeros((count if self.smooth else 0, len(self.classes)), dtype=np.float32)
         for tile in tiles(scan.coord, size, self.max_voxels, halo, self._coarsest, corner=corner, rows=part):
-            seen = scan[chosen(part, tile.context)]
-            scores, decided = self._scores(tile, replace(seen, coord=seen.coord - corner)), tile.context[tile.core]
+            shown, decided = tile if self._sees_all else tile.thinned(), tile.context[tile.core]
+            seen = scan[chosen(part, shown.context)]
+            there = self._scores(shown, replace(seen, coord=seen.coord - corner))
+            scores = there.repeated(tile.held[shown.core]) if shown.thin else there
             if self.smooth:
-                found[decided] = _array(scores.of_points())
+                found[decided] = array(scores.of_points())
             else:
                 keep(chosen(part, decided), scores)
             let_go(scan.coord, *scan.attributes.values())
@@ -222,29 +228,23 @@ class Predictor:
             keep(np.arange(count) if part is None else part, Scores(torch.from_numpy(even)))
 
     def _scores(self, tile: Tile, seen: Scene) -> Scores:
-        """Return the mean probabilities of the core points of a tile, whose context is ``seen``."""
-        size = self._inputs.voxel_size
-        points = tile_points(tile, seen, size, self._coarsest)
+        """Return the mean probabilities of the core points of a tile, whose points are ``seen``."""
         core = torch.from_numpy(tile.core).to(self.device)
         scored = torch.ones_like(core) if self.crf else core
-        views = (self._view(turned(points, vote, self.votes, size), scored) for vote in range(self.votes))
+        samples = tile_samples(tile, seen, self._inputs, self._coarsest, self.votes)
+        views = (self._view(sample, scored) for sample in samples)
         found = next(views)
-        if self.votes > 1 or self.crf:  # views differ in their voxels, and the points of a voxel in their colors
+        if self._sees_all:
             found = Scores(sum((view.of_points() for view in views), found.of_points()) / self.votes)
         if not torch.isfinite(found.values.sum()):
             raise InputError("checkpoint: its network gives scores that are no numbers; it is damaged, use another")
         return Scores(refine_scene(self.crf, found.values, seen)[core]) if self.crf else found
 
-    def _view(self, points: Points, scored: Tensor) -> Scores:
-        """Return the probabilities of the points of a tile that are ``scored``, a mask over ``points``."""
-        sample = make_sample(points, self._features, self._inputs.voxel_size)
+    def _view(self, sample: Sample, scored: Tensor) -> Scores:
+        """Return the probabilities of the points of ``sample`` that are ``scored``, a mask over them."""
         batch = collate([sample]).to(self.device)
         elements = self.model.network(batch.inputs, position=batch.position, color=batch.color)
         return Scores(self._found(elements), sample.inverse.to(self.device)[scored])
 
     def _found(self, elements: Elements) -> Tensor:
         return softmax(elements.logits)
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return values.cpu().numpy()

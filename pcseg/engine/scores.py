@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Keep = Callable[[np.ndarray, "Scores"], None]
@@ -31,5 +32,15 @@ class Scores:
         sure, label = self.values.max(dim=1)
         return self._spread(label), self._spread(sure)
 
+    def repeated(self, times: np.ndarray) -> Scores:
+        """Return what was found where each point stands for several, ``times`` (P,), one after the other."""
+        at = torch.arange(len(self.values), device=self.values.device) if self.voxel is None else self.voxel
+        return Scores(self.values, at.repeat_interleave(torch.from_numpy(times).to(at.device)))
+
     def _spread(self, values: Tensor) -> Tensor:
         return values if self.voxel is None else values[self.voxel]
+
+
+def array(values: Tensor) -> np.ndarray:
+    """Return ``values`` as an array on the CPU."""
+    return values.cpu().numpy()

@@ -1,31 +1,40 @@
-"""Points of a tile as a network sees them, from each view of which the mean is taken."""
+"""A tile as a network sees it, in each view of which the mean is taken."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from pcseg.engine.tiles import Tile
 from pcseg.feeding.points import make_points
+from pcseg.feeding.sample import Sample, make_sample, voxel_sample
+from pcseg.model.inputs import VoxelInputs
 from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene
 
 
-def tile_points(tile: Tile, seen: Scene, voxel_size: float, coarsest: int) -> Points:
-    """Return the points ``seen`` in a tile, moved near zero by whole cells of the network's coarsest level.
+def tile_samples(tile: Tile, seen: Scene, inputs: VoxelInputs, coarsest: int, votes: int) -> Iterator[Sample]:
+    """Yield what the network sees of a tile, whose points are ``seen``, in each view.
 
-    Such a cell is ``coarsest`` voxels wide. Any other move would make the coarse levels see other cells than in the
-    whole scan, and than in training, where the floor is at z = 0: untrained for it, a network then mistakes the floor
-    for something else.
+    The tile is moved near zero by whole cells of the network's coarsest level, ``coarsest`` voxels wide. Any other move
+    would make the coarse levels see other cells than in the whole scan, and than in training, where the floor is at
+    z = 0: untrained for it, a network then mistakes the floor for something else. A thin tile has a single view, of the
+    voxels along which it was cut.
     """
-    moved = None if tile.moved is None else tile.moved * voxel_size
-    coord = seen.coord if moved is None else seen.coord - moved
-    cell = coarsest * voxel_size
-    corner = np.floor(coord.min(axis=0) / cell) * cell
-    points = make_points(replace(seen, coord=coord - corner), floor=-corner[2])
-    return points if moved is None else points.having(height=seen.coord[:, 2].astype(np.float32))
+    size, features = inputs.voxel_size, inputs.features
+    corner = tile.voxels.min(axis=0) // coarsest * coarsest
+    moved = corner if tile.moved is None else tile.moved + corner
+    points = make_points(replace(seen, coord=seen.coord - moved * size), floor=-corner[2] * size)
+    if tile.moved is not None:
+        points = points.having(height=seen.coord[:, 2].astype(np.float32))
+    if tile.thin:
+        yield voxel_sample(points, (tile.voxels - corner).astype(np.int32), features)
+    else:
+        for vote in range(votes):
+            yield make_sample(turned(points, vote, votes, size), features, size)
 
 
 def turned(points: Points, vote: int, votes: int, voxel_size: float) -> Points:

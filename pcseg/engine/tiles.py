@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -24,15 +26,25 @@ LARGEST = COORDINATE_LIMIT // 2
 class Tile:
     """Indices of points: ``context`` is what the network sees, ``core`` (a mask over it) what it decides.
 
-    The cores of all tiles partition the scan. ``voxels`` counts the voxels of the context. ``moved`` (context, 3)
-    int64: by how many voxels, multiples of the coarsest cell, the points are to be moved back, to where their island
-    has its place among the others; None where all stay.
+    The cores of all tiles partition the scan. ``voxels`` (V, 3) int64, in lexicographic order, are those of the
+    context, whose points stand together, in their order in the scan: ``held`` (V,) counts those of each. ``moved``
+    (context, 3) int64: by how many voxels, multiples of the coarsest cell, the points are to be moved back, to where
+    their island has its place among the others (``voxels`` are there); None where all stay. ``thin``: of each voxel,
+    there is only the first point.
     """
 
     context: np.ndarray
     core: np.ndarray
-    voxels: int
+    voxels: np.ndarray
+    held: np.ndarray
     moved: np.ndarray | None = None
+    thin: bool = False
+
+    def thinned(self) -> Tile:
+        """Return the tile with the first point of each voxel alone."""
+        first = np.cumsum(self.held) - self.held
+        moved = None if self.moved is None else self.moved[first]
+        return Tile(self.context[first], self.core[first], self.voxels, np.ones_like(self.held), moved, thin=True)
 
 
 def tiles(
@@ -62,15 +74,18 @@ def tiles(
         raise InputError(f"max_voxels: {max_voxels} is too small; give 1 or more (about 200000)")
     count = len(xyz) if rows is None else len(rows)
 
-    def cells(at: slice) -> np.ndarray:
-        piece = xyz[at] if rows is None else xyz[rows[at]]
-        found = np.floor((piece if corner is None else piece - corner) / voxel_size).astype(np.int64)
+    def of_piece(work: Callable[[np.ndarray], Any], at: slice) -> Any:
+        found = work(xyz[at] if rows is None else xyz[rows[at]])
         let_go(xyz)
         return found
 
+    def numbers(place: np.ndarray) -> np.ndarray:
+        return np.floor((place if corner is None else place - corner) / voxel_size).astype(np.int64)
+
+    cells = partial(of_piece, numbers)
     margin = int(np.ceil(halo / voxel_size))
-    ends = np.array([column_bounds(cells(at)) for at in _pieces(count)])
-    low, high = ends[:, 0].min(axis=0), ends[:, 1].max(axis=0)
+    ends = np.array([of_piece(column_bounds, at) for at in _pieces(count)])
+    low, high = numbers(ends[:, 0].min(axis=0)), numbers(ends[:, 1].max(axis=0))
     moved = None
     if not (high - low < LARGEST).all():
         cell = cells(slice(None))
@@ -84,7 +99,8 @@ def tiles(
     for inside, context in _split(voxel, start, max_voxels, margin):
         held = start[context + 1] - start[context]
         points = order[_ranges(start[context], held)].astype(np.int64)
-        yield Tile(points, np.repeat(inside, held), len(context), None if moved is None else moved[points])
+        there = voxel[:, context].T + low
+        yield Tile(points, np.repeat(inside, held), there, held, None if moved is None else moved[points])
 
 
 def _pieces(count: int) -> Iterator[slice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,21 +54,30 @@ def make_sample(points: Points, features: Features, voxel_size: float, name: str
     coords = quantize(torch.from_numpy(np.require(points.coord, np.float32, ["C", "W"])), voxel_size)
     sample = torch.zeros((len(coords), 1), dtype=torch.int32)
     voxels = _voxels(torch.cat([sample, coords], dim=1), points)
-    chosen = points[voxels.rows.numpy()]
-    color = np.zeros((len(chosen), 3), dtype=np.float32) if chosen.color is None else chosen.color
-    row, weight = points.attributes.get("row"), chosen.attributes.get("weight")
-    rows = None if row is None else torch.from_numpy(row.astype(np.int64))
+    rows = voxels.rows
+    row = points.attributes.get("row")
+    numbers = None if row is None else torch.from_numpy(row.astype(np.int64))
+    found = voxel_sample(points[rows.numpy()], coords[rows].numpy(), features, name)
+    return replace(found, inverse=voxels.inverse, row=numbers, point=None if numbers is None else numbers[rows])
+
+
+def voxel_sample(points: Points, voxels: np.ndarray, features: Features, name: str = "") -> Sample:
+    """Return the sample of N ``points``, each alone in its voxel: ``voxels`` (N, 3) int32, distinct and in order.
+
+    Raises InputError for features that the points lack.
+    """
+    features.check(name or "points", points.attributes)
+    color = np.zeros((len(points), 3), dtype=np.float32) if points.color is None else points.color
+    weight = points.attributes.get("weight")
     return Sample(
-        coords=coords[voxels.rows],
-        feats=torch.from_numpy(features(chosen)),
-        position=torch.from_numpy(chosen.coord),
+        coords=torch.from_numpy(voxels),
+        feats=torch.from_numpy(features(points)),
+        position=torch.from_numpy(points.coord),
         color=torch.from_numpy(color),
-        labels=torch.from_numpy(chosen.labels.astype(np.int64)),
-        inverse=voxels.inverse,
+        labels=torch.from_numpy(points.labels.astype(np.int64)),
+        inverse=torch.arange(len(points)),
         name=name,
         weights=None if weight is None else torch.from_numpy(weight),
-        row=rows,
-        point=None if rows is None else rows[voxels.rows],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -181,3 +182,20 @@ def test_the_cost_follows_the_points_and_not_their_distance(predictor, dimension
         times.append(time.process_time() - begun)
         assert (labels >= 0).all()
     assert times[1] < 20 * times[0] + 1
+
+
+@pytest.mark.parametrize(("max_voxels", "smooth"), [(10**6, 0.0), (1500, 0.0), (1500, 0.01)])
+def test_one_point_of_each_voxel_tells_as_much_as_all(predictor, max_voxels, smooth):
+    """With one view the network is shown the first point of each voxel; shown all, it gives the same labels."""
+    xyz, color = scan(6.0)
+    xyz = np.concatenate([xyz, xyz + 0.01, xyz[:100] + 2**20])  # several points a voxel, and some far away
+    xyz = np.round(xyz * 256) / 256  # what float32 holds, so that both find the same voxels
+    color = np.concatenate([color, color[::-1], color[:100]])
+    seen = replace(predictor.model, inputs=VoxelInputs(0.125, predictor.model.inputs.features))
+    each = replace(predictor, model=seen, max_voxels=max_voxels, smooth=smooth)
+    thin, sure = each.predict(xyz, color)
+    with mock.patch.object(Predictor, "_sees_all", True):
+        all_of_them, as_sure = each.predict(xyz, color)
+    assert np.array_equal(thin, all_of_them)
+    assert np.allclose(sure, as_sure, atol=1e-5)
+    assert len(set(thin.tolist())) > 1

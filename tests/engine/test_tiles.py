@@ -36,16 +36,19 @@ def test_each_point_is_decided_once_and_no_tile_is_too_large(length, max_voxels,
     found = list(tiles(xyz, size, max_voxels, halo))
     decided = np.concatenate([tile.context[tile.core] for tile in found])
     assert sorted(decided.tolist()) == list(range(len(xyz)))
-    assert max(tile.voxels for tile in found) <= max_voxels
+    assert max(len(tile.held) for tile in found) <= max_voxels
     for tile in found:
         assert len(np.unique(tile.context)) == len(tile.context)
+        of = np.repeat(np.arange(len(tile.voxels)), tile.held)
+        assert np.array_equal(tile.voxels[of], np.floor(xyz[tile.context] / size))
+        assert np.array_equal(tile.voxels, np.unique(tile.voxels, axis=0))  # distinct, in lexicographic order
 
 
 def test_a_scan_that_fits_is_one_tile():
     xyz = surface(3)
     (tile,) = tiles(xyz, 0.1, 10**6, 1.0)
     assert tile.core.all()
-    assert tile.voxels == voxel_count(xyz, 0.1)
+    assert len(tile.held) == voxel_count(xyz, 0.1)
 
 
 def test_the_number_of_tiles_grows_and_their_size_does_not():
@@ -53,7 +56,7 @@ def test_the_number_of_tiles_grows_and_their_size_does_not():
     for length in (6, 24, 96):
         found = list(tiles(surface(length, density=100), 0.1, 2000, 0.5))
         counts.append(len(found))
-        largest.append(max(tile.voxels for tile in found))
+        largest.append(max(len(tile.held) for tile in found))
     assert counts[0] < counts[1] < counts[2]
     assert max(largest) <= 2000
 
@@ -108,7 +111,9 @@ def test_islands_side_by_side_stay_what_they_are_and_apart(points, halo, coarses
     for tile in tiles(xyz, size, 10**6, halo, coarsest):
         decided += tile.context[tile.core].tolist()
         there = cell[tile.context]
-        assert (np.ptp(there if tile.moved is None else there - tile.moved, axis=0) < LARGEST).all()
+        at = there if tile.moved is None else there - tile.moved
+        assert (np.ptp(at, axis=0) < LARGEST).all()
+        assert np.array_equal(np.repeat(tile.voxels, tile.held, axis=0), at)
         if tile.moved is None:
             continue
         assert (tile.moved % coarsest == 0).all()
@@ -162,4 +167,22 @@ def test_cells_too_many_for_one_number_are_told_apart():
     found = list(tiles(xyz, 1.0, 700, 3.0))
     assert sorted(np.concatenate([tile.context[tile.core] for tile in found]).tolist()) == list(range(2050))
     for tile in found:
-        assert tile.voxels == len(np.unique(xyz[tile.context], axis=0))
+        assert len(tile.held) == len(np.unique(xyz[tile.context], axis=0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(max_voxels=st.integers(1, 3000), far=st.booleans(), seed=st.integers(0, 99))
+def test_a_thin_tile_has_the_first_point_of_each_voxel(max_voxels, far, seed):
+    xyz = surface(4, seed, density=60)
+    if far:
+        xyz = np.concatenate([xyz, xyz[:50] + 1e9])
+    for tile in tiles(xyz, 0.25, max_voxels, 0.5, 4):
+        thin = tile.thinned()
+        assert np.array_equal(thin.voxels, tile.voxels)
+        assert len(thin.context) == len(tile.held) == tile.held.size
+        numbers = np.repeat(np.arange(len(tile.held)), tile.held)
+        for number in np.unique(numbers)[:: max(1, len(thin.context) // 20)]:
+            mine = numbers == number
+            assert thin.context[number] == tile.context[mine].min()
+            assert (tile.core[mine] == thin.core[number]).all()
+            assert tile.moved is None or (tile.moved[mine] == thin.moved[number]).all()
