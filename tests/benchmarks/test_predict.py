@@ -30,9 +30,9 @@ def test_a_row_for_each_scene_and_number_of_votes(tmp_path: Path) -> None:
         assert row["points"] == points
         assert row["points_per_second"] == pytest.approx(1000 * points / row["ms"])
     tables = done.stdout.split("\n\n")[-2:]
-    assert [table.count("\n| ") for table in tables] == [len(rows), 6 * len(rows)]
+    assert [table.count("\n| ") for table in tables] == [len(rows), 5 * len(rows)]
     for row in rows:
-        assert list(row["parts"]) == ["bulk and floor", "tiles", "points of a tile", "voxelize", "network", "the rest"]
+        assert list(row["parts"]) == ["bulk and floor", "tiles", "samples of a tile", "network", "the rest"]
         assert all(part["cpu_s"] >= 0 for part in row["parts"].values())
         assert row["parts"]["network"]["cpu_s"] > 0
 
