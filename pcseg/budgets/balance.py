@@ -14,7 +14,7 @@ MOST = 20
 """How many times more a guess of one class may count than one of another, at equal confidence."""
 
 SURE = 20
-"""Labels of a class, drawn at random, that tell its share as well as labels spread by points and tags do."""
+"""Labels of a class, drawn at random, that tell its share as well as labels do that were spread by points and tags."""
 
 
 def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.0) -> tuple[SceneLabels, ...]:
@@ -49,21 +49,29 @@ def balanced(scenes: Sequence[SceneLabels], shares: np.ndarray, keep: float = 0.
 
 def label_shares(scenes: Sequence[SceneLabels], n_classes: int) -> np.ndarray:
     """Return the shares (K,) of the classes among all labels of ``scenes``, of any weight; 0 where there is none."""
-    count = sum((np.bincount(scene.label[scene.label != IGNORE], minlength=n_classes) for scene in scenes), np.zeros(1))
+    each = (np.bincount(scene.label[scene.label != IGNORE], minlength=n_classes) for scene in scenes)
+    count: np.ndarray = sum(each, np.zeros(n_classes))
     return count / max(count.sum(), 1)
 
 
 def joined_shares(drawn: np.ndarray, scenes: Sequence[SceneLabels]) -> np.ndarray:
     """Return the shares (K,) of the classes, from labels of ``scenes`` spread by points and tags, and ``drawn`` ones.
 
-    ``drawn`` (K,) are those among the labels of weight 1, a random sample: of n labels of a class, off by one part in
-    the root of n. Where tags say what is around, the share s of a class among all labels is less off than that of a
-    few; so s is multiplied by (n + SURE) / (e + SURE), where e labels of N are expected of it: the mean of a Gamma
-    distribution, of the Poisson distributed n. With many labels that is ``drawn``.
+    ``drawn`` (K,): what the labels of weight 1, drawn at random, tell, scenes weighed by their size
+    (:meth:`pcseg.budgets.weak_labels.WeakLabels.shares`). n labels of a class are off by one part in the root of n; its
+    share among spread labels is less off than that of a few, where tags say what is around. So a share is the mean of
+    the logarithms of both, of which that of the drawn ones has the weight m / (m + SURE): m are the labels of the
+    class that were drawn, or that were to be expected, if these are more. With many labels that is ``drawn``. Scenes of
+    unequal size count as fewer labels of equal weight would, by Kish's effective sample size.
     """
     spread = label_shares(scenes, len(drawn))
-    count = sum(int(((scene.label != IGNORE) & (_weights(scene) == 1)).sum()) for scene in scenes)
-    found = spread * (count * drawn + SURE) / (count * spread + SURE)
+    given = [(scene.points, ((scene.label != IGNORE) & (_weights(scene) == 1)).sum()) for scene in scenes]
+    points, labels = np.array([each for each in given if each[1]], dtype=np.float64).reshape(-1, 2).T
+    count = points.sum() ** 2 / (points**2 / labels).sum() if len(labels) else 0.0
+    most = count * np.maximum(drawn, spread)
+    weight = most / (most + SURE)
+    least = np.maximum(drawn, 0.5 / max(count, 1.0))  # none was drawn: half a label
+    found = np.where(spread > 0, least**weight * spread ** (1 - weight), 0.0)
     return np.asarray(found / (found.sum() or 1.0))
 
 

@@ -43,10 +43,10 @@ class Predictor:
     """A model ready to label scans. ``classes`` are the names that its labels index.
 
     ``votes`` views of the scan, turned about the vertical and moved sideways against the voxel grid, are averaged (1:
-    the scan as it is). A tile, with ``halo`` voxels around what it decides, holds at most ``max_voxels`` voxels; a
-    scan that fits is done in one piece. ``crf`` refines the mean probabilities of the points of a tile and of the halo
-    around it, of which those in the tile are kept; it needs colors. ``smooth`` above 0 evens the probabilities out over
-    the surface (:func:`pcseg.pseudo.smoothed`; 0.003 serves rooms, 0 is none). Results are deterministic.
+    the scan as it is, of each voxel the first point). A tile, with ``halo`` voxels around what it decides, holds at
+    most ``max_voxels`` voxels; a scan that fits is done in one piece. ``crf`` refines the mean probabilities of the
+    points of a tile and of the halo around it, of which those in the tile are kept; it needs colors. ``smooth`` above 0
+    evens probabilities out over the surface (:func:`pcseg.pseudo.smoothed`; 0.003 serves rooms). It is deterministic.
     """
 
     model: Model

@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from pcseg.budgets.balance import balanced, joined_shares, label_shares
+from pcseg.budgets.balance import SURE, balanced, joined_shares, label_shares
 from pcseg.budgets.scene_labels import SceneLabels
 from pcseg.budgets.tags import Tags
 from pcseg.classes import Classes
@@ -91,7 +91,7 @@ class SceneSpreading:
             "at_random": self.at_random,
             "balance": self.balance,
             "shares": shares,
-            **({} if self.tags is None else {"tags": self.tags.sha256}),
+            **({} if self.tags is None else {"tags": self.tags.sha256, "sure": SURE}),
         }
 
     def examples(self, folder: Path, labels: np.ndarray) -> dict[str, np.ndarray]:

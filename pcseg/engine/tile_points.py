@@ -22,7 +22,7 @@ def tile_samples(tile: Tile, seen: Scene, inputs: VoxelInputs, coarsest: int, vo
     The tile is moved near zero by whole cells of the network's coarsest level, ``coarsest`` voxels wide. Any other move
     would make the coarse levels see other cells than in the whole scan, and than in training, where the floor is at
     z = 0: untrained for it, a network then mistakes the floor for something else. A thin tile has a single view, of the
-    voxels along which it was cut.
+    voxels along which it was cut; of several views each is cut in float32, from the corner of the tile.
     """
     size, features = inputs.voxel_size, inputs.features
     corner = tile.voxels.min(axis=0) // coarsest * coarsest

@@ -156,6 +156,11 @@ def test_rows_and_a_corner_stand_for_points_chosen_and_moved():
     for tile, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(tile.context, other.context)
         np.testing.assert_array_equal(tile.core, other.core)
+        np.testing.assert_array_equal(tile.held, other.held)
+        np.testing.assert_array_equal(tile.voxels, other.voxels)
+        np.testing.assert_array_equal(
+            np.repeat(tile.voxels, tile.held, axis=0), np.floor((xyz[rows[tile.context]] - corner) / 0.1)
+        )
 
 
 def test_cells_too_many_for_one_number_are_told_apart():
@@ -179,7 +184,7 @@ def test_a_thin_tile_has_the_first_point_of_each_voxel(max_voxels, far, seed):
     for tile in tiles(xyz, 0.25, max_voxels, 0.5, 4):
         thin = tile.thinned()
         assert np.array_equal(thin.voxels, tile.voxels)
-        assert len(thin.context) == len(tile.held) == tile.held.size
+        assert len(thin.context) == len(tile.held) == len(tile.voxels)
         numbers = np.repeat(np.arange(len(tile.held)), tile.held)
         for number in np.unique(numbers)[:: max(1, len(thin.context) // 20)]:
             mine = numbers == number
