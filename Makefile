@@ -14,8 +14,8 @@ SHELL := /bin/bash
 
 .PHONY: help demo demo-images table test install lint docs cuda pytest clean
 help:
-	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (9 minutes)"
-	@echo "make demo-images  the same of its frames, with the labels of one of eight (10 minutes of a core)"
+	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (4 to 9 minutes)"
+	@echo "make demo-images  the same of its frames, with the labels of one of eight (3 to 6 minutes)"
 	@echo "make test   install and run everything CI runs"
 	@echo "make docs   install and build the documentation: build/docs/index.html"
 	@echo "make table  the README's table of results (eight hours; goes on after a stop)"
