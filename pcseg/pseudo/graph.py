@@ -13,7 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from pcseg.checks import at_least_zero
 from pcseg.defaults import COLOR, DISTANCE, NORMAL
 from pcseg.errors import InputError
-from pcseg.ops import edges, knn, normals, quantize, voxelize
+from pcseg.ops import COORDINATE_LIMIT, edges, knn, normals, quantize, voxelize
 
 NORMAL_NEIGHBORS = 16
 """Number of nearest nodes, itself included, that the normal of a node is computed from."""
@@ -123,8 +123,15 @@ def surface_graph(
 def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
     if voxel_size is None:
         return np.arange(len(place))
+    if place.size and place.max() >= COORDINATE_LIMIT * voxel_size:  # strays: the empty space before them is left out
+        place = np.stack([_closer(np.floor(column / voxel_size)) for column in place.T], axis=1) * voxel_size
     coords = quantize(torch.from_numpy(np.ascontiguousarray(place, dtype=np.float64)), voxel_size)
     return voxelize(torch.nn.functional.pad(coords, (1, 0))).inverse.numpy()
+
+
+def _closer(cell: np.ndarray) -> np.ndarray:
+    """Return the places (P,) of the middles of cells along an axis, without the empty cells between them."""
+    return np.unique(cell, return_inverse=True)[1] + 0.5
 
 
 def _mean(node: np.ndarray, count: int, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:

@@ -169,6 +169,16 @@ def test_rooms_far_from_each_other_are_labeled_as_if_each_were_alone(predictor):
     assert (np.abs(confidence - wanted[1]) < 0.02).mean() > 0.98
 
 
+def test_points_far_on_both_sides_do_not_spoil_smoothing(predictor):
+    xyz, color = scan(3.0)
+    smooth = replace(predictor, smooth=0.01)
+    wanted, _ = smooth.predict(xyz, color)
+    far = np.concatenate([xyz, [[1e6, 0, 0], [-1e6, 0, 0], [0, 3e9, 0]]])
+    labels, _ = smooth.predict(far, np.concatenate([color, color[:3]]))
+    assert np.array_equal(labels[:-3], wanted)
+    assert (labels >= 0).all()
+
+
 def test_a_chain_too_long_for_one_tile_is_seen_from_several_sides(predictor):
     xyz, color = scan(3.0)
     far = np.zeros((1000, 3))

@@ -89,3 +89,17 @@ def test_wrong_input_is_refused_in_one_line() -> None:
     for wrong in (-1.0, np.nan, np.inf):
         with pytest.raises(InputError, match=r"costs\.normal"):
             EdgeCosts(normal=wrong)
+
+
+def test_points_far_on_all_sides_are_nodes_and_leave_the_others_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    coord, _ = corner()
+    far = np.array([[-9e11, 0, 0], [0, 9e11, 2e6], [0, 0, -4e4], [5e5, 5e5, 5e5]])
+    node = surface_graph(np.concatenate([coord, far]), {}, voxel_size=0.1).node
+    assert len(np.unique(node[-4:])) == 4
+    for number in np.unique(node[:-4]):
+        mine = node == number
+        assert not mine[-4:].any()
+        assert np.ptp(coord[mine[:-4]], axis=0).max() < 0.101
+    plain = surface_graph(coord, {}, voxel_size=0.1).node
+    monkeypatch.setattr("pcseg.pseudo.graph.COORDINATE_LIMIT", 3)
+    assert np.array_equal(surface_graph(coord, {}, voxel_size=0.1).node, plain)
