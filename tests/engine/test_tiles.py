@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pcseg.engine.tiles import LARGEST, tiles
+from pcseg.engine.tiles import EDGE, LARGEST, tiles
 from pcseg.errors import InputError
 
 
@@ -21,7 +21,7 @@ def surface(length: float, seed: int = 0, density: float = 300.0) -> np.ndarray:
 
 
 def voxel_count(xyz: np.ndarray, size: float) -> int:
-    return len(np.unique(np.floor(xyz / size), axis=0))
+    return len(np.unique(np.floor(xyz / size + EDGE), axis=0))
 
 
 @settings(max_examples=25, deadline=None)
@@ -40,7 +40,7 @@ def test_each_point_is_decided_once_and_no_tile_is_too_large(length, max_voxels,
     for tile in found:
         assert len(np.unique(tile.context)) == len(tile.context)
         of = np.repeat(np.arange(len(tile.voxels)), tile.held)
-        assert np.array_equal(tile.voxels[of], np.floor(xyz[tile.context] / size))
+        assert np.array_equal(tile.voxels[of], np.floor(xyz[tile.context] / size + EDGE))
         assert np.array_equal(tile.voxels, np.unique(tile.voxels, axis=0))  # distinct, in lexicographic order
 
 
@@ -105,7 +105,7 @@ def test_a_limit_of_zero_is_refused():
 )
 def test_islands_side_by_side_stay_what_they_are_and_apart(points, halo, coarsest):
     xyz, size = np.array(points), 0.1
-    cell = np.floor(xyz / size).astype(np.int64)
+    cell = np.floor(xyz / size + EDGE).astype(np.int64)
     apart = max(np.ceil(halo / size), 2 * coarsest)
     decided = []
     for tile in tiles(xyz, size, 10**6, halo, coarsest):
@@ -159,7 +159,7 @@ def test_rows_and_a_corner_stand_for_points_chosen_and_moved():
         np.testing.assert_array_equal(tile.held, other.held)
         np.testing.assert_array_equal(tile.voxels, other.voxels)
         np.testing.assert_array_equal(
-            np.repeat(tile.voxels, tile.held, axis=0), np.floor((xyz[rows[tile.context]] - corner) / 0.1)
+            np.repeat(tile.voxels, tile.held, axis=0), np.floor((xyz[rows[tile.context]] - corner) / 0.1 + EDGE)
         )
 
 
@@ -191,3 +191,18 @@ def test_a_thin_tile_has_the_first_point_of_each_voxel(max_voxels, far, seed):
             assert thin.context[number] == tile.context[mine].min()
             assert (tile.core[mine] == thin.core[number]).all()
             assert tile.moved is None or (tile.moved[mine] == thin.moved[number]).all()
+
+
+@given(
+    points=st.lists(st.tuples(*[st.integers(-3000, 3000)] * 3), min_size=1, max_size=200), size=st.sampled_from([5, 20])
+)
+def test_whole_centimeters_lie_in_the_same_voxels_however_they_are_stored(points, size):
+    """As a file has them, far from the origin; as the scene that is made of it has them, float32 near zero."""
+    centimeters = np.array(points)
+    corner = centimeters.min(axis=0) / 100
+    far = np.array([4.5e5, 5.4e6, 300.0])
+    stored = (centimeters / 100).astype(np.float32).astype(np.float64)
+    wanted = np.unique((centimeters - centimeters.min(axis=0)) // size, axis=0)
+    for xyz, begin in ((centimeters / 100 + far, corner + far), (stored, stored.min(axis=0))):
+        (tile,) = tiles(xyz, size / 100, 10**6, 0.0, corner=begin)
+        assert np.array_equal(tile.voxels, wanted)
