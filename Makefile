@@ -15,7 +15,7 @@ SHELL := /bin/bash
 .PHONY: help demo demo-images table test install lint docs cuda pytest clean
 help:
 	@echo "make demo   install, make the simulated building, train from 1 % of its labels, evaluate, draw (4 to 9 minutes)"
-	@echo "make demo-images  the same of its frames, with the labels of one of eight (3 to 6 minutes)"
+	@echo "make demo-images  the same of its frames, with the labels of one of eight (3 minutes on 2 cores of a Zen 5)"
 	@echo "make test   install and run everything CI runs"
 	@echo "make docs   install and build the documentation: build/docs/index.html"
 	@echo "make table  the README's table of results (eight hours; goes on after a stop)"

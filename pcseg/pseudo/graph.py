@@ -124,12 +124,12 @@ def _nodes(place: np.ndarray, voxel_size: float | None) -> np.ndarray:
     if voxel_size is None:
         return np.arange(len(place))
     if place.size and place.max() >= COORDINATE_LIMIT * voxel_size:  # strays: the empty space before them is left out
-        place = np.stack([_closer(np.floor(column / voxel_size)) for column in place.T], axis=1) * voxel_size
+        place = np.stack([_without_gaps(np.floor(column / voxel_size)) for column in place.T], axis=1) * voxel_size
     coords = quantize(torch.from_numpy(np.ascontiguousarray(place, dtype=np.float64)), voxel_size)
     return voxelize(torch.nn.functional.pad(coords, (1, 0))).inverse.numpy()
 
 
-def _closer(cell: np.ndarray) -> np.ndarray:
+def _without_gaps(cell: np.ndarray) -> np.ndarray:
     """Return the places (P,) of the middles of cells along an axis, without the empty cells between them."""
     return np.unique(cell, return_inverse=True)[1] + 0.5
 
