@@ -34,7 +34,7 @@ class Options(Shared):
     """
 
     networks: list[str] = option("names of networks, as in the table; [] for all", factory=list)
-    size: list[int] = option("height and width of the pictures", factory=lambda: [180, 240])
+    size: list[int] = option("height and width of the pictures", factory=lambda: [192, 240])
     batch_size: int = option("pictures at a time; 2 or more", 4)
     repeats: int = option("samples of each", 7)
     precision: str = option("32-true or bf16-mixed", "32-true")
