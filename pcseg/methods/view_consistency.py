@@ -81,7 +81,9 @@ class ViewConsistency(Method):
         losses = labeled_losses(elements, torch.where(held, IGNORE, batch.labels), batch.weights, self.lovasz)
         if weight > 0:
             first, second = batch.matches[:, ~strong[batch.sample[batch.matches[0]]]]
-            decision, trust = self._decide(batch, Part(usual, rows), torch.where(held, batch.labels, IGNORE))
+            asked = ~strong & (samples_of(batch, first) | samples_of(batch, held))
+            part = select(batch, asked) if asked.any() and (asked != ~strong).any() else Part(usual, rows)
+            decision, trust = self._decide(batch, part, torch.where(held, batch.labels, IGNORE))
             agreement = pseudo_label_cross_entropy(elements.logits[second], decision[first], trust[first])
             losses["consistency"] = weight * agreement
         return losses
@@ -99,17 +101,13 @@ class ViewConsistency(Method):
             elements: Elements = self.network.decode(levels, position=part.position, color=part.color)
             return elements
 
-    def _decide(self, batch: Batch, usual: Part, held: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher's decision (E,) on each element of ``usual``, the samples that are not strong views, and its
-        confidence (E,), 0 where it is not trusted; labels ``held`` (E,) back, IGNORE elsewhere, measure its precision.
+    def _decide(self, batch: Batch, asked: Part, held: Tensor) -> tuple[Tensor, Tensor]:
+        """The teacher's decision (E,) on each element of ``asked``, the samples that strong views are matched with or
+        that have labels ``held`` (E,) back, and its confidence (E,), 0 elsewhere and where it is not trusted.
 
-        Samples said to be labeled, which no strong view is matched with, are left out unless they have such labels.
+        The labels held back, IGNORE elsewhere, measure its precision.
         """
-        part, rows = usual
-        if part.domain is not None:
-            asked = (part.domain == 1) | samples_of(part, held[rows] != IGNORE)
-            part, among = select(part, asked)
-            rows = rows[among]
+        part, rows = asked
         scores = self.teacher(part.inputs, position=part.position, color=part.color).logits
         confidence, decision = decide(scores)
         if self.gate is None:

@@ -41,12 +41,22 @@ def test_labeled_samples_take_the_place_of_views_that_do_not_fit(views: int, wan
     assert strong == [i % views > 0 for i in range(wanted[1])]
 
 
-@pytest.mark.parametrize(("views", "count"), [(1, 8), (2, 8), (3, 6)])
-def test_scenes_in_turn_where_all_have_labels(views: int, count: int) -> None:
+@pytest.mark.parametrize(("views", "usual"), [(1, 8), (2, 4), (3, 5)])
+def test_where_all_have_labels_some_come_as_views(views: int, usual: int) -> None:
     found = batch(6, 8, views)
-    assert len(found) == count
+    assert len(found) == 8
     assert all(item.domain is None for item in found)
-    assert len({item.view for item in found}) == (1 if views == 1 else count // views)
+    assert [item.view is None for item in found] == [i < usual for i in range(8)]
+    rest = found[usual:]
+    assert [item.strong for item in rest] == [i % views > 0 for i in range(len(rest))]
+    parts = [{(item.scene, item.view) for item in rest[i : i + views]} for i in range(0, len(rest), views)]
+    assert all(len(part) == 1 for part in parts)
+
+
+def test_where_all_have_labels_every_scene_takes_its_turn() -> None:
+    items = [item for found in SemiSampler(Scenes(6), Plan(6, 6), views=2, labeled=0.6) for item in found]
+    for chosen in ([i for i in items if i.view is None], [i for i in items if i.strong]):
+        assert {item.scene for item in chosen} == set(range(6))
 
 
 def test_a_batch_too_small_for_the_views_is_refused() -> None:

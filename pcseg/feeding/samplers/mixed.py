@@ -30,14 +30,18 @@ class MixedSampler(StepSampler):
             )
         if views > 1:
             self.need_strong(scenes)
-        has = scenes.labeled()
-        self.kinds = [np.flatnonzero(has), np.flatnonzero(~has)]
-        for kind, name in zip(self.kinds, ("labeled", "unlabeled"), strict=True):
+        self.kinds = self._kinds(scenes.labeled())
+        self.offers = frozenset({"domain", "matches"} if views > 1 else {"domain"})
+
+    def _kinds(self, has: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of the scenes for the first share of a batch, and for the rest."""
+        kinds = np.flatnonzero(has), np.flatnonzero(~has)
+        for kind, name in zip(kinds, ("labeled", "unlabeled"), strict=True):
             if not len(kind):
                 raise InputError(
                     f"sampler: none of the {len(has)} scenes is {name}; draw labels for some (rule=scenes), not for all"
                 )
-        self.offers = frozenset({"domain", "matches"} if views > 1 else {"domain"})
+        return kinds
 
     def global_batch(self, step: int) -> list[Item]:
         rng, world = self.generator(step), self.plan.world

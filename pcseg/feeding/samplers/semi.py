@@ -4,34 +4,48 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
 from pcseg.feeding.samplers.mixed import MixedSampler
 from pcseg.feeding.samplers.random import RandomSampler
-from pcseg.feeding.samplers.views import ViewSampler
 
 
 class SemiSampler(StepSampler):
     """Batches for methods that learn from unlabeled scenes, or from the unlabeled rest of labeled ones.
 
     Where some scenes have no label: those of MixedSampler, a share ``labeled`` of the batch from scenes with labels.
-    Where all have some: scenes in turn. With ``views`` above 1 what is unlabeled comes as that many views of one part,
-    the first augmented as usual, the others strongly. Views that do not fill a batch are left out: the labeled samples
-    of MixedSampler take their place, else the batch is smaller. Raises InputError as these samplers do.
+    Where all have some: scenes in turn. With ``views`` above 1 what is unlabeled, or the rest of the batch where all
+    scenes have labels, comes as that many views of one part, the first augmented as usual, the others strongly. Views
+    that do not fill a batch are left out: labeled samples take their place. Raises InputError as these samplers do.
     """
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
         self._inner: StepSampler
-        share = plan.batch_size // plan.world
-        if not scenes.labeled().all():
-            unlabeled = max(1, round((1 - labeled) * share) // max(views, 1)) * views
-            self._inner = MixedSampler(scenes, plan, 1 - unlabeled / max(share, 1), views)
-        elif views > 1:
-            plan = replace(plan, batch_size=share // views * views * plan.world)
-            self._inner = ViewSampler(scenes, plan, views, views - 1)
-        else:
+        everywhere = bool(scenes.labeled().all())
+        if everywhere and views == 1:
             self._inner = RandomSampler(scenes, plan)
+        else:
+            share = plan.batch_size // plan.world
+            unlabeled = max(1, round((1 - labeled) * share) // max(views, 1)) * views
+            kind = _Everywhere if everywhere else MixedSampler
+            self._inner = kind(scenes, plan, 1 - unlabeled / max(share, 1), views)
         self.unit, self.offers = self._inner.unit, self._inner.offers
         super().__init__(scenes, plan)
 
     def global_batch(self, step: int) -> list[Item]:
         return self._inner.global_batch(step)
+
+
+class _Everywhere(MixedSampler):
+    """The batches of MixedSampler where every scene has labels: scenes in turn, beside views of others."""
+
+    def __init__(self, scenes: Scenes, plan: Plan, labeled: float, views: int) -> None:
+        super().__init__(scenes, plan, labeled, views)
+        self.offers = frozenset({"matches"})
+
+    def _kinds(self, has: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(len(has)), np.arange(len(has))
+
+    def global_batch(self, step: int) -> list[Item]:
+        return [replace(item, domain=None) for item in super().global_batch(step)]
