@@ -15,6 +15,9 @@ from pcseg.files import read_json
 WHOLE = ("cps", "ccvc", "dars", "s4l")
 """Methods trained from the beginning: those of two networks, and those with a supervised stage of their own."""
 
+AT_ONCE = "supervised at once"
+"""Their control: the same number of steps from the beginning."""
+
 RAMP = "stages.main.method.warmup=0.0 stages.main.method.ramp=0.2"
 FURTHER = {
     "cw_bass": RAMP,
@@ -31,8 +34,9 @@ FURTHER = {
 class Table:
     """A data set: how it is made, its splits to train on, settings of all runs, and rules of draw_labels by labels.
 
-    ``networks``: further networks trained as the control is, which also teach MGD. ``costs``: of a step of a method,
-    where it is not that of its file.
+    ``networks``: further networks trained as the control is; the first teaches MGD beside it. ``rate``: learning rate
+    of what goes on. ``whole``: methods trained from the beginning. ``costs``: of a step of a method, or with a further
+    network, where it is not that of its file.
     """
 
     data: Commands
@@ -40,6 +44,8 @@ class Table:
     settings: tuple[str, ...]
     labels: dict[str, tuple[str, ...]]
     networks: dict[str, str]
+    rate: float
+    whole: tuple[str, ...] = WHOLE
     costs: dict[str, float] = field(default_factory=dict)
 
 
@@ -50,7 +56,8 @@ TABLES = {
         ("experiment=camvid",),
         {"eighth_scenes": ("rule=scenes", "scenes=46", "every_class=true")},
         {"OCR": "ocr_lite0"},
-        costs={"cps": 2.7, "ccvc": 2.4, "label_cycle": 5.4},
+        rate=0.002,
+        costs={"cps": 2.7, "ccvc": 2.4, "label_cycle": 5.4, "mgd": 3.0, "s4l": 3.7},
     ),
     "rooms": Table(
         (SIMULATED, ("prepare", "input=data/simulated_raw", "output=data/simulated")),
@@ -61,6 +68,10 @@ TABLES = {
             "eighth_scenes": ("rule=scenes", "fraction=0.125", "every_class=true"),
         },
         {"OCR": "minkunet_small_ocr", "ASPP": "minkunet_small_aspp", "axes": "minkunet_small_axial"},
+        rate=0.005,
+        whole=(*WHOLE, "label_efficient"),
+        costs={"OCR": 1.24, "ASPP": 1.07, "axes": 1.13, "cps": 2.5, "ccvc": 1.7, "cw_bass": 1.2, "pseudo_seg": 1.3}
+        | {"label_cycle": 2.6, "mgd": 1.8, "s4l": 3.0, "label_efficient": 1.1},
     ),
 }
 
@@ -74,15 +85,14 @@ class Options(Tables):
 
     Supervised training, `begin` steps, is gone on with by the control, supervised, and by the methods: of compute
     `further` each. Methods of two networks or with a supervised stage of their own have the compute of both parts at
-    once, from the beginning. Columns: mIoU, and what a method has above the control of the same labels and seed, mean
-    and sample standard deviation over the seeds, last weights. The teachers of MGD, the further networks, have `begin`
-    steps each on top; "CRF" are the predictions of the control smoothed. Data and labels are made where they are
-    missing; goes on after a stop. Run it from the folder that has tools/.
+    once, from the beginning, and a control of their own. Columns: mIoU, and what a method has above its control of the
+    same labels and seed, mean and sample standard deviation over the seeds, last weights. The first teacher of MGD has
+    the compute of `begin` on top; "CRF" are the predictions of the control smoothed. Data and labels are made where
+    they are missing; goes on after a stop. Run it from the folder that has tools/.
     """
 
     table: str = option("camvid or rooms", "camvid")
     output: str = option("folder of the runs and the table", "outputs/methods")
-    rate: float = option("learning rate of what goes on", 0.002)
     begin: int = option("compute of the beginning, in supervised steps", 1000)
     further: int = option("compute of what goes on", 1000)
 
@@ -91,7 +101,7 @@ def main(options: Options) -> None:
     """Make what is missing, train, and print the table."""
     one_of("table", options.table, TABLES)
     table, folder = TABLES[options.table], f"{options.output}/{options.table}"
-    weights = options.check(options.table, folder, begin=options.begin, further=options.further, rate=options.rate)
+    weights = options.check(options.table, folder, begin=options.begin, further=options.further)
     root = options.make_data(table.data)
     files = {
         f"{name.removesuffix('_scenes')}_seed{seed}.npz": (*rule, f"seed={seed}")
@@ -99,32 +109,32 @@ def main(options: Options) -> None:
         for seed in options.seeds
     }
     make_labels(root, table.splits, files)
-    networks = {name: f"network={network}" for name, network in table.networks.items()}
+    networks = {name: f"network={network} {cost(table, name)}".strip() for name, network in table.networks.items()}
     kinds = {labels: f"labels={labels} method=supervised" for labels in table.labels}
-    starts = {"full": "labels=full method=supervised", **kinds}
+    controls = {"full": "labels=full method=supervised", **kinds}
+    starts = {**controls}
     starts |= {f"{labels}, {name}": f"{row} {own}" for labels, row in kinds.items() for name, own in networks.items()}
     begun = options.compare(f"{folder}/begun", [*table.settings, *weights], starts, f"compute={options.begin}")
     rows = {name: f"{row} weights={begun[name].run}" for name, row in starts.items()}
     for labels in kinds:
-        teachers = [begun[f"{labels}, {name}"].run for name in networks] + [begun[labels].run]
+        teachers = [begun[f"{labels}, {next(iter(networks))}"].run, begun[labels].run]
         for name, own in FURTHER.items():
             more = [f"'stages.main.method.teachers=[{','.join(teachers)}]'"] if name == "mgd" else []
             parts = [f"labels={labels} method={name} weights={begun[labels].run}", own, *more, cost(table, name)]
             rows[f"{labels}, {name}"] = " ".join(filter(None, parts))
-    rate = f"optim.optimizer.lr={options.rate}"
+    rate = f"optim.optimizer.lr={table.rate}"
     found = options.compare(f"{folder}/further", [*table.settings, rate], rows, f"compute={options.further}")
-    whole = {
-        f"{labels}, {name}": f"labels={labels} method={name} {cost(table, name)}".strip()
-        for labels in kinds
-        for name in WHOLE
-    }
-    found |= options.compare(
-        f"{folder}/whole", [*table.settings, *weights], whole, f"compute={options.begin + options.further}"
-    )
+    whole = {f"{labels}, {AT_ONCE}": row for labels, row in controls.items()}
+    for labels in kinds:
+        for name in table.whole:
+            whole[f"{labels}, {name}"] = f"labels={labels} method={name} {cost(table, name)}".strip()
+    both = f"compute={options.begin + options.further}"
+    at_once = options.compare(f"{folder}/whole", [*table.settings, *weights], whole, both)
     found |= {f"{labels}, CRF": smoothed(found[labels], options.seeds) for labels in kinds}
     lines = []
-    for name, one in sorted(found.items()):
-        control = found[name.partition(",")[0]]
+    for name, one in sorted({**found, **at_once}.items()):
+        labels = name.partition(",")[0]
+        control = at_once[f"{labels}, {AT_ONCE}"] if name in at_once else found[labels]
         above = [value - other for value, other in zip(one.miou, control.miou, strict=True)]
         lines.append([name, str(begun.get(name, "")), str(one), "" if one is control else with_spread(above, "+")])
     text = markdown(("mIoU %", "begun:", "in the end:", "above supervised:"), lines)
@@ -142,8 +152,9 @@ def smoothed(control: Compared, seeds: list[int]) -> Compared:
 
 
 def cost(table: Table, name: str) -> str:
-    """Return the setting that says what a step of a method costs, where it is not that of its file."""
-    return f"stages.main.cost={table.costs[name]}" if name in table.costs else ""
+    """Return the setting that says what a step costs, where it is not that of the method's file."""
+    stage = "spread" if name == "label_efficient" else "main"
+    return f"stages.{stage}.cost={table.costs[name]}" if name in table.costs else ""
 
 
 if __name__ == "__main__":
