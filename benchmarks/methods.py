@@ -20,7 +20,7 @@ AT_ONCE = "supervised at once"
 
 RAMP = "stages.main.method.warmup=0.0 stages.main.method.ramp=0.2"
 FURTHER = {
-    "cw_bass": RAMP,
+    "cw_bass": f"{RAMP} stages.main.method.teacher=0.99 stages.main.method.deploy_teacher=true",
     "pseudo_seg": RAMP,
     "label_cycle": RAMP,
     "unimatch": f"{RAMP} stages.main.method.teacher=0.98 stages.main.sampler.labeled=0.5",
