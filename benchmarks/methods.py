@@ -23,7 +23,7 @@ FURTHER = {
     "cw_bass": f"{RAMP} stages.main.method.teacher=0.99 stages.main.method.deploy_teacher=true",
     "pseudo_seg": RAMP,
     "label_cycle": RAMP,
-    "unimatch": f"{RAMP} stages.main.method.teacher=0.98 stages.main.sampler.labeled=0.5",
+    "unimatch": f"{RAMP} stages.main.method.teacher=0.98 stages.main.sampler.labeled=0.5 stages.main.sampler.views=2",
     "soft_labels": "",
     "mgd": "",
 }
