@@ -10,6 +10,9 @@ from torch import Tensor
 
 from pcseg.sparse.sizes import check_sizes
 
+CELLS = 2**20
+"""Most cells (group, row) of a kernel map that are transposed at a time."""
+
 
 def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
     """Return offsets (K, 3) int32 of a cubic kernel, K = kernel_size ** 3, in finest voxels.
@@ -46,17 +49,22 @@ class KernelMap:
 
         Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
         """
-        groups = self.pairs.split(self.starts.diff().tolist(), dim=1)
+        counts = self.starts.diff()
         if self.mirrored:  # if n is m's neighbor at offset k, m is n's at K - 1 - k, whose group has the pair
-            pairs = torch.cat(groups[::-1], dim=1)
-        else:
-            pairs = torch.cat([_inverted(group, self.n_in) for group in groups], dim=1)
+            pairs = torch.cat(self.pairs.split(counts.tolist(), dim=1)[::-1], dim=1)
+        else:  # several groups at a time: few and large steps, in bounded memory
+            several = counts.split(max(1, CELLS // max(self.n_in, 1)))
+            parts = self.pairs.split([int(part.sum()) for part in several], dim=1)
+            pairs = torch.cat([_inverted(*part, self.n_in) for part in zip(parts, several, strict=True)], dim=1)
         return KernelMap(pairs, self.starts, self.n_out, self.n_in, self.mirrored)
 
 
-def _inverted(group: Tensor, n_in: int) -> Tensor:
-    """Return pairs (2, Q) with rows swapped, ascending by the new output row, in which each row occurs at most once."""
-    table = group.new_full((n_in,), -1)
-    table[group[0].long()] = group[1]
-    ascending = (table >= 0).nonzero()[:, 0]
-    return torch.stack([table[ascending], ascending.to(table.dtype)])
+def _inverted(pairs: Tensor, counts: Tensor, n_in: int) -> Tensor:
+    """Return pairs (2, Q) in groups of sizes ``counts`` (G,) with rows swapped, ascending by the new output row in each
+    group, in which each row occurs at most once."""
+    first = torch.arange(len(counts), device=pairs.device) * n_in
+    first = first.repeat_interleave(counts.to(pairs.device), output_size=pairs.shape[1])
+    table = pairs.new_full((len(counts) * n_in,), -1)
+    table[first + pairs[0]] = pairs[1]
+    filled = (table >= 0).nonzero()[:, 0]
+    return torch.stack([table[filled], (filled - first).to(table.dtype)])
