@@ -172,6 +172,19 @@ def test_views_that_share_no_voxel_teach_nothing() -> None:
     assert all(bool(value.isfinite()) for value in losses.values())
 
 
+def test_plain_samples_beside_views_learn_their_labels_and_ask_no_teacher() -> None:
+    views = batch_of()
+    first = views.sample[views.matches[0]] == 0  # type: ignore[index]
+    batch = replace(views, matches=views.matches[:, first])  # type: ignore[index]
+    method = method_of(dropout=0.0, hold_back=0.0).train()
+    asked = []
+    method.teacher.register_forward_pre_hook(lambda module, given: asked.append(len(given[0].feats)))
+    losses = method.losses(batch, 0.5)
+    assert asked == [int((batch.sample == 0).sum())]
+    labels = torch.where(batch.sample < 2, batch.labels, IGNORE)  # without those of the samples that have no views now
+    assert losses["cross_entropy"] != method.losses(replace(batch, labels=labels), 0.5)["cross_entropy"]
+
+
 def test_the_teacher_or_the_network_is_deployed_and_the_mean_goes_on_in_a_later_stage() -> None:
     assert method_of(deploy_teacher=False).deployed == "main"
     model = tiny()
