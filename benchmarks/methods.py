@@ -16,7 +16,7 @@ WHOLE = ("cps", "ccvc", "dars", "s4l")
 """Methods trained from the beginning: those of two networks, and those with a supervised stage of their own."""
 
 AT_ONCE = "supervised at once"
-"""Their control: the same number of steps from the beginning."""
+"""Their control: supervised training with the compute of both parts, from the beginning."""
 
 RAMP = "stages.main.method.warmup=0.0 stages.main.method.ramp=0.2"
 FURTHER = {
@@ -112,8 +112,8 @@ def main(options: Options) -> None:
     networks = {name: f"network={network} {cost(table, name)}".strip() for name, network in table.networks.items()}
     kinds = {labels: f"labels={labels} method=supervised" for labels in table.labels}
     controls = {"full": "labels=full method=supervised", **kinds}
-    starts = {**controls}
-    starts |= {f"{labels}, {name}": f"{row} {own}" for labels, row in kinds.items() for name, own in networks.items()}
+    pairs = [(labels, name) for labels in kinds for name in networks]
+    starts = controls | {f"{labels}, {name}": f"{kinds[labels]} {networks[name]}" for labels, name in pairs}
     begun = options.compare(f"{folder}/begun", [*table.settings, *weights], starts, f"compute={options.begin}")
     rows = {name: f"{row} weights={begun[name].run}" for name, row in starts.items()}
     for labels in kinds:

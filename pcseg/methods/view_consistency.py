@@ -33,7 +33,8 @@ class ViewConsistency(Method):
     (:class:`pcseg.pseudo.gate.PrecisionGate`). (Labels that were spread from a held-back one are trained on: their
     precision then looks higher than it is.)
 
-    Where a batch says which samples are unlabeled only these come as views; labeled ones pass like weak views.
+    Where a batch says which samples are unlabeled only these come as views; labeled ones, and plain samples beside
+    views, pass like weak views.
 
     Loss: that of :class:`pcseg.methods.Supervised` on the labels of all samples + ``weight`` * ramp * cross-entropy
     with the decisions. The latter acts from ``progress > warmup`` on and grows linearly over ``ramp``, both shares of
