@@ -3,6 +3,7 @@
 // run the place of its pairs: no atomics, the same order each time.
 #include "../shared/hash_table.h"
 #include "../shared/packing.h"
+#include "../shared/search.h"
 #include "launch.h"
 
 namespace pcseg {
@@ -47,6 +48,19 @@ struct Find {
         const int32_t n = table.find(packing.key(coords + 4 * m) + static_cast<uint64_t>(steps[k]));
         neighbor[i] = n;
         if (mirrored && n >= 0) neighbor[opposite * out_rows + n] = static_cast<int32_t>(m);
+    }
+};
+
+// Pair i of a map becomes an entry of `neighbor`: input row n leads to output row m at offset k.
+struct Turn {
+    const int32_t* pairs;
+    int64_t n_pairs;
+    const int64_t* starts;
+    int64_t n_offsets, in_rows;
+    int32_t* neighbor;
+
+    PCSEG_HD void operator()(int64_t i) const {
+        neighbor[group_of(starts, n_offsets, i) * in_rows + pairs[i]] = pairs[n_pairs + i];
     }
 };
 
@@ -124,5 +138,17 @@ int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_rows, int64_
         const Stream on(device, stream);
         const int64_t runs = pcseg_cuda_kernel_map_runs(out_rows);
         on.each(n_offsets * runs, FillPairs{neighbor, out_rows, runs, ends, pairs, pairs + n_pairs});
+    });
+}
+
+int pcseg_cuda_transposed_map_find(const int32_t* pairs, int64_t n_pairs, const int64_t* starts, int64_t n_offsets,
+                                   int64_t in_rows, int32_t* neighbor, int32_t* counts, int64_t device,
+                                   int64_t stream) {
+    using namespace pcseg;
+    return guarded([&] {
+        const Stream on(device, stream);
+        on.each(n_pairs, Turn{pairs, n_pairs, starts, n_offsets, in_rows, neighbor});
+        const int64_t runs = pcseg_cuda_kernel_map_runs(in_rows);
+        on.each(n_offsets * runs, CountPairs{neighbor, in_rows, runs, counts});
     });
 }

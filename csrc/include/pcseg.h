@@ -191,6 +191,29 @@ PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_ro
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
+// transposed_map: fills neighbor (n_offsets, in_rows), passed as -1, and counts as kernel_map's find does, for its fill;
+// starts is on the device.
+PCSEG_API int pcseg_cuda_transposed_map_find(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
+                                             int64_t n_offsets, int64_t in_rows, int32_t* neighbor, int32_t* counts,
+                                             int64_t device, int64_t stream);
+
+// Output rows sorted by their offsets (pcseg/ops/triton/row_order.py), in three steps. Offset k is number k % width,
+// at most 32, of group k / width. keys: masks (groups, out_rows), passed as 0, get a bit for each offset of a row, and
+// keys (groups, out_rows) below groups * 2^width put them into their order, with bit place[k] for offset k; starts and
+// place (n_offsets) are on the device. tiles: order is that of pcseg_cuda_sort; rows and its inverse places (groups,
+// out_rows); present (groups, tiles), passed as 0, gets the bits of all rows of a tile, blocks their number. fill: the
+// blocks of a tile begin at firsts, the sums of blocks; offsets (all blocks), table (all blocks, size) passed as -1.
+PCSEG_API int pcseg_cuda_row_order_keys(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
+                                        const int32_t* place, int64_t n_offsets, int64_t out_rows, int64_t width,
+                                        int32_t* masks, int64_t* keys, int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_row_order_tiles(const int32_t* order, const int32_t* masks, int64_t groups, int64_t out_rows,
+                                         int64_t size, int32_t* rows, int32_t* places, int32_t* present,
+                                         int32_t* blocks, int64_t device, int64_t stream);
+PCSEG_API int pcseg_cuda_row_order_fill(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
+                                        int64_t n_offsets, int64_t out_rows, int64_t width, int64_t size,
+                                        const int32_t* places, const int32_t* present, const int32_t* firsts,
+                                        int32_t* offsets, int32_t* table, int64_t device, int64_t stream);
+
 // segment: sorted and order come from pcseg_cuda_sort of the segments; start (segments + 1) and workspace
 // (pcseg_cuda_segment_workspace bytes) are scratch memory. Pass out filled with 0, arg with -1. A number out of range
 // ends the program.

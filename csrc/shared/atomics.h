@@ -1,4 +1,4 @@
-// Two atomic operations. The resulting memory does not depend on the order of the threads.
+// Atomic operations. The resulting memory does not depend on the order of the threads.
 #pragma once
 #include <cstdint>
 
@@ -26,6 +26,15 @@ PCSEG_HD inline void lower(uint64_t* at, uint64_t value) {
     while (value < there &&
            !__atomic_compare_exchange_n(at, &there, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
+#endif
+}
+
+// Sets the bits of *at that are set in `bits`.
+PCSEG_HD inline void set_bits(uint32_t* at, uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+    atomicOr(at, bits);
+#else
+    __atomic_fetch_or(at, bits, __ATOMIC_RELAXED);
 #endif
 }
 

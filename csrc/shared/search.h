@@ -19,4 +19,9 @@ PCSEG_HD inline int64_t first_not_below(const int64_t* sorted, int64_t size, int
     return low;
 }
 
+// Returns the group of element i, where group k is starts[k] to starts[k + 1] and 0 <= i < starts[groups].
+PCSEG_HD inline int64_t group_of(const int64_t* starts, int64_t groups, int64_t i) {
+    return first_not_below(starts, groups + 1, i + 1) - 1;
+}
+
 }  // namespace pcseg

@@ -11,6 +11,7 @@ from pcseg.ops.segment import segment_max, segment_mean, segment_softmax, segmen
 from pcseg.ops.sparse_conv import sparse_conv
 from pcseg.ops.sparse_conv_norm_relu import sparse_conv_norm_relu
 from pcseg.ops.surface import main_axes, normals, surroundings
+from pcseg.ops.transposed_map import transposed_map
 from pcseg.ops.voxelize import COORDINATE_LIMIT, Voxels, quantize, voxelize
 from pcseg.ops.walk import random_walk
 
@@ -42,6 +43,7 @@ __all__ = [
     "sparse_conv",
     "sparse_conv_norm_relu",
     "surroundings",
+    "transposed_map",
     "voxelize",
     "weighted_sum",
 ]

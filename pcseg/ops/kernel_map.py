@@ -9,6 +9,7 @@ from pcseg.errors import InputError
 from pcseg.ops import _native as native
 from pcseg.ops._keys import Packing, check_coords
 from pcseg.ops._sort import hash_workspace
+from pcseg.ops.triton.row_order import vouch
 
 
 def kernel_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,7 +21,9 @@ def kernel_map(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> tuple[
     and ``starts`` (K + 1,) int64 on the CPU: group k is pairs[:, starts[k]:starts[k + 1]]. Raises InputError where
     ``in_coords`` has a voxel twice or a coordinate is beyond +-COORDINATE_LIMIT.
     """
-    return torch.ops.pcseg.kernel_map(in_coords, out_coords, offsets)
+    pairs, starts = torch.ops.pcseg.kernel_map(in_coords, out_coords, offsets)
+    vouch(pairs, starts, len(in_coords), len(out_coords))
+    return pairs, starts
 
 
 def _check(in_coords: Tensor, out_coords: Tensor, offsets: Tensor) -> None:

@@ -8,10 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from pcseg import ops
 from pcseg.sparse.sizes import check_sizes
-
-CELLS = 2**20
-"""Most cells (group, row) of a kernel map that are transposed at a time."""
 
 
 def kernel_offsets(kernel_size: int, stride: int = 1, dilation: int = 1) -> Tensor:
@@ -49,22 +47,5 @@ class KernelMap:
 
         Its own ``transposed`` is a new map, not this one: a link back would be a reference cycle.
         """
-        counts = self.starts.diff()
-        if self.mirrored:  # if n is m's neighbor at offset k, m is n's at K - 1 - k, whose group has the pair
-            pairs = torch.cat(self.pairs.split(counts.tolist(), dim=1)[::-1], dim=1)
-        else:  # several groups at a time: few and large steps, in bounded memory
-            several = counts.split(max(1, CELLS // max(self.n_in, 1)))
-            parts = self.pairs.split([int(part.sum()) for part in several], dim=1)
-            pairs = torch.cat([_inverted(*part, self.n_in) for part in zip(parts, several, strict=True)], dim=1)
+        pairs = ops.transposed_map(self.pairs, self.starts, self.n_in, self.n_out, self.mirrored)
         return KernelMap(pairs, self.starts, self.n_out, self.n_in, self.mirrored)
-
-
-def _inverted(pairs: Tensor, counts: Tensor, n_in: int) -> Tensor:
-    """Return pairs (2, Q) in groups of sizes ``counts`` (G,) with rows swapped, ascending by the new output row in each
-    group, in which each row occurs at most once."""
-    first = torch.arange(len(counts), device=pairs.device) * n_in
-    first = first.repeat_interleave(counts.to(pairs.device), output_size=pairs.shape[1])
-    table = pairs.new_full((len(counts) * n_in,), -1)
-    table[first + pairs[0]] = pairs[1]
-    filled = (table >= 0).nonzero()[:, 0]
-    return torch.stack([table[filled], (filled - first).to(table.dtype)])

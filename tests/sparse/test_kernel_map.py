@@ -75,20 +75,6 @@ def test_maps_and_their_transposes(seed: int, count: int, layer: tuple[int, int,
     assert triples(transposed.transposed) == expected
 
 
-@pytest.mark.parametrize("layer", [(1, 2, 2), (1, 2, 3), (1, 1, 2)])
-@pytest.mark.parametrize("cells", [0, 1, 200, 10**9])
-def test_groups_are_transposed_alike_however_many_at_a_time(
-    monkeypatch, layer: tuple[int, int, int], cells: int
-) -> None:
-    monkeypatch.setattr("pcseg.sparse.kernel_map.CELLS", cells)
-    kernel_map = MapCache(random_coords(0, 60)).kernel_map(*layer)
-    counts = kernel_map.starts.diff().tolist()
-    back = kernel_map.transposed
-    assert back.starts.tolist() == kernel_map.starts.tolist()
-    for group, inverted in zip(kernel_map.pairs.split(counts, 1), back.pairs.split(counts, 1), strict=True):
-        assert inverted.T.tolist() == [[m, n] for n, m in sorted(group.T.tolist())]
-
-
 def test_a_map_and_its_transpose_are_made_once() -> None:
     cache = MapCache(random_coords(0))
     down = cache.kernel_map(1, 2, 2)

@@ -2,13 +2,14 @@
 
 A tile of rows costs one matrix product for each offset that occurs in any of its rows. Rows with the same offsets
 therefore go into the same tile: rows are sorted by a mask with one bit per offset (spconv v2, Yan et al.;
-TorchSparse++, arXiv 2311.12862, which also cuts the offsets into groups, each with its own order). Torch ops only, on
-the device of the map.
+TorchSparse++, arXiv 2311.12862, which also cuts the offsets into groups, each with its own order). By kernels of the
+compiled library (csrc/cuda/row_order.cu) where it has them, else by torch ops on the device of the map.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,8 +17,11 @@ from torch.nn.functional import pad
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from pcseg.errors import InputError
+from pcseg.ops import _native as native
+from pcseg.ops._sort import sort_keys
 
 
+@dataclass
 class SortedRows:
     """A kernel map cut into S groups of ``width`` offsets, each with its own order of the M output rows, in T tiles.
 
@@ -27,39 +31,79 @@ class SortedRows:
     ``firsts[s * T + t + 1]``; ``firsts`` (S * T + 1,) int32.
     """
 
-    def __init__(self, pairs: Tensor, starts: Tensor, n_out: int, width: int, size: int) -> None:
-        device, counts = pairs.device, starts.diff()
-        n_groups, n_tiles = -(-len(counts) // width), -(-n_out // size)
-        offset = _offsets(pairs, starts)
-        group = offset // width
-        # The rarer an offset, the higher its bit: the rows that have it are then consecutive.
-        bit = torch.cat([part.argsort(descending=True, stable=True).argsort() for part in counts.split(width)])
-        masks = torch.zeros(n_groups * n_out, dtype=torch.int64, device=device)
-        masks.index_add_(0, group * n_out + pairs[1], (1 << bit).to(device, non_blocking=True)[offset])
-        order = _gray_rank(masks.view(n_groups, n_out)).argsort(dim=1, descending=True, stable=True)
-        rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=device).expand_as(order))
-        place = rank.view(-1)[group * n_out + pairs[1]]
+    rows: Tensor
+    firsts: Tensor
+    offsets: Tensor
+    table: Tensor
 
-        tile = (group * n_tiles + place // size) * width + offset % width  # number of the pair's possible block
-        occurs = torch.zeros(n_groups * n_tiles * width, dtype=torch.bool, device=device)
-        occurs[tile] = True
-        number = occurs.cumsum(0)
-        blocks = occurs.nonzero().squeeze(1)
-        self.rows = order.int()
-        self.firsts = pad(number[width - 1 :: width], (1, 0)).int()
-        self.offsets = (blocks // (n_tiles * width) * width + blocks % width).int()
-        self.table = pairs.new_full((len(blocks), size), -1)
-        self.table.view(-1)[(number[tile] - 1) * size + place % size] = pairs[0]
+
+def _bits(starts: Tensor, width: int) -> Tensor:
+    """Return the bit of each offset in the mask of its group, (K,) int64 on the CPU.
+
+    The rarer an offset, the higher its bit: the rows that have it are then consecutive.
+    """
+    return torch.cat([part.argsort(descending=True, stable=True).argsort() for part in starts.diff().split(width)])
+
+
+def _sorted_by_torch(pairs: Tensor, starts: Tensor, n_out: int, width: int, size: int) -> SortedRows:
+    """Return SortedRows for groups of ``width`` offsets, at most 32, and tiles of ``size`` rows."""
+    device = pairs.device
+    n_groups, n_tiles = -(-(len(starts) - 1) // width), -(-n_out // size)
+    offset, bit = _offsets(pairs, starts), _bits(starts, width)
+    group = offset // width
+    masks = torch.zeros(n_groups * n_out, dtype=torch.int64, device=device)
+    masks.index_add_(0, group * n_out + pairs[1], (1 << bit).to(device, non_blocking=True)[offset])
+    order = _gray_rank(masks.view(n_groups, n_out)).argsort(dim=1, descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(n_out, device=device).expand_as(order))
+    place = rank.view(-1)[group * n_out + pairs[1]]
+
+    tile = (group * n_tiles + place // size) * width + offset % width  # number of the pair's possible block
+    occurs = torch.zeros(n_groups * n_tiles * width, dtype=torch.bool, device=device)
+    occurs[tile] = True
+    number = occurs.cumsum(0)
+    blocks = occurs.nonzero().squeeze(1)
+    table = pairs.new_full((len(blocks), size), -1)
+    table.view(-1)[(number[tile] - 1) * size + place % size] = pairs[0]
+    return SortedRows(
+        rows=order.int(),
+        firsts=pad(number[width - 1 :: width], (1, 0)).int(),
+        offsets=(blocks // (n_tiles * width) * width + blocks % width).int(),
+        table=table,
+    )
+
+
+def _sorted_by_library(pairs: Tensor, starts: Tensor, n_out: int, width: int, size: int, on: Tensor) -> SortedRows:
+    """Return the same by kernels of the library; ``on``: ``starts`` on the device of ``pairs``."""
+    k, n_pairs, place, pairs = len(starts) - 1, pairs.shape[1], native.cuda_place(pairs), pairs.contiguous()
+    n_groups, n_tiles = -(-k // width), -(-n_out // size)
+    bits = _bits(starts, width).int().to(pairs.device, non_blocking=True)
+    masks, keys = pairs.new_zeros(n_groups * n_out), on.new_empty(n_groups * n_out)
+    native.call("pcseg_cuda_row_order_keys", pairs, n_pairs, on, bits, k, n_out, width, masks, keys, *place)
+    order = sort_keys(keys, n_groups << width)[1]
+    rows, places = torch.empty_like(order), torch.empty_like(order)
+    present, blocks = (make(n_groups * n_tiles) for make in (pairs.new_zeros, pairs.new_empty))
+    native.call(
+        "pcseg_cuda_row_order_tiles", order, masks, n_groups, n_out, size, rows, places, present, blocks, *place
+    )
+    firsts = pairs.new_zeros(n_groups * n_tiles + 1)
+    torch.cumsum(blocks, 0, dtype=torch.int32, out=firsts[1:])
+    n_blocks = int(firsts[-1])
+    offsets, table = pairs.new_empty(n_blocks), pairs.new_full((n_blocks, size), -1)
+    native.call(
+        "pcseg_cuda_row_order_fill", pairs, n_pairs, on, k, n_out, width, size, places, present, firsts, offsets,
+        table, *place,
+    )  # fmt: skip
+    return SortedRows(rows.view(n_groups, n_out), firsts, offsets, table)
 
 
 class DeviceMap:
     """Tensors derived from a kernel map, each computed once; no reference to ``pairs``, so that the map can be freed.
 
-    ``starts`` (K + 1,) int64 on the map's device; ``n_in``: the smallest number of input rows that the map fits.
+    ``starts`` (K + 1,) int64 on the map's device; ``n_in``: the number of input rows that the map needs.
     """
 
-    def __init__(self, pairs: Tensor, starts: Tensor, n_out: int) -> None:
-        self.n_in, self.n_out = _checked(pairs, starts, n_out), n_out
+    def __init__(self, pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> None:
+        self.n_in, self.n_out = n_in, n_out
         self.starts, self._host_starts = starts.to(pairs.device), starts
         self._written = _times_written(pairs)
         self._sorted: dict[tuple[int, int], SortedRows] = {}
@@ -73,7 +117,10 @@ class DeviceMap:
     def sorted_rows(self, pairs: Tensor, width: int, size: int) -> SortedRows:
         """Return the map's SortedRows for groups of ``width`` offsets and tiles of ``size`` rows."""
         if (width, size) not in self._sorted:
-            made = self._sorted[width, size] = SortedRows(pairs, self._host_starts, self.n_out, width, size)
+            like = (pairs, self._host_starts, self.n_out, width, size)
+            compiled = pairs.is_cuda and native.has_cuda()
+            made = _sorted_by_library(*like, self.starts) if compiled else _sorted_by_torch(*like)
+            self._sorted[width, size] = made
             if pairs.is_cuda:  # other streams may use the result without waiting
                 torch.cuda.current_stream(pairs.device).synchronize()
             for stream in self._readers:
@@ -106,12 +153,19 @@ def device_map(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> DeviceMa
     """
     known = _known.get(pairs)
     if known is None or not known.serves(pairs, starts, n_out):
-        known = _known[pairs] = DeviceMap(pairs, starts, n_out)
+        known = _known[pairs] = DeviceMap(pairs, starts, _checked(pairs, starts, n_out), n_out)
     if known.n_in > n_in:
         raise InputError(f"sparse_conv: feats has {n_in} rows, the map needs {known.n_in}; give all its inputs")
     if pairs.is_cuda:
         known.read_by(torch.cuda.current_stream(pairs.device))
     return known
+
+
+def vouch(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> None:
+    """Note that a map on a GPU, just made, leads from ``n_in`` to ``n_out`` rows: device_map need not check it, which
+    waits for the GPU."""
+    if pairs.is_cuda and not torch.compiler.is_compiling():
+        _known[pairs] = DeviceMap(pairs, starts, n_in, n_out)
 
 
 def _outlive(stream: torch.cuda.Stream, *tensors: Tensor) -> None:

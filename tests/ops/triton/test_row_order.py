@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import weakref
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pcseg.errors import InputError
 from pcseg.ops import kernel_map
+from pcseg.ops._native import has_cuda
 from pcseg.ops.triton import row_order
-from pcseg.ops.triton.row_order import SortedRows, device_map
+from pcseg.ops.triton.row_order import SortedRows, device_map, vouch
+from tests.ops import emulated
 from tests.ops.test_sparse_conv import coarse, distinct
 from tests.oracles import sparse_conv as oracle
 
@@ -24,6 +27,10 @@ def a_map(kernel_size: int, points: int = 200, span: int = 4, seed: int = 0) -> 
     coords = distinct(points, span, seed)
     outputs = coords if kernel_size % 2 else coarse(coords, kernel_size)
     return *kernel_map(coords, outputs, oracle.offsets(kernel_size)), len(outputs)
+
+
+def sorted_rows(pairs: Tensor, starts: Tensor, n_out: int, width: int, size: int) -> SortedRows:
+    return row_order._sorted_by_torch(pairs, starts, n_out, width, size)
 
 
 def triples(ordered: SortedRows, n_out: int, width: int, size: int) -> list[tuple[int, int, int]]:
@@ -53,14 +60,44 @@ def test_every_pair_is_there_once(points: int, kernel_size: int, width: int, siz
     pairs, starts, n_out = a_map(kernel_size, points, seed=seed)
     offset = torch.arange(len(starts) - 1).repeat_interleave(starts.diff())
     expected = sorted(zip(offset.tolist(), *pairs.tolist(), strict=True))
-    assert triples(SortedRows(pairs, starts, n_out, width, size), n_out, width, size) == expected
+    assert triples(sorted_rows(pairs, starts, n_out, width, size), n_out, width, size) == expected
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    points=st.integers(1, 300), span=st.sampled_from([2, 4, 9]), kernel_size=st.sampled_from([1, 2, 3, 4, 5]),
+    width=st.sampled_from([1, 8, 9, 27, 32]), size=st.sampled_from([16, 64]), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_the_kernels_of_the_library_sort_as_torch_does(
+    emulated_library: ctypes.CDLL, points: int, span: int, kernel_size: int, width: int, size: int, seed: int
+) -> None:
+    coords = distinct(points, span, seed)
+    outputs = coords if kernel_size % 2 else coarse(coords, 2)
+    pairs, starts = kernel_map(coords, outputs, oracle.offsets(kernel_size))
+    expected = sorted_rows(pairs, starts, len(outputs), width, size)
+    with emulated.calls_go_to(emulated_library):
+        found = row_order._sorted_by_library(pairs, starts, len(outputs), width, size, starts)
+    for name, value in vars(expected).items():
+        torch.testing.assert_close(vars(found)[name], value, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.skipif(not (torch.cuda.is_available() and has_cuda()), reason="no GPU, or a library without its kernels")
+@pytest.mark.parametrize(("width", "size"), [(27, 64), (9, 128), (32, 32)])
+def test_they_do_so_on_a_gpu(width: int, size: int) -> None:
+    pairs, starts, n_out = a_map(3, points=20000, span=30)
+    expected = sorted_rows(pairs, starts, n_out, width, size)
+    there, on = pairs.cuda(), starts.cuda()
+    for _ in range(3):
+        found = row_order._sorted_by_library(there, starts, n_out, width, size, on)
+        for name, value in vars(expected).items():
+            torch.testing.assert_close(vars(found)[name].cpu(), value, rtol=0, atol=0, msg=name)
 
 
 def test_no_pairs_and_rows_without_any() -> None:
     none, starts = torch.zeros(2, 0, dtype=torch.int32), torch.zeros(28, dtype=torch.int64)
-    assert triples(SortedRows(none, starts, 5, 27, 16), 5, 27, 16) == []
+    assert triples(sorted_rows(none, starts, 5, 27, 16), 5, 27, 16) == []
     pairs, starts, n_out = a_map(3)
-    assert len(triples(SortedRows(pairs, starts, n_out + 100, 9, 16), n_out + 100, 9, 16)) == pairs.shape[1]
+    assert len(triples(sorted_rows(pairs, starts, n_out + 100, 9, 16), n_out + 100, 9, 16)) == pairs.shape[1]
 
 
 def test_sorting_skips_most_absent_offsets() -> None:
@@ -71,7 +108,7 @@ def test_sorting_skips_most_absent_offsets() -> None:
     coords = torch.stack([torch.zeros_like(x), x, y, z], 1).int()
     pairs, starts = kernel_map(coords, coords, oracle.offsets(3))
     natural = torch.unique(torch.stack([torch.arange(27).repeat_interleave(starts.diff()), pairs[1] // 64]), dim=1)
-    waste = {w: SortedRows(pairs, starts, len(x), w, 64).table.numel() / pairs.shape[1] for w in (27, 9)}
+    waste = {w: sorted_rows(pairs, starts, len(x), w, 64).table.numel() / pairs.shape[1] for w in (27, 9)}
     waste["natural"] = 64 * natural.shape[1] / pairs.shape[1]
     assert waste[27] < 0.8 * waste["natural"], waste
     assert waste[9] < 0.5 * waste["natural"], waste
@@ -127,6 +164,25 @@ def test_a_map_written_over_is_another_map() -> None:
     with torch.inference_mode():
         frozen = pairs.clone()
         assert device_map(frozen, starts, n_out, n_out) is device_map(frozen, starts, n_out, n_out)
+
+
+def test_a_map_vouched_for_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks: list[int] = []
+    check = row_order._checked
+    monkeypatch.setattr(row_order, "_checked", lambda *args: checks.append(1) or check(*args))
+    pairs, starts, n_out = a_map(3)
+    monkeypatch.setattr(Tensor, "is_cuda", True)
+    vouch(pairs, starts, n_out, n_out)
+    monkeypatch.undo()
+    monkeypatch.setattr(row_order, "_checked", lambda *args: checks.append(1) or check(*args))
+    known = device_map(pairs, starts, n_out, n_out)
+    assert known.n_in == n_out
+    assert not checks
+    with pytest.raises(InputError, match=f"feats has {n_out - 1} rows, the map needs {n_out}"):
+        device_map(pairs, starts, n_out - 1, n_out)
+    pairs[0] = pairs[0].flip(0)  # written over: checked again
+    device_map(pairs, starts, n_out, n_out)
+    assert len(checks) == 1
 
 
 def test_an_invalid_map_is_refused() -> None:
