@@ -19,11 +19,13 @@ AT_ONCE = "supervised at once"
 """Their control: supervised training with the compute of both parts, from the beginning."""
 
 RAMP = "stages.main.method.warmup=0.0 stages.main.method.ramp=0.2"
+SLOW = "optim.optimizer.lr=0.002"
 FURTHER = {
     "cw_bass": f"{RAMP} stages.main.method.teacher=0.99 stages.main.method.deploy_teacher=true",
-    "pseudo_seg": RAMP,
+    "pseudo_seg": f"{RAMP} {SLOW}",
     "label_cycle": RAMP,
-    "unimatch": f"{RAMP} stages.main.method.teacher=0.98 stages.main.sampler.labeled=0.5 stages.main.sampler.views=2",
+    "unimatch": f"{RAMP} {SLOW} stages.main.method.teacher=0.98 stages.main.sampler.labeled=0.5 "
+    "stages.main.sampler.views=2",
     "soft_labels": "",
     "mgd": "",
 }
@@ -35,8 +37,8 @@ class Table:
     """A data set: how it is made, its splits to train on, settings of all runs, and rules of draw_labels by labels.
 
     ``networks``: further networks trained as the control is; the first teaches MGD beside it. ``rate``: learning rate
-    of what goes on. ``whole``: methods trained from the beginning. ``costs``: of a step of a method, or with a further
-    network, where it is not that of its file.
+    of what goes on, but for methods that do better with SLOW. ``whole``: methods trained from the beginning.
+    ``costs``: of a step of a method, or with a further network, where it is not that of its file.
     """
 
     data: Commands

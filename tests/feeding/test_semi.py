@@ -59,6 +59,13 @@ def test_where_all_have_labels_every_scene_takes_its_turn() -> None:
         assert {item.scene for item in chosen} == set(range(6))
 
 
+@pytest.mark.parametrize("labeled", [0, 2, 6])
+def test_a_batch_of_one_takes_scenes_in_turn(labeled: int) -> None:
+    items = [found[0] for found in SemiSampler(Scenes(labeled), Plan(1, 6))]
+    assert {item.scene for item in items} == set(range(6))
+    assert all(item.domain is None for item in items)
+
+
 def test_a_batch_too_small_for_the_views_is_refused() -> None:
     with pytest.raises(InputError):
         batch(6, 2, 3)

@@ -15,18 +15,18 @@ class SemiSampler(StepSampler):
     """Batches for methods that learn from unlabeled scenes, or from the unlabeled rest of labeled ones.
 
     Where some scenes have no label: those of MixedSampler, a share ``labeled`` of the batch from scenes with labels.
-    Where all have some: scenes in turn. With ``views`` above 1 what is unlabeled, or the rest of the batch where all
-    scenes have labels, comes as that many views of one part, the first augmented as usual, the others strongly. Views
-    that do not fill a batch are left out: labeled samples take their place. Raises InputError as these samplers do.
+    Where all have some, or a process has one sample a step: scenes in turn. With ``views`` above 1 what is unlabeled,
+    or the rest of the batch where all scenes have labels, comes as that many views of one part, the first augmented as
+    usual, the others strongly. Views that do not fill a batch are left out: labeled samples take their place. Raises
+    InputError as these samplers do.
     """
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
         self._inner: StepSampler
-        everywhere = bool(scenes.labeled().all())
-        if everywhere and views == 1:
+        everywhere, share = bool(scenes.labeled().all()), plan.batch_size // plan.world
+        if views == 1 and (everywhere or share == 1):
             self._inner = RandomSampler(scenes, plan)
         else:
-            share = plan.batch_size // plan.world
             unlabeled = max(1, round((1 - labeled) * share) // max(views, 1)) * views
             kind = _Everywhere if everywhere else MixedSampler
             self._inner = kind(scenes, plan, 1 - unlabeled / max(share, 1), views)
