@@ -15,7 +15,7 @@
 
 // Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
 // another number.
-#define PCSEG_ABI 9
+#define PCSEG_ABI 10
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
 enum pcseg_dtype { PCSEG_FLOAT32 = 0, PCSEG_FLOAT64 = 1, PCSEG_FLOAT16 = 2, PCSEG_BFLOAT16 = 3 };

@@ -34,7 +34,7 @@ import torch
 from pcseg.errors import InputError
 from pcseg.version import __version__
 
-ABI = 9
+ABI = 10
 """PCSEG_ABI of csrc/include/pcseg.h that this package was written for."""
 
 NAMESPACE = torch.library.Library("pcseg", "DEF")
