@@ -1,4 +1,5 @@
-// Launch of the kernels of this folder: body(i) for each i in [0, size), in any order; each i writes its own output.
+// Launch of the kernels of this folder: body(i) for each i in [0, size), in any order; each i writes its own output, or
+// sets bits of what several share.
 //
 // Without nvcc the same files are C++, and body(i) runs in a loop in a shuffled order: tests run everything but the
 // parallelism of a kernel on any machine (tests/ops/emulated.py).

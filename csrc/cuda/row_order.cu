@@ -1,6 +1,6 @@
 // Output rows of a kernel map sorted by the offsets that reach them, and the blocks of its tiles: what a block is and
 // why rows are sorted stands in pcseg/ops/triton/row_order.py. Atomics set bits only, so that results have the same
-// bits each time; no entry of a table is written twice.
+// bits each time.
 #include "../shared/atomics.h"
 #include "../shared/search.h"
 #include "launch.h"

@@ -191,8 +191,8 @@ PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_ro
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
-// transposed_map: fills neighbor (n_offsets, in_rows), passed as -1, and counts as kernel_map's find does, for its fill;
-// starts is on the device.
+// transposed_map: fills neighbor (n_offsets, in_rows), passed as -1, and counts as kernel_map's find does, for its fill.
+// starts is on the device. An input row that is twice in a group leaves fewer pairs.
 PCSEG_API int pcseg_cuda_transposed_map_find(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
                                              int64_t n_offsets, int64_t in_rows, int32_t* neighbor, int32_t* counts,
                                              int64_t device, int64_t stream);

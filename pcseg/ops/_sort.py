@@ -16,13 +16,10 @@ def sort_keys(keys: Tensor, limit: int) -> tuple[Tensor, Tensor]:
     """
     ordered, rows = torch.empty_like(keys), torch.empty(len(keys), dtype=torch.int32, device=keys.device)
     order, bits = torch.empty_like(rows), max(1, (limit - 1).bit_length())
-    workspace, size = None, torch.zeros(1, dtype=torch.int64)
-    for _ in range(2):  # the first call sets the size of the workspace
-        native.call(
-            "pcseg_cuda_sort", keys.contiguous(), len(keys), bits, ordered, rows, order, workspace, size,
-            *native.cuda_place(keys),
-        )  # fmt: skip
-        workspace = torch.empty(int(size), dtype=torch.uint8, device=keys.device)
+    size, keys, place = torch.zeros(1, dtype=torch.int64, device="cpu"), keys.contiguous(), native.cuda_place(keys)
+    native.call("pcseg_cuda_sort", keys, len(keys), bits, ordered, rows, order, None, size, *place)  # sets size
+    workspace = torch.empty(int(size), dtype=torch.uint8, device=keys.device)
+    native.call("pcseg_cuda_sort", keys, len(keys), bits, ordered, rows, order, workspace, size, *place)
     return ordered, order
 
 

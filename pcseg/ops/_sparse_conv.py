@@ -22,13 +22,18 @@ def check(feats: Tensor, name: str, other: Tensor, pairs: Tensor, starts: Tensor
             "give (N, C) feats and both of the same floating type"
         )
     native.check_devices(feats=feats, pairs=pairs, **{name: other})
+    check_map("sparse_conv", pairs, starts)
+
+
+def check_map(op: str, pairs: Tensor, starts: Tensor) -> None:
+    """Raise InputError, which names ``op``, unless ``pairs`` and ``starts`` have the shapes and types of a map."""
     if pairs.dim() != 2 or pairs.shape[0] != 2 or pairs.dtype != torch.int32:
         raise InputError(
-            f"sparse_conv: pairs {tuple(pairs.shape)} {pairs.dtype}; give (2, Q) torch.int32, those of kernel_map"
+            f"{op}: pairs {tuple(pairs.shape)} {pairs.dtype}; give (2, Q) torch.int32, those of kernel_map"
         )
     if starts.dim() != 1 or starts.dtype != torch.int64 or starts.device.type != "cpu":
         raise InputError(
-            f"sparse_conv: starts {tuple(starts.shape)} {starts.dtype} on {starts.device}; give (K+1,) torch.int64 on "
+            f"{op}: starts {tuple(starts.shape)} {starts.dtype} on {starts.device}; give (K+1,) torch.int64 on "
             "the CPU, those of kernel_map"
         )
 

@@ -55,9 +55,9 @@ def test_gradients_are_right_and_each_map_is_sorted_once(recompute: bool, monkey
     for name in ("DeviceMap", "SortedRows"):
         kind = getattr(row_order, name)
 
-        def init(self: object, *args: object, name: str = name, first: object = kind.__init__) -> None:
+        def init(self: object, *args: object, name: str = name, first: object = kind.__init__, **named: object) -> None:
             made.append(name)
-            first(self, *args)  # type: ignore[operator]
+            first(self, *args, **named)  # type: ignore[operator]
 
         monkeypatch.setattr(kind, "__init__", init)
     monkeypatch.setattr(kernels, "choose", lambda key, candidates, *_: candidates[0])

@@ -54,10 +54,21 @@ def test_equals_pairs_turned_one_by_one_on_each_device(device: str, kernel: tupl
 def test_many_runs_of_rows_and_no_pairs(emulated_library: ctypes.CDLL) -> None:
     many = a_map(3000, 8, (2, 2), seed=0)
     none = torch.zeros(2, 0, dtype=torch.int32), torch.zeros(9, dtype=torch.int64), 5, 3
+    no_groups = none[0], torch.zeros(1, dtype=torch.int64), 5, 5
     with emulated.calls_go_to(emulated_library):
         assert torch.equal(module._cuda(*many), oracle.transposed(*many[:2]))
-        assert module._cuda(*none).shape == (2, 0)
-    assert transposed_map(*none).shape == (2, 0)
+        assert module._cuda(*none).shape == module._cuda(*no_groups).shape == (2, 0)
+    assert transposed_map(*none).shape == transposed_map(*no_groups).shape == (2, 0)
+    assert transposed_map(*no_groups, mirrored=True).shape == (2, 0)
+
+
+def test_pairs_in_any_layout(emulated_library: ctypes.CDLL) -> None:
+    pairs, *rest = a_map(60, 4, (3, 2), seed=0)
+    columns = pairs.T.contiguous().T
+    with emulated.calls_go_to(emulated_library):
+        assert torch.equal(module._cuda(columns, *rest), oracle.transposed(pairs, rest[0]))
+    assert torch.equal(transposed_map(columns, *rest), oracle.transposed(pairs, rest[0]))
+    torch.library.opcheck(torch.ops.pcseg.transposed_map.default, (columns.contiguous(), *rest))
 
 
 @pytest.mark.parametrize("cells", [0, 1, 200, 10**9])
@@ -74,3 +85,22 @@ def test_a_gpu_is_given_no_rows_out_of_range(emulated_library: ctypes.CDLL) -> N
             module._cuda(pairs, starts, n_in - 1, n_out)
         with pytest.raises(InputError, match=f"no map to {n_out - 1} rows"):
             module._cuda(pairs, starts, n_in, n_out - 1)
+
+
+def test_a_map_to_voxels_given_twice_has_no_opposite(emulated_library: ctypes.CDLL) -> None:
+    coords = distinct(50, 4, seed=0)
+    pairs, starts = kernel_map(coords, torch.cat([coords, coords]), oracle.offsets(3))
+    with pytest.raises(InputError, match="give kernel_map each output voxel once"):
+        transposed_map(pairs, starts, 50, 100)
+    with emulated.calls_go_to(emulated_library), pytest.raises(InputError, match="each output voxel once"):
+        module._cuda(pairs, starts, 50, 100)
+
+
+def test_what_is_no_map_is_refused_by_name() -> None:
+    pairs, starts, n_in, n_out = a_map(60, 4, (3, 2), seed=0)
+    with pytest.raises(InputError, match=r"transposed_map: pairs \(2, \d+\) torch.int64; give \(2, Q\) torch.int32"):
+        transposed_map(pairs.long(), starts, n_in, n_out)
+    with pytest.raises(InputError, match=r"transposed_map: starts \(28,\) torch.int32 on cpu; give"):
+        transposed_map(pairs, starts.int(), n_in, n_out)
+    with pytest.raises(InputError, match=f"mirrored: {n_in} input and {n_out} output rows"):
+        transposed_map(pairs, starts, n_in, n_out, mirrored=True)

@@ -21,7 +21,7 @@ from pcseg.ops import _native as native
 from pcseg.ops._sort import sort_keys
 
 
-@dataclass
+@dataclass(eq=False)
 class SortedRows:
     """A kernel map cut into S groups of ``width`` offsets, each with its own order of the M output rows, in T tiles.
 
@@ -76,9 +76,10 @@ def _sorted_by_library(pairs: Tensor, starts: Tensor, n_out: int, width: int, si
     """Return the same by kernels of the library; ``on``: ``starts`` on the device of ``pairs``."""
     k, n_pairs, place, pairs = len(starts) - 1, pairs.shape[1], native.cuda_place(pairs), pairs.contiguous()
     n_groups, n_tiles = -(-k // width), -(-n_out // size)
-    bits = _bits(starts, width).int().to(pairs.device, non_blocking=True)
+    bits = _bits(starts, width).int()  # kept until the copy is done
+    there = bits.to(pairs.device, non_blocking=True)
     masks, keys = pairs.new_zeros(n_groups * n_out), on.new_empty(n_groups * n_out)
-    native.call("pcseg_cuda_row_order_keys", pairs, n_pairs, on, bits, k, n_out, width, masks, keys, *place)
+    native.call("pcseg_cuda_row_order_keys", pairs, n_pairs, on, there, k, n_out, width, masks, keys, *place)
     order = sort_keys(keys, n_groups << width)[1]
     rows, places = torch.empty_like(order), torch.empty_like(order)
     present, blocks = (make(n_groups * n_tiles) for make in (pairs.new_zeros, pairs.new_empty))
@@ -99,12 +100,13 @@ def _sorted_by_library(pairs: Tensor, starts: Tensor, n_out: int, width: int, si
 class DeviceMap:
     """Tensors derived from a kernel map, each computed once; no reference to ``pairs``, so that the map can be freed.
 
-    ``starts`` (K + 1,) int64 on the map's device; ``n_in``: the number of input rows that the map needs.
+    ``starts`` (K + 1,) int64 on the map's device; ``n_in``: a number of input rows that the map fits. ``wait``: until
+    ``starts`` is there.
     """
 
-    def __init__(self, pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> None:
+    def __init__(self, pairs: Tensor, starts: Tensor, n_in: int, n_out: int, wait: bool = True) -> None:
         self.n_in, self.n_out = n_in, n_out
-        self.starts, self._host_starts = starts.to(pairs.device), starts
+        self.starts, self._host_starts = starts.to(pairs.device, non_blocking=not wait), starts
         self._written = _times_written(pairs)
         self._sorted: dict[tuple[int, int], SortedRows] = {}
         self._readers: list[torch.cuda.Stream] = []
@@ -155,6 +157,8 @@ def device_map(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> DeviceMa
     if known is None or not known.serves(pairs, starts, n_out):
         known = _known[pairs] = DeviceMap(pairs, starts, _checked(pairs, starts, n_out), n_out)
     if known.n_in > n_in:
+        known.n_in = _checked(pairs, starts, n_out)  # one that was vouched for may need fewer rows than it was made of
+    if known.n_in > n_in:
         raise InputError(f"sparse_conv: feats has {n_in} rows, the map needs {known.n_in}; give all its inputs")
     if pairs.is_cuda:
         known.read_by(torch.cuda.current_stream(pairs.device))
@@ -162,10 +166,11 @@ def device_map(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> DeviceMa
 
 
 def vouch(pairs: Tensor, starts: Tensor, n_in: int, n_out: int) -> None:
-    """Note that a map on a GPU, just made, leads from ``n_in`` to ``n_out`` rows: device_map need not check it, which
-    waits for the GPU."""
+    """Note that a map on a GPU, just made, leads from ``n_in`` to ``n_out`` rows, so that device_map need not check it,
+    which waits for the GPU. Written over, it is checked, unless it was made in inference mode: leave those as they are.
+    """
     if pairs.is_cuda and not torch.compiler.is_compiling():
-        _known[pairs] = DeviceMap(pairs, starts, n_in, n_out)
+        _known[pairs] = DeviceMap(pairs, starts, n_in, n_out, wait=False)
 
 
 def _outlive(stream: torch.cuda.Stream, *tensors: Tensor) -> None:

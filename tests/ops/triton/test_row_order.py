@@ -81,6 +81,18 @@ def test_the_kernels_of_the_library_sort_as_torch_does(
         torch.testing.assert_close(vars(found)[name], value, rtol=0, atol=0, msg=name)
 
 
+@pytest.mark.parametrize(("k", "n_out", "width"), [(27, 0, 27), (27, 5, 9), (125, 70, 32)])
+def test_nor_do_they_differ_where_there_is_nothing_to_sort(
+    emulated_library: ctypes.CDLL, k: int, n_out: int, width: int
+) -> None:
+    none, starts = torch.zeros(2, 0, dtype=torch.int32), torch.zeros(k + 1, dtype=torch.int64)
+    expected = sorted_rows(none, starts, n_out, width, 16)
+    with emulated.calls_go_to(emulated_library):
+        found = row_order._sorted_by_library(none, starts, n_out, width, 16, starts)
+    for name, value in vars(expected).items():
+        torch.testing.assert_close(vars(found)[name], value, rtol=0, atol=0, msg=name)
+
+
 @pytest.mark.skipif(not (torch.cuda.is_available() and has_cuda()), reason="no GPU, or a library without its kernels")
 @pytest.mark.parametrize(("width", "size"), [(27, 64), (9, 128), (32, 32)])
 def test_they_do_so_on_a_gpu(width: int, size: int) -> None:
@@ -180,9 +192,19 @@ def test_a_map_vouched_for_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> No
     assert not checks
     with pytest.raises(InputError, match=f"feats has {n_out - 1} rows, the map needs {n_out}"):
         device_map(pairs, starts, n_out - 1, n_out)
+    assert len(checks) == 1
     pairs[0] = pairs[0].flip(0)  # written over: checked again
     device_map(pairs, starts, n_out, n_out)
-    assert len(checks) == 1
+    assert len(checks) == 2
+
+
+def test_a_map_vouched_for_takes_features_of_the_rows_that_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    coords = distinct(50, 4, seed=0)
+    pairs, starts = kernel_map(coords, coords[:1], oracle.offsets(1))
+    monkeypatch.setattr(Tensor, "is_cuda", True)
+    vouch(pairs, starts, 50, 1)
+    monkeypatch.undo()
+    assert device_map(pairs, starts, 1, 1).n_in == 1
 
 
 def test_an_invalid_map_is_refused() -> None:
