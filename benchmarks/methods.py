@@ -37,7 +37,7 @@ class Table:
     """A data set: how it is made, its splits to train on, settings of all runs, and rules of draw_labels by labels.
 
     ``networks``: further networks trained as the control is; the first teaches MGD beside it. ``rate``: learning rate
-    of what goes on, but for methods that do better with SLOW. ``whole``: methods trained from the beginning.
+    of what goes on, but for methods set to SLOW (found on Area 4). ``whole``: methods trained from the beginning.
     ``costs``: of a step of a method, or with a further network, where it is not that of its file.
     """
 

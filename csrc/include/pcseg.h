@@ -2,10 +2,8 @@
 //
 // Rules for all functions:
 // * Returns 0 on success, 1 for wrong arguments, 2 on any other failure; pcseg_error() then returns the message.
-// * Each argument is a pointer, an int64_t or a double, which pcseg/ops/_native.py converts in one way for all
-//   functions.
-// * Arrays are dense and row-major unless strides are passed. The caller owns all memory; nothing is kept between
-//   calls.
+// * Each argument is a pointer, an int64_t or a double, which pcseg/ops/_native.py converts in one way for all.
+// * Arrays are dense and row-major unless strides are passed. The caller owns all memory; no call keeps any.
 // * `threads` is the maximum number of threads. Results have the same bits for any value of it.
 // * `dtype`: 0 float32, 1 float64 (pcseg_dtype), other values where it says so.
 #pragma once
@@ -13,8 +11,7 @@
 
 #define PCSEG_API __attribute__((visibility("default")))
 
-// Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses a library with
-// another number.
+// Increased whenever a signature below changes or a function is added; pcseg/ops/_native.py refuses another one.
 #define PCSEG_ABI 10
 
 enum pcseg_status { PCSEG_OK = 0, PCSEG_BAD_INPUT = 1, PCSEG_FAILED = 2 };
@@ -191,18 +188,17 @@ PCSEG_API int pcseg_cuda_kernel_map_fill(const int32_t* neighbor, int64_t out_ro
                                          const int64_t* ends, int32_t* pairs, int64_t n_pairs, int64_t device,
                                          int64_t stream);
 
-// transposed_map: fills neighbor (n_offsets, in_rows), passed as -1, and counts as kernel_map's find does, for its fill.
-// starts is on the device. An input row that is twice in a group leaves fewer pairs.
+// transposed_map: fills neighbor (n_offsets, in_rows), passed as -1, and counts, for the fill of kernel_map; fewer
+// pairs where an input row is twice in a group.
 PCSEG_API int pcseg_cuda_transposed_map_find(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
                                              int64_t n_offsets, int64_t in_rows, int32_t* neighbor, int32_t* counts,
                                              int64_t device, int64_t stream);
 
-// Output rows sorted by their offsets (pcseg/ops/triton/row_order.py), in three steps. Offset k is number k % width,
-// at most 32, of group k / width. keys: masks (groups, out_rows), passed as 0, get a bit for each offset of a row, and
-// keys (groups, out_rows) below groups * 2^width put them into their order, with bit place[k] for offset k; starts and
-// place (n_offsets) are on the device. tiles: order is that of pcseg_cuda_sort; rows and its inverse places (groups,
-// out_rows); present (groups, tiles), passed as 0, gets the bits of all rows of a tile, blocks their number. fill: the
-// blocks of a tile begin at firsts, the sums of blocks; offsets (all blocks), table (all blocks, size) passed as -1.
+// Output rows sorted by offsets (pcseg/ops/triton/row_order.py); offset k is number k % width, at most 32, of group
+// k / width. keys sets a bit of masks (groups, out_rows) for each offset of a row, and keys (groups, out_rows) below
+// groups << width, with bit place[k] for offset k. tiles takes their order; it sets rows, its inverse places, the bits
+// of each tile, present (groups, tiles), and their number, blocks. fill takes firsts, the sums of blocks; it sets
+// offsets (all blocks) and table (all blocks, size). Pass masks and present as 0, table as -1.
 PCSEG_API int pcseg_cuda_row_order_keys(const int32_t* pairs, int64_t n_pairs, const int64_t* starts,
                                         const int32_t* place, int64_t n_offsets, int64_t out_rows, int64_t width,
                                         int32_t* masks, int64_t* keys, int64_t device, int64_t stream);
