@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.harness import comparing
-from benchmarks.harness.comparing import ROOMS, SIMULATED, Commands, Compared, Tables, make_labels, with_spread
+from benchmarks.harness.comparing import CAMVID, ROOMS, SIMULATED, Commands, Compared, Tables, with_spread
 from benchmarks.harness.table import markdown
 from pcseg.checks import one_of
 from pcseg.command_line import option, run
@@ -53,7 +53,7 @@ class Table:
 
 TABLES = {
     "camvid": Table(
-        (("prepare", "dataset=camvid", "output=data/camvid"),),
+        (CAMVID,),
         "[train]",
         ("experiment=camvid",),
         {"eighth_scenes": ("rule=scenes", "scenes=46", "every_class=true")},
@@ -89,8 +89,8 @@ class Options(Tables):
     `further` each. Methods of two networks or with a supervised stage of their own have the compute of both parts at
     once, from the beginning, and a control of their own. Columns: mIoU, and what a method has above its control of the
     same labels and seed, mean and sample standard deviation over the seeds, last weights. The first teacher of MGD has
-    the compute of `begin` on top; "CRF" are the predictions of the control smoothed. Data and labels are made where
-    they are missing; goes on after a stop. Run it from the folder that has tools/.
+    the compute of `begin` on top; "CRF" are predictions smoothed, of the control where no method is named. Data and
+    labels are made where they are missing; goes on after a stop. Run it from the folder that has tools/.
     """
 
     table: str = option("camvid or rooms", "camvid")
@@ -110,7 +110,7 @@ def main(options: Options) -> None:
         for name, rule in table.labels.items()
         for seed in options.seeds
     }
-    make_labels(root, table.splits, files)
+    comparing.make_labels(root, table.splits, files)
     networks = {name: f"network={network} {cost(table, name)}".strip() for name, network in table.networks.items()}
     kinds = {labels: f"labels={labels} method=supervised" for labels in table.labels}
     controls = {"full": "labels=full method=supervised", **kinds}
@@ -132,7 +132,9 @@ def main(options: Options) -> None:
             whole[f"{labels}, {name}"] = f"labels={labels} method={name} {cost(table, name)}".strip()
     both = f"compute={options.begin + options.further}"
     at_once = options.compare(f"{folder}/whole", [*table.settings, *weights], whole, both)
-    found |= {f"{labels}, CRF": smoothed(found[labels], options.seeds) for labels in kinds}
+    found |= {f"{labels}, CRF": smoothed(found[labels], options.seeds) for labels in controls}
+    spread = [name for name in at_once if name.endswith(", label_efficient")]
+    at_once |= {f"{name}, CRF": smoothed(at_once[name], options.seeds) for name in spread}
     lines = []
     for name, one in sorted({**found, **at_once}.items()):
         labels = name.partition(",")[0]

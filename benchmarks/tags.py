@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.harness.comparing import ROOMS, SIMULATED, Commands, Compared, Tables, make_labels
+from benchmarks.harness.comparing import CAMVID, ROOMS, SIMULATED, Commands, Compared, Tables, make_labels
 from benchmarks.harness.table import markdown
 from pcseg.checks import one_of
 from pcseg.command_line import option, run
@@ -69,7 +69,7 @@ TABLES = {
         rows=("labels=tags method=label_efficient stages.spread.cost=4",),
     ),
     "camvid": Table(
-        (("prepare", "dataset=camvid", "crops=4", "output=data/camvid"),),
+        (CAMVID,),
         "[train_4x4]",
         (),
         ("experiment=camvid", "data.train=[train_4x4]", "data.images.scale=1.0", "data.crop.size=[80,112]"),

@@ -23,6 +23,9 @@ ROOMS = "[Area_1,Area_2,Area_3,Area_4,Area_6]"
 SIMULATED = ("simulate", "output=data/simulated_raw")
 """The command that makes the building."""
 
+CAMVID = ("prepare", "dataset=camvid", "crops=4", "output=data/camvid")
+"""The command that prepares CamVid, whole pictures and 4 x 4 parts of them, for every table alike."""
+
 Commands = tuple[tuple[str, ...], ...]
 """Commands, each the name of a tool and its arguments."""
 
