@@ -42,9 +42,9 @@ def load(
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device
     from pcseg.engine.predictors import make_predictor
-    from pcseg.model.checkpoint import load_model
+    from pcseg.model.checkpoint import load_labeler
 
-    return make_predictor(load_model(path), choose_device(device), votes, max_voxels, smooth, crf)
+    return make_predictor(load_labeler(path), choose_device(device), votes, max_voxels, smooth, crf)
 
 
 def __getattr__(name: str) -> Any:

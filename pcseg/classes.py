@@ -17,6 +17,9 @@ from pcseg.errors import InputError, cut
 IGNORE = -1
 """Label of an element whose class is unknown, on disk and in memory."""
 
+NO_LABELS = "no labels"
+"""Name of the only class of a network that was trained without labels."""
+
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 """Unicode categories that a name may not contain: control characters, surrogates, ends of lines."""
 

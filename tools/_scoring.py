@@ -22,7 +22,7 @@ from pcseg.engine.report import metrics, number
 from pcseg.errors import InputError
 from pcseg.files import atomic_path, write_json
 from pcseg.metrics import Calibration, ConfusionMatrix, borders
-from pcseg.model.checkpoint import load_model
+from pcseg.model.checkpoint import load_labeler
 from pcseg.model.model import Model
 from pcseg.model.trained_on import TrainedOn, trained_on
 from pcseg.model.trained_on import seen as seen_by
@@ -44,7 +44,7 @@ def score(config: Evaluate) -> None:
     paths = config.checkpoint if isinstance(config.checkpoint, list) else [config.checkpoint]
     if not paths or not all(isinstance(path, str) for path in paths):
         raise InputError(f"checkpoint={config.checkpoint}: give a .safetensors file, a run folder, or a list of them")
-    models = [load_model(path) for path in paths]
+    models = [load_labeler(path) for path in paths]
     splits = [config.data.test or list(scenes_of(model, path).test) for model, path in zip(models, paths, strict=True)]
     check_folds(paths, models, splits)
     seen = seen_in_training(paths, models, splits, config.data.root)

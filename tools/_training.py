@@ -18,7 +18,7 @@ from _schema import BY_NAME, VOLATILE, Part, Train, recipe
 from pcseg.budgets.tags import Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.checks import above_zero
-from pcseg.classes import Classes
+from pcseg.classes import NO_LABELS, Classes
 from pcseg.datasets import choose_classes
 from pcseg.device import set_threads
 from pcseg.engine.processes import launch
@@ -42,7 +42,7 @@ from pcseg.model.trained_on import TrainedOn, training_splits
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
 
-NOTHING = Classes(("no labels",))
+NOTHING = Classes((NO_LABELS,))
 """The one class of networks that read no label, since each has a classifier."""
 
 FUSED = ("torch.optim.Adam", "torch.optim.AdamW")

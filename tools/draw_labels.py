@@ -35,7 +35,7 @@ from pcseg.datasets.yaml_file import read_yaml
 from pcseg.errors import InputError
 from pcseg.option_values import show
 from pcseg.scenes.listing import list_scenes
-from pcseg.scenes.scene import Scene, read_scene
+from pcseg.scenes.scene import Scene, read_ignored, read_scene
 
 RULES = {
     "uniform": ("fraction", "seed"),
@@ -181,7 +181,8 @@ def draw(
     if options.rule == "csv":
         return import_clicks(scenes, classes, options.source, options.max_distance)
     if options.rule == "import":
-        choices = (options.max_distance, options.column, options.ignore, options.codes)
+        ignore = [*options.ignore, *read_ignored(options.root)]
+        choices = (options.max_distance, options.column, ignore, options.codes)
         return import_annotations(scenes, classes, options.source, *choices)
     if not options.source:
         return draw_tags(scenes, classes, options.seed, options.radius, options.points)

@@ -100,10 +100,10 @@ def doubt_of(options: Options) -> Doubt | None:
     if not options.checkpoint:
         return None
     from pcseg.engine.predict import Predictor  # late: PyTorch takes seconds to load
-    from pcseg.model.checkpoint import load_model
+    from pcseg.model.checkpoint import load_labeler
     from pcseg.pseudo.suggest import network_doubt
 
-    predictor = Predictor(load_model(options.checkpoint), choose_device(options.device))
+    predictor = Predictor(load_labeler(options.checkpoint), choose_device(options.device))
 
     def doubt(folder: Path) -> np.ndarray:
         return network_doubt(predictor.probabilities(predictor.read(folder, with_labels=False)))

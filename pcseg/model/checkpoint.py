@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pcseg.classes import Classes
+from pcseg.classes import NO_LABELS, Classes
 from pcseg.errors import InputError, cut
 from pcseg.model.inputs import Inputs, read_inputs
 from pcseg.model.model import Model
@@ -80,6 +80,14 @@ def load_model(
     if n_inputs != inputs.width:
         raise InputError(f"{path}: {n_inputs} input channels but features of {inputs.width}; train or copy it again")
     return Model(Networks(network.eval(), spec), classes, inputs, header["record"])
+
+
+def load_labeler(path: str | os.PathLike[str]) -> Model:
+    """Return ``load_model(path)``, to label with; raises InputError where it was trained without labels, too."""
+    model = load_model(path)
+    if model.classes.names == (NO_LABELS,):
+        raise InputError(f"{path}: was trained without labels and knows no class; begin from it: weights={path}")
+    return model
 
 
 def add_teacher(model: Model, name: str, path: str | os.PathLike[str]) -> nn.Module:

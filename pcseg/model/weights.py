@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
@@ -25,24 +26,15 @@ def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) 
     the log.
 
     A weight is taken where name and shape are the same. The first convolution stays fresh where the input features are
-    others, the classifier where the classes are others; the same classes in another order are put in order. The record
-    of ``model`` says from then on which scenes the weights have seen (:func:`pcseg.model.trained_on.began_from`).
+    others; of the classifier the rows of classes of the same name are taken, those of others stay fresh. The record of
+    ``model`` says from then on which scenes the weights have seen (:func:`pcseg.model.trained_on.began_from`).
     Raises InputError for what is no checkpoint, where nothing between these two fits, and with ``whole`` where anything
     but the classifier does not.
     """
     source = load_model(path)
     state, theirs = model.network.state_dict(), source.network.state_dict()
-    classes = source.classes.names
     lines = [f"weights: from {path} ({source!r})"]
-    if set(classes) == set(model.classes.names):
-        order = torch.tensor([classes.index(name) for name in model.classes.names])
-        theirs |= {name: value[order] for name, value in theirs.items() if name.startswith(HEAD)}
-    else:
-        theirs = {name: value for name, value in theirs.items() if not name.startswith(HEAD)}
-        lines.append(
-            f"  the classifier is re-initialized: it was trained on {', '.join(classes)}; "
-            f"now {', '.join(model.classes.names)}"
-        )
+    lines += _take_rows(state, theirs, model.classes.names, source.classes.names)
     first, told = _first(model.spec), _channels(source.inputs) != _channels(model.inputs)
     if told:
         theirs = {name: value for name, value in theirs.items() if name not in first}
@@ -72,6 +64,31 @@ def start_from(model: Model, path: str | os.PathLike[str], whole: bool = False) 
     seen = [*began_from(source.record), trained_on(source.record)]
     model.record["began_from"] = [scenes and scenes.to_json() for scenes in seen]
     return lines
+
+
+def _take_rows(
+    state: Mapping[str, Tensor], theirs: dict[str, Tensor], ours: Sequence[str], others: Sequence[str]
+) -> list[str]:
+    """Make the classifier of ``theirs`` one of the classes ``ours``: fresh rows of ``state``, but for those in
+    ``others``. Return lines for the log.
+    """
+    here = torch.tensor([row for row, name in enumerate(ours) if name in others], dtype=torch.int64)
+    there = torch.tensor([others.index(name) for name in ours if name in others], dtype=torch.int64)
+    for name in [name for name in theirs if name.startswith(HEAD)]:
+        given = theirs.pop(name)
+        if name in state and given.shape[1:] == state[name].shape[1:]:
+            theirs[name] = state[name].index_copy(0, here, given[there].to(state[name]))
+    if set(ours) == set(others):
+        return []
+    fresh = [name for name in ours if name not in others]
+    if len(fresh) == len(ours):
+        said = f"is re-initialized: it was trained on {', '.join(others)}; now {', '.join(ours)}"
+    else:
+        said = f"keeps what it learned of {', '.join(name for name in ours if name in others)}"
+        said += f"; re-initialized for {', '.join(fresh)}" if fresh else ""
+        lost = [name for name in others if name not in ours]
+        said += f"; without {', '.join(lost)}" if lost else ""
+    return [f"  the classifier {said}"]
 
 
 def _first(spec: NetworkSpec) -> Set[str]:

@@ -186,6 +186,16 @@ def read_classes(root: str | os.PathLike[str]) -> Classes:
         raise InputError(f"{path}: no class list in it ({error}); run tools/prepare.py again") from error
 
 
+def read_ignored(root: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Return the numbers, as text, that mean no label in the files a folder was prepared from, as classes.yaml says."""
+    path = Path(root) / "dataset.json"
+    meta = read_json(path) if path.is_file() else None
+    settings = meta.get("settings") if isinstance(meta, dict) else None
+    tables = settings.values() if isinstance(settings, dict) else ()
+    lists = [table.get("ignore") for table in tables if isinstance(table, dict)]
+    return tuple(str(number) for numbers in lists if isinstance(numbers, list) for number in numbers)
+
+
 def scene_classes(folder: str | os.PathLike[str]) -> Classes:
     """Return the classes of a scene folder from its data set's dataset.json or its own scene.json.
 

@@ -65,10 +65,31 @@ def test_all_is_taken_where_all_fits(source):
 
 def test_a_classifier_of_other_classes_is_fresh(source):
     path, theirs = source
-    made = model(2, Classes(("ground", "tree", "chair")))
+    made = model(2, Classes(("ground", "tree", "house")))
     lines, before = taken(made, path)
     assert fresh(made, before, theirs) == {"head.weight", "head.bias"}
-    assert "the classifier is re-initialized: it was trained on floor, wall, chair; now ground, tree, chair" in lines[1]
+    assert "the classifier is re-initialized: it was trained on floor, wall, chair; now ground, tree, house" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("wall", "shelf", "floor", "chair"), "keeps what it learned of wall, floor, chair; re-initialized for shelf"),
+        (("chair", "shelf"), "keeps what it learned of chair; re-initialized for shelf; without floor, wall"),
+        (("chair", "floor"), "keeps what it learned of chair, floor; without wall"),
+    ],
+)
+def test_a_classifier_keeps_the_rows_of_classes_of_the_same_name(source, names, said):
+    path, theirs = source
+    made = model(2, Classes(names))
+    lines, before = taken(made, path)
+    for key in ("head.weight", "head.bias"):
+        for row, name in enumerate(names):
+            known = name in CLASSES.names
+            wanted = theirs[key][CLASSES.names.index(name)] if known else before[key][row]
+            assert torch.equal(made.network.state_dict()[key][row], wanted)
+    assert lines[1] == f"  the classifier {said}"
+    assert len(lines) == 2
 
 
 def test_classes_in_another_order_are_put_in_order(source):

@@ -64,3 +64,19 @@ def test_what_cannot_be_written_is_told_in_a_line(rooms: Path, tmp_path: Path) -
     failed(tool_here(*common), "source=(none): rule=import needs a file")
     failed(tool_here(*common, "source=x", "seed=1"), "seed=1: is ignored by rule=import")
     failed(tool_here(*common, f"source={tmp_path / 'none'}"), "no such file or folder")
+
+
+def test_numbers_that_mean_no_label_in_classes_yaml_mean_none_in_an_import(tmp_path: Path) -> None:
+    raw, data, output = tmp_path / "raw", tmp_path / "data", tmp_path / "labels.npz"
+    (raw / "train").mkdir(parents=True)
+    (raw / "classes.yaml").write_text("names: [ground, tree]\nignore: [9]\n")
+    (raw / "train" / "a.csv").write_text("x,y,z,label\n0,1,1,0\n1,2,2,1\n3,2,2,9\n")
+    assert tool_here("prepare", "dataset=folder", f"input={raw}", f"output={data}").returncode == 0
+    (tmp_path / "corrected").mkdir()
+    (tmp_path / "corrected" / "a.txt").write_text("//X Y Z Classification\n0 1 1 9\n1 2 2 1\n3 2 2 0\n")
+    common = ("draw_labels", f"root={data}", "splits=[train]", "rule=import", f"output={output}")
+    done = tool_here(*common, f"source={tmp_path / 'corrected'}")
+    assert done.returncode == 0, done.stderr
+    scene = WeakLabels.load(output).scenes[0]
+    assert scene.index.tolist() == [1, 2]
+    assert scene.label.tolist() == [1, 0]

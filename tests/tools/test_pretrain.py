@@ -92,6 +92,19 @@ def test_training_begins_from_it_and_says_what_was_seen(rooms: Path, pretrained:
     assert json.loads((tmp_path / "e" / "metrics.json").read_text())["trained_on"] == ["Area_5"]
 
 
+def test_nothing_is_labeled_with_it(rooms: Path, pretrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.xyz").write_text("0 0 0\n1 1 1\n")
+    arguments = {
+        "predict": [f"input={tmp_path / 'a.xyz'}", f"output={tmp_path / 'b.xyz'}"],
+        "evaluate": [f"output={tmp_path / 'scored'}"],
+        "suggest_labels": [f"root={rooms}", "splits=[Area_1]", "budget=3", f"output={tmp_path / 'next.csv'}"],
+    }
+    for tool, more in arguments.items():
+        said = f"{pretrained}: was trained without labels and knows no class; begin from it: weights={pretrained}"
+        failed(tool_here(tool, f"checkpoint={pretrained}", *more), said)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.xyz"]
+
+
 def test_frozen_trains_the_classifier_alone(rooms: Path, pretrained: Path, tmp_path: Path) -> None:
     train(rooms, tmp_path, "steps=3", f"weights={pretrained}", "tune=frozen", "evaluate_every=2")
     before, after = weights(pretrained), weights(tmp_path)
