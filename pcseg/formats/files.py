@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pcseg.errors import InputError
@@ -15,6 +16,7 @@ from pcseg.formats.npy import read_npy, read_npz
 from pcseg.formats.pcd import read_pcd
 from pcseg.formats.ply import read_ply
 from pcseg.formats.ptx import read_ptx
+from pcseg.formats.rounded import rounding_defects
 from pcseg.formats.xyz import read_xyz
 from pcseg.spool import New
 
@@ -37,8 +39,9 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = (), new: N
     """Return all points of one file in its order; the format follows its suffix (see FORMATS).
 
     ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
-    with NaN coordinates are kept. ``new`` makes the large arrays of LAS, LAZ and .npy files (see pcseg.spool); a .npy
-    file is then mapped into memory. Raises InputError for a missing, damaged or empty file.
+    with NaN coordinates are kept; coordinates that float32 rounded are reported. ``new`` makes the large arrays of LAS,
+    LAZ and .npy files (see pcseg.spool); a .npy file is then mapped into memory. Raises InputError for a missing,
+    damaged or empty file.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -58,4 +61,4 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = (), new: N
         raise InputError(f"{path}: unknown format '{suffix}'; give one of {', '.join(FORMATS)}")
     if len(cloud) == 0:
         raise InputError(f"{path}: no point in it; remove the file or export it again")
-    return cloud
+    return replace(cloud, defects=(*cloud.defects, *rounding_defects(str(path), cloud.coord)))
