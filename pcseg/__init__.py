@@ -20,7 +20,7 @@ configure_threads()  # before anything imports torch
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] = "pcseg://rooms",
     device: str = "auto",
     *,
     votes: int = 1,
@@ -33,11 +33,12 @@ def load(
     One that was trained on pictures labels these: ``predict(image)``, (H, W, 3) uint8.
 
     ``path`` is a checkpoint of tools/train.py, the folder of a run (its last weights), one that tools/publish.py wrote,
-    or such a one on Hugging Face's hub: "hf://owner/name" (needs ``pcseg[hub]``). ``device`` "auto", "cpu" or "cuda";
-    ``votes`` turned views are averaged; ``max_voxels`` bounds a tile and with it the memory; ``smooth`` evens
-    probabilities out over surfaces (0: none; 0.003 serves rooms); ``crf`` refines them with a fully connected CRF. A
-    network trained on columns such as intensity takes them, too: ``predict(xyz, columns={"intensity": values})``.
-    Nothing in the file is executed. Raises InputError where it is not a checkpoint of this version.
+    or such a one on Hugging Face's hub: "hf://owner/name" (needs ``pcseg[hub]``); by default the network for rooms that
+    comes with pcseg, trained on a simulated building. ``device`` "auto", "cpu" or "cuda"; ``votes`` turned views are
+    averaged; ``max_voxels`` bounds a tile and with it the memory; ``smooth`` evens probabilities out over surfaces (0:
+    none; 0.003 serves rooms); ``crf`` refines them with a fully connected CRF. A network trained on columns such as
+    intensity takes them, too: ``predict(xyz, columns={"intensity": values})``. Nothing in the file is executed. Raises
+    InputError where it is not a checkpoint of this version.
     """
     # Here, so that what needs no network (reading, preparing, drawing labels) does not wait two seconds for it.
     from pcseg.device import choose_device

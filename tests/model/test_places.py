@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import pcseg
 from pcseg.errors import InputError
 from pcseg.model.checkpoint import load_model
 from pcseg.model.places import checkpoint_file
@@ -76,6 +77,7 @@ def test_a_network_that_comes_with_the_package(tmp_path: Path, monkeypatch: pyte
     file = checkpoint_file("pcseg://rooms")
     assert file.stat().st_size < 5e6
     model = load_model("pcseg://rooms")
+    assert pcseg.load(device="cpu").classes == model.classes.names
     assert model.classes.names[:3] == ("ceiling", "floor", "wall")
     assert model.record["labels"]["count"] == 4_000_000
     for name in ("pcseg://streets", "pcseg://../shipped/rooms", "pcseg://"):
