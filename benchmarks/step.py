@@ -97,7 +97,7 @@ def main(options: Options) -> None:
         if options.scenes is None:
             folders = [write_scene(folder, synthetic_scene(voxels)) for voxels in options.voxels]
         else:
-            folders = list_scenes(Path(options.scenes).parent, [Path(options.scenes).name])
+            folders = list_scenes(Path(options.scenes).parent, [Path(options.scenes).name], "scenes=...")
         dataset = make_dataset(folders, options.voxel_size)
         rows: list[Row] = []
         for name in options.methods:

@@ -50,7 +50,7 @@ def score(config: Evaluate) -> None:
     seen = seen_in_training(paths, models, splits, config.data.root)
     print(threads_summary())
     folders = [
-        list_scenes(config.data.root or root_of(model, path), names)
+        list_scenes(config.data.root or root_of(model, path), names, "'data.test=[...]'")
         for path, model, names in zip(paths, models, splits, strict=True)
     ]
     views = (config.votes, config.max_voxels, config.smooth, config.crf)

@@ -45,6 +45,9 @@ from pcseg.scenes.scene import read_scene
 NOTHING = Classes((NO_LABELS,))
 """The one class of networks that read no label, since each has a classifier."""
 
+HELD_BACK = "'data.test=[...]', where [] holds none back"
+"""How the splits to score on are chosen."""
+
 FUSED = ("torch.optim.Adam", "torch.optim.AdamW")
 """Optimizers that can update all weights in one pass, in a quarter of the time.
 
@@ -67,14 +70,14 @@ def train(config: Train) -> None:
     splits, held_back = training_splits(config.data.train, config.data.test), tuple(config.data.test)
     if not splits:
         raise InputError(f"data.train={config.data.train}: nothing is left beside data.test={config.data.test}")
-    folders, unlabeled = list_scenes(config.data.root, splits), config.labels.unlabeled
+    folders, unlabeled = list_scenes(config.data.root, splits, "'data.train=[...]'"), config.labels.unlabeled
     classes = NOTHING if unlabeled else choose_classes(config.data.classes, folders[0])
     data = make_dataset(config, folders, classes, make_labels(config, folders))
     job = Job(
         folder=output,
         model=make_model(config, data),
         data=data,
-        test=[] if unlabeled else list_scenes(config.data.root, held_back),
+        test=[] if unlabeled else list_scenes(config.data.root, held_back, HELD_BACK),
         stages=[make_stage(config, i, *part, data, output, fabric) for i, part in enumerate(recipe(config).items())],
         scenes=TrainedOn(config.data.root, splits, held_back),
         config=asdict(config),

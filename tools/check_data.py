@@ -16,7 +16,7 @@ from pcseg.command_line import option, run
 from pcseg.datasets import SceneReader, open_dataset
 from pcseg.datasets.class_file import open_classes
 from pcseg.datasets.inspection import Facts, Finding, inspect, judge, suggest_voxel_size, written
-from pcseg.datasets.prepare import REPORT, Summary, read_summary
+from pcseg.datasets.prepare import REPORT, Summary, left_behind, read_summary
 from pcseg.datasets.prepared_pictures import is_prepared_pictures, open_prepared_pictures
 from pcseg.errors import InputError
 from pcseg.workers import Died, count_workers, in_processes
@@ -98,7 +98,8 @@ def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], l
 def reported(summary: Summary | None, root: str, there: list[str], noun: str = "scenes") -> list[Finding]:
     """Return findings of prepare_report.json; ``noun`` is the word for what was prepared.
 
-    Each scene that failed and is not ``there`` by now, the total, then each file with its first problem.
+    Each scene that failed and is not ``there`` and whole by now, the total, then each file with its first problem, and
+    those scenes that are there without a source.
     """
     if summary is None:
         return []
@@ -109,11 +110,14 @@ def reported(summary: Summary | None, root: str, there: list[str], noun: str = "
     text = f"{len(summary.failed)} of {total} {noun} failed; "
     text += f"{len(summary.remarks)} problems noted in {len(files)} files"
     where = f"failed in tools/prepare.py (see {Path(root) / REPORT})"
-    found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in there]
+    whole = {name for name in there if (Path(root) / name / "scene.json").is_file()}
+    found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in whole]
     found.append(Finding(REPORT, text, False))
     for remarks in files.values():
         more = f" (and {len(remarks) - 1} more there)" if len(remarks) > 1 else ""
         found.append(Finding(REPORT, f"{remarks[0]}{more}", False))
+    if abandoned := [name for name in summary.abandoned if name in there]:
+        found.append(Finding(REPORT, left_behind(abandoned), False))
     return found
 
 

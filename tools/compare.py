@@ -190,7 +190,8 @@ def check(options: Options, row: Row, seed: int) -> float:
         if not data.test:
             raise InputError("data.test=[]: nothing would be scored; name splits that have labels")
         if not row.is_finished(seed):
-            list_scenes(data.root, [*training_splits(data.train, data.test), *data.test])
+            splits = [*training_splits(data.train, data.test), *data.test]
+            list_scenes(data.root, splits, "'data.train=[...]' and 'data.test=[...]'")
             if labels.file:
                 WeakLabels.load(labels.file)
             if labels.tags not in (None, "labels"):

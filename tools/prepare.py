@@ -9,11 +9,9 @@ from pathlib import Path
 from pcseg.command_line import check_output, option, run
 from pcseg.datasets import open_dataset
 from pcseg.datasets.choose import noun
-from pcseg.datasets.prepare import Summary, prepare
+from pcseg.datasets.prepare import SHOWN, Summary, few, left_behind, prepare
 from pcseg.errors import InputError
 from pcseg.workers import count_workers
-
-SHOWN = 20
 
 
 @dataclass
@@ -27,8 +25,8 @@ class Options:
     dataset=cityscapes  leftImg8bit and gtFine
     dataset=frames      color and label frames of ScanNet's scenes or of the simulated building
 
-    An interrupted run is continued by running it again. Exit code 2 if a scene failed; the others are there all the
-    same, and <output>/prepare_report.json lists all defects.
+    An interrupted run is continued by running it again; scenes whose source has changed since are then prepared again.
+    Exit code 2 if a scene failed; the others are there all the same. <output>/prepare_report.json lists all defects.
     """
 
     input: str = option("folder of the raw data")
@@ -87,6 +85,10 @@ def report(summary: Summary, output: str, things: str = "scenes") -> str:
         f"{len(summary.failed)} failed; written to {output}"
     ]
     lines += [f"  {line}" for line in summary.used]
+    if summary.changed:
+        lines.append(f"  prepared again, since the source changed: {few(summary.changed)}")
+    if summary.abandoned:
+        lines.append(f"  {left_behind(summary.abandoned)}")
     lines += [f"  failed: {error}" for _, error in summary.failed[1:SHOWN]]
     lines += [f"  note: {remark}" for remark in summary.remarks[:SHOWN]]
     hidden = len(summary.failed[SHOWN:]) + len(summary.remarks[SHOWN:])

@@ -94,7 +94,7 @@ def main(options: Options) -> None:
     splits = sorted(p.name for p in root.glob("Area_*") if p.is_dir() and p.name != options.test)
     if not splits:
         raise InputError(f"root={root}: no Area_* to train on beside {options.test}; prepare an S3DIS-like data set")
-    train, test = list_scenes(root, splits), list_scenes(root, [options.test])
+    train, test = list_scenes(root, splits), list_scenes(root, [options.test], "test=...")
     protocol = f"{len(test)} scenes of {options.test}; all points"
     figures = {}
     for name, bins, n_bins in (("color", color_bin, COLOR_LEVELS**3), ("height", height_bin, HEIGHT_BINS)):

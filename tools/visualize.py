@@ -113,6 +113,8 @@ def find(source: Path) -> list[Path]:
     """Return the scene folders or the one point file that ``input=`` names."""
     if source.is_file():
         return [source]
+    if not source.exists():
+        raise InputError(f"input={source}: no such file or folder")
     source = Path(os.path.abspath(source))  # so that "." has a name, while a link keeps its own
     if is_scene(source):
         return [source]

@@ -64,6 +64,9 @@ class CamvidReader:
                 defects.append(Defect(self.root, None, text, "prepared without the missing ones; unpack it again"))
         return defects + alone(self.root, self._pairs, self._masks)
 
+    def sources(self, name: str) -> list[Path]:
+        return self._pairs[name].files
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         return read_pair(name, self._pairs[name], _MEANING)
 

@@ -73,6 +73,9 @@ class CityscapesReader:
         defects += [Defect(self.root, None, f"the masks of {split} are dummies", "not used") for split in dummies]
         return defects + alone(self.root, self._pairs, self._masks)
 
+    def sources(self, name: str) -> list[Path]:
+        return self._pairs[name].files
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         return read_pair(name, self._pairs[name], _MEANING, "gtFine labelIds")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from pcseg.classes import Classes
@@ -21,6 +22,11 @@ class SceneReader(Protocol):
 
     def remarks(self) -> list[Defect]:
         """Return the defects of the data set as a whole, such as missing rooms."""
+
+    def sources(self, name: str) -> list[Path]:
+        """Return the files, there or not, and folders of files that a scene is made of: it is made again when they
+        change.
+        """
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         """Return one scene and its defects; raises InputError if it cannot be read."""

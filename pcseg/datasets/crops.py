@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,9 @@ class CropReader:
 
     def remarks(self) -> list[Defect]:
         return self.whole.remarks()
+
+    def sources(self, name: str) -> list[Path]:
+        return self.whole.sources(self._parts[name][0] if name in self._parts else name)
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         if name not in self._parts:

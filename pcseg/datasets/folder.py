@@ -18,6 +18,7 @@ from pcseg.formats.cloud import Cloud
 from pcseg.formats.columns import USUAL_LABELS
 from pcseg.formats.defects import Defect
 from pcseg.formats.files import FORMATS, read_cloud
+from pcseg.formats.sidecars import kitti_labels, semantic3d_labels
 from pcseg.scenes.columns import column_name, kept_columns
 from pcseg.scenes.scene import Scene
 
@@ -58,6 +59,10 @@ class FolderReader:
         return defects + [
             Defect(str(folder), None, "no point file in it", "no scene of this split") for folder in empty
         ]
+
+    def sources(self, name: str) -> list[Path]:
+        path = self._files[name]
+        return [path, *filter(None, (semantic3d_labels(path), kitti_labels(path)))]
 
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         path = self._files[name]

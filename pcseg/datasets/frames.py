@@ -64,6 +64,11 @@ class FramesReader:
             found.append(Defect(self.root, None, text, "not used"))
         return found + alone(self.root, self._pairs, self._masks)
 
+    def sources(self, name: str) -> list[Path]:
+        pair, root = self._pairs[name], Path(self.root)
+        named = [] if pair.mask is None else [pair.mask.parent / "classes.json", root / "classes.json", root / TABLE]
+        return pair.files + named
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         pair = self._pairs[name]
         if pair.mask is None:

@@ -60,6 +60,9 @@ class ImagesReader:
         others = [path for path in files if path not in used and path.name != "classes.yaml"]
         return defects + not_used(self.root, others, SUFFIXES) + alone(self.root, self._pairs, self._found[True])
 
+    def sources(self, name: str) -> list[Path]:
+        return self._pairs[name].files
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         numbers = self.meaning.ids or dict(enumerate(self.meaning.names))
         labels = {number: self.meaning.names.index(meant) for number, meant in numbers.items()}

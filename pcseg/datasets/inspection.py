@@ -152,14 +152,14 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
     histograms = [f.histogram for f in facts if f.histogram is not None]
     if facts and not histograms:
         remedy = "the masks" if pictures else "label: in classes.yaml"
-        found.append(Finding("all", f"no {each} has labels, so nothing can be learned; check {remedy}", True))
+        text = f"no {each} has labels, so only a label file (clicks) can teach anything; check {remedy}"
+        found.append(Finding("all", text, True))
     if histograms:
         total = np.sum(histograms, axis=0)
         absent = [name for name, count in zip(classes, total, strict=True) if count == 0]
         if absent:
-            found.append(
-                Finding("all", f"no {word} of {', '.join(absent)}; such a class cannot be learned or scored", False)
-            )
+            text = f"no {word} of {', '.join(absent)}; only a label file (clicks) can teach it, and it cannot be scored"
+            found.append(Finding("all", text, False))
         found += _uneven(splits, classes, word)
     sizes = Counter(f.size for f in facts if f.size is not None)
     if len(sizes) > 1:

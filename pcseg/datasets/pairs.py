@@ -19,6 +19,10 @@ class Pair:
     picture: Path
     mask: Path | None
 
+    @property
+    def files(self) -> list[Path]:
+        return [self.picture] if self.mask is None else [self.picture, self.mask]
+
 
 def is_picture(path: Path) -> bool:
     """Does the name of ``path`` end as that of a picture, and is it not hidden?"""

@@ -49,6 +49,9 @@ class PointceptReader:
             defects.append(Defect(self.root, None, found, "not used"))
         return defects
 
+    def sources(self, name: str) -> list[Path]:
+        return [Path(self.root) / name]
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         folder = Path(self.root) / name
         there = list_columns(folder)

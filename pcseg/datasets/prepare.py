@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,15 @@ from pcseg.datasets.contract import SceneReader
 from pcseg.errors import InputError, cut
 from pcseg.files import read_json, sweep, write_json
 from pcseg.same_settings import check_same
+from pcseg.scenes.listing import is_scene
 from pcseg.scenes.scene import write_scene
 from pcseg.workers import Died, count_workers, in_processes
 
 REPORT = "prepare_report.json"
 """Name of the file with the summary of a run."""
+
+SHOWN = 20
+"""Scenes that a line of a report names at most."""
 
 WORDS = {"color": "colors", "normal": "normals", "instance": "objects", "superpoint": "superpoints"}
 """Names of the arrays of a scene in the summary."""
@@ -31,7 +37,9 @@ class Summary:
     """Outcome of a run, also written to ``prepare_report.json`` (REPORT).
 
     Names of the scenes written now and of those found finished; (scene, error) of those that failed; ``remarks``, the
-    defects of the data that scenes were made in spite of; ``used``, the sources of labels, arrays and columns, as text.
+    defects of the data that scenes were made in spite of; ``used``, the sources of labels, arrays and columns, as text;
+    ``changed``, those of the written scenes that were there, but made of an earlier state of their source;
+    ``abandoned``, scenes in the output whose source is no longer there.
     """
 
     prepared: tuple[str, ...]
@@ -39,21 +47,27 @@ class Summary:
     failed: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
     used: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
 
 
 def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool = False) -> Summary:
     """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
 
     ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process.
-    How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``; so an
-    interrupted run is continued by running it again. Raises InputError where ``workers`` is negative, where
-    ``output`` cannot be written or was begun with other settings; a scene that cannot be read is listed in the
-    summary instead.
+    How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``, or their
+    source has changed (size or time of one of its files); so an interrupted run is continued by running it again.
+    Raises InputError where ``workers`` is negative, where ``output`` cannot be written or was begun with other
+    settings; a scene that cannot be read is listed in the summary instead.
     """
     workers = count_workers(workers)
     names = reader.scenes()
     _claim(reader, Path(output), overwrite)
-    finished = [name for name in names if not overwrite and _meta(Path(output) / name)]
+    found = {name: _meta(Path(output) / name) for name in names if not overwrite}
+    stamped = {name: meta["stamp"] for name, meta in found.items() if meta.get("stamp")}
+    changed = {name for name, stamp in stamped.items() if _stamp(reader, name) not in ("", stamp)}
+    _unmark(output, changed)
+    finished = [name for name, meta in found.items() if meta and name not in changed]
     todo = sorted(set(names) - set(finished))
     failed = []
     bar = tqdm(total=len(names), initial=len(finished), desc="prepare", unit="scene", mininterval=0.5)
@@ -68,7 +82,9 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
         sweep(output)  # what was in hand when it was interrupted
     written = sorted(set(todo) - {name for name, _ in failed})
     remarks, used = _accounts(reader, output, sorted([*written, *finished]))
-    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), remarks, used)
+    again = tuple(name for name in written if name in changed)
+    abandoned = _abandoned(Path(output), names)
+    summary = Summary(tuple(written), tuple(finished), tuple(sorted(failed)), remarks, used, again, abandoned)
     write_json(Path(output) / REPORT, dataclasses.asdict(summary))
     return summary
 
@@ -86,12 +102,23 @@ def read_summary(output: str) -> Summary | None:
             _texts(found["already_there"]),
             failed,
             _texts(found["remarks"]),
-            _texts(found.get("used", [])),
+            *(_texts(found.get(key, [])) for key in ("used", "changed", "abandoned")),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: is no report of tools/prepare.py ({error!r}); run that again, or remove it"
         ) from error
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first SHOWN ``names`` as text, and the number of the others."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def left_behind(names: Sequence[str]) -> str:
+    """Return a line on the scenes ``names`` whose source is no longer there."""
+    return f"no source any more, but still in the output: {few(names)}; remove the folder{'s' * (len(names) > 1)}"
 
 
 def _texts(values: Any) -> tuple[str, ...]:
@@ -117,10 +144,37 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
             before, now = {"reader": before.get("reader")}, {"reader": now["reader"]}
         check_same(path, before, now, "choose another output, or overwrite=true to prepare it all again")
     sweep(output)
-    if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
-        for name in reader.scenes():
-            (output / name / "scene.json").unlink(missing_ok=True)
+    if overwrite:
+        _unmark(output, reader.scenes())
     write_json(path, meta)
+
+
+def _unmark(output: str | Path, names: Iterable[str]) -> None:
+    """Remove the marks of finished scenes that are to be made again, or a run that is killed would keep the old."""
+    for name in names:
+        path = Path(output) / name / "scene.json"
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be removed ({error.strerror}); choose another output") from error
+
+
+def _stamp(reader: SceneReader, name: str) -> str:
+    """Return a hash of the names, sizes and times of the files that a scene is made of; "" where they are not seen."""
+    try:
+        lists = [sorted(path.iterdir()) if path.is_dir() else [path] for path in reader.sources(name)]
+        files = [file for files in lists for file in files if file.is_file() and not file.name.startswith(".")]
+        stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    except OSError:
+        return ""
+    return hashlib.sha256(repr(stats).encode()).hexdigest()
+
+
+def _abandoned(output: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the scenes in ``output``, of the splits of ``names``, that are none of these."""
+    splits = sorted({name.partition("/")[0] for name in names})
+    there = (path for split in splits for path in sorted((output / split).glob("[!.]*")) if is_scene(path))
+    return tuple(sorted({"/".join(path.parts[-2:]) for path in there} - set(names)))
 
 
 def _settings(meta: Any) -> dict[str, Any]:
@@ -137,6 +191,7 @@ def _settings(meta: Any) -> dict[str, Any]:
 def _one(reader: SceneReader, output: str, name: str) -> str:
     """Prepare one scene; return the fault of the scene, raise the fault of the output."""
     try:
+        stamp = _stamp(reader, name)  # before it is read, so that what changes meanwhile is read again
         scene, defects = reader.read(name)
     except InputError as error:
         return str(error)
@@ -145,7 +200,7 @@ def _one(reader: SceneReader, output: str, name: str) -> str:
     except BaseException as error:  # whatever a damaged file makes a parser do (panics of Rust are no Exception)
         return str(InputError(f"{name}: {type(error).__name__}: {error}; the file is damaged perhaps, copy it again"))
     try:
-        write_scene(output, scene, source=name, defects=[str(d) for d in defects])
+        write_scene(output, scene, source=name, defects=[str(d) for d in defects], stamp=stamp)
     except InputError as error:
         if isinstance(error.__cause__, OSError):  # no room, or no right to write: every other scene would fail too
             raise

@@ -25,6 +25,9 @@ class PreparedPictures:
     def remarks(self) -> list[Defect]:
         return []
 
+    def sources(self, name: str) -> list[Path]:
+        return [Path(self.root) / name]
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         folder = Path(self.root) / name
         if not is_scene(folder):

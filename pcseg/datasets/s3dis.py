@@ -73,11 +73,13 @@ class S3disReader:
                 )
         return found
 
+    def sources(self, name: str) -> list[Path]:
+        room = self._room(name)
+        return [room / "Annotations", _angle_file(room)]
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         """Return one room, made of its object files in the order of their names; the room's own .txt is not used."""
-        room = next((p for area in _areas(self.root) for p in _folders(area) if f"{area.name}/{p.name}" == name), None)
-        if room is None:
-            raise InputError(f"{self.root}: no room '{name}' here; choose one of those that scenes() lists")
+        room = self._room(name)
         files, defects = _object_files(room)
         tables, classes = [], []
         for file in files:
@@ -98,6 +100,12 @@ class S3disReader:
         labels = {"segment": np.repeat(segment, counts), "instance": np.repeat(instance, counts)}
         scene, dropped = to_scene(name, str(room), cloud, labels, S3DIS.names)
         return replace(scene, labels_from="names of the files in Annotations"), defects + wrong + dropped
+
+    def _room(self, name: str) -> Path:
+        room = next((p for area in _areas(self.root) for p in _folders(area) if f"{area.name}/{p.name}" == name), None)
+        if room is None:
+            raise InputError(f"{self.root}: no room '{name}' here; choose one of those that scenes() lists")
+        return room
 
 
 def is_s3dis(root: str) -> bool:
@@ -158,11 +166,15 @@ def _plausible(rows: np.ndarray) -> np.ndarray:
     return usable(rows[:, :3]) & (rows[:, 3:] >= 0).all(axis=1) & (rows[:, 3:] <= 255).all(axis=1)
 
 
+def _angle_file(room: Path) -> Path:
+    return room.parent / f"{room.parent.name}_alignmentAngle.txt"
+
+
 def _aligned(coord: np.ndarray, room: Path) -> tuple[np.ndarray, list[Defect]]:
     """Rotate a room of the original release about the center of its bounding box, to be axis-aligned as in the other
     one.
     """
-    file = room.parent / f"{room.parent.name}_alignmentAngle.txt"
+    file = _angle_file(room)
     if not file.is_file():
         return coord, []
     angles = [line.split() for line in file.read_text(encoding="latin1").splitlines() if not line.startswith("#")]

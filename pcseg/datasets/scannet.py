@@ -15,6 +15,7 @@ import numpy as np
 
 from pcseg.classes import IGNORE, SCANNET20, SCANNET20_NYU40, Classes
 from pcseg.datasets.cloud_scene import to_scene
+from pcseg.datasets.frame_labels import TABLE
 from pcseg.datasets.listing import broken_links
 from pcseg.datasets.scannet_objects import nyu40_of_categories, read_objects, read_segments
 from pcseg.errors import InputError
@@ -25,6 +26,9 @@ from pcseg.formats.ply import read_ply, read_ply_mesh
 from pcseg.scenes.scene import Scene
 
 _SCENE = re.compile(r"scene\d{4}_\d{2}")
+_MESH, _LABELS = "_vh_clean_2.ply", "_vh_clean_2.labels.ply"
+_SEGMENTS, _OBJECTS = "_vh_clean_2.0.010000.segs.json", ".aggregation.json"
+_ENDINGS = (_MESH, _LABELS, _SEGMENTS, _OBJECTS, ".txt")
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,15 @@ class ScannetReader:
             found.append(Defect(self.root, None, text, "put into the split 'unlisted'"))
         return found
 
+    def sources(self, name: str) -> list[Path]:
+        scene = name.rpartition("/")[2]
+        return [*(self._folders[scene] / f"{scene}{ending}" for ending in _ENDINGS), Path(self.root) / TABLE]
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         """Return one scene with mesh normals, superpoints and, except in the hidden test set, labels and objects."""
         scene = name.rpartition("/")[2]
         folder = self._folders[scene]
-        mesh = folder / f"{scene}_vh_clean_2.ply"
+        mesh = folder / f"{scene}{_MESH}"
         if not mesh.is_file():
             raise InputError(f"{mesh}: no such file; download the scene again or remove its folder")
         cloud, faces = read_ply_mesh(mesh)
@@ -90,20 +98,20 @@ class ScannetReader:
     def _labels(self, folder: Path, scene: str, count: int) -> tuple[dict[str, np.ndarray], str, list[Defect]]:
         """Return the arrays segment, instance and superpoint whose files exist, and the name of the file of segment."""
         labels: dict[str, np.ndarray] = {}
-        segments = read_segments(folder / f"{scene}_vh_clean_2.0.010000.segs.json", count)
+        segments = read_segments(folder / f"{scene}{_SEGMENTS}", count)
         nyu40: np.ndarray | None = None
         labels_from = ""
         defects: list[Defect] = []
         if segments is not None:
             labels["superpoint"] = np.unique(segments, return_inverse=True)[1].reshape(-1)
-            file = folder / f"{scene}.aggregation.json"
+            file = folder / f"{scene}{_OBJECTS}"
             if file.is_file():
                 labels["instance"], categories = read_objects(file, segments)
                 labels_from = "aggregation.json"
-                if not (folder / f"{scene}_vh_clean_2.labels.ply").is_file():
+                if not (folder / f"{scene}{_LABELS}").is_file():
                     table, defects = nyu40_of_categories(Path(self.root), categories, file)
                     nyu40 = np.append(table, 0)[labels["instance"]]
-        file = folder / f"{scene}_vh_clean_2.labels.ply"
+        file = folder / f"{scene}{_LABELS}"
         if file.is_file():
             found = read_ply(file)
             labels_from, values = "labels.ply", found.fields.get("label", np.empty(0))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pcseg.datasets.frame_labels import TABLE
 from pcseg.errors import InputError
 from pcseg.files import read_json, read_text
 from pcseg.formats.defects import Defect
@@ -51,7 +52,7 @@ def nyu40_of_categories(root: Path, categories: list[str], where: Path) -> tuple
 
     Blanks around names are ignored: a release of the table has some.
     """
-    file = root / "scannetv2-labels.combined.tsv"
+    file = root / TABLE
     if not file.is_file():
         raise InputError(f"{file}: no such file, but {where.parent.name} has no labels.ply; put the table there")
     text = read_text(file, 2**26)

@@ -79,6 +79,9 @@ class VocReader:
             defects.append(Defect(str(self._home), None, found, "a scene of each of these splits"))
         return defects + alone(str(self._home), self._pairs)
 
+    def sources(self, name: str) -> list[Path]:
+        return self._pairs[name].files
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         pair = self._pairs[name]
         return read_pair(name, pair, _MEANING, pair.mask.parent.name if pair.mask else "")

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from pcseg.classes import IGNORE
 from pcseg.engine.predictors import AnyPredictor
 from pcseg.metrics import ConfusionMatrix
+from pcseg.model.inputs import ImageInputs
+from pcseg.scenes.listing import check_kind
 from pcseg.scenes.scene import Scene
 
 Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
@@ -21,6 +23,7 @@ Keep = Callable[[Scene, np.ndarray, np.ndarray], None]
 
 def check_scenes(predictor: AnyPredictor, scenes: Sequence[Path]) -> None:
     """Raise InputError, before the work, for the first scene (a folder) that ``evaluate`` would refuse."""
+    check_kind(scenes, pictures=isinstance(predictor.model.inputs, ImageInputs))
     for folder in tqdm(scenes, desc="check scenes", unit="scene", leave=False):
         predictor.check(folder)
 

@@ -26,6 +26,7 @@ from pcseg.feeding.training_set import TrainingSet
 from pcseg.feeding.transforms import mix3d
 from pcseg.ops import COORDINATE_LIMIT
 from pcseg.scenes.bulk import GAP, bulk_and_floor
+from pcseg.scenes.listing import check_kind
 from pcseg.scenes.points import Points
 from pcseg.scenes.scene import Scene, list_columns, read_scene
 
@@ -73,6 +74,7 @@ class TrainDataset(TrainingSet[Sample]):
     ) -> None:
         if not voxel_size > 0 or (max_voxels is not None and max_voxels < 1):
             raise InputError(f"voxel_size={voxel_size:g}, max_voxels={max_voxels}: must be positive")
+        check_kind(folders, pictures=False)
         features = features if isinstance(features, Features) else Features(features)
         self.features = measured(features, folders, classes, voxel_size)
         self.voxel_size, self.transform, self.crop, self.max_voxels = voxel_size, transform, crop, max_voxels

@@ -93,11 +93,14 @@ class Scene(Points):
         return hashlib.sha256(np.ascontiguousarray(self.coord, dtype=np.float32).tobytes()).hexdigest()
 
 
-def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = ()) -> Path:
+def write_scene(
+    root: str | os.PathLike[str], scene: Scene, source: str = "", defects: Sequence[str] = (), stamp: str = ""
+) -> Path:
     """Write ``scene`` to ``<root>/<scene.name>``, whole or not at all, and return that folder.
 
-    Each attribute becomes ``<name>.npy``. ``source`` says where the scene came from and ``defects`` what was wrong
-    there; both are kept in ``scene.json``. All files are read again and compared before the folder takes its name.
+    Each attribute becomes ``<name>.npy``. ``source`` says where the scene came from, ``defects`` what was wrong there
+    and ``stamp`` in what state the source was; all are kept in ``scene.json``. All files are read again and compared
+    before the folder takes its name.
     """
     folder = Path(root) / scene.name
     arrays: dict[str, np.ndarray] = {
@@ -112,7 +115,7 @@ def write_scene(root: str | os.PathLike[str], scene: Scene, source: str = "", de
     meta: dict[str, Any] = {"origin": [float(v) for v in scene.origin], "classes": list(scene.classes)}
     meta |= {"source": source, "precision_m": dict(zip(("bulk", "all"), scene.precision, strict=True))}
     meta |= {"labels_from": scene.labels_from, "columns": list(scene.columns), "unused": list(scene.unused)}
-    meta["defects"] = list(defects)
+    meta |= {"defects": list(defects), "stamp": stamp}
 
     def check(written: Path) -> None:
         for name, array in arrays.items():

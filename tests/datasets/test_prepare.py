@@ -104,6 +104,9 @@ class Deadly:
     def remarks(self) -> list[Defect]:
         return []
 
+    def sources(self, name: str) -> list[Path]:
+        return []
+
     def read(self, name: str) -> tuple[Scene, list[Defect]]:
         if name == "train/2":
             if self.way == "panic":

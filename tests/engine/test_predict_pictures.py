@@ -112,7 +112,7 @@ def test_inputs_are_kept_with_the_weights() -> None:
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     cloud = write_scene(tmp_path, Scene(np.zeros((5, 3), np.float32), {}, "train/cloud", classes=CLASSES.names))
-    with pytest.raises(InputError, match="is a point cloud, but the network takes pictures"):
+    with pytest.raises(InputError, match=r"its scenes are point clouds \(train/cloud\), but this network takes pict"):
         check_scenes(make_predictor(model()), [cloud])
     with pytest.raises(InputError, match=r"a\.png: \(4, 4\) uint8; give the colors"):
         PicturePredictor(model()).predict(np.zeros((4, 4), np.uint8), "a.png")

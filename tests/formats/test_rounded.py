@@ -25,7 +25,8 @@ def rounded(coord: np.ndarray) -> np.ndarray:
 def test_the_step_is_that_of_float32_there() -> None:
     assert float32_step(rounded(points(origin=UTM))) == 0.5 == np.spacing(np.float32(UTM[1]))
     assert float32_step(rounded(points(origin=(0, 40_000.0, 0)))) == np.spacing(np.float32(40_000.0))
-    strays = np.concatenate([rounded(points(origin=UTM)), [[0.0, 0.0, 0.0], [np.nan] * 3, [float(np.float32(3e38))] * 3]])
+    strays = rounded(np.array([[0.0] * 3, [np.nan] * 3, [3e38] * 3]))
+    strays = np.concatenate([rounded(points(origin=UTM)), strays])
     assert float32_step(strays) == 0.5
     assert float32_step(rounded(points(250_000, origin=UTM))) == 0.5
 

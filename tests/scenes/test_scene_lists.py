@@ -24,6 +24,9 @@ def test_list_scenes(tmp_path: Path) -> None:
     assert [str(p.relative_to(tmp_path)) for p in found] == ["Area_2/c", "Area_1/a", "Area_1/b"]
     with pytest.raises(InputError, match=r"Area_7: no scene folder here \(found in .*: Area_1, Area_2\)"):
         list_scenes(tmp_path, ["Area_7"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"test: no scene folder .*: Area_1, Area_2\); choose by 'data\.test=\["):
+        list_scenes(tmp_path, ["Area_1", "test"], "'data.test=[...]'")
     with pytest.raises(InputError, match="no such folder"):
         list_scenes(tmp_path / "nowhere", ["Area_1"])
 

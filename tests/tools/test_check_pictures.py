@@ -37,7 +37,7 @@ def test_a_folder_is_told_of_in_pixels(prepared: Path, folder: str) -> None:
         "split  pictures  pixels  labeled  size (pixels)",
         "train         6   9,216   100.0%        48 x 32",
         f"ground  {ground:,} ({ground / len(labels):.1%})",
-        "note: all: no pixel of lake; such a class cannot be learned or scored",
+        "note: all: no pixel of lake; only a label file (clicks) can teach it, and it cannot be scored",
         "nothing must be fixed",
     ):
         assert text in done.stdout

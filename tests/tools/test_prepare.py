@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pcseg.classes import S3DIS, SCANNET20
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_classes, read_scene
 from tests.datasets.raw import scannet_scene
+from tests.forked import run_script
 from tests.tools.prepared import ROOT, building, failed, leftovers, own_scans, prepare
 
 REAL = ROOT.parent / "shared" / "data" / "s3dis_raw"
@@ -162,6 +164,28 @@ def test_scannet_and_pointcept(tmp_path: Path) -> None:
     again = read_scene(tmp_path / "again/train/scene0000_00", SCANNET20, with_labels=True)
     assert again.segment is not None
     np.testing.assert_array_equal(again.segment, scene.segment)
+
+
+def test_a_source_that_is_changed_and_one_that_is_gone(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    own_scans(raw, *(f"train/{name}.csv" for name in ("a", "b", "c")))
+    arguments = (f"input={raw}", f"output={out}", "workers=1")
+    assert "again" not in prepare(*arguments).stdout
+    (raw / "train/a.csv").write_text("x,y,z,label\n0,1,1,1\n1,2,2,1\n")
+    (raw / "train/b.csv").unlink()
+    done = prepare(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "1 scenes prepared, 1 were there already, 0 failed" in done.stdout
+    assert "  prepared again, since the source changed: train/a\n" in done.stdout
+    told = "no source any more, but still in the output: train/b; remove the folder\n"
+    assert f"  {told}" in done.stdout
+    assert np.load(out / "train/a/segment.npy").tolist() == [1, 1]
+    assert f"note: prepare_report.json: {told}" in run_script("tools/check_data.py", f"root={out}").stdout
+    (raw / "train/a.csv").write_text("x,y,z,label\n")  # cut off, so that the old scene must not pass for it
+    failed(prepare(*arguments))
+    assert "MUST FIX: train/a: failed in tools/prepare.py" in run_script("tools/check_data.py", f"root={out}").stdout
+    shutil.rmtree(out / "train/b")
+    assert told not in run_script("tools/check_data.py", f"root={out}").stdout
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real rooms are not here")

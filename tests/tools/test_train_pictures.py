@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pcseg.model.tensor_file import read_tensors
-from tests.tools._runs import ROOT, TINY, building, curve, tool
+from tests.tools._pictures import picture_checkpoint
+from tests.tools._runs import CLASSES, ROOT, TINY, building, checkpoint, curve, failed, tool, tool_here
 from tests.tools.test_pictures import SETTINGS, prepare_pictures
 
 STEPS = tuple(setting for setting in SETTINGS if not setting.startswith(("steps=", "labels=")))
@@ -58,6 +59,22 @@ def test_the_example_of_the_guide_trains_on_points(example: Path, tmp_path: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert losses(tmp_path / "run") == [{"cross_entropy"}, {"cross_entropy", "sharpened"}]
+
+
+def test_networks_of_the_other_kind_of_scene_are_refused(made: Path, tmp_path: Path) -> None:
+    """In training before a run begins, and in scoring."""
+    rooms, point = building(tmp_path / "building"), checkpoint(tmp_path / "point.safetensors")
+    flat, where = picture_checkpoint(tmp_path / "flat.safetensors", CLASSES), (f"output={tmp_path / 'run'}",)
+    pictures = (f"{made}/data: its scenes are pictures (", "network takes point clouds; train one of pictures: ",
+                f"experiment=camvid data.root={made}/data")  # fmt: skip
+    clouds = (f"{rooms}: its scenes are point clouds (", "network takes pictures; train one of point clouds: ",
+              f"experiment=custom data.root={rooms}")  # fmt: skip
+    failed(tool_here("train", "experiment=custom", f"data.root={made}/data", "data.test=[val]", *where), *pictures)
+    failed(tool_here("train", *STEPS, f"data.root={rooms}", "data.train=[Area_1]", "data.test=[]", *where), *clouds)
+    for network, root, split, words in ((point, f"{made}/data", "val", pictures), (flat, rooms, "Area_5", clouds)):
+        arguments = (f"checkpoint={network}", f"data.root={root}", f"data.test=[{split}]", *where)
+        failed(tool_here("evaluate", *arguments, "device=cpu"), *words)
+    assert not list((tmp_path / "run").glob("*"))
 
 
 def test_a_part_of_given_weights_is_trained(made: Path) -> None:

@@ -39,6 +39,8 @@ from tests.tools._runs import (
         (["data.root=nowhere"], ["nowhere: no such folder", "tools/prepare.py"]),
         (["labels.file=none.npz"], ["none.npz: no such label file"]),
         (["data.train=[Area_5]"], ["nothing is left"]),
+        (["data.test=[val]"], ["val: no scene folder", ": Area_1, Area_5); choose by 'data.test=[...]', where []"]),
+        (["data.train=[train]"], ["train: no scene folder", ": Area_1, Area_5); choose by 'data.train=[...]'"]),
         (["data.train=[Area_5]", "data.test=[Area_5/]"], ["nothing is left"]),
         (["workers=-1"], ["workers=-1", "0 (no process beside this one) or more"]),
         (["optim.optimizer.lr=abc"], ["optim.optimizer.lr=abc: is not a number"]),

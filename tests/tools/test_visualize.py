@@ -119,7 +119,8 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
     ("arguments", "message"),
     [
         (["input={}/data/Area_5/a"], "nothing to do"),
-        (["input={}/none.ply", "output={}/a.png"], "neither a point file nor a scene folder"),
+        (["input={}/none.ply", "output={}/a.png"], "input={}/none.ply: no such file or folder"),
+        (["input={}/empty", "output={}/a.png"], "neither a point file nor a scene folder"),
         (["input={}/data", "output={}/a.png"], "give one split, {}/data/Area_5"),
         (["input={}/data/Area_5/a", "output={}/a.gif"], "cannot draw '.gif'"),
         (["input={}/data/Area_5", "output={}/a.png"], "one file for 2 scenes"),
@@ -139,6 +140,7 @@ def test_a_predicted_cloud_is_numbered_as_its_network_is_whatever_the_scans_were
 def test_refuses_in_one_line(root: Path, arguments: list[str], message: str) -> None:
     np.save(root / "short.npy", np.zeros(3, np.int64))
     write_cloud(root / "scan.ply", np.eye(3))
+    (root / "empty").mkdir(exist_ok=True)
     before = (root / "scan.ply").read_bytes()
     for name in ("file", "net.pth"):
         (root / name).write_text("")

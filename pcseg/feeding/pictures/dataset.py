@@ -20,6 +20,7 @@ from pcseg.feeding.pictures.sample import PictureSample, collate_pictures
 from pcseg.feeding.pictures.window import WindowCrop
 from pcseg.feeding.samplers import Item
 from pcseg.feeding.training_set import TrainingSet
+from pcseg.scenes.listing import check_kind
 from pcseg.scenes.scene import Scene, read_scene
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class PictureDataset(TrainingSet[PictureSample]):
         tags: Tags | None = None,
         some_classes: bool = False,
     ) -> None:
+        check_kind(folders, pictures=True)
         self.mean, self.std, self.scale = (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), scale
         self.crop, self.transforms = crop or WindowCrop(), tuple(transforms)
         self._open: Callable[[int], tuple[Scene, np.ndarray, np.ndarray | None]] = lru_cache(OPEN_PICTURES)(self._read)
@@ -99,8 +101,6 @@ class PictureDataset(TrainingSet[PictureSample]):
 
     def _read(self, index: int) -> tuple[Scene, np.ndarray, np.ndarray | None]:
         scene = read_scene(self.folders[index], self.classes, with_labels=self.labels is None)
-        if scene.size is None:
-            raise InputError(f"{self.folders[index]}: is a point cloud, but data.images says pictures; choose its data")
         return (scene, *self.labels_of(scene))
 
 

@@ -126,5 +126,5 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"augment\.mix: merges point clouds"):
         data[Item(0, 0, mix=1)]
     cloud = write_scene(tmp_path, Scene(np.zeros((5, 3), np.float32), {}, "train/cloud", classes=CLASSES.names))
-    with pytest.raises(InputError, match=r"is a point cloud, but data\.images says pictures"):
+    with pytest.raises(InputError, match=r"its scenes are point clouds \(train/cloud\), but this network takes pict"):
         dataset([cloud])[Item(0, 0)]
