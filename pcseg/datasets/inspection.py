@@ -151,9 +151,9 @@ def _common(facts: Sequence[Facts], classes: Sequence[str]) -> list[Finding]:
                 )
     histograms = [f.histogram for f in facts if f.histogram is not None]
     if facts and not histograms:
-        remedy = "the masks" if pictures else "label: in classes.yaml"
-        text = f"no {each} has labels, so only a label file (clicks) can teach anything; check {remedy}"
-        found.append(Finding("all", text, True))
+        remedy = "add masks" if pictures else "name their column (label: in classes.yaml)"
+        text = f"no {each} has labels; give a label file (tools/draw_labels.py), or {remedy}"
+        found.append(Finding("all", text, False))
     if histograms:
         total = np.sum(histograms, axis=0)
         absent = [name for name, count in zip(classes, total, strict=True) if count == 0]

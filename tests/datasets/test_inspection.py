@@ -68,7 +68,7 @@ def test_duplicates_are_counted() -> None:
         ({"step": 100.0}, "probably millimeters", True),
         ({"coord": np.zeros((12**3, 3), np.float32)}, "stand in one place", True),
         ({"segment": np.full(12**3, -1)}, "every point in it is unlabeled", False),
-        ({"segment": None}, "no scene has labels", True),
+        ({"segment": None}, "no scene has labels", False),
         ({"segment": None}, "1 of 1 scenes have no labels (train/s)", False),
         ({"segment": np.zeros(12**3, int)}, "no point of b", False),
         ({"color": None}, "1 of 1 scenes have no colors", False),
