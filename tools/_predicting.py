@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,11 @@ from pcseg.engine.predict import Predictor
 from pcseg.engine.predict_pictures import PicturePredictor
 from pcseg.engine.predictors import make_predictor
 from pcseg.errors import InputError
-from pcseg.formats import FORMATS, WRITERS, check_places, read_cloud, write_labeled, writer_of
+from pcseg.formats import FORMATS, WRITERS, Cloud, Defect, check_places, read_cloud, write_labeled, writer_of
 from pcseg.formats.labeled import las_classes
 from pcseg.formats.masks import write_palette_png
 from pcseg.formats.pictures import SUFFIXES, read_picture
-from pcseg.model.checkpoint import load_model
+from pcseg.model.checkpoint import load_labeler
 from pcseg.scenes.listing import is_scene
 from pcseg.scenes.places import FARTHEST, usable
 from pcseg.spool import spooled
@@ -37,7 +37,7 @@ DEFECTS = 3
 
 def label_files(options: Options) -> None:
     """Label the scans or pictures that the options name."""
-    model, device = load_model(options.checkpoint), choose_device(options.device)
+    model, device = load_labeler(options.checkpoint), choose_device(options.device)
     predictor = make_predictor(model, device, options.votes, options.max_voxels, options.smooth, options.crf)
     if isinstance(predictor, PicturePredictor):
         label_pictures(predictor, options)
@@ -110,6 +110,16 @@ def predict_file(predictor: Predictor, source: Path, target: Path, options: Opti
     beside = next(each for each in target.absolute().parents if each.is_dir())  # large arrays are files there
     names = tuple(name.strip() for name in options.columns.split(",") if name.strip())
     cloud = read_cloud(source, names, spooled(beside))
+    try:
+        return label_cloud(predictor, cloud, source, target, options)
+    except InputError:
+        for line in noted(cloud.defects):  # may tell why
+            tqdm.write(line, file=sys.stderr)
+        raise
+
+
+def label_cloud(predictor: Predictor, cloud: Cloud, source: Path, target: Path, options: Options) -> str:
+    """Label the points of one file, write them and return the lines of ``predict_file``."""
     check_places(target, cloud.coord.T)
     with tqdm(total=len(cloud), unit="point", unit_scale=True, leave=False, delay=1) as bar:
         labels, confidence = predictor.predict(
@@ -121,13 +131,16 @@ def predict_file(predictor: Predictor, source: Path, target: Path, options: Opti
         source, target, cloud, classes.to_codes(labels), confidence, paint,
         names=numbered(classes), classification=options.classification,
     )  # fmt: skip
-    remarks = [str(defect) for defect in (*cloud.defects, *lost)]
+    further = [f"{source}: {text}" for text in predictor.remarks(cloud.color is not None, cloud.fields)]
+    return "\n".join([summary(target, classes, labels, cloud.coord), *noted((*cloud.defects, *lost), further)])
+
+
+def noted(defects: Sequence[Defect], further: Sequence[str] = ()) -> list[str]:
+    """Return a line for each of the first DEFECTS, one with the number of others, and one for each further remark."""
+    remarks = [str(defect) for defect in defects]
     if len(remarks) > DEFECTS:
         remarks[DEFECTS:] = [f"and {len(remarks) - DEFECTS:,} more like these"]
-    remarks += [f"{source}: {text}" for text in predictor.remarks(cloud.color is not None)]
-    return "\n".join(
-        [summary(target, classes, labels, cloud.coord), *(f"  note: {printable(text)}" for text in remarks)]
-    )
+    return [f"  note: {printable(text)}" for text in (*remarks, *further)]
 
 
 def summary(target: Path, classes: Classes, labels: np.ndarray, coord: np.ndarray) -> str:

@@ -105,11 +105,11 @@ class Predictor:
             + (f", probabilities smoothed by {self.smooth:g}" if self.smooth else "")
         )
 
-    def remarks(self, has_color: bool) -> list[str]:
-        """Return warnings about a scan with colors, or without, where the network was trained on others."""
-        if "optional_color" not in self._features.names:
-            return []
-        return color_remarks(self.model.record.get("colored"), has_color)
+    def remarks(self, has_color: bool, columns: Mapping[str, np.ndarray] | None = None) -> list[str]:
+        """Return warnings about a scan with colors, or without, and columns unlike those that were trained on."""
+        colored, optional = self.model.record.get("colored"), "optional_color" in self._features.names
+        color = color_remarks(colored, has_color) if optional else []
+        return color + self._features.remarks(columns or {})
 
     def predict(
         self,

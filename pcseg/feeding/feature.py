@@ -31,6 +31,9 @@ LARGEST_NORMAL = 1e4
 FARTHEST = np.float32(2.0)
 """Distance from the middle of a column's range, in ranges, at which values are clipped: some mean "no data"."""
 
+_SAMPLED = 100_000
+"""Values, spread evenly over a column, whose scale is compared with the range."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -91,6 +94,25 @@ class Feature:
         if self.name == "normal":
             return np.where(np.abs(values) < LARGEST_NORMAL, values, np.float32(0))
         return self._scaled(values)[:, None] if self.is_column else values[:, None]
+
+    def remarks(self, values: np.ndarray) -> list[str]:
+        """Return a warning where values (P,) of a column are of another scale than the range trained on.
+
+        They are where more than half of them are so far out that they are clipped, or where the 99th percentile of
+        their sizes is under a tenth of the range's larger end. Twice or half the values, as of another scanner, pass.
+        """
+        few = np.asarray(values[:: max(1, len(values) // _SAMPLED)], dtype=np.float64)
+        few = few[np.isfinite(few)]
+        if self.range is None or not len(few):
+            return []
+        low, high = self.range
+        with np.errstate(over="ignore"):
+            clipped = np.abs((few - low) / (high - low) - 0.5) > FARTHEST
+        if clipped.mean() <= 0.5 and np.percentile(np.abs(few), 99) >= max(abs(low), abs(high)) / 10:
+            return []
+        least, most = np.percentile(few, (1, 99))
+        found = f"{self.name} runs from {least:g} to {most:g}, far from the range trained on, {low:g} to {high:g}"
+        return [f"{found}; scale it as in the scans trained on, or expect poorer labels"]
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         if self.range is None:

@@ -10,11 +10,12 @@ import numpy as np
 
 from pcseg.errors import InputError, cut
 from pcseg.feeding.feature import OWN, SHAPES, Feature, make_feature
-from pcseg.scenes.columns import column_name
+from pcseg.scenes.columns import by_name, column_name
 from pcseg.scenes.points import Points
 
 _REMEDIES = {
-    "color": "train with 'optional_color'",
+    "color": "give a scan with colors (of a text or .npy table without names, say columns=x,y,z,red,green,blue), or a "
+    "network trained with 'optional_color'",
     "normal": "leave it out, or have normals computed: {name: normal, radius: 0.5}",
 }
 
@@ -83,7 +84,7 @@ class Features:
         remedies = [remedy for name, remedy in _REMEDIES.items() if name in missing]
         remedies += [f"have it computed: {{name: {name}, radius: 1.5}}" for name in columns if name in SHAPES]
         if set(columns) - set(SHAPES):
-            others = ", ".join(sorted(map(column_name, there))) or "coordinates only"
+            others = ", ".join(sorted(set(map(column_name, there)))) or "coordinates only"
             remedies.append(
                 f"the scan has {others}, and computed are {', '.join((*OWN, 'ground_height', *SHAPES))}; give a scan "
                 "that has them (keep: in classes.yaml keeps columns), or train without"
@@ -91,6 +92,12 @@ class Features:
         named = ", ".join("normals" if name == "normal" else name for name in missing)
         plural = f"features {', '.join(missing)} need" if len(missing) > 1 else f"feature '{missing[0]}' needs"
         raise InputError(f"{scan}: has no {named}, which the {plural}; {'; '.join(remedies)}")
+
+    def remarks(self, columns: Mapping[str, np.ndarray]) -> list[str]:
+        """Return warnings about columns (P,) of a scan, by name, of another scale than those trained on."""
+        named = by_name(columns)
+        found = (f.remarks(named[f.name]) for f in self.each if f.is_column and f.name in named)
+        return [remark for each in found for remark in each]
 
     def ranged(self, ranges: Mapping[str, tuple[float, float]]) -> Features:
         """Return the same features, the columns that have no range with those of ``ranges``."""

@@ -16,7 +16,8 @@ class Cloud:
     ``coord`` (P, 3) float64 exactly as in the file: UTM coordinates keep their precision, NaN stays NaN. ``color`` (P,
     3) uint8 or None; ``normal`` (P, 3) float32 or None; ``fields``: every other column of the file by name, each (P,).
     ``named``: False if the file has no column names, so that those of ``fields`` are a guess. ``defects``: everything
-    that was left out or changed in reading.
+    that was left out or changed in reading. ``black``: True if the file has colors, all of them black, so that
+    ``color`` is None.
     """
 
     coord: np.ndarray
@@ -25,6 +26,7 @@ class Cloud:
     fields: dict[str, np.ndarray] = field(default_factory=dict)
     named: bool = True
     defects: tuple[Defect, ...] = ()
+    black: bool = False
 
     def __len__(self) -> int:
         return len(self.coord)

@@ -25,7 +25,8 @@ def read_color(
     """Return colors (P, 3) of any range as uint8, and a report of what was changed.
 
     The range is the declared ``limits``, else the one that holds nearly all values (see STRAY): 0 to 1 or -1 to 1
-    (floats only), 0 to 255, or 0 to 65535. Single values outside it are clipped and NaN becomes 0; both are reported.
+    (floats only), 0 to 255, or 0 to 65535. Of 16 bits the upper 8 are taken: writers multiply bytes by 256 or by 257,
+    and both come back exactly. Single values outside the range are clipped and NaN becomes 0; both are reported.
     Raises InputError if no range holds nearly all values, or if two might.
     """
     if values.dtype.kind not in "biuf":
@@ -53,7 +54,9 @@ def read_color(
     found = np.empty(values.shape, np.uint8)
     for at in range(0, len(values), _ROWS):
         piece = np.clip(values[at : at + _ROWS], low, high)
-        if (low, high) != (0, 255):
+        if (low, high) == (0, 65535):
+            piece = piece // 256
+        elif (low, high) != (0, 255):
             piece = (piece - low) * (255 / (high - low))
         found[at : at + _ROWS] = np.round(piece).astype(np.uint8)
     return found, tuple(defects)

@@ -40,6 +40,9 @@ USUAL_LABELS = (
 LABEL_ARRAYS = (*USUAL_LABELS, "instance", "segment20", "segment200", "semantic_gt", "instance_gt")
 
 _COORD = (("x", "y", "z"), ("cartesianx", "cartesiany", "cartesianz"))
+_SURVEY = tuple(("easting", "northing", up) for up in ("elevation", "height", "z"))
+"""Coordinates as surveyors call them, which count only where no column is called as in _COORD."""
+
 _COLOR = (
     ("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"),
     ("scalar_red", "scalar_green", "scalar_blue"), ("scalar_r", "scalar_g", "scalar_b"), ("rf", "gf", "bf"),
@@ -103,7 +106,11 @@ def _together(
 
 def has_coordinates(names: Iterable[str]) -> bool:
     """Return whether x, y and z, as some tool calls them, are among ``names``."""
-    return bool(_threes(list(names), _COORD, COORD_ARRAYS))
+    return bool(_coordinate_names(list(names)))
+
+
+def _coordinate_names(names: Collection[str]) -> list[list[str]]:
+    return _threes(names, _COORD, COORD_ARRAYS) or _threes(names, _SURVEY, ())
 
 
 def color_names(names: Iterable[str]) -> list[str]:
@@ -157,7 +164,7 @@ def _leave_out(name: str, values: np.ndarray, why: str, where: Path, defects: li
 
 def _coordinates(single: Mapping[str, np.ndarray], where: Path) -> list[list[str]]:
     """Return the three columns of the coordinates, and further sets that are equal."""
-    sets = _threes(single, _COORD, COORD_ARRAYS)
+    sets = _coordinate_names(single)
     if not sets:
         raise InputError(f"{where}: no x, y and z among its columns {', '.join(single) or '(none)'}; name them so")
     first, *others = sets

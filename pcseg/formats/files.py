@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pcseg.errors import InputError
 from pcseg.formats.cloud import Cloud
+from pcseg.formats.defects import Defect
 from pcseg.formats.e57 import read_e57
 from pcseg.formats.kitti import read_kitti
 from pcseg.formats.las import read_las
@@ -39,9 +40,9 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = (), new: N
     """Return all points of one file in its order; the format follows its suffix (see FORMATS).
 
     ``columns`` names the columns of a table without names (text, .npy), e.g. ``("x", "y", "z", "intensity")``. Points
-    with NaN coordinates are kept; coordinates that float32 rounded are reported. ``new`` makes the large arrays of LAS,
-    LAZ and .npy files (see pcseg.spool); a .npy file is then mapped into memory. Raises InputError for a missing,
-    damaged or empty file.
+    with NaN coordinates are kept; coordinates that float32 rounded are reported. Colors that are all black, as scanners
+    without a camera write, are none, and reported. ``new`` makes the large arrays of LAS, LAZ and .npy files (see
+    pcseg.spool); a .npy file is then mapped into memory. Raises InputError for a missing, damaged or empty file.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -61,4 +62,11 @@ def read_cloud(path: str | os.PathLike[str], columns: Sequence[str] = (), new: N
         raise InputError(f"{path}: unknown format '{suffix}'; give one of {', '.join(FORMATS)}")
     if len(cloud) == 0:
         raise InputError(f"{path}: no point in it; remove the file or export it again")
-    return replace(cloud, defects=(*cloud.defects, *rounding_defects(str(path), cloud.coord)))
+    cloud = replace(cloud, defects=(*cloud.defects, *rounding_defects(str(path), cloud.coord)))
+    return cloud if cloud.color is None or cloud.color.any() else _colorless(cloud, str(path))
+
+
+def _colorless(cloud: Cloud, where: str) -> Cloud:
+    """Return ``cloud``, whose colors are all black, as one without color."""
+    black = Defect(where, None, "its colors are all black (0)", "read as a scan without color")
+    return replace(cloud, color=None, black=True, defects=(*cloud.defects, black))

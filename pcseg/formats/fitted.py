@@ -28,7 +28,8 @@ def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tup
     report.
 
     Names keep letters, digits and characters that are valid in all headers, and differ from each other in more than
-    case.
+    case. In LAS, a column such as CloudCompare's ``scalar_Intensity`` becomes the standard one where that holds its
+    values, and an intensity of fractions of 1 is scaled to 16 bits.
     """
     used = {name.lower() for name in (*taken, *_ARRAYS, *(_LAS_OWN if suffix in _LAS else ()))}
     result, defects = {}, []
@@ -38,11 +39,19 @@ def fit(columns: Columns, taken: Collection[str], path: str, suffix: str) -> tup
             found = f"{name} holds whole numbers beyond 53 bits, which {suffix} files cannot hold"
             defects.append(Defect(path, None, found, "left out"))
             continue
-        unique = _named(name, fitted, used, suffix)
-        if unique != name:
-            defects.append(
-                Defect(path, None, f"{suffix} files cannot hold a further column {name!r}", f"called {unique}")
-            )
+        own = _own_name(name, columns, used) if suffix in _LAS else ""
+        if own == "intensity" and not _fits_las(own, fitted, suffix) and _are_fractions(fitted):
+            fitted, unique = np.rint(fitted.astype(np.float64) * 65535).astype(np.uint16), own
+            found = f"the {suffix} field intensity holds whole numbers, not the fractions of column {name!r}"
+            defects.append(Defect(path, None, found, "called intensity, written as parts of 65535"))
+        else:
+            unique = own if own and _fits_las(own, fitted, suffix) else _named(name, fitted, used, suffix)
+            if unique != name:
+                found = f"{suffix} files cannot hold a further column {name!r}"
+                if own:
+                    fits = "is the one for" if unique == own else "cannot hold the values of"
+                    found = f"the {suffix} field {own} {fits} column {name!r}"
+                defects.append(Defect(path, None, found, f"called {unique}"))
         if suffix in _LAS and unique in _STANDARD and _STANDARD[unique].kind == laspy.DimensionKind.BitField:
             fitted = fitted.astype(np.uint8)
         used.add(unique.lower())
@@ -66,6 +75,17 @@ def _typed(values: np.ndarray, suffix: str) -> np.ndarray | None:
     if suffix == ".ply" and kind.itemsize == 8 and kind.kind in "iu":
         return values.astype(np.int32)
     return values
+
+
+def _own_name(name: str, columns: Columns, used: Collection[str]) -> str:
+    """Return LAS's own name for what a tool calls ``name``; "" if there is none, or another column has it."""
+    own = _SPELLED.get(re.sub(r"[ _]", "", name.lower().removeprefix("scalar_")), "")
+    return "" if own.lower() in used or (own != name and own in columns) else own
+
+
+def _are_fractions(values: np.ndarray) -> bool:
+    """Return whether all values are from 0 to 1."""
+    return bool(len(values) and ((values >= 0) & (values <= 1)).all())
 
 
 def _named(name: str, values: np.ndarray, used: set[str], suffix: str) -> str:
@@ -97,6 +117,9 @@ def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
 
 
 _STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
+_SPELLED = {name.replace("_", "").lower(): name for name in _STANDARD}
+"""Standard names by what is left of their spellings, such as GpsTime and gps_time."""
+
 _ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
 """Names of arrays of several columns."""
 

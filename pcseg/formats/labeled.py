@@ -37,7 +37,8 @@ def write_labeled(
     From LAS or LAZ to LAS or LAZ, and from PLY to PLY, all other columns stay as they are; existing columns of these
     two names are replaced. LAS also keeps scales, coordinate system and all other records, except the index of COPC
     and, in .laz, waveforms; PLY loses faces and lists. Between other formats, coordinates, colors, normals and all
-    other columns are kept, with names and types that the format supports. ``paint`` (P, 3) uint8 replaces the colors.
+    other columns are kept, with names and types that the format supports; of a table without names also the one taken
+    for labels, as ``label_2``. ``paint`` (P, 3) uint8 replaces the colors.
 
     ``names`` maps the numbers in ``labels`` to class names; PLY keeps them as comments "class 2 ground".
     ``classification`` also writes the labels as the column of that name, LAS's standard one, with 0 for -1. Returns a
@@ -65,10 +66,12 @@ def write_labeled(
         merged, remarks, defects = merged_ply(source, path, columns)
         save(path, merged, (*remarks, *class_remarks(names)))
         return tuple(defects)
-    fields = {name: values for name, values in cloud.fields.items() if name.lower() not in columns}
+    # A column without a name that was taken for labels may be another: it is kept beside them.
+    fields = {name: v for name, v in cloud.fields.items() if not cloud.named or name.lower() not in columns}
     if classification:
         fields["classification"] = columns["classification"]
-    color = cloud.color if paint is None else paint
+    color = np.zeros((len(cloud), 3), np.uint8) if cloud.black else cloud.color
+    color = color if paint is None else paint
     return write_cloud(
         path, cloud.coord, color=color, normal=cloud.normal, fields=fields, labels=labels, confidence=confidence,
         names=names,

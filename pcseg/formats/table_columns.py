@@ -17,6 +17,9 @@ from pcseg.spool import New
 
 XYZ, RGB, NORMAL = ("x", "y", "z"), ("red", "green", "blue"), ("nx", "ny", "nz")
 
+NAMING = "name the columns: columns=x,y,z,... in prediction, columns: in classes.yaml, or a first line of names"
+"""What to do where the columns of a table are guessed wrong or cannot be guessed."""
+
 UNNAMED_WIDTHS = (3, 4, 6, 7)
 """Numbers of columns for which there is a convention."""
 
@@ -31,20 +34,21 @@ def table_cloud(
 
     The convention: x y z, then red green blue (or nx ny nz if all have length 1), then a label column.
     ``with_intensity``, as in PTS files and Semantic3D: x y z intensity, then red green blue. Guesses and doubts are
-    reported. ``new`` makes the large arrays. Raises InputError if there are too many, too few or repeated names.
+    reported, such as a first column that only counts the points. ``new`` makes the large arrays. Raises
+    InputError if there are too many, too few or repeated names.
     """
     width, defects = rows.shape[1], []
     if not names:
-        chosen, doubts = _conventional(rows, path, with_intensity)
-        defects += [
-            Defect(
-                str(path),
-                None,
-                doubt,
-                "if this is wrong, name the columns (x y z ...) in a first line or in classes.yaml",
-            )
-            for doubt in doubts
-        ]
+        if _count(rows):
+            found, remedy = "the first column counts the points", "give columns=index,x,y,z,..."
+            defects.append(Defect(str(path), None, f"{found}; it is read as x", remedy))
+        try:
+            chosen, doubts = _conventional(rows, path, with_intensity)
+        except InputError as error:
+            if not defects:
+                raise
+            raise InputError(f"{path}: {found}, and the others are no x, y, z and colors; {remedy}") from error
+        defects += [Defect(str(path), None, doubt, f"if this is wrong, {NAMING}") for doubt in doubts]
     elif len(names) != width:
         raise InputError(f"{path}: {width} columns, but {len(names)} names ({' '.join(names)}); name each column")
     else:
@@ -72,12 +76,10 @@ def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[t
         return (*XYZ, "intensity", *RGB), []
     if width == 6 and _are_normals(few[:, 3:6]):
         if np.isin(few[:, 3:6], (0, 1)).all():
-            raise InputError(f"{path}: columns 4 to 6 may be colors or normals; write a first line of column names")
+            raise InputError(f"{path}: columns 4 to 6 may be colors or normals; {NAMING}")
         return (*XYZ, *NORMAL), ["columns 4 to 6 have length 1: taken for normals"]
     if width in (6, 7) and _are_returns(few[:, 3:6]):
-        raise InputError(
-            f"{path}: columns 5 and 6 look like numbers of returns, not like colors; write a first line of column names"
-        )
+        raise InputError(f"{path}: columns 5 and 6 look like numbers of returns, not like colors; {NAMING}")
     if width in (6, 7) and _are_colors(few[:, 3:6]):
         last, doubts = _last_of_seven(rows[:, 6], few) if width == 7 else ((), [])
         return (*XYZ, *RGB, *last), doubts
@@ -85,7 +87,7 @@ def _conventional(rows: np.ndarray, path: Path, with_intensity: bool) -> tuple[t
         return (*XYZ, "intensity", *RGB), ["the last 3 of 7 columns are colors, as in Semantic3D"]
     if width in (6, 7):
         why = "negative" if (rows[:, 3:6] < 0).any() else "of different ranges"
-        raise InputError(f"{path}: columns 4 to 6 are {why}, so not colors; write a first line of column names")
+        raise InputError(f"{path}: columns 4 to 6 are {why}, so not colors; {NAMING}")
     more = tuple(f"column{i}" for i in range(4, width + 1))
     return (*XYZ, *more), [f"{width} columns without names: only x, y and z are known"] if more else []
 
@@ -97,12 +99,24 @@ def _last_of_seven(last: np.ndarray, few: np.ndarray) -> tuple[tuple[str, ...], 
         return ("alpha",), [f"the last of 7 columns is always {opaque}: taken for alpha"]
     if not _are_labels(few[:, 6]):
         return ("alpha",), ["the last of 7 columns holds fractions: taken for alpha"]
-    return ("label",), _doubt(few[:, 6], 7)
+    doubts = _doubt(few[:, 6], 7)
+    if doubts and _are_labels(few[:, 3:6]) and _are_colors(few[:, 4:7]):
+        read = "7 columns without names are read as x y z red green blue label"
+        doubts = [f"{read}, but may be x y z intensity red green blue, or end with intensity or alpha"]
+    return ("label",), doubts
 
 
 def _doubt(last: np.ndarray, width: int) -> list[str]:
     many = np.nanmax(last, initial=0) > 127 and len(np.unique(last)) > 64
     return [f"the last of {width} columns is taken for the label, but may be intensity or alpha"] if many else []
+
+
+def _count(rows: np.ndarray) -> bool:
+    """Return whether the first of four or more columns is 0, 1, 2, ... or 1, 2, 3, ... for ten rows or more."""
+    few = rows[:_SAMPLE, 0]
+    if rows.shape[1] < 4 or len(rows) < 10 or few[0] not in (0, 1):
+        return False
+    return bool((few == few[0] + np.arange(len(few))).all() and rows[-1, 0] == few[0] + len(rows) - 1)
 
 
 def _are_labels(values: np.ndarray) -> bool:

@@ -13,6 +13,8 @@ _COMMENT = ("#", "//", "%", "!", "'#", '"#')
 
 _UNIT = re.compile(r"[\[(]?(m|mm|cm|dm|km|ft|us-?ft|in|deg|rad|grad|gon|s|ns|dn|db|%|-|1)?[\])]?", re.IGNORECASE)
 
+_UNIT_BEHIND = r"(?i)^([xyz]|easting|northing|elevation|height)\s*\((m|mm|cm|ft|us-?ft)\)$"
+
 
 def stripped(line: str) -> str:
     """Return a line without the blanks around it, its end, and the end-of-file mark of DOS. Tabs may mean empty
@@ -105,4 +107,4 @@ def _split(line: str, separator: str | None) -> list[str]:
 
 def _name(cell: str) -> str:
     cell = cell.strip("\"' ")
-    return re.sub(r"(?i)^([xyz])\s*\((m|mm|cm|ft|us-?ft)\)$", r"\1", re.sub(r"(.)\s*\[[^\]]*\]$", r"\1", cell)).strip()
+    return re.sub(_UNIT_BEHIND, r"\1", re.sub(r"(.)\s*\[[^\]]*\]$", r"\1", cell)).strip()

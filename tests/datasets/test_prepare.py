@@ -197,7 +197,7 @@ def test_normals_that_are_no_numbers_become_zero_and_are_told(tmp_path: Path) ->
 
 
 def test_what_was_used_is_told(tmp_path: Path, reader: FolderReader) -> None:
-    write_cloud(tmp_path / "raw/b.ply", np.eye(3), color=np.zeros((3, 3), np.uint8))
+    write_cloud(tmp_path / "raw/b.ply", np.eye(3), color=np.ones((3, 3), np.uint8))
     (tmp_path / "raw/c.csv").write_text("x,y,z,classification,intensity\n0,0,0,2,9\n1,1,1,5,9\n")
     summary = prepare(reader, str(tmp_path / "out"), workers=1)
     assert summary.used == (

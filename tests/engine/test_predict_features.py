@@ -53,6 +53,12 @@ def test_columns_that_are_missing_or_wrong_are_named_in_one_line(columns, messag
     assert "\n" not in str(caught.value)
 
 
+def test_a_column_of_another_scale_is_told_beside_the_colors():
+    told = Predictor(model(("optional_color", RANGED))).remarks(False, {"Intensity": np.linspace(0, 1, 50)})
+    assert ["has no color" in told[0], "intensity runs from" in told[1], len(told)] == [True, True, 2]
+    assert Predictor(model((RANGED,), width=1)).remarks(True, {"intensity": np.arange(900)}) == []
+
+
 def test_computed_features_are_those_of_the_whole_scan_in_every_tile():
     features = ({"name": "planarity", "radius": 0.4}, {"name": "ground_height", "cell": 0.5, "window": 2})
     xyz, _ = scan(12.0, density=60)

@@ -74,7 +74,7 @@ def test_a_column_is_scaled_by_its_range_and_clipped() -> None:
 def test_a_scan_without_color_is_refused_or_gray_as_declared() -> None:
     bare = make_points(Points(COORD))
     gray = make_points(Points(COORD, {"color": np.full((3, 3), 128, dtype=np.uint8)}))
-    with pytest.raises(InputError, match=r"no color.*optional_color"):
+    with pytest.raises(InputError, match=r"no color.*columns=x,y,z,red,green,blue.*optional_color"):
         Features(["color"])(bare)
     assert (Features(["optional_color"])(bare) == 0).all()
     assert np.allclose(Features(["optional_color"])(gray), 0, atol=0.002)
@@ -85,12 +85,38 @@ def test_a_scan_without_color_is_refused_or_gray_as_declared() -> None:
 
 def test_all_that_is_missing_is_named_in_one_line() -> None:
     with pytest.raises(InputError) as caught:
-        Features(["normal", "height", "intensity", "return_number", "echo"]).check("a.las", ["color", "echo"])
+        Features(["normal", "height", "intensity", "return_number", "echo"]).check(
+            "a.las", ["color", "echo", "scalar_echo"]
+        )
     text = str(caught.value)
     assert text.startswith("a.las: has no normals, intensity, return_number, which the features")
-    assert "the scan has color, echo" in text
+    assert "the scan has color, echo, and computed are" in text
     assert "keep" in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("scale", "told"),
+    [(1.0, False), (0.3, False), (3.0, False), (1 / 256, True), (1 / 65535, True), (0.0, True), (257.0, True)],
+)
+def test_a_column_of_another_scale_than_in_training_is_told(scale: float, told: bool) -> None:
+    values = np.random.default_rng(0).gamma(2, 200, 3000)
+    low, high = np.percentile(values, (1, 99))
+    features = Features(["ones", {"name": "intensity", "range": [low, high]}])
+    scan = (values[::3] * scale).astype(np.float32)
+    scan[5] = np.nan
+    remarks = features.remarks({"scalar_Intensity": scan, "echo": scan})
+    assert len(remarks) == told
+    least, most = np.nanpercentile(scan.astype(float), (1, 99))
+    said = f"intensity runs from {least:g} to {most:g}, far from the range trained on, {low:g} to {high:g}; scale it as"
+    assert all(said in remark for remark in remarks)
+
+
+def test_counts_of_returns_and_columns_without_a_number_are_not_told() -> None:
+    features = Features([{"name": "number_of_returns", "range": [1, 7]}, {"name": "rssi", "range": [-60, -10]}])
+    assert features.remarks({"number_of_returns": np.ones(9, np.uint8), "rssi": np.full(9, np.nan)}) == []
+    assert "rssi runs from 0.5 to 0.5" in features.remarks({"rssi": np.full(9, 0.5)})[0]
+    assert Features(["intensity"]).remarks({"intensity": np.zeros(3)}) == []
 
 
 def test_a_misspelled_name_lists_columns_and_computed_features() -> None:

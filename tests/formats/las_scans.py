@@ -84,7 +84,7 @@ def compare(path: Path, given: laspy.LasData) -> None:
         seen |= {"red", "green", "blue"}
         wide = np.stack([given.red, given.green, given.blue], axis=1)
         assert cloud.color is not None
-        assert np.abs(cloud.color - wide / 257).max() <= 0.5
+        assert (cloud.color == wide // 256).all()
     for name in given.point_format.dimension_names:
         if name in seen:
             continue

@@ -57,6 +57,13 @@ def test_two_sets_of_coordinates_must_agree(other: dict[str, np.ndarray]) -> Non
     assert set(to_cloud({**XYZ, "X": np.zeros(5)}, HERE).fields) == {"X"}
 
 
+def test_two_heights_of_surveyors_must_agree() -> None:
+    columns = dict(zip(("Easting", "Northing", "Elevation", "Height"), np.arange(20.0).reshape(4, 5), strict=True))
+    with pytest.raises(InputError, match=r"here: Easting .* both look like coordinates, and differ"):
+        to_cloud(columns, HERE)
+    assert to_cloud({**columns, "Height": columns["Elevation"]}, HERE).coord[1].tolist() == [1, 6, 11]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [("feat", np.zeros((5, 8))), ("name", np.array(["a"] * 5)), ("time", np.zeros(5, "M8[s]")),

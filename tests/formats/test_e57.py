@@ -50,12 +50,14 @@ def test_values_read_equal_values_written(
         stations.append(Station(fields, pose, color_limits(0, high) if declared else {}))
         local = np.stack([fields[name][0] for name in XYZ], axis=1)
         wanted.append((local[:, [2, 0, 1]] if turned else local) + shift)
-        painted.append(np.stack([rgb[name][0] for name in RGB], axis=1) / high * 255)
+        painted.append(np.stack([rgb[name][0] for name in RGB], axis=1))
     cloud = read_e57(write(tmp_path / "a.e57", stations))
     step = {"double": 1e-8, "single": 1e-5, "scaled": 5.1e-7}[coordinates]
     np.testing.assert_allclose(cloud.coord, np.concatenate(wanted), rtol=0, atol=step)
     assert cloud.color is not None
-    assert np.abs(cloud.color - np.concatenate(painted)).max() <= 0.5
+    exact = np.concatenate(painted)
+    exact = exact // 256 if high == 65535 else exact / high * 255
+    assert np.abs(cloud.color - exact).max() <= 0.5
     np.testing.assert_array_equal(cloud.fields["label"], np.concatenate(marks))
     np.testing.assert_array_equal(cloud.fields["scan"], np.repeat(np.arange(len(counts)), counts))
     assert cloud.defects == ()
@@ -121,7 +123,7 @@ def test_limits_that_the_colors_exceed_are_ignored(tmp_path: Path, low: float, h
     station = Station(points(3) | colors(3, 0, 65535, values), limits=color_limits(low, high))
     cloud = read_e57(write(tmp_path / "a.e57", [station]))
     assert cloud.color is not None
-    assert cloud.color[:, 0].tolist() == [0, 4, 255]
+    assert cloud.color[:, 0].tolist() == [0, 3, 255]
 
 
 def test_no_station_of_use(tmp_path: Path) -> None:

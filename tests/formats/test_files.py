@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from plyfile import PlyData, PlyElement
 
 from pcseg.errors import InputError
-from pcseg.formats import FORMATS, WRITERS, read_cloud, write_cloud
+from pcseg.formats import FORMATS, WRITERS, read_cloud, write_cloud, write_labeled
 from pcseg.formats.colors import color_to_uint8
 from tests.datasets.raw import UTM, labeled_cloud
 
@@ -58,7 +58,7 @@ def las(path: Path, color: np.ndarray, classification: np.ndarray) -> None:
     data.write(str(path))
 
 
-@pytest.mark.parametrize(("scale", "wanted"), [(257, [0, 128, 255]), (1, [0, 128, 255]), (256, [0, 128, 254])])
+@pytest.mark.parametrize(("scale", "wanted"), [(257, [0, 128, 255]), (1, [0, 128, 255]), (256, [0, 128, 255])])
 @pytest.mark.parametrize("suffix", [".las", ".laz", ".LAS"])
 def test_las_colors_of_8_and_16_bits(tmp_path: Path, suffix: str, scale: int, wanted: list[int]) -> None:
     color = np.repeat(np.array([[0], [128], [255]], np.uint16) * scale, 3, axis=1)
@@ -68,6 +68,22 @@ def test_las_colors_of_8_and_16_bits(tmp_path: Path, suffix: str, scale: int, wa
     assert found.color[:, 0].tolist() == wanted
     assert found.fields["classification"].tolist() == [1, 2, 6]
     np.testing.assert_allclose(found.coord - UTM, 0.005, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("suffix", [".las", ".txt", ".pcd"])
+def test_colors_that_are_all_black_are_none(tmp_path: Path, suffix: str) -> None:
+    color = np.zeros((3, 3), np.uint8)
+    write_cloud(tmp_path / f"a{suffix}", np.eye(3), color=color)
+    found = read_cloud(tmp_path / f"a{suffix}")
+    assert found.color is None
+    assert f"a{suffix}: its colors are all black (0); read as a scan without color" in str(found.defects[-1])
+    write_labeled(tmp_path / f"a{suffix}", tmp_path / "b.las", found, np.arange(3), np.ones(3))
+    assert laspy.read(tmp_path / "b.las").red.tolist() == [0, 0, 0]  # the file keeps the fields
+    write_labeled(tmp_path / f"a{suffix}", tmp_path / "b.las", found, np.arange(3), np.ones(3), color + np.uint8(9))
+    assert laspy.read(tmp_path / "b.las").red.tolist() == [9 * 257] * 3
+    color[1, 2] = 1
+    write_cloud(tmp_path / "c.ply", np.eye(3), color=color)
+    assert read_cloud(tmp_path / "c.ply").color is not None
 
 
 def test_e57_stations_come_to_one_frame(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_values_read_equal_values_written(
         np.testing.assert_array_equal(found.fields[name], columns[name], err_msg=name)
     assert set(found.fields) <= {"label", "Intensity"}
     if packed:
-        assert found.color is not None
         bits = columns[packed]
+        assert (found.color is None) == found.black == (not (bits & 0xFFFFFF).any())
+    if packed and not found.black:
         np.testing.assert_array_equal(found.color, np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1))

@@ -33,7 +33,8 @@ ALPHA, INTENSITY = np.full(300, 255), RNG.integers(-2000, 2000, 300)
         ((XYZ, RGB, ALPHA), {"alpha"}, "always 255: taken for alpha"),
         ((XYZ, RGB / 255, ALPHA / 255), {"alpha"}, "always 1: taken for alpha"),
         ((XYZ, RGB, np.ones(300)), {"label"}, ""),
-        ((XYZ, RGB, RNG.integers(0, 256, 300)), {"label"}, "may be intensity or alpha"),
+        ((XYZ, RGB, RNG.integers(0, 256, 300)), {"label"}, "label, but may be x y z intensity red green blue, or end"),
+        ((XYZ, RGB / 255, RNG.integers(0, 256, 300)), {"label"}, "may be intensity or alpha"),
         ((XYZ, INTENSITY, RGB), {"intensity"}, "as in Semantic3D"),
         ((XYZ, RGB, NORMAL), {f"column{i}" for i in range(4, 10)}, "only x, y and z are known"),
     ],
@@ -48,6 +49,19 @@ def test_columns_without_names(parts: tuple[np.ndarray, ...], fields: set[str], 
     for part in parts:
         if part is RGB and "column4" not in fields:
             np.testing.assert_array_equal(found.color, RGB)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_column_that_counts_the_points_is_told(first: int) -> None:
+    count = np.arange(300) + first
+    found = table_cloud(np.column_stack([count, XYZ]), (), Path("here"))
+    assert found.coord[:, 0].tolist() == count.tolist()
+    said = "the first column counts the points; it is read as x; give columns=index,x,y,z,..."
+    assert said in str(found.defects[0])
+    with pytest.raises(InputError, match=r"here: the first column counts the points.*columns=index,x,y,z"):
+        table_cloud(np.column_stack([count, XYZ - 5, RGB[:, :2]]), (), Path("here"))
+    for rows in (np.column_stack([count, XYZ[:, :2]]), np.column_stack([count[::-1], XYZ])):
+        assert said not in " ".join(map(str, table_cloud(rows, (), Path("here")).defects))
 
 
 def test_one_stray_does_not_decide() -> None:

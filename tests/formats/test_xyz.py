@@ -197,6 +197,12 @@ def test_a_row_of_missing_values_is_a_point(tmp_path: Path, none: str) -> None:
         ("sep=;\nX;Y;Z;I\n1,0;2,0;3,0;0,5\n4,0;5,0;6,0;0,25\n7,0;8,0;9,0;1\n", {"I": [0.5, 0.25, 1]}),  # Excel
         ('"sep=,"\nX,Y,Z\n"1,0","2,0","3,0"\n"4,0","5,0","6,0"\n"7,0","8,0","9,0"\n', {}),  # quoted decimal commas
         ("X\tY\tZ\tI\n1\t2\t3\t0,5\n4,0\t5,0\t6,0\t0,25\n7,0\t8,0\t9,0\t1\n", {"I": [0.5, 0.25, 1]}),
+        ("Northing,EASTING,Height (m),Label\n2,1,3,5\n5,4,6,5\n8,7,9,6\n", {"Label": [5, 5, 6]}),  # surveyors
+        ("easting northing elevation\n1 2 3\n4 5 6\n7 8 9\n", {}),
+        (
+            "x y z Easting Northing Height\n1 2 3 0 0 0\n4 5 6 0 0 0\n7 8 9 0 0 0\n",
+            {"Easting": [0] * 3, "Northing": [0] * 3, "Height": [0] * 3},
+        ),
         ("1 2 3\n4,0 5,0 6,0\n7,0 8 9,00\n", {}),  # the first row has no decimal
         ("1.D+00 0.2D+01 3d0\n4.0D0 5.0D0 6.0D0\n7 8 9\n", {}),  # Fortran
     ],
