@@ -68,14 +68,14 @@ def label_pictures(predictor: PicturePredictor, options: Options) -> None:
         if target.suffix.lower() != ".png":
             raise InputError(f"output={target}: labels of pictures are written as .png; give such a name, or a folder")
         check_output(str(target), folder=False)
-    classes = predictor.model.classes
+    classes, numbers = predictor.model.classes, numbered(predictor.model.classes)
     print(f"{predictor.protocol()}; {threads_summary()}")
-    print(f"labels: {', '.join(f'{number} {name}' for number, name in enumerate(classes.names))}")
+    print(f"labels: {', '.join(f'{number} {name}' for number, name in numbers.items())}")
 
     def predict(source: Path, target: Path) -> str:
         image, defects = read_picture(source)
         labels, _ = predictor.predict(image, str(source))
-        write_palette_png(target, labels, classes.colors)
+        write_palette_png(target, labels, classes.colors, list(numbers))
         counts = np.bincount(labels.reshape(-1), minlength=len(classes))
         lines = [f"{target}: {image.shape[1]} x {image.shape[0]} pixels; {shares(classes, counts)}"]
         return "\n".join([*lines, *(f"  note: {printable(str(defect))}" for defect in defects)])

@@ -28,7 +28,8 @@ class Options:
     Without a checkpoint the network that comes with pcseg gives first labels to colored scans of rooms: ceiling, floor
     and furniture as in S3DIS. It was trained on a simulated building alone, and is often wrong.
 
-    A network of pictures labels these, each into a palette .png of its size whose numbers are those of the classes.
+    A network of pictures labels these, each into a palette .png of its size whose numbers are those of the masks that
+    it was trained on.
     """
 
     input: str = option(f"a file ({' '.join(FORMATS)}), a folder of them or a pattern")

@@ -16,7 +16,7 @@ import numpy as np
 
 from pcseg.budgets.order import check_seed, scene_order
 from pcseg.budgets.scene_labels import SceneLabels
-from pcseg.budgets.tags import SceneTags, Tags, tag_row
+from pcseg.budgets.tags import NO_BALLS, SceneTags, Tags, tag_row
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
 from pcseg.errors import InputError
@@ -141,7 +141,10 @@ def true_labels(scene: Scene, classes: Classes) -> np.ndarray:
     if scene.classes != classes.names:
         raise InputError(f"{scene.name}: was not read with the classes {', '.join(classes.names)}")
     if scene.segment is None:
-        raise InputError(f"{scene.name}: has no segment.npy to draw labels from; click points and use the csv rule")
+        raise InputError(
+            f"{scene.name}: has no segment.npy to draw labels from; click points and use the csv rule, or train on "
+            "what other scenes have, without a label file"
+        )
     return scene.segment
 
 
@@ -210,6 +213,8 @@ def _present(labels: np.ndarray, classes: Classes) -> np.ndarray:
 
 
 def _sub_clouds(scene: Scene, classes: Classes, seed: int, radius: float, points: int) -> SceneTags:
+    if scene.size is not None:
+        raise InputError(f"{scene.name}: {NO_BALLS}")
     segment = true_labels(scene, classes)
     seeds = scene.coord[scene_order(seed, scene.name, len(scene))[:points]]
     balls = (np.linalg.norm(scene.coord - center, axis=1) <= radius for center in seeds)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pcseg.budgets.csv_rows import Row, match_scenes, read_class, read_rows
-from pcseg.budgets.tags import SceneTags, Tags, tag_row
+from pcseg.budgets.tags import NO_BALLS, SceneTags, Tags, tag_row
 from pcseg.classes import Classes
 from pcseg.errors import InputError, cut
 from pcseg.scenes.scene import Scene
@@ -30,7 +30,7 @@ class Tag:
 
 
 def import_tags(scenes: Iterable[Scene], classes: Classes, path: str | os.PathLike[str], table: Any = None) -> Tags:
-    """Return the tags of the file ``path``; of ``scenes`` only the names are read.
+    """Return the tags of the file ``path``; of ``scenes`` names and sizes are read.
 
     A CSV file has the header ``scene,class``, or ``scene,class,x,y,z,radius`` for sub-clouds: all points within
     ``radius`` meters of ``x,y,z``, in the frame of the raw scan. Rows of one scene with the same four numbers are one
@@ -42,7 +42,11 @@ def import_tags(scenes: Iterable[Scene], classes: Classes, path: str | os.PathLi
     that cannot be used.
     """
     tags = _csv_tags(path) if table is None else _listed_tags(path, table)
-    found = [(scene.name, entries) for scene, entries in match_scenes(path, tags, scenes)]
+    found = []
+    for scene, entries in match_scenes(path, tags, scenes):
+        found.append((scene.name, entries))
+        if scene.size is not None and (wrong := next((tag for tag in entries or [] if tag.ball), None)):
+            raise InputError(f"{wrong.where}: {NO_BALLS}")
     if missing := [name for name, entries in found if entries is None]:
         raise InputError(f"{path}: has no tag of {missing[0]}; add its classes, or leave out its split")
     scene_tags = tuple(_scene_tags(name, entries or [], classes) for name, entries in found)

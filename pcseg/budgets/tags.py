@@ -23,6 +23,9 @@ FORMAT = 1
 """Number of the file layout written here; a file of another layout is refused."""
 
 
+NO_BALLS = "tagged balls are parts of point clouds; tag whole pictures, or the parts that prepare.py crops=4 cuts out"
+
+
 @dataclass(frozen=True)
 class SceneTags:
     """The tags of one scene, in the order of Tags.classes.

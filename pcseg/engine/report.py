@@ -13,7 +13,7 @@ from tqdm import tqdm
 from pcseg.classes import IGNORE, Classes
 from pcseg.engine.memory import peak_memory
 from pcseg.errors import InputError
-from pcseg.feeding.training_set import TrainingSet
+from pcseg.feeding.training_set import TrainingSet, given_labels
 from pcseg.metrics import ConfusionMatrix
 from pcseg.scenes.scene import read_scene
 
@@ -45,15 +45,14 @@ def budget(dataset: TrainingSet[Any], required: bool = True) -> dict[str, Any]:
         if dataset.labels is not None:
             dataset.labels.labels(scene)
             continue
-        if scene.segment is None:
-            raise InputError(f"{folder}: has no segment.npy; give a label file (labels.file=...)")
-        count += int((scene.segment != IGNORE).sum())
-        digest.update(scene.name.encode(errors="surrogateescape") + scene.segment.astype("<i2").tobytes())
+        labels = given_labels(scene)
+        count += int((labels != IGNORE).sum())
+        digest.update(scene.name.encode(errors="surrogateescape") + labels.astype("<i2").tobytes())
     if dataset.labels is not None:
         count = int(dataset.labels.counts(dataset.names, dataset.classes).sum())
     if required and not count and dataset.tags is None:
         remedy = (
-            "draw or click others (labels.file=...)" if dataset.labels else "label some, or draw others to train on"
+            "draw or click others (labels.file=...)" if dataset.labels else "label some, or click (labels.file=...)"
         )
         raise InputError(f"labels: 0 points of the {len(dataset)} scenes to train on carry a class; {remedy}")
     sha256 = digest.hexdigest() if dataset.labels is None else dataset.labels.sha256

@@ -21,8 +21,7 @@ from pcseg.checks import from_zero_to_one
 from pcseg.classes import IGNORE
 from pcseg.engine.folder import RunFolder
 from pcseg.engine.predictors import AnyPredictor, make_predictor
-from pcseg.errors import InputError
-from pcseg.feeding.training_set import TrainingSet
+from pcseg.feeding.training_set import TrainingSet, given_labels
 from pcseg.files import atomic_path
 from pcseg.model.model import Model
 from pcseg.scenes.scene import read_scene
@@ -97,10 +96,7 @@ class LabelPass:
         """Return the given labels (P,) of the scene in the folder ``path``, IGNORE elsewhere."""
         budget = self.data.labels
         scene = read_scene(path, self.data.classes, with_labels=budget is None)
-        known = scene.segment if budget is None else budget.given(scene)
-        if known is None:
-            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
-        return known
+        return given_labels(scene) if budget is None else budget.given(scene)
 
     def _scene(self, number: int, parts: Path) -> SceneLabels:
         arrays, _ = read_npz(parts / f"{number}.npz")

@@ -138,7 +138,9 @@ def _announce(
     if not any(stage.labeled for stage in job.stages):
         folder.log(f"labels: none, no label is read; sha256 of the clouds {spent['sha256']}")
     else:
-        folder.log(labels.summary() if labels else f"labels: all {spent['count']:,}, sha256 {spent['sha256']}")
+        in_scenes = f"in {int(job.data.labeled().sum())} of {len(job.data)} scenes"
+        all_there = f"labels: all {spent['count']:,}, {in_scenes}, sha256 {spent['sha256']}"
+        folder.log(labels.summary() if labels else all_there)
     if job.data.tags is not None:
         folder.log(job.data.tags.summary())
     for line in taken:

@@ -20,13 +20,18 @@ from pcseg.scenes.scene import Scene, scene_name
 S = TypeVar("S")
 
 
+def given_labels(scene: Scene) -> np.ndarray:
+    """Return the labels (P,) in a scene, IGNORE for all of one without labels."""
+    return np.full(len(scene), IGNORE, dtype=np.int16) if scene.segment is None else scene.segment
+
+
 class TrainingSet(Dataset[S]):
     """Samples of scene folders, drawn by Item.
 
-    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for full
-    supervision. ``strong``: the transforms of items that ask for strong ones. ``tags``: the classes known to be in each
-    scene. With ``some_classes`` labels of other classes than ``classes`` become IGNORE. ``offers``: what batches hold
-    that some methods need.
+    ``labels``: the budget; the files that hold the ground truth are then never opened. None stands for all labels that
+    are in the scenes; those without any are unlabeled. ``strong``: the transforms of items that ask for strong ones.
+    ``tags``: the classes known to be in each scene. With ``some_classes`` labels of other classes than ``classes``
+    become IGNORE. ``offers``: what batches hold that some methods need.
     """
 
     kind: frozenset[str] = frozenset()
@@ -82,21 +87,19 @@ class TrainingSet(Dataset[S]):
         return np.stack([np.bincount(k[k != IGNORE], minlength=len(self.classes)) for k in each])
 
     def labeled(self) -> np.ndarray:
-        """Return the scenes (S,) bool that have a label; all of them under full supervision."""
+        """Return the scenes (S,) bool that have a label; without a budget those that have labels of their points."""
         if self.labels is None:
-            return np.ones(len(self), dtype=bool)
+            return np.array([(folder / "segment.npy").is_file() for folder in self.folders], dtype=bool)
         return self.labels.labeled(self.names)
 
     def labels_of(self, scene: Scene) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the labels (P,) int16 that ``scene`` is trained on, and their weights (P,), None where all are 1."""
         if self.labels is not None:
             return self.labels.labels(scene, only=self._only).astype(np.int16), self.labels.weights(scene)
-        if scene.segment is None:
-            raise InputError(f"{scene.name}: has no segment.npy; give a label file")
-        return scene.segment.astype(np.int16), None
+        return given_labels(scene).astype(np.int16), None
 
-    def tags_at(self, index: int, place: np.ndarray) -> torch.Tensor | None:
-        """Return the tags (K,) bool of the sample at ``place`` (3,) of a scene."""
+    def tags_at(self, index: int, place: np.ndarray | None = None) -> torch.Tensor | None:
+        """Return the tags (K,) bool of the sample at ``place`` (3,) of a scene, or of the whole scene."""
         return None if self._tagged is None else torch.from_numpy(self._tagged.of(self.names[index], place))
 
     def allowed(self, scene: Scene) -> np.ndarray:

@@ -21,6 +21,9 @@ Color = tuple[int, int, int]
 UNLABELED = 255
 """Number that stands for IGNORE in the masks that are written, as in PASCAL VOC's."""
 
+DEEP_UNLABELED = 65535
+"""The same where numbers of classes take 16 bits."""
+
 EXACT = ("PNG", "TIFF", "BMP", "PPM")
 """Formats of masks: JPEG and WEBP change numbers, and programs that write GIF number palettes anew."""
 
@@ -62,18 +65,31 @@ def read_mask(
     return (array // stretch if stretch > 1 else array).astype(np.int32), defects
 
 
-def write_palette_png(path: str | os.PathLike[str], labels: np.ndarray, colors: Sequence[Color] | np.ndarray) -> None:
+def write_palette_png(
+    path: str | os.PathLike[str],
+    labels: np.ndarray,
+    colors: Sequence[Color] | np.ndarray,
+    codes: Sequence[int] | None = None,
+) -> None:
     """Write ``labels`` (H, W), indices of classes or IGNORE, as a palette PNG, atomically.
 
-    The numbers are the labels, UNLABELED for IGNORE; ``colors`` (K, 3), 0 to 255, are those of the classes. The file is
-    read back before it takes its name. Raises InputError for other labels, and for more than 255 classes.
+    ``codes`` (K,) are the numbers of the classes in the file, by default their indices; IGNORE is UNLABELED. ``colors``
+    (K, 3), 0 to 255, are those of the classes. Where a number is above 255 the file is gray of 16 bits, and IGNORE is
+    65535. The file is read back before it takes its name. Raises InputError for other labels or numbers, for more than
+    255 classes, and for an IGNORE where a class has its number.
     """
+    known = len(colors)
+    if codes is None and known > UNLABELED:
+        raise InputError(f"{path}: {known} classes, but a palette PNG holds {UNLABELED}; write another format")
+    codes = range(known) if codes is None else codes
+    if min(codes) < 0 or max(codes) > DEEP_UNLABELED:
+        wrong_code = min(codes) if min(codes) < 0 else max(codes)
+        raise InputError(f"{path}: a class has the number {wrong_code}; pictures hold 0 to {DEEP_UNLABELED}")
+    unlabeled = UNLABELED if max(codes) <= UNLABELED else DEEP_UNLABELED
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[UNLABELED] = RESERVED[0]
-    known = len(colors)
-    if known > UNLABELED:
-        raise InputError(f"{path}: {known} classes, but a palette PNG holds {UNLABELED}; write another format")
-    palette[:known] = np.asarray(colors, dtype=np.uint8).reshape(known, 3)
+    if unlabeled == UNLABELED:
+        palette[list(codes)] = np.asarray(colors, dtype=np.uint8).reshape(known, 3)
     if labels.ndim != 2 or not labels.size:
         raise InputError(f"{path}: labels of shape {labels.shape}; give (H, W), of one pixel or more")
     wrong = (labels < IGNORE) | (labels >= known)
@@ -81,7 +97,9 @@ def write_palette_png(path: str | os.PathLike[str], labels: np.ndarray, colors: 
         row, column = np.argwhere(wrong)[0].tolist()
         found = f"label {labels[row, column]} at row {row}, column {column}"
         raise InputError(f"{path}: {found}, but there are {known} classes; give their indices, or {IGNORE}")
-    numbers = np.where(labels == IGNORE, UNLABELED, labels).astype(np.uint8)
+    if unlabeled in codes and (labels == IGNORE).any():
+        raise InputError(f"{path}: {unlabeled} means unlabeled, but is the number of a class; give that another number")
+    numbers = np.array([*codes, unlabeled], np.uint8 if unlabeled == UNLABELED else np.uint16)[labels]
 
     def check(written: Path) -> None:
         if not np.array_equal(read_mask(written)[0], numbers):
@@ -89,7 +107,8 @@ def write_palette_png(path: str | os.PathLike[str], labels: np.ndarray, colors: 
 
     with atomic_path(path, check=check) as temporary:
         image = Image.fromarray(numbers)
-        image.putpalette(palette.tobytes())
+        if unlabeled == UNLABELED:
+            image.putpalette(palette.tobytes())
         image.save(temporary, format="PNG")
 
 

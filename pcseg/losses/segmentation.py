@@ -28,16 +28,18 @@ def segmentation_losses(
 def labeled_losses(
     elements: Elements, labels: Tensor, weights: Tensor | None = None, lovasz: float = 0.0
 ) -> dict[str, Tensor]:
-    """Return :func:`segmentation_losses` of the scores, and of auxiliary ones where a network has some.
-
-    These are ``outputs`` (E, K) whose names begin with "aux"; their cross-entropy counts at AUXILIARY (arXiv
-    1909.11065, Section 4.1).
-    """
+    """Return :func:`segmentation_losses` of the scores, and :func:`auxiliary_losses`."""
     losses = segmentation_losses(elements.logits, labels, lovasz, weights)
-    for name, scores in elements.outputs.items():
-        if name.startswith("aux"):
-            losses[name] = AUXILIARY * cross_entropy(scores, labels, weights)
-    return losses
+    return losses | auxiliary_losses(elements, labels, weights)
+
+
+def auxiliary_losses(elements: Elements, labels: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
+    """Return the cross-entropy of auxiliary scores by name, where a network has some, at AUXILIARY.
+
+    These are ``outputs`` (E, K) whose names begin with "aux" (arXiv 1909.11065, Section 4.1).
+    """
+    scores = {name: value for name, value in elements.outputs.items() if name.startswith("aux")}
+    return {name: AUXILIARY * cross_entropy(value, labels, weights) for name, value in scores.items()}
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from pcseg.checks import at_least_zero
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
-from pcseg.losses import pair_affinity, segmentation_losses, squared_probability_distance
+from pcseg.losses import labeled_losses, pair_affinity, squared_probability_distance
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
 from pcseg.networks.protocol import check_levels
@@ -72,8 +72,8 @@ class CoarsePropagation(Method):
         if "pairs" in self.needs and batch.n_samples % 2:
             raise InputError(f"batch of {batch.n_samples} samples: pairs need an even number; use the pair sampler")
         levels = self.network.encode(batch.voxels, self.stride)
-        logits = self.network.decode(levels, position=batch.position, color=batch.color).logits
-        losses = segmentation_losses(logits, batch.labels, self.lovasz, batch.weights)
+        elements = self.network.decode(levels, position=batch.position, color=batch.color)
+        losses = labeled_losses(elements, batch.labels, batch.weights, self.lovasz)
         ramp = linear_ramp(progress, self.warmup, self.ramp)
         if ramp * (self.weight + self.label_weight + self.coarse_weight + self.affinity) > 0:
             losses |= {name: ramp * loss for name, loss in self._coarse_losses(levels[-1], batch).items()}

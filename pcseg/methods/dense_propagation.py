@@ -16,7 +16,7 @@ from pcseg.checks import at_least_zero
 from pcseg.elements import Elements
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
-from pcseg.losses import cross_entropy, segmentation_losses, squared_probability_distance
+from pcseg.losses import cross_entropy, labeled_losses, squared_probability_distance
 from pcseg.methods.base import Method
 from pcseg.model.model import Model
 from pcseg.networks.protocol import check_levels
@@ -66,7 +66,7 @@ class _Propagation(Method):
         label_weight = self.label_weight if progress >= self.warmup else 0.0
         levels = self.network.encode(batch.voxels, self.stride)
         clean: Elements = self.network.decode(levels, position=batch.position, color=batch.color)
-        losses = segmentation_losses(clean.logits, batch.labels, self.lovasz, batch.weights)
+        losses = labeled_losses(clean, batch.labels, batch.weights, self.lovasz)
         # Drawn from progress: alike in all processes, and the same in a run that goes on.
         if weight == label_weight == 0 or random.Random(progress).random() * self.every >= 1:
             return losses

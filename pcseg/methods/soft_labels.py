@@ -10,6 +10,7 @@ from pcseg.classes import IGNORE
 from pcseg.errors import InputError
 from pcseg.feeding.batch import Batch
 from pcseg.losses import (
+    auxiliary_losses,
     cross_entropy,
     entropy,
     lovasz_softmax,
@@ -72,6 +73,7 @@ class SoftLabels(Method):
     def losses(self, batch: Batch, progress: float, player: str = "main") -> dict[str, Tensor]:
         elements, labels, weights = self.predict(batch), batch.labels, batch.weights
         losses = {self.noise: LABEL_LOSSES[self.noise](elements.logits, labels, weights)}
+        losses |= auxiliary_losses(elements, labels, weights)
         if self.given > 0 and weights is not None:
             losses["given"] = self.given * cross_entropy(elements.logits, torch.where(weights == 1, labels, IGNORE))
         if self.lovasz > 0:

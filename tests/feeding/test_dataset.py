@@ -162,8 +162,14 @@ def test_a_scene_that_does_not_fit_its_labels_or_features_is_named(tmp_path: Pat
     (folders[2] / "color.npy").unlink()
     with pytest.raises(InputError, match="Area_1/room_2: has no color"):
         dataset(folders, labels)[Item(2, 0)]
-    (folders[3] / "segment.npy").unlink()
-    with pytest.raises(InputError, match=r"room_3: has no segment\.npy"):
-        dataset(folders, None)[Item(3, 0)]
     with pytest.raises(InputError, match="Area_1/room_0: has no label of class 3"):
         dataset(folders, labels)[Item(0, 0, anchor=3)]
+
+
+def test_scenes_without_labels_are_unlabeled_without_a_budget(tmp_path: Path) -> None:
+    folders = building(tmp_path)
+    (folders[3] / "segment.npy").unlink()
+    made = dataset(folders, None)
+    assert made.labeled().tolist() == [number != 3 for number in range(len(folders))]
+    assert (made[Item(3, 0)].labels == IGNORE).all()
+    assert made.counts()[3].sum() == 0 < made.counts()[2].sum()

@@ -135,6 +135,30 @@ def test_what_is_written_is_read_back(tmp_path: Path, classes: int) -> None:
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.png"]
 
 
+@pytest.mark.parametrize(("codes", "mode"), [((7, 0, 255), "P"), ((3, 300, 65534), "I;16")])
+def test_numbers_of_classes_of_ones_own(tmp_path: Path, codes: tuple[int, ...], mode: str) -> None:
+    labels, colors = RNG.integers(0, 3, (6, 9)), RNG.integers(0, 256, (3, 3)).astype(np.uint8)
+    write_palette_png(tmp_path / "a.png", labels, colors, codes)
+    assert Image.open(tmp_path / "a.png").mode == mode
+    assert read(tmp_path / "a.png")[0] == np.array(codes)[labels].tolist()
+    if mode == "P":
+        shown = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+        np.testing.assert_array_equal(shown, colors[labels])
+    labels[0, 0] = -1
+    if 255 in codes:
+        with pytest.raises(InputError, match="255 means unlabeled, but is the number of a class"):
+            write_palette_png(tmp_path / "b.png", labels, colors, codes)
+    else:
+        write_palette_png(tmp_path / "b.png", labels, colors, codes)
+        assert read(tmp_path / "b.png")[0][0][0] == 65535
+
+
+@pytest.mark.parametrize("codes", [(0, -1), (0, 65536)])
+def test_numbers_that_no_picture_holds(tmp_path: Path, codes: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=rf"a class has the number {codes[1]}; pictures hold 0 to 65535"):
+        write_palette_png(tmp_path / "a.png", np.zeros((2, 2), int), np.zeros((2, 3), np.uint8), codes)
+
+
 @pytest.mark.parametrize(
     ("labels", "classes", "message"),
     [

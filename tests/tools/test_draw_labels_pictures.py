@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcseg.budgets.tags import SceneTags, Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import IGNORE, Classes
+from pcseg.errors import InputError
+from pcseg.feeding.pictures import PictureDataset
 from pcseg.scenes.arrays import pixel_places
 from pcseg.scenes.scene import Scene, read_scene, write_scene
 from tests.scenes.rooms import building
@@ -99,6 +102,27 @@ def test_mistakes(tmp_path: Path, pictures: list[Path], draw_labels: Call, argum
     assert done.returncode == 2
     assert message in done.stderr
     assert not output.exists()
+
+
+def test_tagged_balls_are_refused(tmp_path: Path, pictures: list[Path], draw_labels: Call) -> None:
+    (tmp_path / "tags.csv").write_text(
+        "scene,class,x,y,z,radius\n" + "".join(f"{i},road,5,-5,0,20\n" for i in range(6))
+    )
+    said = "tagged balls are parts of point clouds; tag whole pictures, or the parts that prepare.py crops=4 cuts out"
+    for arguments, where in (
+        (("radius=20", "points=3"), "train/0: "),
+        ((f"source={tmp_path / 'tags.csv'}",), "tags.csv, line 2: "),
+    ):
+        output = tmp_path / "tags.json"
+        done = draw_labels(f"root={tmp_path / 'data'}", "splits=train", "rule=tags", f"output={output}", *arguments)
+        assert done.returncode == 2
+        assert where + said in done.stderr
+        assert not output.exists()
+    entry = SceneTags("train/0", np.array([True, False, False]), [[5, -5, 0]], [20], [[True, False, False]])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"tags of train/0: {said}"):
+        PictureDataset(
+            pictures[:1], CLASSES, None, (0,) * 3, (1,) * 3, tags=Tags(CLASSES.names, "tags", {}, 0, (entry,))
+        )
 
 
 @pytest.mark.parametrize("rule", ["scribbles", "boxes"])

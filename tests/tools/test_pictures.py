@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,12 @@ from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.formats.masks import read_mask
 from tests.tools._runs import failed, tool, tool_here
 
-CLASSES = "names: [ground, house, tree]\ncolors: [[120, 90, 60], [200, 40, 40], [40, 160, 40]]\n"
+CLASSES = """
+names: [ground, house, tree]
+ids: {2: ground, 0: house, 7: tree}
+colors: [[120, 90, 60], [200, 40, 40], [40, 160, 40]]
+"""
+CODES = np.array([2, 0, 7])
 SETTINGS = (
     "data=camvid", "augment=pictures", "network=deeplab_lite0", "labels=full", "data.images={scale: 1.0}",
     "data.crop.size=[32, 48]", "workers=0", "threads=1", "tensorboard=false", "device=cpu", "steps=2", "batch_size=4",
@@ -34,7 +40,7 @@ def write_pictures(root: Path) -> None:
             labels = rng.integers(0, 3, (4, 6)).repeat(8, axis=0).repeat(8, axis=1)
             colors = np.clip(palette[labels] + rng.normal(0, 20, (32, 48, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(colors).save(root / split / "images" / f"{number}.png")
-            Image.fromarray(labels.astype(np.uint8)).save(root / split / "masks" / f"{number}.png")
+            Image.fromarray(CODES[labels].astype(np.uint8)).save(root / split / "masks" / f"{number}.png")
 
 
 def prepare_pictures(root: Path) -> Path:
@@ -77,10 +83,11 @@ def test_pictures_come_back_as_palette_pictures(made: Path, tmp_path: Path) -> N
     done = tool_here("predict", f"checkpoint={made}/run", f"input={source}", f"output={tmp_path}/out", "device=cpu")
     assert done.returncode == 0, done.stderr
     assert "labeled 2 of 2 pictures" in done.stdout
+    assert "labels: 2 ground, 0 house, 7 tree" in done.stdout
     model = pcseg.load(made / "run", "cpu")
     for number in range(2):
         labels, _ = model.predict(np.asarray(Image.open(source / f"{number}.png")))
-        np.testing.assert_array_equal(read_mask(tmp_path / "out" / f"{number}.png")[0], labels)
+        np.testing.assert_array_equal(read_mask(tmp_path / "out" / f"{number}.png")[0], CODES[labels])
 
 
 def test_pictures_are_drawn_side_by_side(made: Path, tmp_path: Path) -> None:
@@ -127,3 +134,21 @@ def test_borders_and_calibration_are_measured(made: Path, tmp_path: Path) -> Non
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert 0 <= found["boundary_miou"] < 1
     assert 0 < found["calibration_error"] < 1
+
+
+def test_pictures_without_masks_are_unlabeled_beside_those_with_masks(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "raw", tmp_path / "raw")
+    for number in range(2, 6):
+        (tmp_path / "raw" / "train" / "masks" / f"{number}.png").unlink()
+    done = tool("prepare", "dataset=images", f"input={tmp_path}/raw", f"output={tmp_path}/data", "workers=1")
+    assert done.returncode == 0, done.stderr
+    where = (f"data.root={tmp_path}/data", "labels.file=null")
+    for method, more in (("cps", ()), ("dars", ("steps=6",)), ("supervised", ())):
+        done = tool_here("train", *SETTINGS, *where, f"method={method}", f"output={tmp_path}/{method}", *more)
+        assert done.returncode == 0, done.stderr
+        assert f"labels: all {2 * 32 * 48:,}, in 2 of 6 scenes" in done.stdout
+    given = WeakLabels.load(tmp_path / "dars" / "labels" / "first.npz").scenes
+    assert all(len(scene.index) > 0 for scene in given)
+    for name in ("0", "1"):
+        (tmp_path / "data" / "train" / name / "segment.npy").unlink()
+    failed(tool_here("train", *SETTINGS, *where, f"output={tmp_path}/none"), "no scene has a label")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pcseg.budgets.tags import Tags
+from pcseg.budgets.tags import NO_BALLS, Tags
 from pcseg.budgets.weak_labels import WeakLabels
 from pcseg.classes import Classes
 from pcseg.errors import InputError
@@ -53,6 +53,8 @@ class PictureDataset(TrainingSet[PictureSample]):
         some_classes: bool = False,
     ) -> None:
         check_kind(folders, pictures=True)
+        if tags is not None and (balls := next((scene.name for scene in tags.scenes if len(scene.radius)), None)):
+            raise InputError(f"tags of {balls}: {NO_BALLS}")
         self.mean, self.std, self.scale = (mean[0], mean[1], mean[2]), (std[0], std[1], std[2]), scale
         self.crop, self.transforms = crop or WindowCrop(), tuple(transforms)
         self._open: Callable[[int], tuple[Scene, np.ndarray, np.ndarray | None]] = lru_cache(OPEN_PICTURES)(self._read)
@@ -83,7 +85,7 @@ class PictureDataset(TrainingSet[PictureSample]):
             point=torch.from_numpy(np.ascontiguousarray(row)),
             name=scene.name,
             weights=None if weights is None else torch.from_numpy(np.asarray(weights[row], dtype=np.float32)),
-            tags=self.tags_at(item.scene, np.zeros(3)),
+            tags=self.tags_at(item.scene),
             domain=item.domain,
             view=item.view,
         )
