@@ -39,8 +39,9 @@ class Options:
         method=soft_labels
 
     The way back from tools/lift_labels.py. A pixel takes the label of the nearest point that is seen there, and its
-    weight, below 1; pixels that show no labeled point have none. Frames whose tracking was lost are left out. With
-    checkpoint=<run> in place of labels=, that network of point clouds labels the scans.
+    weight, below 1; pixels that show no labeled point have none. Prepared pictures that nothing is drawn into, such as
+    frames whose tracking was lost or that have no pose, are in the file too, without labels. With checkpoint=<run> in
+    place of labels=, that network of point clouds labels the scans.
     """
 
     root: str = option("folder of the scans, written by tools/prepare.py")
@@ -69,20 +70,57 @@ def main(options: Options) -> None:
     source = labels_of_scans(options)
     classes = Classes(tuple(source.classes))
     folders = list_scenes(options.root, options.splits)
+    pictures = list_scenes(options.pictures, [s for s in options.splits if (Path(options.pictures) / s).is_dir()])
     found: list[SceneLabels] = []
+    seen = 0
     with tqdm(folders, desc="draw", unit="scene") as bar:  # closed before an error is printed
         for folder in bar:
-            found += drawn(folder, classes, source, options)
-    if not found:
-        raise InputError(
-            f"pictures={options.pictures}: has no frame of {folders[0].parent.name}/{folders[0].name} or another "
-            "scene; prepare the frames (dataset=frames)"
-        )
+            for entry, pixels in drawn(folder, classes, source, options):
+                found.append(entry)
+                seen += pixels
+    check(found, seen, folders[0], options)
+    left = undrawn(pictures, found, classes)
+    found += left
     told = {"labels": source.sha256} if isinstance(source, WeakLabels) else {"weights": digest(source.model.network)}
     told |= {"tolerance": options.tolerance, "keep": options.keep}
     result = WeakLabels(classes.names, "rendered", told, None, tuple(found))
     result.save(options.output)
-    print(f"{result.summary()}\nwritten to {options.output}")
+    print(result.summary())
+    if left:
+        print(
+            f"  {len(left)} pictures that nothing is drawn into, {left[0].name} first: they have no pose, their "
+            "tracking was lost, or their scan or its frames are not here"
+        )
+    print(f"written to {options.output}")
+
+
+def check(found: list[SceneLabels], seen: int, first: Path, options: Options) -> None:
+    """Raise InputError if nothing was drawn: no frame has a picture, shows a point, or shows a labeled one."""
+    if not found:
+        raise InputError(
+            f"pictures={options.pictures}: has no frame of {first.parent.name}/{first.name} or another scene whose "
+            f"pose is known; prepare frames={options.frames} (dataset=frames), with poses"
+        )
+    if not seen:
+        raise InputError(
+            f"frames={options.frames}: {len(found)} frames see no point; poses must be in the frame of the scans (of "
+            "ScanNet, prepared without align)"
+        )
+    if not any(entry.count for entry in found):
+        source = f"labels={options.labels}" if options.checkpoint is None else f"checkpoint={options.checkpoint}"
+        raise InputError(
+            f"{source}: {len(found)} frames see no point with a label of weight {options.keep:g} or more; lower keep, "
+            "or give more labels"
+        )
+
+
+def undrawn(pictures: list[Path], found: list[SceneLabels], classes: Classes) -> list[SceneLabels]:
+    """Return entries without labels of the ``pictures`` that are not among those ``found``."""
+    names = {entry.name for entry in found}
+    left = [place for place in pictures if is_image(place) and f"{place.parent.name}/{place.name}" not in names]
+    scenes = (read_scene(place, classes, with_labels=False) for place in left)
+    nothing = packed(np.zeros(0), np.zeros(0), np.full(0, IGNORE))
+    return [SceneLabels(scene.name, len(scene), scene.digest(), **nothing) for scene in scenes]
 
 
 def labels_of_scans(options: Options) -> WeakLabels | Predictor:
@@ -111,8 +149,10 @@ def labeled(folder: Path, classes: Classes, source: WeakLabels | Predictor) -> t
     return scan, labels, np.ones(len(scan), np.float32) if weights is None else np.asarray(weights, np.float32)
 
 
-def drawn(folder: Path, classes: Classes, source: WeakLabels | Predictor, options: Options) -> Iterator[SceneLabels]:
-    """Yield the labels of the prepared pictures of the scan in ``folder``."""
+def drawn(
+    folder: Path, classes: Classes, source: WeakLabels | Predictor, options: Options
+) -> Iterator[tuple[SceneLabels, int]]:
+    """Yield the labels of each prepared picture of the scan in ``folder``, and how many of its pixels show a point."""
     from pcseg.pseudo.camera import Camera
     from pcseg.pseudo.project import nearest_points, point_spacing, warp_depth
 
@@ -142,7 +182,7 @@ def drawn(folder: Path, classes: Classes, source: WeakLabels | Predictor, option
         label = np.where(row < 0, IGNORE, labels[row])
         confidence = np.minimum(weight[row], HIGHEST)
         arrays = packed(label, confidence, np.full(len(row), IGNORE))
-        yield SceneLabels(picture.name, len(picture), picture.digest(), **arrays)
+        yield SceneLabels(picture.name, len(picture), picture.digest(), **arrays), int((row >= 0).sum())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -47,8 +48,9 @@ class Options:
     cameras=inside  at free places in scanned rooms, all around
 
     Channels are scaled so that their 1st to 99th percentile over the scans spans 0 to 255, colors not; views.json in
-    the output keeps these ranges, for scans that are added later. Label pictures, of the true labels where a scan has
-    some, are for scoring: render_labels.py draws those of a budget.
+    the output keeps these ranges, for scans that are added later, which take all settings of the pictures that are
+    there. Label pictures, of the true labels where a scan has some, are for scoring: render_labels.py draws those of a
+    budget.
     """
 
     root: str = option("folder of scenes, written by tools/prepare.py")
@@ -99,6 +101,7 @@ def main(options: Options) -> None:
     check_output(options.output, folder=True)
     folders = list_scenes(options.root, options.splits)
     classes = choose_classes(options.classes, folders[0])
+    check_alike(folders, classes, options)
     channels = known_channels(features, folders, classes, options)
     count, empty = 0, []
     with tqdm(folders, desc="views", unit="scene") as bar:  # closed before an error is printed
@@ -123,16 +126,45 @@ def take(folder: Path, target: Path, channels: Channels, classes: Classes, optio
         raise InputError(f"{folder}: is a picture; give the folder of scans")
     scene = read_scene(folder, classes, with_labels=options.truth, columns=channels.features.columns)
     points, size = scene.coord + scene.origin, (options.size[0], options.size[1])
-    if options.cameras == "inside":
-        cameras = station_cameras(points, size, options.step, options.height, field=options.field)
-    else:
-        cameras = virtual_cameras(
-            points, size, options.resolution, tuple(options.tilts), options.field, options.overlap
-        )
+    try:
+        if options.cameras == "inside":
+            cameras = station_cameras(points, size, options.step, options.height, field=options.field)
+        else:
+            cameras = virtual_cameras(
+                points, size, options.resolution, tuple(options.tilts), options.field, options.overlap
+            )
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
     if not cameras:
         return 0
     labels = None if scene.segment is None else np.asarray(scene.segment, dtype=np.int64)
-    return write_views(target, cameras, points, channels(folder, scene), labels, classes.names)
+    settings = picture_settings(classes, options)
+    return write_views(target, cameras, points, channels(folder, scene), labels, classes.names, settings)
+
+
+def picture_settings(classes: Classes, options: Options) -> dict[str, Any]:
+    """Return the settings that decide what the pictures of a scan look like, beside the channels."""
+    special = ("step", "height") if options.cameras == "inside" else ("resolution", "tilts", "overlap")
+    found = {name: getattr(options, name) for name in ("cameras", "size", "field", *special)}
+    return found | {"classes": list(classes.names)}
+
+
+def check_alike(folders: list[Path], classes: Classes, options: Options) -> None:
+    """Raise InputError where pictures in the output that stay were taken with other settings."""
+    from pcseg.pseudo.view_files import SETTINGS  # late: PyTorch takes seconds to load
+
+    output = Path(options.output)
+    again = {output / folder.parent.name / folder.name for folder in folders} if options.overwrite else set()
+    now = picture_settings(classes, options)
+    if not options.truth:
+        del now["classes"]  # no label picture is written
+    for target in sorted({path.parent for path in output.glob("*/*/color")} - again):
+        if target.name.startswith("."):
+            continue
+        note = target / SETTINGS
+        before = read_json(note) if note.is_file() else {}
+        before = {name: before.get(name) for name in now} if isinstance(before, dict) else {}
+        check_same(note, before, now, "give another output, or overwrite=true and all splits that are there")
 
 
 def known_channels(features: Features, folders: list[Path], classes: Classes, options: Options) -> Channels:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +18,9 @@ from pcseg.pseudo.project import nearest_points, point_spacing
 MOST_CLASSES = 255
 """Classes that a label picture of 8 bits can tell apart, beside unlabeled."""
 
+SETTINGS = "settings.json"
+"""File in the folder of a scan: the settings that its pictures were taken with."""
+
 
 def write_views(
     folder: str | os.PathLike[str],
@@ -25,14 +29,16 @@ def write_views(
     colors: np.ndarray,
     labels: np.ndarray | None = None,
     names: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> int:
     """Write ``color/<i>.png``, ``pose/<i>.txt``, ``intrinsic/intrinsic_color.txt``; return the number of pictures.
 
     ``points`` (P, 3) and the poses are in one frame; ``colors`` (P, 3) uint8, black where no point is drawn
     (:func:`pcseg.pseudo.project.nearest_points`). With ``labels`` (P,), IGNORE where unknown, of the classes ``names``,
     also ``label/<i>.png``: 1 + the label, 0 for none, as ``label/classes.json`` tells. No depth: which points are seen
-    is told by the points. Cameras that see none write nothing. The folder takes its name when it is whole. Raises
-    InputError for cameras that are not alike, and for more than MOST_CLASSES classes.
+    is told by the points. ``settings``, JSON, are kept in SETTINGS. Cameras that see none write nothing. The folder
+    takes its name when it is whole. Raises InputError for cameras that are not alike, and for more than MOST_CLASSES
+    classes.
     """
     if len({(camera.size, camera.intrinsic.tobytes()) for camera in cameras}) > 1:
         raise InputError("cameras: their sizes or matrices differ; give those of one kind")
@@ -42,6 +48,8 @@ def write_views(
     with atomic_path(folder) as temporary:
         for kind in ("color", "pose", "intrinsic", *["label"] * (labels is not None)):
             (temporary / kind).mkdir(parents=True)
+        if settings is not None:
+            write_json(temporary / SETTINGS, settings)
         if cameras:
             _write_matrix(temporary / "intrinsic" / "intrinsic_color.txt", cameras[0].intrinsic)
         if labels is not None:

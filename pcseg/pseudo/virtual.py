@@ -14,6 +14,9 @@ from pcseg.pseudo.camera import Camera
 from pcseg.pseudo.project import point_spacing
 from pcseg.scenes.places import floor_level
 
+MOST_VIEWS = 10_000
+"""Cameras for one scan."""
+
 _AROUND = (-90.0, 0.0, 90.0, 180.0)
 """Directions in degrees, from x to y, in which oblique cameras stand."""
 
@@ -39,7 +42,7 @@ def virtual_cameras(
     picture; others are four oblique cameras, from south, east, north and west. Each is as far from its target as makes
     a pixel there ``resolution`` meters, by default twice the median spacing, so that nearly all pixels have points.
     ``field`` in degrees: field of view along the width. Of a building leave out the ceiling, or see
-    :func:`station_cameras`. Raises InputError for settings out of range.
+    :func:`station_cameras`. Raises InputError for settings out of range, and for a grid of more than MOST_VIEWS views.
     """
     above_zero(**({} if resolution is None else {"resolution": resolution}), field=field)
     if not 0 <= overlap < 1 or not all(0 <= tilt < 90 for tilt in tilts) or field >= 180:
@@ -52,7 +55,7 @@ def virtual_cameras(
     away = intrinsic[0, 0] * resolution
     foot = resolution * np.array(size[::-1])
     looks = [(azimuth, 90 - tilt) for tilt in tilts for azimuth in _AROUND[: 4 if tilt else 1]]
-    targets = _targets(points, foot * (1 - overlap), foot)
+    targets = _targets(points, foot * (1 - overlap), foot, len(looks), f"resolution={resolution:g}")
     return [Camera(intrinsic, _pose(target, *look, away), size) for target in targets for look in looks]
 
 
@@ -69,7 +72,7 @@ def station_cameras(
 
     Places are ``height`` meters above the floor, where there is floor below: at least ``step`` meters from each other
     and ``free`` meters from all points, those farthest from points first. ``field`` in degrees: field of view along
-    the width. Raises InputError for settings out of range.
+    the width. Raises InputError for settings out of range, and for more than MOST_VIEWS views.
     """
     above_zero(step=step, height=height, free=free, field=field)
     points = np.asarray(points, dtype=np.float64)
@@ -80,11 +83,13 @@ def station_cameras(
     places = (np.unique(np.floor(below / _GRID), axis=0) + 0.5) * _GRID
     eyes = np.column_stack([places, np.full(len(places), floor + height)])
     clear = knn(torch.from_numpy(eyes), torch.from_numpy(points), 1)[1][:, 0].numpy()
-    chosen: list[np.ndarray] = []
-    for eye in eyes[np.argsort(-clear, kind="stable")[: (clear >= free).sum()]]:
-        if all(((eye - other) ** 2).sum() >= step**2 for other in chosen):
-            chosen.append(eye)
     looks = [(45.0 * turn, 15.0 * (-1) ** turn) for turn in range(8)] + [(-90.0, 90.0), (-90.0, -90.0)]
+    chosen = np.zeros((0, 3))
+    for eye in eyes[np.argsort(-clear, kind="stable")[: (clear >= free).sum()]]:
+        if (((chosen - eye) ** 2).sum(axis=1) >= step**2).all():
+            chosen = np.concatenate([chosen, eye[None]])
+        if len(chosen) * len(looks) > MOST_VIEWS:
+            raise InputError(f"step={step:g}: more than {MOST_VIEWS:,} views; raise it, or cut the scan into rooms")
     intrinsic = _intrinsic(size, field)
     return [Camera(intrinsic, _pose(eye, *look, 0.0), size) for eye in chosen for look in looks]
 
@@ -107,13 +112,22 @@ def _pose(target: np.ndarray, azimuth: float, elevation: float, away: float) -> 
     return pose
 
 
-def _targets(points: np.ndarray, step: np.ndarray, foot: np.ndarray) -> list[np.ndarray]:
+def _targets(points: np.ndarray, step: np.ndarray, foot: np.ndarray, looks: int, setting: str) -> list[np.ndarray]:
     """Return a grid of places (3,) with ``step`` (2,) between them, at the top 1 % of the points within ``foot`` (2,).
 
-    Places without points are left out.
+    Places without points are left out. Raises InputError, which begins with ``setting``, for a grid of more than
+    MOST_VIEWS views, ``looks`` at each place.
     """
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    count = np.maximum(np.ceil((high - low - foot) / step).astype(int) + 1, 1)
+    with np.errstate(all="ignore"):  # a step of almost 0 makes infinitely many
+        count = np.maximum(np.ceil((high - low - foot) / step) + 1, 1)
+        views = float(count.prod() * looks)
+    if not views <= MOST_VIEWS:
+        wide, deep = high - low
+        raise InputError(
+            f"{setting}: {views:,.0f} views of {wide:,.1f} x {deep:,.1f} m, more than {MOST_VIEWS:,}; raise "
+            "resolution or size, lower overlap, give fewer tilts, or cut the scan into tiles"
+        )
     edges = [
         middle + (np.arange(n) - (n - 1) / 2) * d for middle, n, d in zip((low + high) / 2, count, step, strict=True)
     ]

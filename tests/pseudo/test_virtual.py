@@ -91,3 +91,19 @@ def test_settings_out_of_range(wrong: dict) -> None:
         virtual_cameras(np.zeros((1, 3)), SIZE, **wrong)
     with pytest.raises(InputError, match="step"):
         station_cameras(np.zeros((1, 3)), SIZE, step=0)
+
+
+@pytest.mark.parametrize(
+    "many",
+    [{"resolution": 1e-4}, {"resolution": 5e-324}, {"resolution": 0.1, "overlap": 0.999}, {"tilts": (45.0,) * 3000}],
+)
+def test_too_many_views_from_above_are_refused(many: dict) -> None:
+    with pytest.raises(InputError, match=r"views of 40\.0 x 30\.0 m, more than 10,000; raise resolution"):
+        virtual_cameras(house()[0], SIZE, **many)
+
+
+def test_too_many_views_from_inside_are_refused() -> None:
+    floor = np.random.default_rng(0).uniform((0, 0, 0), (20, 20, 0), (4000, 3))
+    assert 0 < len(station_cameras(floor, SIZE)) < 1000
+    with pytest.raises(InputError, match=r"step=0\.1: more than 10,000 views"):
+        station_cameras(floor, SIZE, step=0.1)

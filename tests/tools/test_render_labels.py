@@ -92,13 +92,55 @@ def test_a_network_labels_the_scans(building: Path, tmp_path: Path) -> None:
     )
 
 
-def test_weak_labels_and_lost_frames_are_left_out(building: Path, tmp_path: Path) -> None:
+def moved(building: Path, tmp_path: Path, *more: str) -> list[str]:
+    """Return arguments with the frames, which are copied there, and with the pictures in ``tmp_path``."""
     shutil.copytree(building / "raw", tmp_path / "raw")
+    shutil.copytree(building / "pictures", tmp_path / "pictures")
+    run = [a for a in arguments(building, tmp_path / "drawn.npz") if not a.startswith(("frames", "pictures"))]
+    return [*run, f"frames={tmp_path}/raw", f"pictures={tmp_path}/pictures", *more]
+
+
+def test_pictures_that_nothing_is_drawn_into_are_covered_without_labels(building: Path, tmp_path: Path) -> None:
+    run = moved(building, tmp_path)
     np.savetxt(tmp_path / "raw" / ROOM / "pose" / "0.txt", np.full((4, 4), -np.inf))
-    run = arguments(building, tmp_path / "drawn.npz", f"frames={tmp_path}/raw")
-    done = tool_here("render_labels", *[a for a in run if a != f"frames={building / 'raw'}"])
+    (tmp_path / "raw" / ROOM / "pose" / "2.txt").unlink()
+    shutil.copytree(building / "pictures" / f"{ROOM}_1", tmp_path / "pictures" / "Area_1" / "hall_0")  # no scan of it
+    done = tool_here("render_labels", *run)
     assert done.returncode == 0, done.stderr
-    assert [entry.name for entry in WeakLabels.load(tmp_path / "drawn.npz").scenes] == [f"{ROOM}_1", f"{ROOM}_2"]
+    assert "3 pictures that nothing is drawn into, Area_1/hall_0 first" in done.stdout
+    labels = WeakLabels.load(tmp_path / "drawn.npz")
+    names = [f"{ROOM}_{i}" for i in range(FRAMES)] + ["Area_1/hall_0"]
+    assert labels.labeled(names).tolist() == [False, True, False, False]
+    for name in names:
+        labels.labels(read_scene(tmp_path / "pictures" / name, S3DIS, with_labels=False))  # it is of this picture
+
+
+def test_a_scan_without_frames_leaves_its_pictures_without_labels(building: Path, tmp_path: Path) -> None:
+    run = [a for a in moved(building, tmp_path) if not a.startswith("root=")]
+    for name in ("office_1", "office_2"):
+        shutil.copytree(building / "scenes" / ROOM, tmp_path / "scenes" / "Area_1" / name)
+    scenes = [read_scene(tmp_path / "scenes" / "Area_1" / f"office_{i}", S3DIS, with_labels=True) for i in (1, 2)]
+    draw_uniform(scenes, S3DIS, 1.0).save(tmp_path / "labels.npz")
+    shutil.copytree(building / "pictures" / f"{ROOM}_1", tmp_path / "pictures" / "Area_1" / "office_2_0")
+    run = [a for a in run if not a.startswith("labels=")]
+    done = tool_here("render_labels", *run, f"root={tmp_path}/scenes", f"labels={tmp_path}/labels.npz")
+    assert done.returncode == 0, done.stderr
+    labels = WeakLabels.load(tmp_path / "drawn.npz")
+    assert labels.labeled([f"{ROOM}_1", "Area_1/office_2_0"]).tolist() == [True, False]
+
+
+def test_frames_that_show_nothing_are_refused(building: Path, tmp_path: Path) -> None:
+    run = moved(building, tmp_path)
+    scene = read_scene(building / "scenes" / ROOM, S3DIS, with_labels=False)
+    WeakLabels.none([scene], S3DIS).save(tmp_path / "none.npz")
+    unlabeled = [a for a in run if not a.startswith("labels=")]
+    failed(tool_here("render_labels", *unlabeled, f"labels={tmp_path}/none.npz"), "none.npz: 3 frames", "lower keep")
+    for path in (tmp_path / "raw" / ROOM / "pose").iterdir():
+        pose = np.loadtxt(path)
+        pose[:3, 3] += 1e4
+        np.savetxt(path, pose)
+    failed(tool_here("render_labels", *run), f"frames={tmp_path}/raw: 3 frames see no point")
+    assert not (tmp_path / "drawn.npz").exists()
 
 
 def test_what_does_not_fit_is_refused_in_one_line(building: Path, tmp_path: Path) -> None:

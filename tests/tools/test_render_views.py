@@ -127,6 +127,25 @@ def test_scans_that_come_later_are_colored_alike(tmp_path: Path) -> None:
     failed(tool_here("render_views", *other, "splits=[val]", "channels=[height,intensity,ones]"), "views.json")
 
 
+def test_pictures_of_one_output_are_taken_alike(tmp_path: Path) -> None:
+    root, views = tmp_path / "tiles", tmp_path / "views"
+    write_tile(root, "train/a", 0)
+    write_tile(root, "val/b", 1)
+    arguments = (f"root={root}", *ABOVE[1:], f"output={views}")
+    first = (*arguments, "size=[60,80]", "splits=[train]")
+    assert tool_here("render_views", *first).returncode == 0
+    assert tool_here("render_views", *first, "step=3").returncode == 0  # which is of cameras inside
+    for other in (["size=[80,100]"], ["size=[60,80]", "cameras=inside"], ["size=[60,80]", "tilts=[0]"]):
+        name = other[-1].partition("=")[0]
+        done = tool_here("render_views", *arguments, "splits=[train]", *other)
+        failed(done, "train/a/settings.json: begun with other settings", f"{name} was", "another output", "overwrite")
+    other = (*arguments, "size=[80,100]", "overwrite=true")
+    failed(tool_here("render_views", *other, "splits=[val]"), "train/a/settings.json", "size was")
+    assert not (views / "val").exists()
+    assert tool_here("render_views", *other, "splits=[train]").returncode == 0
+    assert Image.open(views / "train/a/color/0.png").size == (100, 80)
+
+
 def test_scans_without_a_place_for_a_camera(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     columns = {"color": rng.integers(0, 255, (9000, 3)).astype(np.uint8)}
@@ -152,6 +171,7 @@ def test_scans_without_a_place_for_a_camera(tmp_path: Path) -> None:
         (["channels=[intensity,height,echo]"], ["has no echo"]),
         (["tilts=[95]"], ["tilts=(95.0,)"]),
         (["resolution=0"], ["resolution=0"]),
+        (["resolution=0.0001"], ["train/a: resolution=0.0001: ", "views of 30.0 x 30.0 m, more than 10,000"]),
         (["splits=[test]"], ["test: no scene folder here"]),
     ],
 )
