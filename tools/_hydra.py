@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from _overrides import quote_texts
+from _overrides import below_null, quote_texts
 from _schema import BY_NAME, GROUPS, run_name
 from pcseg.command_line import guard
 from pcseg.errors import InputError
@@ -96,6 +96,10 @@ def one_line_errors(schema: type[Any], config_name: str) -> Iterator[None]:
             f"argument '{error.override}' is not understood; write name=value, a list as [a,b], and text with "
             "blanks or signs in quotes of its own"
         ) from error
+    except (AssertionError, AttributeError) as error:
+        if line := below_null(error):
+            raise InputError(line) from error
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         if "'network._target_'" in str(error):
             raise InputError(BY_NAME) from error

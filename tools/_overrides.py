@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import is_dataclass
+from traceback import walk_tb
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import OmegaConf
 
 from pcseg.option_values import elements, is_bracketed, split, without_none
 
@@ -27,6 +29,22 @@ def quote_texts(arguments: list[str], schema: type[Any], groups: set[str]) -> li
     overrides = [argument for argument in arguments if re.match(r"[^-].*=|~", argument, re.DOTALL)]
     options = [argument for argument in arguments if argument not in overrides]
     return options + [_quote_text(argument, schema, groups, sweeping) for argument in overrides]
+
+
+def below_null(error: BaseException) -> str | None:
+    """Return a line on the setting that was given below one that is null, for which Hydra has no error of its own.
+
+    None where ``error`` came of anything else. The override and the config are those of Hydra's frame.
+    """
+    for frame, _ in walk_tb(error.__traceback__):
+        known = frame.f_locals
+        if frame.f_code.co_name == "_apply_overrides_to_config" and {"key", "cfg"} <= known.keys():
+            names = known["key"].split(".")
+            for count in range(1, len(names) + 1):
+                path = ".".join(names[:count])
+                if OmegaConf.select(known["cfg"], path) is None:
+                    return f"{known['key']}: {path} is null here; choose an experiment=... or {names[0]}=... with one"
+    return None
 
 
 def _quote_text(argument: str, schema: type[Any], groups: set[str], sweeping: bool) -> str:

@@ -180,7 +180,8 @@ def pair(options: Options, formats: tuple[str, ...], naming: Callable[[Path], st
             "tools/evaluate.py predictions=true"
         )
     if source.is_dir():
-        files = sorted(p for p in source.iterdir() if p.suffix.lower() in formats and not p.is_dir())
+        shown = [p for p in source.iterdir() if not p.name.startswith(".")]  # as patterns do; "._x.jpg" is no picture
+        files = sorted(p for p in shown if p.suffix.lower() in formats and not p.is_dir())
     else:
         files = sorted(Path(p) for p in glob.glob(options.input, recursive=True))
     if not files:

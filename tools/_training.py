@@ -30,14 +30,15 @@ from pcseg.engine.train import Optimizer, Stage
 from pcseg.errors import InputError
 from pcseg.feeding.dataset import TrainDataset
 from pcseg.feeding.features import Features
+from pcseg.feeding.kinds import check_takes
 from pcseg.feeding.loading import loader
 from pcseg.feeding.pictures import PictureDataset
 from pcseg.feeding.samplers import Plan, StepSampler
 from pcseg.feeding.transforms import Compose
 from pcseg.feeding.widen import widened
-from pcseg.model.inputs import ImageInputs, VoxelInputs
+from pcseg.model.inputs import ImageInputs, VoxelInputs, check_network
 from pcseg.model.model import Model
-from pcseg.model.networks import Networks, NetworkSpec
+from pcseg.model.networks import MAIN, Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, training_splits
 from pcseg.scenes.listing import list_scenes
 from pcseg.scenes.scene import read_scene
@@ -118,11 +119,17 @@ def make_dataset(
     It has the tags of the configuration if it is to be ``tagged``: samples then end where their tags do.
     """
     data, augment = config.data, config.augment
+
+    def change(node: dict[str, Any], where: str) -> Any:
+        made = build(node, where)
+        check_takes(where, made, pictures=data.images is not None)
+        return widened(made, widen)
+
     usual, strong = (
-        [widened(build(node, f"augment.{group}.{name}"), widen) for name, node in getattr(augment, group).items()]
+        [change(node, f"augment.{group}.{name}") for name, node in getattr(augment, group).items()]
         for group in ("transforms", "strong")
     )
-    crop = widened(build(data.crop, "data.crop"), widen) if data.crop else None
+    crop = change(data.crop, "data.crop") if data.crop else None
     tags = tags_of(config.labels.tags, labels) if tagged else None
     if data.images is not None:
         seen = image_inputs(data.images)
@@ -173,6 +180,7 @@ def make_model(config: Train, data: TrainDataset | PictureDataset) -> Model:
         inputs = VoxelInputs(data.voxel_size, data.features)
     arguments |= {"in_channels": inputs.width, "n_classes": len(data.classes)}
     networks = Networks.build(NetworkSpec(name, arguments, pretrained=pretrained), config.seed)
+    check_network(name, networks[MAIN], inputs)
     return Model(networks, data.classes, inputs)
 
 

@@ -9,6 +9,7 @@ To add a network, write one file in this package, import its name in ``pcseg/net
   can be added later.
 - ``forward``: that of :class:`Network`, row for row in the order of the input. For voxels the E elements are the N rows
   of the SparseTensor; for images (B, C, H, W) the B * H * W pixels (:func:`pcseg.elements.flatten_pixels`).
+  The type of its first argument, SparseTensor or Tensor, tells which of the two it takes.
 - Elements: ``logits`` (E, K) and ``feats`` (E, C), the features they are computed from. Auxiliary logits, projections
   and the like go into ``outputs`` by name, flattened in the same way. ``position`` and ``color`` are those given; the
   default of ``position`` is voxel coordinates or pixels, float32.

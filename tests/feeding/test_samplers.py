@@ -239,7 +239,7 @@ def test_labeled_and_unlabeled_scenes_come_in_their_shares_in_every_process() ->
     ("counts", "options", "named"),
     [
         (COUNTS, {"labeled": 0.0}, "labeled=0"),
-        (COUNTS, {"labeled": 0.75, "views": 2}, "views=2"),
+        (COUNTS, {"labeled": 0.75, "views": 2}, "batch_size=4: is too small .* give batch_size=6"),
         (np.ones((3, 4), dtype=int), {}, "none of the 3 scenes is unlabeled"),
         (np.zeros((3, 4), dtype=int), {}, "none of the 3 scenes is labeled"),
     ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from pcseg.errors import InputError
-from pcseg.feeding.samplers import Item, Plan, SemiSampler
+from pcseg.feeding.samplers import Item, MixedSampler, Plan, SemiSampler
 
 
 class Scenes:
@@ -67,7 +69,24 @@ def test_a_batch_of_one_takes_scenes_in_turn(labeled: int) -> None:
 
 
 def test_a_batch_too_small_for_the_views_is_refused() -> None:
-    with pytest.raises(InputError):
-        batch(6, 2, 3)
-    with pytest.raises(InputError):
-        batch(2, 3, 3)
+    for labeled, size in ((6, 2), (2, 3), (2, 1)):
+        with pytest.raises(InputError, match=rf"batch_size={size}: is too small for .* 3 view.*; give batch_size=4$"):
+            batch(labeled, size, 3)
+    with pytest.raises(InputError, match=r"batch_size=4: .*; give batch_size=8, 4 in each of 2 processes"):
+        SemiSampler(Scenes(2), Plan(4, 1, world=2), views=3)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("views", [1, 2, 3])
+@pytest.mark.parametrize("kind", [MixedSampler, SemiSampler])
+def test_the_batch_size_that_is_named_is_the_smallest(kind: type[Any], views: int, share: float) -> None:
+    def named(size: int) -> int | None:
+        try:
+            kind(Scenes(2), Plan(size, 1), share, views)
+        except InputError as error:
+            return int(str(error).rpartition("=")[2])
+        return None
+
+    found = {size: named(size) for size in range(2, 64)}
+    smallest = next(size for size, other in found.items() if other is None)
+    assert set(found.values()) <= {None, smallest}

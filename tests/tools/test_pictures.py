@@ -113,7 +113,8 @@ def test_what_does_not_fit_is_refused_in_one_line(made: Path, tmp_path: Path) ->
         (("method=dense_propagation", "steps=4"), ("stages.cross", "voxels: point clouds")),
         (("augment.mix=0.5",), ("augment.mix: merges point clouds",)),
         (("data.images={scale: 0.0}",), ("scale=0",)),
-        (("network=minkunet_small",), ("network",)),
+        (("network=minkunet_small",), ("minkunet_small: takes point clouds, but the data are pictures; choose",)),
+        (("augment=indoor",), ("augment.transforms.rotate: RotateZ takes point clouds, ", "choose augment=pictures")),
         (("+network.weights=nowhere.pth",), ("nowhere.pth",)),
     ):
         failed(tool_here("train", *run, *choice), *words)

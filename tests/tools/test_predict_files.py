@@ -22,8 +22,8 @@ def net(tmp_path_factory):
 
 def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
     (tmp_path / "in").mkdir()
-    for name in ("one.ply", "two.las", "notes.md"):
-        if name.endswith("md"):
+    for name in ("one.ply", "two.las", "notes.md", "._one.ply", ".two.las"):
+        if name.endswith("md") or name.startswith("."):
             (tmp_path / "in" / name).write_text("nothing to label")
         else:
             scan(tmp_path / "in" / name)
@@ -33,7 +33,7 @@ def test_a_folder_and_a_pattern_of_scans(net, tmp_path):
     assert sorted(p.name for p in out.iterdir()) == ["one.ply", "two.las"]
     cloud = read_cloud(out / "one.ply")
     np.testing.assert_array_equal(cloud.color, CLASSES.palette()[cloud.fields["label"].astype(int)])
-    pattern = tmp_path / "in" / "*.las"
+    pattern = tmp_path / "in" / "**" / "*.las"
     done = tool_here("predict", f"checkpoint={net}", f"input={pattern}", f"output={tmp_path / 'las'}", "format=.ply")
     assert done.returncode == 0, done.stderr
     assert [p.name for p in (tmp_path / "las").iterdir()] == ["two.ply"]

@@ -61,6 +61,13 @@ from tests.tools._runs import (
         (["labels.tags=labels", "labels.file=null"], ["labels.tags=labels", "tag file"]),
         (["optim.optimizer._target_=torch.optim.AdamWW"], ["optim.optimizer", "AdamWW"]),
         (["data.classes=[floor,wall,lamp]"], ["lamp"]),
+        (["data.images.scale=1"], ["data.images.scale: data.images is null here; choose an experiment=... or data="]),
+        (["+data.images={scale: 1.0}"], ["data.images is null here"]),
+        (["tune.rank=4"], ["tune.rank: tune is null here; choose an experiment=... or tune=... with one"]),
+        (["augment=pictures"], ["augment.strong.jitter: Jitter takes pictures, ", "; choose augment=indoor"]),
+        (["data.crop._target_=pcseg.feeding.pictures.WindowCrop", "~data.crop.radius"], ["crop: WindowCrop takes"]),
+        (["method=unimatch", "augment=indoor_strong", "batch_size=3"], ["batch_size=3: is too small", "batch_size=4"]),
+        (["method=pseudo_seg", "augment=indoor_strong", "batch_size=1"], ["batch_size=1: is too", "give batch_size=3"]),
     ],
 )
 def test_bad_settings_are_refused_in_one_line(rooms, tmp_path, change, words):

@@ -82,7 +82,7 @@ class PictureDataset(TrainingSet[PictureSample]):
         return PictureSample(
             image=torch.from_numpy(np.array(seen, dtype=np.float32).transpose(2, 0, 1) / 255),
             labels=torch.from_numpy(labels[row].astype(np.int64)),
-            point=torch.from_numpy(np.ascontiguousarray(row)),
+            point=torch.from_numpy(row.copy()),
             name=scene.name,
             weights=None if weights is None else torch.from_numpy(np.asarray(weights[row], dtype=np.float32)),
             tags=self.tags_at(item.scene),

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pcseg.errors import InputError
 from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
+
+MOST = 10_000
+"""Number of samples of a process up to which a batch size that fits is looked for."""
+
+
+def check_shares(plan: Plan, labeled: float, views: int, unlabeled: Callable[[int], int]) -> None:
+    """Raise InputError where a process has no labeled or no unlabeled sample, or the latter not in whole ``views``.
+
+    ``unlabeled`` gives their number from that of all samples of a process.
+    """
+
+    def fits(share: int) -> bool:
+        rest = unlabeled(share)
+        return views <= rest < share and rest % views == 0
+
+    share, world = plan.batch_size // plan.world, plan.world
+    if fits(share):
+        return
+    least = next((size for size in range(1, MOST) if fits(size)), None)
+    if least is None:
+        raise InputError(f"labeled={labeled:g}, views={views}: fit no batch; give a share nearer to 0.5")
+    kind = "is too small for" if share < least else "cannot be shared out as"
+    each = f", {least} in each of {world} processes" if world > 1 else ""
+    raise InputError(
+        f"batch_size={plan.batch_size}: {kind} labeled scenes beside {views} view(s) of each unlabeled one at "
+        f"labeled={labeled:g}; give batch_size={least * world}{each}"
+    )
 
 
 class MixedSampler(StepSampler):
@@ -20,14 +49,10 @@ class MixedSampler(StepSampler):
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
         super().__init__(scenes, plan)
-        share = plan.batch_size // plan.world
-        self.n_labeled, self.views = round(labeled * share), views
-        rest = share - self.n_labeled
-        if not 0 < labeled < 1 or views < 1 or self.n_labeled < 1 or rest < views or rest % views:
-            raise InputError(
-                f"labeled={labeled:g}, views={views}: {self.n_labeled} labeled and {rest} unlabeled samples of {share} "
-                "in a process; at least one scene of each kind must fit, the unlabeled ones in whole views"
-            )
+        if not 0 < labeled < 1 or views < 1:
+            raise InputError(f"labeled={labeled:g}, views={views}: give a share between 0 and 1, and 1 view or more")
+        check_shares(plan, labeled, views, lambda share: share - round(labeled * share))
+        self.n_labeled, self.views = round(labeled * (plan.batch_size // plan.world)), views
         if views > 1:
             self.need_strong(scenes)
         self.kinds = self._kinds(scenes.labeled())

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from pcseg.checks import above_zero, from_zero_to_one
 from pcseg.feeding.samplers.base import Item, Plan, Scenes, StepSampler
-from pcseg.feeding.samplers.mixed import MixedSampler
+from pcseg.feeding.samplers.mixed import MixedSampler, check_shares
 from pcseg.feeding.samplers.random import RandomSampler
 
 
@@ -22,16 +23,22 @@ class SemiSampler(StepSampler):
     """
 
     def __init__(self, scenes: Scenes, plan: Plan, labeled: float = 0.5, views: int = 1) -> None:
+        super().__init__(scenes, plan)
+        from_zero_to_one(labeled=labeled)
+        above_zero(views=views)
+
+        def unlabeled(share: int) -> int:
+            return max(1, round((1 - labeled) * share) // views) * views
+
         self._inner: StepSampler
         everywhere, share = bool(scenes.labeled().all()), plan.batch_size // plan.world
         if views == 1 and (everywhere or share == 1):
             self._inner = RandomSampler(scenes, plan)
         else:
-            unlabeled = max(1, round((1 - labeled) * share) // max(views, 1)) * views
+            check_shares(plan, labeled, views, unlabeled)
             kind = _Everywhere if everywhere else MixedSampler
-            self._inner = kind(scenes, plan, 1 - unlabeled / max(share, 1), views)
-        self.unit, self.offers = self._inner.unit, self._inner.offers
-        super().__init__(scenes, plan)
+            self._inner = kind(scenes, plan, 1 - unlabeled(share) / share, views)
+        self.offers = self._inner.offers
 
     def global_batch(self, step: int) -> list[Item]:
         return self._inner.global_batch(step)

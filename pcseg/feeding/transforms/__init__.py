@@ -1,4 +1,7 @@
-"""Augmentation: callables that take Points and a numpy generator and return Points. Mix3D and crops take others."""
+"""Augmentation: callables that take Points and a numpy generator and return Points. Mix3D and crops take others.
+
+The type of their first argument tells that they are of clouds (``pcseg/feeding/kinds.py``).
+"""
 
 from pcseg.feeding.transforms.color import AutoContrast, ColorDrop, ColorJitter, ColorShift
 from pcseg.feeding.transforms.compose import Compose, Sometimes, Transform

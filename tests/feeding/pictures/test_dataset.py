@@ -110,6 +110,12 @@ def test_an_anchor_is_shown(tmp_path: Path) -> None:
             assert (data[Item(scene, 3, anchor=int(label))].labels == label).any()
 
 
+@pytest.mark.parametrize("size", [(1, 1), (6, 1), (1, 6)])
+def test_a_mirrored_window_may_be_a_pixel_wide(tmp_path: Path, size: tuple[int, int]) -> None:
+    data = dataset(write_pictures(tmp_path, 1), crop=WindowCrop(size, flip=1.0))
+    assert data.collate([data[Item(0, 0)]]).labels.shape == (size[0] * size[1],)
+
+
 def test_tags_come_with_the_picture(tmp_path: Path) -> None:
     folders = write_pictures(tmp_path)
     tags: Tags = draw_tags(scenes(folders), CLASSES)
