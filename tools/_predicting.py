@@ -21,7 +21,7 @@ from pcseg.engine.predictors import make_predictor
 from pcseg.errors import InputError
 from pcseg.formats import FORMATS, WRITERS, Cloud, Defect, check_places, read_cloud, write_labeled, writer_of
 from pcseg.formats.labeled import las_classes
-from pcseg.formats.masks import write_palette_png
+from pcseg.formats.masks import unlabeled_number, write_palette_png
 from pcseg.formats.pictures import SUFFIXES, read_picture
 from pcseg.model.checkpoint import load_labeler
 from pcseg.scenes.listing import is_scene
@@ -69,6 +69,7 @@ def label_pictures(predictor: PicturePredictor, options: Options) -> None:
             raise InputError(f"output={target}: labels of pictures are written as .png; give such a name, or a folder")
         check_output(str(target), folder=False)
     classes, numbers = predictor.model.classes, numbered(predictor.model.classes)
+    unlabeled_number(list(numbers), options.checkpoint)  # refuses numbers that no picture holds, before the work
     print(f"{predictor.protocol()}; {threads_summary()}")
     print(f"labels: {', '.join(f'{number} {name}' for number, name in numbers.items())}")
 

@@ -36,7 +36,8 @@ from pcseg.feeding.pictures import PictureDataset
 from pcseg.feeding.samplers import Plan, StepSampler
 from pcseg.feeding.transforms import Compose
 from pcseg.feeding.widen import widened
-from pcseg.model.inputs import ImageInputs, VoxelInputs, check_network
+from pcseg.model.inputs import ImageInputs, VoxelInputs
+from pcseg.model.kinds import check_network
 from pcseg.model.model import Model
 from pcseg.model.networks import MAIN, Networks, NetworkSpec
 from pcseg.model.trained_on import TrainedOn, training_splits

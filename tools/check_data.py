@@ -98,8 +98,8 @@ def look(reader: SceneReader, n_classes: int, name: str) -> tuple[list[Facts], l
 def reported(summary: Summary | None, root: str, there: list[str], noun: str = "scenes") -> list[Finding]:
     """Return findings of prepare_report.json; ``noun`` is the word for what was prepared.
 
-    Each scene that failed and is not ``there`` and whole by now, the total, then each file with its first problem, and
-    those scenes that are there without a source.
+    Each scene that failed, a fault where it is not ``there`` and whole by now, the total, then each file with its first
+    problem, and those scenes that are there without a source.
     """
     if summary is None:
         return []
@@ -111,7 +111,10 @@ def reported(summary: Summary | None, root: str, there: list[str], noun: str = "
     text += f"{len(summary.remarks)} problems noted in {len(files)} files"
     where = f"failed in tools/prepare.py (see {Path(root) / REPORT})"
     whole = {name for name in there if (Path(root) / name / "scene.json").is_file()}
-    found = [Finding(name, f"{where}: {error}", True) for name, error in summary.failed if name not in whole]
+    kept = "; what is there is of an earlier state of its source, or was mended since"
+    found = [
+        Finding(name, f"{where}: {error}{kept * (name in whole)}", name not in whole) for name, error in summary.failed
+    ]
     found.append(Finding(REPORT, text, False))
     for remarks in files.values():
         more = f" (and {len(remarks) - 1} more there)" if len(remarks) > 1 else ""

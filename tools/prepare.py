@@ -72,7 +72,7 @@ def main(options: Options) -> None:
     if summary.failed:
         name, error = summary.failed[0]
         total = len(summary.prepared) + len(summary.already_there) + len(summary.failed)
-        rest = "the others are done" if len(summary.failed) < total else "so nothing is there to train on"
+        rest = "the others are done" if len(summary.failed) < total else "none was prepared"
         raise InputError(f"{len(summary.failed)} of {total} {noun(reader)} failed, {rest}; {name}: {error}")
 
 

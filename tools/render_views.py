@@ -162,7 +162,9 @@ def check_alike(folders: list[Path], classes: Classes, options: Options) -> None
         if target.name.startswith("."):
             continue
         note = target / SETTINGS
-        before = read_json(note) if note.is_file() else {}
+        if not note.is_file():  # of a version that kept none
+            continue
+        before = read_json(note)
         before = {name: before.get(name) for name in now} if isinstance(before, dict) else {}
         check_same(note, before, now, "give another output, or overwrite=true and all splits that are there")
 

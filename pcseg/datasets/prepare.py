@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -39,7 +39,7 @@ class Summary:
     Names of the scenes written now and of those found finished; (scene, error) of those that failed; ``remarks``, the
     defects of the data that scenes were made in spite of; ``used``, the sources of labels, arrays and columns, as text;
     ``changed``, those of the written scenes that were there, but made of an earlier state of their source;
-    ``abandoned``, scenes in the output whose source is no longer there.
+    ``abandoned``, scenes in the output that are not in the input.
     """
 
     prepared: tuple[str, ...]
@@ -55,10 +55,11 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     """Write every scene of ``reader`` to ``<output>/<split>/<scene>`` and the class list to ``dataset.json``.
 
     ``workers`` processes, 0 for one a core; the files are read there even by one, so that none can end this process.
-    How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``, or their
-    source has changed (size or time of one of its files); so an interrupted run is continued by running it again.
-    Raises InputError where ``workers`` is negative, where ``output`` cannot be written or was begun with other
-    settings; a scene that cannot be read is listed in the summary instead.
+    How long a file may take is up to its reader. Scenes that are there already are kept unless ``overwrite``, so that
+    an interrupted run is continued by running it again; where a file of their source has another size or time than
+    then, they are made again, and the old ones stay where that cannot be read. Raises InputError where ``workers`` is
+    negative, where ``output`` cannot be written or was begun with other settings; a scene that cannot be read is listed
+    in the summary instead.
     """
     workers = count_workers(workers)
     names = reader.scenes()
@@ -66,7 +67,6 @@ def prepare(reader: SceneReader, output: str, workers: int = 0, overwrite: bool 
     found = {name: _meta(Path(output) / name) for name in names if not overwrite}
     stamped = {name: meta["stamp"] for name, meta in found.items() if meta.get("stamp")}
     changed = {name for name, stamp in stamped.items() if _stamp(reader, name) not in ("", stamp)}
-    _unmark(output, changed)
     finished = [name for name, meta in found.items() if meta and name not in changed]
     todo = sorted(set(names) - set(finished))
     failed = []
@@ -117,8 +117,8 @@ def few(names: Sequence[str]) -> str:
 
 
 def left_behind(names: Sequence[str]) -> str:
-    """Return a line on the scenes ``names`` whose source is no longer there."""
-    return f"no source any more, but still in the output: {few(names)}; remove the folder{'s' * (len(names) > 1)}"
+    """Return a line on the scenes ``names``, which the last input did not have."""
+    return f"in the output, but not in the input of the last run: {few(names)}; remove what is not wanted"
 
 
 def _texts(values: Any) -> tuple[str, ...]:
@@ -144,19 +144,18 @@ def _claim(reader: SceneReader, output: Path, overwrite: bool) -> None:
             before, now = {"reader": before.get("reader")}, {"reader": now["reader"]}
         check_same(path, before, now, "choose another output, or overwrite=true to prepare it all again")
     sweep(output)
-    if overwrite:
-        _unmark(output, reader.scenes())
+    if overwrite:  # unmark what the old settings made first, or a run that is killed would be continued over it
+        for name in reader.scenes():
+            _unmark(output / name / "scene.json")
     write_json(path, meta)
 
 
-def _unmark(output: str | Path, names: Iterable[str]) -> None:
-    """Remove the marks of finished scenes that are to be made again, or a run that is killed would keep the old."""
-    for name in names:
-        path = Path(output) / name / "scene.json"
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be removed ({error.strerror}); choose another output") from error
+def _unmark(path: Path) -> None:
+    """Remove the mark of a finished scene that is to be made again."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be removed ({error.strerror}); choose another output") from error
 
 
 def _stamp(reader: SceneReader, name: str) -> str:

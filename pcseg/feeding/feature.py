@@ -99,7 +99,8 @@ class Feature:
         """Return a warning where values (P,) of a column are of another scale than the range trained on.
 
         They are where more than half of them are so far out that they are clipped, or where the 99th percentile of
-        their sizes is under a tenth of the range's larger end. Twice or half the values, as of another scanner, pass.
+        their sizes is under a hundredth of the range's larger end. A tenth of the values, as of another scanner or of a
+        flat place, passes.
         """
         few = np.asarray(values[:: max(1, len(values) // _SAMPLED)], dtype=np.float64)
         few = few[np.isfinite(few)]
@@ -108,11 +109,11 @@ class Feature:
         low, high = self.range
         with np.errstate(over="ignore"):
             clipped = np.abs((few - low) / (high - low) - 0.5) > FARTHEST
-        if clipped.mean() <= 0.5 and np.percentile(np.abs(few), 99) >= max(abs(low), abs(high)) / 10:
+        if clipped.mean() <= 0.5 and np.percentile(np.abs(few), 99) >= max(abs(low), abs(high)) / 100:
             return []
         least, most = np.percentile(few, (1, 99))
         found = f"{self.name} runs from {least:g} to {most:g}, far from the range trained on, {low:g} to {high:g}"
-        return [f"{found}; scale it as in the scans trained on, or expect poorer labels"]
+        return [f"{found}; if its unit is another, scale it as in the scans trained on"]
 
     def _scaled(self, values: np.ndarray) -> np.ndarray:
         if self.range is None:

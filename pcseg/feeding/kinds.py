@@ -16,10 +16,12 @@ from pcseg.scenes.points import Points
 TAKES = {
     Points: (False, "augment=pictures"),
     Image.Image: (True, "augment=indoor"),
+}
+CROPS = {
     np.ndarray: (False, "data.crop._target_=pcseg.feeding.pictures.WindowCrop"),
     tuple: (True, "data.crop._target_=pcseg.feeding.transforms.SphereCrop"),
 }
-"""First arguments of transforms and crops: are they of pictures, and what to choose for the other kind of scene."""
+"""First arguments of transforms, and of crops: are they of pictures, and what to choose for the other kind of scene."""
 
 
 def check_takes(where: str, change: Callable[..., Any], pictures: bool) -> None:
@@ -30,7 +32,7 @@ def check_takes(where: str, change: Callable[..., Any], pictures: bool) -> None:
         for part in change.transforms if isinstance(change, Compose) else [change.transform]:
             check_takes(where, part, pictures)
         return
-    taken, remedy = TAKES.get(first_type(change), (pictures, ""))
+    taken, remedy = (CROPS if where == "data.crop" else TAKES).get(first_type(change), (pictures, ""))
     if taken != pictures:
         kinds = ("point clouds", "pictures")
         name = getattr(change, "__name__", type(change).__name__)

@@ -41,7 +41,7 @@ LABEL_ARRAYS = (*USUAL_LABELS, "instance", "segment20", "segment200", "semantic_
 
 _COORD = (("x", "y", "z"), ("cartesianx", "cartesiany", "cartesianz"))
 _SURVEY = tuple(("easting", "northing", up) for up in ("elevation", "height", "z"))
-"""Coordinates as surveyors call them, which count only where no column is called as in _COORD."""
+"""Coordinates as surveyors call them, the first of which count where no column is called as in _COORD."""
 
 _COLOR = (
     ("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"),
@@ -110,7 +110,7 @@ def has_coordinates(names: Iterable[str]) -> bool:
 
 
 def _coordinate_names(names: Collection[str]) -> list[list[str]]:
-    return _threes(names, _COORD, COORD_ARRAYS) or _threes(names, _SURVEY, ())
+    return _threes(names, _COORD, COORD_ARRAYS) or _threes(names, _SURVEY, ())[:1]
 
 
 def color_names(names: Iterable[str]) -> list[str]:

@@ -117,8 +117,9 @@ def _fits_las(name: str, values: np.ndarray, suffix: str) -> bool:
 
 
 _STANDARD = {d.name: d for d in laspy.PointFormat(7).dimensions}
-_SPELLED = {name.replace("_", "").lower(): name for name in _STANDARD}
-"""Standard names by what is left of their spellings, such as GpsTime and gps_time."""
+_SPELLED = {name.replace("_", "").lower(): name for name in _STANDARD.keys() - {"scan_angle", "gps_time"}}
+"""Standard names by what is left of their spellings, such as ReturnNumber and return_number. Not those of units of
+their own: angles count in 0.006 degrees, and tools shift times."""
 
 _ARRAYS = (*COORD_ARRAYS, *COLOR_ARRAYS, *NORMAL_ARRAYS)
 """Names of arrays of several columns."""

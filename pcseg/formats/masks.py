@@ -82,10 +82,7 @@ def write_palette_png(
     if codes is None and known > UNLABELED:
         raise InputError(f"{path}: {known} classes, but a palette PNG holds {UNLABELED}; write another format")
     codes = range(known) if codes is None else codes
-    if min(codes) < 0 or max(codes) > DEEP_UNLABELED:
-        wrong_code = min(codes) if min(codes) < 0 else max(codes)
-        raise InputError(f"{path}: a class has the number {wrong_code}; pictures hold 0 to {DEEP_UNLABELED}")
-    unlabeled = UNLABELED if max(codes) <= UNLABELED else DEEP_UNLABELED
+    unlabeled = unlabeled_number(codes, path)
     palette = np.zeros((256, 3), dtype=np.uint8)
     palette[UNLABELED] = RESERVED[0]
     if unlabeled == UNLABELED:
@@ -110,6 +107,16 @@ def write_palette_png(
         if unlabeled == UNLABELED:
             image.putpalette(palette.tobytes())
         image.save(temporary, format="PNG")
+
+
+def unlabeled_number(codes: Sequence[int], where: str | os.PathLike[str]) -> int:
+    """Return the number of unlabeled pixels beside classes of the numbers ``codes``; raises InputError, which begins
+    with ``where``, for a number that no picture holds.
+    """
+    wrong = [code for code in codes if not 0 <= code <= DEEP_UNLABELED]
+    if wrong:
+        raise InputError(f"{where}: a class has the number {wrong[0]}; pictures hold 0 to {DEEP_UNLABELED}")
+    return UNLABELED if max(codes) <= UNLABELED else DEEP_UNLABELED
 
 
 def _numbers(array: np.ndarray, path: Path, colors: Mapping[Color, int] | None, defects: list[Defect]) -> np.ndarray:

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
-
 from pcseg.errors import InputError, cut
 from pcseg.feeding.features import Features
-from pcseg.first_argument import first_type
-from pcseg.sparse import SparseTensor
 
 VOXEL_SIZES = (1e-4, 1e3)
 """The smallest and the largest edge of voxels, in meters, that a network is used with."""
@@ -77,20 +73,6 @@ class ImageInputs:
 
 
 Inputs = VoxelInputs | ImageInputs
-
-
-def check_network(name: str, network: nn.Module, inputs: Inputs) -> None:
-    """Raise InputError for a ``network`` of voxels where the ``inputs`` are pictures, or the other way round.
-
-    The first argument of its ``forward`` tells: SparseTensor or Tensor; one without a type is taken as it is.
-    """
-    pictures = isinstance(inputs, ImageInputs)
-    takes = {SparseTensor: False, Tensor: True}.get(first_type(network.forward), pictures)
-    if takes != pictures:
-        kinds, usual = ("point clouds", "pictures"), "deeplab_lite0" if pictures else "minkunet_small"
-        raise InputError(
-            f"network.name={name}: takes {kinds[takes]}, but the data are {kinds[pictures]}; choose network={usual}"
-        )
 
 
 def read_inputs(value: Mapping[str, Any]) -> Inputs:

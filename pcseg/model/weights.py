@@ -74,14 +74,19 @@ def _take_rows(
     """
     here = torch.tensor([row for row, name in enumerate(ours) if name in others], dtype=torch.int64)
     there = torch.tensor([others.index(name) for name in ours if name in others], dtype=torch.int64)
+    taken = False
     for name in [name for name in theirs if name.startswith(HEAD)]:
-        given = theirs.pop(name)
-        if name in state and given.shape[1:] == state[name].shape[1:]:
-            theirs[name] = state[name].index_copy(0, here, given[there].to(state[name]))
+        given, now = theirs.pop(name), state.get(name)
+        if now is not None and given.dim() and given.shape[1:] == now.shape[1:]:
+            if (len(given), len(now)) == (len(others), len(ours)):
+                theirs[name] = now.index_copy(0, here, given[there].to(now))
+                taken = taken or len(here) > 0
+            elif given.shape == now.shape:  # a layer before that of the classes
+                theirs[name] = given
     if set(ours) == set(others):
         return []
     fresh = [name for name in ours if name not in others]
-    if len(fresh) == len(ours):
+    if not taken:
         said = f"is re-initialized: it was trained on {', '.join(others)}; now {', '.join(ours)}"
     else:
         said = f"keeps what it learned of {', '.join(name for name in ours if name in others)}"

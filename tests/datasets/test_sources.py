@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pcseg.classes import Classes
 from pcseg.datasets import open_dataset
 from pcseg.datasets.prepare import Summary, prepare, read_summary
 from pcseg.files import read_json, write_json
+from pcseg.scenes.scene import read_scene
 from tests.datasets.picture_files import mask, picture
 from tests.datasets.raw import s3dis_room, scannet_scene
 
@@ -174,3 +176,17 @@ def test_a_scene_without_a_source_is_told_and_stays(tmp_path: Path) -> None:
     assert again.abandoned == ("train/hall",)
     assert (tmp_path / "out/train/hall/coord.npy").is_file()
     assert read_summary(str(tmp_path / "out")) == again
+
+
+def test_a_changed_source_that_cannot_be_read_leaves_the_scene_whole(tmp_path: Path) -> None:
+    prepared(tmp_path, store=0)
+    (tmp_path / "raw/train/store.csv").write_text("this is no scan\n")
+    reader = open_dataset(str(tmp_path / "raw"))
+    for _ in range(2):  # it is tried again until it can be read
+        found = prepare(reader, str(tmp_path / "out"), workers=1)
+        assert [name for name, _ in found.failed] == ["train/store"]
+        assert (found.prepared, found.changed) == ((), ())
+        scene = read_scene(tmp_path / "out/train/store", Classes(("a", "b")), with_labels=True)
+        assert scene.segment is not None
+        assert scene.segment.tolist() == [0, 0]
+        assert (tmp_path / "out/train/store/scene.json").is_file()

@@ -57,11 +57,11 @@ def test_two_sets_of_coordinates_must_agree(other: dict[str, np.ndarray]) -> Non
     assert set(to_cloud({**XYZ, "X": np.zeros(5)}, HERE).fields) == {"X"}
 
 
-def test_two_heights_of_surveyors_must_agree() -> None:
+def test_of_two_heights_of_surveyors_the_elevation_is_z() -> None:
     columns = dict(zip(("Easting", "Northing", "Elevation", "Height"), np.arange(20.0).reshape(4, 5), strict=True))
-    with pytest.raises(InputError, match=r"here: Easting .* both look like coordinates, and differ"):
-        to_cloud(columns, HERE)
-    assert to_cloud({**columns, "Height": columns["Elevation"]}, HERE).coord[1].tolist() == [1, 6, 11]
+    found = to_cloud(columns, HERE)
+    assert found.coord[1].tolist() == [1, 6, 11]
+    assert found.fields["Height"].tolist() == columns["Height"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,13 @@ def test_intensities_go_to_the_field_of_las_where_it_can_hold_them(
 
 
 def test_of_two_intensities_the_one_of_that_name_goes_to_the_field_of_las(tmp_path: Path) -> None:
-    fields = {"scalar_Intensity": np.full(3, 7), "intensity": np.full(3, 9), "scalar_GpsTime": np.arange(3.0)}
+    fields = {"scalar_Intensity": np.full(3, 7), "intensity": np.full(3, 9), "scalar_UserData": np.arange(3.0)}
+    fields |= {"scalar_ScanAngle": np.full(3, 8), "scalar_GpsTime": np.arange(3.0)}
     write_cloud(tmp_path / "a.las", np.eye(3), fields=fields)
     found = laspy.read(tmp_path / "a.las")
     assert (found.intensity == 9).all()
     assert (found["scalar_Intensity"] == 7).all()
-    assert found.gps_time.tolist() == [0, 1, 2]
+    assert found.user_data.tolist() == [0, 1, 2]
+    assert (found["scalar_ScanAngle"] == 8).all()  # degrees, where LAS counts in 0.006
+    assert found["scalar_GpsTime"].tolist() == [0, 1, 2]
+    assert not found.scan_angle.any()

@@ -25,15 +25,25 @@ def rounded(coord: np.ndarray) -> np.ndarray:
 def test_the_step_is_that_of_float32_there() -> None:
     assert float32_step(rounded(points(origin=UTM))) == 0.5 == np.spacing(np.float32(UTM[1]))
     assert float32_step(rounded(points(origin=(0, 40_000.0, 0)))) == np.spacing(np.float32(40_000.0))
+    assert float32_step(rounded(points(origin=(5_429_000.0, 5_429_000.0, 0.0)))) == 0.5
     strays = rounded(np.array([[0.0] * 3, [np.nan] * 3, [3e38] * 3]))
     strays = np.concatenate([rounded(points(origin=UTM)), strays])
     assert float32_step(strays) == 0.5
     assert float32_step(rounded(points(250_000, origin=UTM))) == 0.5
 
 
+def raster(*corner: float) -> np.ndarray:
+    """Points a meter apart, of some height."""
+    x, y = np.meshgrid(np.arange(60.0), np.arange(60.0))
+    z = np.round(100 + np.random.default_rng(0).random(3600), 2)
+    return np.column_stack([x.reshape(-1) + corner[0], y.reshape(-1) + corner[1], z])
+
+
 @pytest.mark.parametrize(
     "coord",
     [
+        raster(500_000.5, 5_500_000.5),
+        raster(500_000.0, 9_500_000.0),
         points(origin=UTM),
         np.round(points(origin=UTM), 2),
         np.round(points(origin=UTM)),  # whole meters, which float32 holds

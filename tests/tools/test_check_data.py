@@ -91,6 +91,8 @@ def test_what_prepare_reported_is_quoted_by_file(root: Path) -> None:
     done = check(f"root={root}")
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("note: ")] == [
+        f"note: val/b: failed in tools/prepare.py (see {root}/prepare_report.json): was mended since; what is there is "
+        "of an earlier state of its source, or was mended since",
         "note: prepare_report.json: 1 of 3 scenes failed; 4 problems noted in 2 files",
         f"note: prepare_report.json: {remarks[0]} (and 2 more there)",
         "note: prepare_report.json: /raw/d.ply: no labels; unlabeled",

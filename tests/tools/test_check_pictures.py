@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.tools._runs import tool, tool_here
-from tests.tools.test_pictures import CLASSES, write_pictures
+from tests.tools.test_pictures import CLASSES, CODES, write_pictures
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_folder_is_told_of_in_pixels(prepared: Path, folder: str) -> None:
     labels = np.concatenate(
         [np.asarray(Image.open(p)).reshape(-1) for p in sorted((prepared / "raw/train/masks").iterdir())]
     )
-    ground = int((labels == 0).sum())
+    ground = int((labels == CODES[0]).sum())
     for text in (
         "split  pictures  pixels  labeled  size (pixels)",
         "train         6   9,216   100.0%        48 x 32",

@@ -148,7 +148,7 @@ def test_no_good_scene(tmp_path: Path) -> None:
     own_scans(tmp_path / "raw", "a.csv")
     (tmp_path / "raw/a.csv").write_text("")
     done = prepare(f"input={tmp_path / 'raw'}", f"output={tmp_path / 'out'}")
-    assert "1 of 1 scenes failed, so nothing is there to train on; train/a: " in failed(done)
+    assert "1 of 1 scenes failed, none was prepared; train/a: " in failed(done)
 
 
 def test_scannet_and_pointcept(tmp_path: Path) -> None:
@@ -177,13 +177,13 @@ def test_a_source_that_is_changed_and_one_that_is_gone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "1 scenes prepared, 1 were there already, 0 failed" in done.stdout
     assert "  prepared again, since the source changed: train/a\n" in done.stdout
-    told = "no source any more, but still in the output: train/b; remove the folder\n"
+    told = "in the output, but not in the input of the last run: train/b; remove what is not wanted\n"
     assert f"  {told}" in done.stdout
     assert np.load(out / "train/a/segment.npy").tolist() == [1, 1]
     assert f"note: prepare_report.json: {told}" in run_script("tools/check_data.py", f"root={out}").stdout
-    (raw / "train/a.csv").write_text("x,y,z,label\n")  # cut off, so that the old scene must not pass for it
+    (raw / "train/a.csv").write_text("x,y,z,label\n")  # cut off: the old scene stays, and is told of
     failed(prepare(*arguments))
-    assert "MUST FIX: train/a: failed in tools/prepare.py" in run_script("tools/check_data.py", f"root={out}").stdout
+    assert "note: train/a: failed in tools/prepare.py" in run_script("tools/check_data.py", f"root={out}").stdout
     shutil.rmtree(out / "train/b")
     assert told not in run_script("tools/check_data.py", f"root={out}").stdout
 

@@ -8,7 +8,8 @@ from torch import nn
 
 import pcseg.networks
 from pcseg.errors import InputError
-from pcseg.model.inputs import ImageInputs, VoxelInputs, check_network
+from pcseg.model.inputs import ImageInputs, VoxelInputs
+from pcseg.model.kinds import check_network
 from tests.methods.kinds import Pixels, Points
 
 INPUTS = {False: VoxelInputs(0.1, ("color",)), True: ImageInputs()}
